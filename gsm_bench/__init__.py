@@ -1,0 +1,1 @@
+"""Ensemble evaluation and benchmark submission for video action recognition."""

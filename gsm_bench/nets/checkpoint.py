@@ -1,0 +1,223 @@
+"""Checkpoints in, safely and strictly: the authors' released files, any ``torch.save`` of tensors, safetensors."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gsm_bench.errors import CheckpointError
+
+WEIGHT_KEYS = ("state_dict", "model_state", "model", "module")
+"""Where training scripts of the field keep the weights inside the saved dict."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file's tensors by key, wrapper prefix taken off, and what it said beside them."""
+
+    path: Path
+    weights: Mapping[str, Tensor]
+    beside: Mapping[str, Any]
+    prefix: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a checkpoint's keys sit in a network's; keys waved through by `ignore_keys` stand in `ignored` alone."""
+
+    matched: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    misshapen: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        return not (self.missing or self.unexpected or self.misshapen)
+
+
+def load_checkpoint(network: nn.Module, path: str | Path, *, ignore_keys: Sequence[str] = ()) -> dict[str, Any]:
+    """Load weights into `network`, every key or none.
+
+    Args:
+        network: any module; its own keys and shapes decide.
+        path: a released ``.pth.tar``, another ``torch.save`` file of tensors, or ``.safetensors``.
+        ignore_keys: patterns (``*`` matches) of keys that may be missing or superfluous.
+
+    Returns:
+        What the file said beside the weights (epoch, arch, best_prec1 ...).
+
+    Raises:
+        CheckpointError: not found, damaged, holding code, or of another network. The network is then unchanged.
+    """
+    checkpoint = read_checkpoint(path)
+    found = fit(network, checkpoint, ignore_keys)
+    if not found.complete:
+        raise CheckpointError(
+            _mismatch(found, checkpoint),
+            where=path,
+            fix="gsmbench models check NAME --file FILE lists every key; use the entry whose network this file holds",
+        )
+    weights = {key: checkpoint.weights[key] for key in found.matched}
+    network.load_state_dict(weights, strict=False)  # `fit` has accounted for every key
+    return dict(checkpoint.beside)
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read tensors and plain values from `path` without running anything that it holds."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError("there is no such checkpoint", where=path, fix="gsmbench models show NAME says where to get it")
+    if _is_safetensors(path):
+        weights, beside = _read_safetensors(path)
+    else:
+        weights, beside = _split_weights(_read_torch(path), path)
+    prefix = _wrapper_prefix(list(weights))
+    return Checkpoint(path, {key.removeprefix(prefix): tensor for key, tensor in weights.items()}, beside, prefix)
+
+
+def fit(network: nn.Module, checkpoint: Checkpoint, ignore_keys: Sequence[str] = ()) -> Fit:
+    """Compare the keys and shapes of a checkpoint with a network's own."""
+    wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    found = {key: tuple(tensor.shape) for key, tensor in checkpoint.weights.items()}
+    ignored = [key for key in wanted.keys() ^ found.keys() if any(fnmatchcase(key, p) for p in ignore_keys)]
+    shared = [key for key in wanted if key in found]
+    return Fit(
+        matched=tuple(key for key in shared if wanted[key] == found[key]),
+        missing=tuple(key for key in wanted if key not in found and key not in ignored),
+        unexpected=tuple(key for key in found if key not in wanted and key not in ignored),
+        misshapen=tuple(
+            f"{key}: {_shape(found[key])} in the file, {_shape(wanted[key])} in the network"
+            for key in shared
+            if wanted[key] != found[key]
+        ),
+        ignored=tuple(sorted(ignored)),
+    )
+
+
+def file_sha256(path: str | Path) -> str:
+    """Hexadecimal sha256 of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def describe(checkpoint: Checkpoint) -> str:
+    """In words, which network the keys look like."""
+    keys = checkpoint.weights.keys()
+    if any(key.startswith("base_model.inception_3a_") for key in keys):
+        family = "BN-Inception"
+    elif any(key.startswith("base_model.mixed_conv_") for key in keys):
+        family = "InceptionV3"
+    else:
+        return "none of the networks known here"
+    modules = sum(key.endswith(".conv3D.weight") for key in keys)
+    kind = f"GSM {family} with {modules} gate-shift modules" if modules else f"TSN {family}"
+    classifier = checkpoint.weights.get("new_fc.weight")
+    return kind if classifier is None else f"{kind}, {classifier.shape[0]} classes"
+
+
+def _is_safetensors(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(9)
+    return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except SafetensorError as error:
+        raise CheckpointError(f"this safetensors file is damaged ({error})", where=path, fix="download or copy it again") from error
+
+
+def _read_torch(path: Path) -> Any:
+    # best_prec1 may be a numpy scalar; these three rebuild one and can do nothing else.
+    scalar = [np.dtype, np._core.multiarray.scalar, *{type(np.dtype(kind)) for kind in "fdilq"}]
+    try:
+        with torch.serialization.safe_globals(scalar):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(*_refusal(path, str(error))) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError, TypeError, IndexError, AssertionError) as error:
+        raise _damaged(path) from error
+
+
+def _refusal(path: Path, message: str) -> tuple[str]:
+    unsafe = re.search(r"GLOBAL ([\w.]+)|(?:class|function) ['\"]?([\w.]+)['\"]? .*not", message)
+    if unsafe:
+        name = unsafe.group(1) or unsafe.group(2)
+        raise CheckpointError(
+            f"this file asks for {name}, which is code and not weights; it was not run",
+            where=path,
+            fix="do not load it elsewhere either; save the tensors alone: torch.save({'state_dict': net.state_dict()}, FILE)",
+        )
+    raise _damaged(path)
+
+
+def _damaged(path: Path) -> CheckpointError:
+    with path.open("rb") as file:
+        head = file.read(64).lstrip().lower()
+    size = path.stat().st_size
+    if head.startswith((b"<!doctype html", b"<html")):
+        return CheckpointError(
+            "this is a web page, not a checkpoint: the download site answered with its confirmation page",
+            where=path,
+            fix="download the file in a browser",
+        )
+    if head.startswith((b"\x80", b"pk")):
+        return CheckpointError(f"this checkpoint is cut short or damaged ({size:,} bytes)", where=path, fix="download or copy it again")
+    return CheckpointError(
+        f"this is not a checkpoint: neither a torch.save file nor safetensors ({size:,} bytes)",
+        where=path,
+        fix="point the entry's checkpoint at the downloaded .pth.tar or .safetensors file",
+    )
+
+
+def _split_weights(saved: Any, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    if not isinstance(saved, Mapping):
+        raise CheckpointError(f"the file holds a {type(saved).__name__}, not a dict of tensors", where=path, fix="save net.state_dict()")
+    beside: dict[str, Any] = {}
+    inner = saved
+    for key in WEIGHT_KEYS:
+        if isinstance(saved.get(key), Mapping):
+            inner, beside = saved[key], {name: value for name, value in saved.items() if name != key}
+            break
+    weights = {str(key): value for key, value in inner.items() if isinstance(value, Tensor)}
+    if not weights:
+        raise CheckpointError("the file holds no weights", where=path, fix="save {'state_dict': net.state_dict()}")
+    return weights, beside
+
+
+def _wrapper_prefix(keys: list[str]) -> str:
+    """What wrappers (DataParallel's ``module.``, torch.compile's ``_orig_mod.``) put before every key."""
+    prefix = ""
+    while True:
+        first = {key[len(prefix) :].split(".", 1)[0] for key in keys}
+        if len(first) != 1 or any(key.count(".", len(prefix)) == 0 for key in keys):
+            return prefix
+        prefix += first.pop() + "."
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def _mismatch(found: Fit, checkpoint: Checkpoint) -> str:
+    parts = [
+        f"{len(keys)} {word} (first: {keys[0]})"
+        for word, keys in (("missing", found.missing), ("unexpected", found.unexpected), ("of another shape", found.misshapen))
+        if keys
+    ]
+    return f"this file does not fit the network: {len(found.matched)} keys match, {', '.join(parts)}; it looks like {describe(checkpoint)}"

@@ -1,0 +1,100 @@
+"""The unit both backbones are made of: convolution, optional gate-shift, batch norm, rectifier.
+
+The released checkpoints name every layer flat (``inception_3a_1x1``, ``inception_3a_1x1_bn``), so a unit is
+three children of the backbone under the released names rather than a module of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gsm_bench.nets.gate_shift import GateActivation, GateShift
+
+Kernel = int | tuple[int, int]
+
+
+@dataclass(frozen=True)
+class BackboneOptions:
+    """What may vary between two backbones of one family.
+
+    Attributes:
+        frames: T, frames per clip (a gate-shift module needs to know where a clip ends).
+        gsm_blocks: how many of the family's gate-shift sites are used, counted from the last; 0 is plain TSN.
+        gate: activation of the gates.
+        width: factor on every channel count.
+    """
+
+    frames: int
+    gsm_blocks: int
+    gate: GateActivation = "tanh"
+    width: float = 1.0
+
+    def channels(self, full: int) -> int:
+        """Channels of a layer that has `full` at width 1, kept a multiple of 4 for the gate-shift halves."""
+        return full if self.width == 1.0 else max(4, round(full * self.width / 4) * 4)
+
+
+class UnitNet(nn.Module):
+    """A 2-D network over frames [B*T, 3, S, S] whose units are children under the released layer names."""
+
+    CONV: ClassVar[str]
+    NORM: ClassVar[str]
+    GSM_SITES: ClassVar[tuple[str, ...]]
+    FEATURES: ClassVar[int]
+    """Channels of the last feature map at width 1."""
+
+    def __init__(self, options: BackboneOptions) -> None:
+        super().__init__()
+        if not 0 <= options.gsm_blocks <= len(self.GSM_SITES):
+            raise ValueError(f"gsm_blocks is 0 to {len(self.GSM_SITES)}, not {options.gsm_blocks}")
+        self.options = options
+        self.sites = frozenset(self.GSM_SITES[len(self.GSM_SITES) - options.gsm_blocks :])
+
+    def add_unit(
+        self, name: str, into: int, out: int, *, kernel: Kernel, stride: int = 1, padding: Kernel = 0
+    ) -> int:
+        """Register the layers of unit `name`; `into` is an actual channel count, `out` one at width 1.
+
+        Returns the actual number of output channels.
+        """
+        channels = self.options.channels(out)
+        self.add_module(name + self.CONV, nn.Conv2d(into, channels, kernel, stride, padding))
+        if name in self.sites:
+            self.add_module(self._gsm_name(name), GateShift(channels, self.options.frames, self.options.gate))
+        self.add_module(name + self.NORM, nn.BatchNorm2d(channels))
+        return channels
+
+    def unit(self, name: str, x: Tensor) -> Tensor:
+        """Run unit `name` on [B*T, C, H, W]."""
+        x = self.get_submodule(name + self.CONV)(x)
+        if name in self.sites:
+            x = self.get_submodule(self._gsm_name(name))(x)
+        return F.relu(self.get_submodule(name + self.NORM)(x), inplace=True)
+
+    def chain(self, names: tuple[str, ...], x: Tensor) -> Tensor:
+        """Run units one after the other."""
+        for name in names:
+            x = self.unit(name, x)
+        return x
+
+    def foldable_pairs(self) -> list[tuple[str, str]]:
+        """Names of (convolution, batch norm) that touch, so that the norm can be folded into the convolution."""
+        units = [name.removesuffix(self.NORM) for name, _ in self.named_children() if name.endswith(self.NORM)]
+        return [(unit + self.CONV, unit + self.NORM) for unit in units if unit not in self.sites]
+
+    def _gsm_name(self, name: str) -> str:
+        return f"gsm_{name}{self.CONV}"
+
+
+def max_pool(x: Tensor, *, stride: int, padding: int = 0) -> Tensor:
+    """3x3 maximum; the Caffe-era networks round the output size up."""
+    return F.max_pool2d(x, 3, stride, padding, ceil_mode=True)
+
+
+def mean_pool(x: Tensor) -> Tensor:
+    """3x3 mean at stride 1 that counts its padding, as Caffe does."""
+    return F.avg_pool2d(x, 3, 1, 1, ceil_mode=True, count_include_pad=True)
