@@ -44,9 +44,7 @@ class BNInception(UnitNet):
 
     CONV = ""
     NORM = "_bn"
-    GSM_SITES = tuple(
-        f"inception_{name}_{'3x3_reduce' if block.halves else '1x1'}" for name, block in BLOCKS.items()
-    )
+    GSM_SITES = tuple(f"inception_{name}_{'3x3_reduce' if block.halves else '1x1'}" for name, block in BLOCKS.items())
     FEATURES = 1024
 
     def __init__(self, options: BackboneOptions) -> None:

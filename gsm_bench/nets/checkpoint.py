@@ -77,7 +77,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read tensors and plain values from `path` without running anything that it holds."""
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError("there is no such checkpoint", where=path, fix="gsmbench models show NAME says where to get it")
+        raise CheckpointError(
+            "there is no such checkpoint", where=path, fix="gsmbench models show NAME says where to get it"
+        )
     if _is_safetensors(path):
         weights, beside = _read_safetensors(path)
     else:
@@ -139,18 +141,30 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(str(path), framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except SafetensorError as error:
-        raise CheckpointError(f"this safetensors file is damaged ({error})", where=path, fix="download or copy it again") from error
+        raise CheckpointError(
+            f"this safetensors file is damaged ({error})", where=path, fix="download or copy it again"
+        ) from error
 
 
 def _read_torch(path: Path) -> Any:
     # best_prec1 may be a numpy scalar; these three rebuild one and can do nothing else.
-    scalar = [np.dtype, np._core.multiarray.scalar, *{type(np.dtype(kind)) for kind in "fdilq"}]
+    scalar: list[Any] = [np.dtype, type(np.float64(0)).__reduce__(np.float64(0))[0], *{type(np.dtype(kind)) for kind in "fdilq"}]
     try:
         with torch.serialization.safe_globals(scalar):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(*_refusal(path, str(error))) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError, TypeError, IndexError, AssertionError) as error:
+    except (
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        OSError,
+        AttributeError,
+        TypeError,
+        IndexError,
+        AssertionError,
+    ) as error:
         raise _damaged(path) from error
 
 
@@ -177,7 +191,9 @@ def _damaged(path: Path) -> CheckpointError:
             fix="download the file in a browser",
         )
     if head.startswith((b"\x80", b"pk")):
-        return CheckpointError(f"this checkpoint is cut short or damaged ({size:,} bytes)", where=path, fix="download or copy it again")
+        return CheckpointError(
+            f"this checkpoint is cut short or damaged ({size:,} bytes)", where=path, fix="download or copy it again"
+        )
     return CheckpointError(
         f"this is not a checkpoint: neither a torch.save file nor safetensors ({size:,} bytes)",
         where=path,
@@ -187,7 +203,9 @@ def _damaged(path: Path) -> CheckpointError:
 
 def _split_weights(saved: Any, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not isinstance(saved, Mapping):
-        raise CheckpointError(f"the file holds a {type(saved).__name__}, not a dict of tensors", where=path, fix="save net.state_dict()")
+        raise CheckpointError(
+            f"the file holds a {type(saved).__name__}, not a dict of tensors", where=path, fix="save net.state_dict()"
+        )
     beside: dict[str, Any] = {}
     inner = saved
     for key in WEIGHT_KEYS:
@@ -217,7 +235,11 @@ def _shape(shape: tuple[int, ...]) -> str:
 def _mismatch(found: Fit, checkpoint: Checkpoint) -> str:
     parts = [
         f"{len(keys)} {word} (first: {keys[0]})"
-        for word, keys in (("missing", found.missing), ("unexpected", found.unexpected), ("of another shape", found.misshapen))
+        for word, keys in (
+            ("missing", found.missing),
+            ("unexpected", found.unexpected),
+            ("of another shape", found.misshapen),
+        )
         if keys
     ]
     return f"this file does not fit the network: {len(found.matched)} keys match, {', '.join(parts)}; it looks like {describe(checkpoint)}"

@@ -35,7 +35,8 @@ class GateShift(nn.Module):
         self.conv3D = nn.Conv3d(channels, 2, kernel_size=3, padding=1, groups=2)
         # A gate of zero shifts nothing: a network starts its training as the plain 2-D network it was.
         nn.init.zeros_(self.conv3D.weight)
-        nn.init.zeros_(self.conv3D.bias)
+        if self.conv3D.bias is not None:
+            nn.init.zeros_(self.conv3D.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features [B*T, C, H, W] to features of the same shape."""

@@ -83,9 +83,7 @@ class InceptionV3(UnitNet):
         at = self.add_unit(f"{name}_tower_conv_1", at, inner, kernel=COLUMN, padding=_same(COLUMN))
         out += self.add_unit(f"{name}_tower_conv_2", at, 192, kernel=ROW, padding=_same(ROW))
         at = self.add_unit(f"{name}_tower_1_conv", into, inner, kernel=1)
-        for step, (kernel, width) in enumerate(
-            ((ROW, inner), (COLUMN, inner), (ROW, inner), (COLUMN, 192)), start=1
-        ):
+        for step, (kernel, width) in enumerate(((ROW, inner), (COLUMN, inner), (ROW, inner), (COLUMN, 192)), start=1):
             at = self.add_unit(f"{name}_tower_1_conv_{step}", at, width, kernel=kernel, padding=_same(kernel))
         return out + at + self.add_unit(f"{name}_tower_2_conv", into, 192, kernel=1)
 

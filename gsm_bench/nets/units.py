@@ -46,6 +46,8 @@ class UnitNet(nn.Module):
     GSM_SITES: ClassVar[tuple[str, ...]]
     FEATURES: ClassVar[int]
     """Channels of the last feature map at width 1."""
+    features: int
+    """Channels of the last feature map of this network."""
 
     def __init__(self, options: BackboneOptions) -> None:
         super().__init__()
@@ -54,9 +56,7 @@ class UnitNet(nn.Module):
         self.options = options
         self.sites = frozenset(self.GSM_SITES[len(self.GSM_SITES) - options.gsm_blocks :])
 
-    def add_unit(
-        self, name: str, into: int, out: int, *, kernel: Kernel, stride: int = 1, padding: Kernel = 0
-    ) -> int:
+    def add_unit(self, name: str, into: int, out: int, *, kernel: Kernel, stride: int = 1, padding: Kernel = 0) -> int:
         """Register the layers of unit `name`; `into` is an actual channel count, `out` one at width 1.
 
         Returns the actual number of output channels.

@@ -1,0 +1,5 @@
+"""``python -m gsm_bench``."""
+
+from gsm_bench.cli import main
+
+main()

@@ -1,0 +1,74 @@
+"""The command line: parses, calls, prints. Nothing heavy is imported before the command that needs it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from gsm_bench.errors import GsmBenchError
+
+COMMANDS = {
+    "models": ("gsm_bench.cli.models", "List, show, check and add models."),
+    "score": ("gsm_bench.cli.score", "Score a split with a model."),
+    "ensemble": ("gsm_bench.cli.ensemble", "Fuse models and evaluate the ensemble."),
+    "evaluate": ("gsm_bench.cli.evaluate", "Evaluate score files."),
+    "table": ("gsm_bench.cli.table", "Fill a table of the paper from score files."),
+    "demo": ("gsm_bench.cli.demo", "Run the main job end to end on small clips."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command runs; help texts of the list stand here."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="gsm-bench", prog_name="gsmbench")
+@click.option(
+    "--workspace", metavar="DIR", help="Where manifests, scores and reports lie (else $GSMBENCH_HOME, else here)."
+)
+@click.pass_context
+def cli(context: click.Context, workspace: str | None) -> None:
+    """Ensemble evaluation and benchmark submission for video action recognition.
+
+    \b
+    Example:
+      gsmbench score --model inv3_12f
+      gsmbench ensemble En3
+      gsmbench table 4
+    """
+    context.obj = workspace
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a known error becomes one message and exit status 1."""
+    try:
+        status: Any = cli.main(arguments, prog_name="gsmbench", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except GsmBenchError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,122 @@
+"""``gsmbench ensemble``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gsm_bench.cli.evaluate import found_labels
+from gsm_bench.cli.options import (
+    INCOMPLETE,
+    PATH,
+    data_option,
+    format_option,
+    print_table,
+    registry,
+    say,
+    split_options,
+    workspace_option,
+)
+
+if TYPE_CHECKING:
+    from gsm_bench.ensembles.members import MemberSpec, OpenMember
+    from gsm_bench.entries import Space
+
+
+@click.command("ensemble", short_help="Fuse models and evaluate the ensemble.")
+@click.argument("name", required=False)
+@click.option(
+    "--members",
+    metavar="LIST",
+    help="Instead of NAME: models or score files, @K for K clips: inv3_8f@2,inv3_12f,scores/x.h5.",
+)
+@click.option("--weights", metavar="LIST", help="One weight per member, divided by their sum (default: equal).")
+@click.option(
+    "--space",
+    type=click.Choice(["logits", "probabilities", "log_probabilities"]),
+    help="What is averaged (default: the entry's, else what the members hold; the released protocol is logits).",
+)
+@click.option("--out", type=PATH, metavar="FILE", help="Write the fused scores to this score file.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@click.option(
+    "--explain", is_flag=True, help="Say what is averaged: members, views, frame numbers, formula. Needs no scores."
+)
+@split_options
+@data_option
+@format_option
+@workspace_option
+def command(
+    name: str | None, members: str | None, weights: str | None, space: Space | None, out: Path | None, force: bool,
+    explain: bool, dataset: str | None, split: str | None, data: Path | None, form: str,
+) -> int:  # fmt: skip
+    """Average the scores of several models, clip by clip, and evaluate the result beside its members.
+
+    \b
+    Example:
+      gsmbench ensemble --members inv3_8f@2,inv3_12f --weights 2,1
+    """
+    from gsm_bench.ensembles.explain import explain_ensemble
+    from gsm_bench.ensembles.fuse import conversions, fusion_space
+    from gsm_bench.ensembles.members import open_members, parse_members, specs_of_entry
+    from gsm_bench.ensembles.write import write_fused
+    from gsm_bench.tables.results import evaluate_members, results_table
+
+    if (name is None) == (members is None):
+        raise click.UsageError("give either NAME or --members, e.g.: gsmbench ensemble En3")
+    workspace, manifest = registry()
+    published = None
+    if name is not None:
+        entry = manifest.ensemble(name)
+        specs = _reweighted(specs_of_entry(entry, manifest, workspace, dataset, split), _numbers(weights))
+        space = space or entry.space
+        published = next(iter(entry.published), None) if dataset is None and split is None and weights is None else None
+    else:
+        specs = parse_members(str(members), _numbers(weights), manifest, workspace, dataset, split)
+    title = name or "ensemble"
+    if explain:
+        click.echo(explain_ensemble(title, specs, space))
+        return 0
+    with open_members(specs) as opened:
+        head = opened[0].head
+        spaces = {task: fusion_space(opened, task, space) for task in head.kinds}
+        for line in dict.fromkeys(line for task in spaces for line in conversions(opened, task, spaces[task])):
+            say(f"note: {line}")
+        labels = found_labels(head, manifest, workspace, data)
+        singles = [evaluate_members(member.spec.label, [_alone(member)], labels) for member in opened]
+        whole = evaluate_members(title, opened, labels, space, published)
+        if out:
+            write_fused(out, title, opened, spaces, whole, force=force)
+            say(f"wrote {workspace.shown(out.absolute())}")
+    print_table(results_table(_title(title, spaces), [singles, [whole]], name=title), form)
+    return INCOMPLETE if whole.bad else 0
+
+
+def _alone(member: OpenMember) -> OpenMember:
+    """A member as an ensemble of one."""
+    return replace(member, weight=1.0)
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise click.UsageError(f"--weights {text}: write numbers between commas, e.g. --weights 2,1,1") from error
+
+
+def _reweighted(specs: list[MemberSpec], weights: list[float] | None) -> list[MemberSpec]:
+    if weights is None:
+        return specs
+    if len(weights) != len(specs) or min(weights) <= 0:
+        raise click.UsageError(
+            f"--weights: give {len(specs)} positive weights, for {', '.join(spec.label for spec in specs)}"
+        )
+    return [replace(spec, weight=weight) for spec, weight in zip(specs, weights, strict=True)]
+
+
+def _title(title: str, spaces: dict[str, Space]) -> str:
+    return f"{title}: mean of {', '.join(dict.fromkeys(spaces.values())).replace('_', '-')}"

@@ -1,0 +1,55 @@
+"""``gsmbench evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gsm_bench.cli.options import (
+    INCOMPLETE,
+    PATH,
+    data_option,
+    format_option,
+    print_table,
+    registry,
+    say,
+    workspace_option,
+)
+
+if TYPE_CHECKING:
+    from gsm_bench.manifest import Manifest
+    from gsm_bench.scorefile import ScoreHead
+    from gsm_bench.workspace import Workspace
+
+
+@click.command("evaluate", short_help="Evaluate score files.")
+@click.argument("files", nargs=-1, required=True, type=PATH)
+@data_option
+@format_option
+@workspace_option
+def command(files: tuple[Path, ...], data: Path | None, form: str) -> int:
+    """Top-1, top-5 and mean class accuracy of score files, for every clip protocol that they hold.
+
+    \b
+    Example:
+      gsmbench evaluate scores/something-v1/validation/inv3_12f.h5
+    """
+    from gsm_bench.tables.protocols import evaluate_file
+    from gsm_bench.tables.results import results_table
+
+    workspace, manifest = registry()
+    blocks = [evaluate_file(path, lambda head: found_labels(head, manifest, workspace, data)) for path in files]
+    print_table(results_table("", blocks, name="evaluate"), form)
+    return INCOMPLETE if any(result.bad for block in blocks for result in block) else 0
+
+
+def found_labels(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None) -> dict[str, Any]:
+    """Labels of a score file; for a split without labels, none, and it is said."""
+    from gsm_bench.labels import labels_for
+
+    labels = labels_for(head, manifest, workspace, data)
+    if not labels:
+        say(f"note: {head.provenance['dataset']}/{head.provenance['split']} has no labels, so no accuracy can be given")
+    return labels

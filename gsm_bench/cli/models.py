@@ -1,0 +1,354 @@
+"""``gsmbench models list|show|check|add|cost``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gsm_bench.cli.options import PATH, format_option, print_table, registry, say, workspace_option
+
+if TYPE_CHECKING:
+    from gsm_bench.entries import ModelEntry
+    from gsm_bench.manifest import Manifest
+    from gsm_bench.nets.checkpoint import Fit
+    from gsm_bench.workspace import Workspace
+
+
+@click.group("models", short_help="List, show, check and add models.")
+def command() -> None:
+    """The registry of trained checkpoints.
+
+    \b
+    Example:
+      gsmbench models list 'inv3*'
+    """
+
+
+@command.command("list")
+@click.argument("patterns", nargs=-1)
+@format_option
+@workspace_option
+def list_models(patterns: tuple[str, ...], form: str) -> None:
+    """List models, 8f before 12f; PATTERNS may hold wildcards.
+
+    \b
+    Example:
+      gsmbench models list 'inv3*' --format md
+    """
+    from gsm_bench.tables.table import Column, Table
+
+    workspace, manifest = registry()
+    rows = tuple(_list_row(entry, manifest, workspace) for entry in manifest.matching_models(patterns))
+    columns = (
+        Column("name", "Model"),
+        Column("title", "Network"),
+        Column("frames", "Frames", "whole"),
+        Column("dataset", "Data set"),
+        Column("top1", "Paper Top-1", "percent"),
+        Column("checkpoint", "Checkpoint"),
+    )
+    print_table(Table("", columns, (rows,), name="models"), form)
+
+
+def _list_row(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> dict[str, Any]:
+    here = workspace.checkpoint_path(entry.checkpoint.file).is_file()
+    printed = entry.published_for(1, entry.split) or entry.published_for(entry.clips, entry.split)
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "frames": entry.frames,
+        "dataset": entry.dataset,
+        "top1": printed.top1_percent / 100 if printed and printed.top1_percent is not None else None,
+        "checkpoint": "here" if here else "released" if entry.checkpoint.url else "your own",
+        "source": str(manifest.origins["models", entry.name].file),
+    }
+
+
+@command.command("show")
+@click.argument("name")
+@format_option
+@workspace_option
+def show_model(name: str, form: str) -> None:
+    """Print a model's whole card: input, classes, checkpoint and where to get it, cost, printed accuracy.
+
+    \b
+    Example:
+      gsmbench models show inv3_12f
+    """
+    from gsm_bench.tables.table import Column, Table
+
+    workspace, manifest = registry()
+    entry = manifest.model(name)
+    rows = tuple({"what": what, "value": value} for what, value in _card(entry, manifest, workspace))
+    print_table(
+        Table(f"{entry.name}: {entry.title}", (Column("what", "Card"), Column("value", "")), (rows,), name="card"), form
+    )
+
+
+def _card(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> list[tuple[str, str]]:
+    spec, origin = entry.input, manifest.origins["models", entry.name]
+    place = workspace.checkpoint_path(entry.checkpoint.file)
+    source = f"{origin.file}{' (stands in for the shipped entry of this name)' if origin.overrides else ''}"
+    return [
+        ("network", f"{entry.network}, temporal {entry.temporal}, {entry.frames} frames{_options(entry)}"),
+        (
+            "classes",
+            f"{', '.join(f'{task} {count}' for task, count in entry.tasks.items())}; order: {entry.class_order}",
+        ),
+        ("input", f"{spec.size} x {spec.size}, shorter side to {spec.resize}, {spec.interpolation}"),
+        (
+            "channels",
+            f"{spec.channel_order}, values 0..{spec.value_range:g}, mean {_numbers(spec.mean)}, std {_numbers(spec.std)}",
+        ),
+        (
+            "protocol",
+            f"{entry.clips} clips x {entry.crops} crops on {entry.dataset}/{entry.split}; scores are {entry.score_kind}",
+        ),
+        *_cost_lines(entry, workspace),
+        *((f"printed, {p.clips} clips" + (f", {p.split}" if p.split else ""), _printed(p)) for p in entry.published),
+        ("trained on", f"{', '.join(entry.trained_on) or 'not said'}; pretraining: {entry.pretraining or 'not said'}"),
+        ("checkpoint", f"{entry.checkpoint.file}: {'here' if place.is_file() else 'not here yet'}"),
+        ("put it at", str(place)),
+        ("get it from", entry.checkpoint.url or "not released: use your own"),
+        ("sha256", entry.checkpoint.sha256 or f"not known; gsmbench models check {entry.name} --pin pins yours"),
+        ("ignored keys", ", ".join(entry.ignore_keys) or "none"),
+        *([("notes", entry.notes)] if entry.notes else []),
+        ("entry", source),
+    ]
+
+
+def _options(entry: ModelEntry) -> str:
+    return "".join(f", {key} {value}" for key, value in entry.options.items())
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in values) + ")"
+
+
+def _printed(published: Any) -> str:
+    parts = [
+        f"top-{k} {value}"
+        for k, value in ((1, published.top1_percent), (5, published.top5_percent))
+        if value is not None
+    ]
+    task = f"{published.task}: " if published.task != "action" else ""
+    return f"{task}{', '.join(parts)} ({published.source})"
+
+
+def _cost_lines(entry: ModelEntry, workspace: Workspace) -> list[tuple[str, str]]:
+    from gsm_bench.errors import NetworkError
+
+    try:
+        from gsm_bench.nets.cost import count_cost
+        from gsm_bench.nets.registry import network_for
+    except ImportError:
+        return [("cost", "needs torch: pip install 'gsm-bench[score]'")]
+    try:
+        cost = count_cost(network_for(entry, search=workspace.root), entry.frames, entry.input.size)
+    except NetworkError as error:
+        return [("cost", error.what)]
+    return [
+        ("parameters", f"{cost.params:,}"),
+        (
+            "cost per view",
+            f"{cost.macs_paper / 1e9:.2f} GFLOPs in the paper's convention, {cost.macs_bare / 1e9:.2f} G bare multiply-adds",
+        ),
+    ]
+
+
+@command.command("cost")
+@click.argument("names", nargs=-1, required=True)
+@click.option(
+    "--clips", type=click.IntRange(1), default=1, show_default=True, metavar="K", help="Clips per video, for models."
+)
+@format_option
+@workspace_option
+def cost(names: tuple[str, ...], clips: int, form: str) -> None:
+    """Parameters and multiply-adds of models and ensembles, per view and in all, in both conventions.
+
+    \b
+    Example:
+      gsmbench models cost inv3_8f inv3_12f En3x2
+    """
+    from gsm_bench.errors import GsmBenchError
+    from gsm_bench.nets.cost import count_cost
+    from gsm_bench.nets.registry import network_for
+    from gsm_bench.tables.results import CONVENTION
+    from gsm_bench.tables.table import Column, Table
+
+    workspace, manifest = registry()
+    rows, uncounted = [], set()
+    for name in names:
+        if name in manifest.ensembles:
+            members = [(manifest.model(m.model), m.clips) for m in manifest.ensemble(name).members]
+        elif name in manifest.models:
+            members = [(manifest.model(name), clips)]
+        else:
+            raise GsmBenchError(f"{name!r} is neither a model nor an ensemble", fix="gsmbench models list")
+        costs = [
+            count_cost(network_for(entry, search=workspace.root), entry.frames, entry.input.size)
+            for entry, _ in members
+        ]
+        uncounted |= {operator for each in costs for operator in each.uncounted}
+        counts = [k for _, k in members]
+        rows.append(
+            {
+                "name": name,
+                "frames": "+".join(f"{entry.frames}x{k}" if k > 1 else str(entry.frames) for entry, k in members),
+                "params": sum(each.params for each in costs),
+                "macs_paper_per_view": costs[0].macs_paper if len(costs) == 1 else None,
+                "macs_paper": sum(each.macs_paper * k for each, k in zip(costs, counts, strict=True)),
+                "macs_bare": sum(each.macs_bare * k for each, k in zip(costs, counts, strict=True)),
+                "uncounted": [dict(each.uncounted) for each in costs],
+            }
+        )
+    columns = (
+        Column("name", "Name"),
+        Column("frames", "Frames"),
+        Column("params", "Parameters", "count"),
+        Column("macs_paper_per_view", "Per view, paper's", "count"),
+        Column("macs_paper", "All views, paper's", "count"),
+        Column("macs_bare", "All views, bare", "count"),
+    )
+    notes = (
+        CONVENTION,
+        "Bare: multiply-adds of convolutions and linear layers.",
+        f"Counted in neither: {', '.join(sorted(uncounted)) or 'nothing'}.",
+    )
+    print_table(Table("Cost per video", columns, (tuple(rows),), notes, name="cost"), form)
+
+
+@command.command("check")
+@click.argument("name")
+@click.option("--file", "file", type=PATH, metavar="FILE", help="The checkpoint (default: the entry's).")
+@click.option("--pin", is_flag=True, help="Write the file's sha256 into manifests/local.toml.")
+@workspace_option
+def check_model(name: str, file: Path | None, pin: bool) -> int:
+    """Tell in plain words whether a checkpoint fits its entry: matched, missing, unexpected keys, hash.
+
+    \b
+    Example:
+      gsmbench models check inv3_12f --file ~/Downloads/checkpoint.pth.tar
+    """
+    from gsm_bench.nets.checkpoint import describe, file_sha256, fit, read_checkpoint
+    from gsm_bench.nets.registry import network_for
+
+    workspace, manifest = registry()
+    entry = manifest.model(name)
+    path = file or workspace.checkpoint_path(entry.checkpoint.file)
+    checkpoint = read_checkpoint(path)
+    found = fit(network_for(entry, search=workspace.root), checkpoint, entry.ignore_keys)
+    digest = file_sha256(path)
+    click.echo(f"{path}\n  holds    {describe(checkpoint)}")
+    for key, value in sorted(checkpoint.beside.items()):
+        if isinstance(value, str | int | float):
+            click.echo(f"  says     {key} = {value}")
+    if checkpoint.prefix:
+        click.echo(f"  prefix   {checkpoint.prefix!r}, put there by a wrapper, was taken off every key")
+    _echo_fit(found)
+    same = digest == entry.checkpoint.sha256
+    click.echo(
+        f"  sha256   {digest} ({'as pinned' if same else 'NOT the pinned one' if entry.checkpoint.sha256 else 'none is pinned'})"
+    )
+    fits = found.complete and (same or not entry.checkpoint.sha256 or pin)
+    click.echo(f"{'fits' if fits else 'does NOT fit'} {entry.name} ({entry.title}, {entry.frames} frames)")
+    _warn_of_frames(entry, path)
+    if pin and found.complete:
+        from gsm_bench.local_manifest import pin_checkpoint
+
+        say(f"pinned in {workspace.shown(pin_checkpoint(workspace, entry, digest))}")
+    elif found.complete and not entry.checkpoint.sha256:
+        say(f"to have every run check this hash: gsmbench models check {name}{f' --file {file}' if file else ''} --pin")
+    return 0 if fits else 1
+
+
+def _echo_fit(found: Fit) -> None:
+    click.echo(f"  matched  {len(found.matched)} keys")
+    for word, keys in (
+        ("missing", found.missing),
+        ("unexpected", found.unexpected),
+        ("shape", found.misshapen),
+        ("ignored", found.ignored),
+    ):
+        if keys:
+            click.echo(f"  {word:<8} {len(keys)} keys")
+            for key in keys[:10]:
+                click.echo(f"             {key}")
+            if len(keys) > 10:
+                click.echo(f"             and {len(keys) - 10} more")
+
+
+def _warn_of_frames(entry: ModelEntry, path: Path) -> None:
+    """Weights are the same in shape for any number of frames; the released names alone tell them apart."""
+    import re
+
+    named = re.search(r"segment(\d+)", path.name)
+    if named and int(named.group(1)) != entry.frames:
+        say(f"note: the file's name says {named.group(1)} frames, the entry {entry.frames}; the keys cannot tell")
+
+
+@command.command("add")
+@click.argument("name")
+@click.option(
+    "--like", metavar="MODEL", required=True, help="The entry to start from; everything not given below is copied."
+)
+@click.option("--checkpoint", metavar="FILE", required=True, help="The weights: a path, or a name in checkpoints/.")
+@click.option("--title", metavar="TEXT", help="What it is (default: its name).")
+@click.option("--network", metavar="NAME", help="bninception, inceptionv3 or package.module:function.")
+@click.option("--frames", type=click.IntRange(1), metavar="T")
+@click.option("--classes", type=click.IntRange(1), metavar="C")
+@click.option("--dataset", metavar="NAME")
+@click.option("--split", metavar="NAME")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other key, as TOML: --set 'input.channel_order=\"RGB\"'.",
+)
+@click.option("--force", is_flag=True, help="Replace an entry of this name in local.toml.")
+@workspace_option
+def add_model(
+    name: str, like: str, checkpoint: str, assignments: tuple[str, ...], force: bool, title: str | None, **given: Any
+) -> None:
+    """Add a model of your own to manifests/local.toml of the workspace.
+
+    \b
+    Example:
+      gsmbench models add mine_8f --like inv3_8f --checkpoint mine.pth.tar
+    """
+    from gsm_bench.local_manifest import raw_model, save_model
+    from gsm_bench.manifest import load_manifest
+
+    workspace, manifest = registry()
+    raw = raw_model(manifest.model(like))
+    raw |= {"title": title or name, "published": [], "trained_on": [], "notes": f"added like {like}"}
+    raw |= {key: value for key, value in given.items() if value is not None}
+    file = Path(checkpoint).expanduser()
+    raw["checkpoint"] = {"file": str(file.resolve()) if file.exists() else checkpoint}
+    for text in assignments:
+        _assign(raw, text)
+    path = save_model(workspace, name, raw, force=force)
+    load_manifest(workspace)
+    say(f"wrote [models.{name}] to {workspace.shown(path)}")
+    click.echo(name)
+
+
+def _assign(raw: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        raise click.UsageError(
+            f"--set {text}: {value!r} is not a TOML value; texts need quotes: --set 'key=\"text\"'"
+        ) from error
+    if not equals:
+        raise click.UsageError(f"--set {text}: write KEY=VALUE")
+    *parents, last = key.strip().split(".")
+    at = raw
+    for parent in parents:
+        at = at.setdefault(parent, {})
+    at[last] = parsed

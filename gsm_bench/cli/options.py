@@ -1,0 +1,82 @@
+"""Options that several commands share, and how a result is printed."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gsm_bench.manifest import Manifest
+    from gsm_bench.tables.table import Table
+    from gsm_bench.workspace import Workspace
+
+INCOMPLETE = 3
+PATH = click.Path(path_type=Path)
+FORMATS = click.Choice(["rich", "md", "csv", "json"])
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def workspace_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--workspace``, also after the command's name."""
+
+    def remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            context.obj = value
+
+    return click.option(
+        "--workspace",
+        metavar="DIR",
+        expose_value=False,
+        callback=remember,
+        help="The workspace (else $GSMBENCH_HOME, else here).",
+    )(function)
+
+
+def format_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--format", "form", type=FORMATS, default="rich", show_default=True, help="Form of the result."
+    )(function)
+
+
+def split_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--dataset`` and ``--split``."""
+    function = click.option("--split", metavar="NAME", help="Split (default: the model's).")(function)
+    return click.option("--dataset", metavar="NAME", help="Data set (default: the model's).")(function)
+
+
+def data_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--data",
+        type=PATH,
+        metavar="DIR",
+        help="Directory with the lists and frames (default: data/<dataset> in the workspace).",
+    )(function)
+
+
+def registry() -> tuple[Workspace, Manifest]:
+    """The workspace of this call and all its entries."""
+    from gsm_bench.manifest import load_manifest
+    from gsm_bench.workspace import Workspace
+
+    workspace = Workspace.locate(click.get_current_context().obj)
+    return workspace, load_manifest(workspace)
+
+
+def print_table(table: Table, form: str) -> None:
+    """Print a result to stdout."""
+    from gsm_bench.render import render
+
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else 160
+    click.echo(render(table, form, width=width, colour=terminal))
+
+
+def say(message: str) -> None:
+    """Print a message, not a result: to stderr."""
+    click.echo(message, err=True)

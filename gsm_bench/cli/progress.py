@@ -1,0 +1,91 @@
+"""Progress of a run on stderr: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+    from gsm_bench.scoring.run import Progress
+
+LINE_EVERY_S = 15.0
+
+
+class ProgressDisplay:
+    """Shows clips done, rate and time left; call it with each `Progress`."""
+
+    def __init__(self, label: str, *, quiet: bool = False) -> None:
+        self.label = label
+        self.quiet = quiet
+        self._first: tuple[float, int] | None = None
+        self._said = 0.0
+        self._bar = None if quiet or not sys.stderr.isatty() else _bar(label)
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        self._first = self._first or (now, progress.done)
+        rate = (progress.done - self._first[1]) / max(now - self._first[0], 1e-9)
+        left = (progress.total - progress.done) / rate if rate else None
+        if self._bar:
+            self._bar.update(
+                self._bar.task_ids[0],
+                completed=progress.done,
+                total=progress.total,
+                rate=_rate(rate),
+                left=duration(left),
+                bad=progress.bad,
+            )
+        elif not self.quiet and (now - self._said > LINE_EVERY_S or progress.done == progress.total):
+            self._said = now
+            bad = f", {progress.bad} bad" if progress.bad else ""
+            click.echo(
+                f"{self.label}: {progress.done:,}/{progress.total:,} clips, {_rate(rate)}, {duration(left)} left{bad}",
+                err=True,
+            )
+
+
+def _bar(label: str) -> RichProgress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[left]} left"),
+        console=Console(stderr=True),
+    )
+    bar.add_task(label, rate="", left="-", bad=0)
+    return bar
+
+
+def duration(seconds: float | None) -> str:
+    """A time that a person reads at a glance."""
+    if seconds is None:
+        return "-"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:.1f} clips/s" if rate >= 1 or not rate else f"{1 / rate:.1f} s/clip"

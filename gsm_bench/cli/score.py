@@ -1,0 +1,204 @@
+"""``gsmbench score``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gsm_bench.cli.options import (
+    INCOMPLETE,
+    PATH,
+    data_option,
+    format_option,
+    print_table,
+    registry,
+    say,
+    split_options,
+    workspace_option,
+)
+
+if TYPE_CHECKING:
+    from gsm_bench.scoring.job import Job
+    from gsm_bench.scoring.run import Outcome
+
+SHOWN = 10
+
+
+def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    first, slash, count = value.partition("/")
+    if not (slash and first.isdecimal() and count.isdecimal()):
+        raise click.BadParameter("write it as 1/4")
+    return int(first), int(count)
+
+
+@click.command("score", short_help="Score a split with a model.")
+@click.option("--model", required=True, metavar="NAME", help="A model of the registry (gsmbench models list).")
+@split_options
+@data_option
+@click.option("--clips", type=click.IntRange(1), metavar="K", help="Clips per video (default: the model's, 2 for GSM).")
+@click.option("--crops", type=click.Choice(["1", "5", "10"]), help="Crops per clip (default: the model's).")
+@click.option(
+    "--device", metavar="NAME", help="cpu, cuda, cuda:1, or several: cuda:0,cuda:1 (default: a GPU if there is one)."
+)
+@click.option(
+    "--precision", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True
+)
+@click.option(
+    "--batch", type=click.IntRange(1), metavar="B", help="Clips per forward pass (default: 2 on cpu, 16 on cuda)."
+)
+@click.option(
+    "--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames (default: one per core)."
+)
+@click.option(
+    "--threads", type=click.IntRange(1), metavar="N", help="Threads of the network on cpu (default: one per core)."
+)
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Score the first N clips only, into a file of their own."
+)
+@click.option("--fresh", is_flag=True, help="Start again and replace what is there.")
+@click.option("--out", type=PATH, metavar="FILE", help="Score file (default: scores/<dataset>/<split>/<model>.h5).")
+@click.option("--plan", is_flag=True, help="Say what would be done, how long and how large; write nothing.")
+@click.option(
+    "--on-bad-frame",
+    type=click.Choice(["skip", "error", "nearest"]),
+    default="skip",
+    show_default=True,
+    help="A frame that is missing or damaged: leave the clip unscored and go on; stop; or take the nearest frame and record it.",
+)
+@click.option(
+    "--frame-order",
+    type=click.Choice(["forward", "reversed"]),
+    default="forward",
+    show_default=True,
+    help="Play sampled frames backwards, into a file of its own.",
+)
+@click.option(
+    "--shard", callback=_shard, metavar="I/N", help="Score only every N-th part; without it, processes share all parts."
+)
+@click.option("--quiet", is_flag=True, help="No progress.")
+@format_option
+@workspace_option
+def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str | None, **choices: Any) -> int:
+    """Score a split with a model, into a score file.
+
+    Work is kept in parts: stop it at any moment, and the same command goes on. Start the same command several
+    times, on one machine or many that share the folder, and the processes divide the work.
+
+    \b
+    Example:
+      gsmbench score --model inv3_12f --data ~/something-v1
+    """
+    from gsm_bench.scoring.fleet import helpers_on
+    from gsm_bench.scoring.plan import plan_run
+    from gsm_bench.scoring.prepare import Request, prepare
+    from gsm_bench.scoring.run import run
+
+    devices = device.split(",") if device else [None]
+    workspace, manifest = registry()
+    request = Request(device=devices[0], crops=int(crops) if crops else None, **choices)  # type: ignore[arg-type]
+    job, loaded = prepare(request, manifest, workspace)
+    _announce(job, quiet)
+    if plan:
+        print_table(_plan_table(job, plan_run(job, loaded.network)), form)
+        return 0
+    arguments = _arguments_for_others(str(workspace.root), choices, crops)
+    with helpers_on([name for name in devices[1:] if name], arguments) as failures:
+        from gsm_bench.cli.progress import ProgressDisplay
+
+        with ProgressDisplay(job.entry.name, quiet=quiet) as display:
+            outcome = run(job, loaded.network, display)
+    for failure in failures:
+        say(f"note: {failure}\n      its parts were done by the other devices")
+    return _conclude(job, outcome, workspace.shown)
+
+
+def _announce(job: Job, quiet: bool) -> None:
+    split = job.split
+    if quiet:
+        return
+    views = f"{len(job.views)} views" if len(job.views) > 1 else "1 view"
+    say(
+        f"{job.entry.name}: {len(split):,} clips of {split.dataset}/{split.name} ({split.list_path}), {views} each, on {job.settings.device}"
+    )
+    if split.full_size and split.full_size != len(split):
+        say(f"note: the full split has {split.full_size:,} clips")
+    if job.entry.ignore_keys:
+        say(f"note: checkpoint keys ignored by the entry: {', '.join(job.entry.ignore_keys)}")
+
+
+def _arguments_for_others(workspace: str, choices: dict[str, Any], crops: str | None) -> list[str]:
+    arguments = ["--workspace", workspace, "score"]
+    for name, value in {**choices, "crops": crops}.items():
+        if isinstance(value, bool):
+            continue  # --fresh is done once, by the first process
+        if isinstance(value, tuple):
+            value = f"{value[0]}/{value[1]}"
+        if value is not None:
+            arguments += [f"--{name.replace('_', '-')}", str(value.absolute() if isinstance(value, Path) else value)]
+    return arguments
+
+
+def _conclude(job: Job, outcome: Outcome, shown: Any) -> int:
+    rate = outcome.scored / outcome.seconds if outcome.seconds else 0.0
+    say(
+        f"scored {outcome.scored:,} clips ({outcome.reused:,} were there already) in {outcome.seconds:.1f} s, {rate:.2f} clips/s"
+    )
+    if outcome.path is None:
+        say(
+            f"this shard is done; {outcome.parts_left} parts are still with the others, the last one writes {shown(job.target)}"
+        )
+        return 0
+    _say_clips(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
+    _say_clips(outcome.bad, "is not scored", "are not scored")
+    click.echo(shown(outcome.path))
+    if outcome.bad:
+        say("mend them and run the same command again: it scores only these. Or --on-bad-frame nearest.")
+        return INCOMPLETE
+    return 0
+
+
+def _say_clips(clips: dict[str, str], one: str, many: str) -> None:
+    if not clips:
+        return
+    say(f"{len(clips):,} {'clip ' + one if len(clips) == 1 else 'clips ' + many}:")
+    for name, reason in list(clips.items())[:SHOWN]:
+        say(f"  {name}: {reason}")
+    if len(clips) > SHOWN:
+        say(f"  and {len(clips) - SHOWN:,} more, all named in the score file")
+
+
+def _plan_table(job: Job, plan: Any) -> Any:
+    from gsm_bench.cli.progress import duration
+    from gsm_bench.tables.table import Column, Table
+
+    rows = [
+        ("clips of the split", plan.clips, f"{plan.clips:,}"),
+        ("clips to score", plan.to_score, f"{plan.to_score:,}"),
+        ("parts to do", plan.parts, f"{plan.parts:,} of {job.part_clips} clips"),
+        ("views per clip", plan.views, str(plan.views)),
+        (
+            "frames read per clip",
+            plan.frames_per_clip,
+            "unknown: the list has no lengths" if plan.frames_per_clip is None else f"{plan.frames_per_clip:.1f}",
+        ),
+        ("clips whose views are the same frames", plan.identical, f"{plan.identical:,}"),
+        (
+            "rate (clips/s)",
+            plan.clips_per_second,
+            "-" if plan.clips_per_second is None else f"{plan.clips_per_second:.2f}",
+        ),
+        ("time", plan.seconds, duration(plan.seconds)),
+        ("size of the score file (MB)", plan.bytes, f"{plan.bytes / 1e6:.1f}"),
+        ("score file", str(job.target), str(job.target)),
+    ]
+    items = tuple({"what": what, "value": raw, "shown": text} for what, raw, text in rows)
+    return Table(
+        f"{job.entry.name} on {job.split.dataset}/{job.split.name}",
+        (Column("what", "Plan"), Column("shown", "")),
+        (items,),
+        name="plan",
+    )

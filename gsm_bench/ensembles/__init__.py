@@ -1,0 +1,1 @@
+"""Score files put together, clip by clip."""

@@ -1,0 +1,82 @@
+"""An ensemble in words: which frames of which clips go into it, and how they are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gsm_bench.ensembles.members import MemberSpec
+from gsm_bench.entries import Space
+from gsm_bench.sampling import clip_offsets, indices_at
+from gsm_bench.scorefile import ScoreHead, open_scores
+
+EXAMPLE_FRAMES = 40
+
+
+def explain_ensemble(title: str, members: Sequence[MemberSpec], space: Space | None) -> str:
+    """Members with their weights, views and frame numbers for one example video, and the formula."""
+    total = sum(member.weight for member in members)
+    heads = {member.path: _head(member) for member in members}
+    name, length = _example(list(heads.values()))
+    lines = [f"{title} = weighted mean of {len(members)} members", ""]
+    for member in members:
+        lines += _member_lines(member, heads[member.path], length, member.weight / total)
+    lines += [
+        f"frame numbers are for {name}, {length} frames: int(tick*x + tick*offset) + 1 for x = 0..T-1, tick = {length}/T",
+        "",
+        "score(video) = " + " + ".join(_term(member, total) for member in members),
+        f"averaged as {space or 'what the score files hold'}; the predicted class is the highest, the lower index of two equals",
+    ]
+    return "\n".join(lines)
+
+
+def _member_lines(member: MemberSpec, head: ScoreHead | None, length: int, share: float) -> list[str]:
+    clips = member.clips or 1
+    frames = (
+        member.entry.frames if member.entry else (head.provenance.get("sampling") or {}).get("frames") if head else None
+    )
+    scores = "scores here" if head else "no scores yet"
+    lines = [
+        f"{member.label}: {frames or '?'} frames x {clips} clip{'s' * (clips > 1)}, weight {share:.4g}, {member.path} ({scores})"
+    ]
+    if not frames:
+        return [*lines, ""]
+    for at, offset in enumerate(clip_offsets(clips), start=1):
+        numbers = " ".join(map(str, indices_at(length, frames, offset)))
+        lines.append(f"  clip {at}, offset {offset:g} ticks: frames {numbers}")
+    if head is not None and clips > 1:
+        lines.append(f"  {_identical(head, frames, clips)}")
+    return [*lines, ""]
+
+
+def _identical(head: ScoreHead, frames: int, clips: int) -> str:
+    """How many videos give the same frames in every clip; their further clips cost and say nothing."""
+    known = head.num_frames[head.num_frames > 0] if head.num_frames is not None else np.array([], np.int64)
+    lengths, counts = np.unique(known, return_counts=True)
+    same = sum(
+        int(count)
+        for length, count in zip(lengths, counts, strict=True)
+        if len({indices_at(int(length), frames, offset).tobytes() for offset in clip_offsets(clips)}) == 1
+    )
+    return f"for {same:,} of {len(known):,} videos all {clips} clips are the same frames"
+
+
+def _term(member: MemberSpec, total: float) -> str:
+    views = f"mean over {member.clips} clips of " if (member.clips or 1) > 1 else ""
+    return f"{member.weight / total:.4g} * {views}{member.label}"
+
+
+def _head(member: MemberSpec) -> ScoreHead | None:
+    if not member.path.is_file():
+        return None
+    with open_scores(member.path) as file:
+        return file.head
+
+
+def _example(heads: Sequence[ScoreHead | None]) -> tuple[str, int]:
+    for head in heads:
+        if head is not None and head.num_frames is not None and head.num_frames.any():
+            row = int(np.flatnonzero(head.num_frames)[0])
+            return f"clip {head.ids[row]}", int(head.num_frames[row])
+    return "a video", EXAMPLE_FRAMES

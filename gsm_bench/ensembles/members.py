@@ -1,0 +1,247 @@
+"""The members of an ensemble: which files, which of their views, with which weight, and whether they fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.entries import EnsembleEntry, ModelEntry
+from gsm_bench.errors import AlignmentError, GsmBenchError, MissingScoresError
+from gsm_bench.manifest import Manifest
+from gsm_bench.sampling import clip_offsets
+from gsm_bench.scorefile import ScoreFile, ScoreHead, open_scores
+from gsm_bench.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class MemberSpec:
+    """A member as asked for: a score file, how many clips of it, its weight before division by the sum."""
+
+    label: str
+    path: Path
+    clips: int | None
+    weight: float
+    entry: ModelEntry | None = None
+
+
+@dataclass(frozen=True)
+class OpenMember:
+    """A member with its file open.
+
+    Attributes:
+        views: indices of the views that are averaged.
+        rows: int64 [N] row in this file of each clip of the ensemble, or None where the order is the same.
+        weight: share of this member, all shares sum to one.
+    """
+
+    spec: MemberSpec
+    file: ScoreFile
+    views: NDArray[np.int64]
+    rows: NDArray[np.int64] | None
+    weight: float
+
+    @property
+    def head(self) -> ScoreHead:
+        return self.file.head
+
+    @property
+    def status(self) -> NDArray[np.uint8]:
+        """uint8 [N] in the ensemble's order."""
+        return self.head.status if self.rows is None else self.head.status[self.rows]
+
+
+def specs_of_entry(
+    ensemble: EnsembleEntry, manifest: Manifest, workspace: Workspace, dataset: str | None, split: str | None
+) -> list[MemberSpec]:
+    """The members of a manifest's ensemble on a split (each model's own split unless told)."""
+    return [
+        replace(model_spec(manifest.model(member.model), workspace, dataset, split, member.clips), weight=member.weight)
+        for member in ensemble.members
+    ]
+
+
+def model_spec(
+    entry: ModelEntry, workspace: Workspace, dataset: str | None, split: str | None, clips: int | None = None
+) -> MemberSpec:
+    """The score file of a model on a split (the model's own unless told)."""
+    path = workspace.score_path(dataset or entry.dataset, split or entry.split, entry.name)
+    return MemberSpec(entry.name, path, clips, 1.0, entry)
+
+
+def parse_members(
+    text: str,
+    weights: Sequence[float] | None,
+    manifest: Manifest,
+    workspace: Workspace,
+    dataset: str | None,
+    split: str | None,
+) -> list[MemberSpec]:
+    """Members from ``inv3_8f@2,inv3_12f,scores/x.h5``: model names or score files, each with ``@clips``."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise GsmBenchError("no members are given", fix="--members inv3_8f@2,inv3_12f")
+    shares = list(weights) if weights is not None else [1.0] * len(names)
+    if len(shares) != len(names):
+        raise GsmBenchError(
+            f"{len(names)} members but {len(shares)} weights", fix="give one weight per member, e.g. --weights 2,1"
+        )
+    if not all(np.isfinite(share) and share > 0 for share in shares):
+        raise GsmBenchError("weights are positive numbers", fix="leave a member out instead of giving it the weight 0")
+    return [
+        replace(_parse_member(name, manifest, workspace, dataset, split), weight=share)
+        for name, share in zip(names, shares, strict=True)
+    ]
+
+
+def _parse_member(
+    text: str, manifest: Manifest, workspace: Workspace, dataset: str | None, split: str | None
+) -> MemberSpec:
+    name, at, number = text.rpartition("@")
+    if not at:
+        name, number = text, ""
+    if at and not (number.isdecimal() and int(number) > 0):
+        raise GsmBenchError(
+            f"{text!r} asks for {number!r} clips", fix="write the number of clips after @, e.g. inv3_8f@2"
+        )
+    clips = int(number) if at else None
+    if name.endswith((".h5", ".hdf5")) or "/" in name:
+        path = Path(name) if Path(name).exists() else workspace.root / name
+        return MemberSpec(Path(name).stem, path, clips, 1.0)
+    return model_spec(manifest.model(name), workspace, dataset, split, clips)
+
+
+@contextmanager
+def open_members(specs: Sequence[MemberSpec]) -> Iterator[list[OpenMember]]:
+    """Open all members and put them beside each other clip by clip.
+
+    Raises:
+        MissingScoresError: with the command that makes the missing scores.
+        AlignmentError: members that cannot be fused, and why.
+    """
+    missing = [spec for spec in specs if not spec.path.is_file()]
+    if missing:
+        raise _missing(missing)
+    total = sum(spec.weight for spec in specs)
+    with ExitStack() as stack:
+        files = [stack.enter_context(open_scores(spec.path)) for spec in specs]
+        first = files[0].head
+        members = []
+        for spec, file in zip(specs, files, strict=True):
+            rows = _aligned_rows(specs[0].label, first, spec.label, file.head)
+            _check_classes(specs[0].label, first, spec.label, file.head)
+            members.append(OpenMember(spec, file, select_views(file.head, spec), rows, spec.weight / total))
+        yield members
+
+
+def select_views(head: ScoreHead, spec: MemberSpec) -> NDArray[np.int64]:
+    """Indices of the views of `spec.clips` clips (1 unless told), chosen by their offsets, all crops of each.
+
+    Raises:
+        MissingScoresError: the file does not hold these clips.
+    """
+    offsets = head.views["offset"]
+    if np.isnan(offsets).all():
+        if spec.clips not in (None, 1):
+            raise AlignmentError(
+                f"the views of {spec.label} were averaged before they were written: @{spec.clips} cannot be taken from it",
+                where=spec.path, fix=f"leave @{spec.clips} away",
+            )  # fmt: skip
+        return np.arange(len(head.views))
+    wanted = clip_offsets(spec.clips or 1)
+    absent = [offset for offset in wanted if not np.isclose(offsets, offset, atol=1e-9).any()]
+    if absent:
+        held = ", ".join(f"{offset:g}" for offset in sorted(set(offsets.tolist())))
+        raise MissingScoresError(
+            f"{spec.label} is scored at the clip offsets {held}; {spec.clips or 1} clips are at {', '.join(f'{o:g}' for o in wanted)}",
+            where=spec.path,
+            fix=f"{score_command(spec)} --clips {spec.clips or 1} --fresh",
+        )
+    return np.flatnonzero(np.isclose(offsets[:, None], np.array(wanted), atol=1e-9).any(axis=1))
+
+
+def score_command(spec: MemberSpec) -> str:
+    """The command that makes a member's scores."""
+    if spec.entry is None:
+        return "gsmbench score --model NAME"
+    command = f"gsmbench score --model {spec.entry.name}"
+    dataset, split = spec.path.parent.parent.name, spec.path.parent.name
+    if dataset != spec.entry.dataset:
+        command += f" --dataset {dataset}"
+    if split != spec.entry.split:
+        command += f" --split {split}"
+    return command
+
+
+def _missing(specs: Iterable[MemberSpec]) -> MissingScoresError:
+    specs = list(specs)
+    names = ", ".join(dict.fromkeys(spec.label for spec in specs))
+    commands = dict.fromkeys(
+        score_command(spec)
+        + (f" --clips {spec.clips}" if (spec.clips or 1) > (spec.entry.clips if spec.entry else 1) else "")
+        for spec in specs
+        if spec.entry
+    )
+    return MissingScoresError(
+        f"there are no scores of {names}",
+        where=", ".join(dict.fromkeys(str(spec.path) for spec in specs)),
+        fix="\n         ".join(commands) or "correct the path",
+    )
+
+
+def _aligned_rows(first_label: str, first: ScoreHead, label: str, head: ScoreHead) -> NDArray[np.int64] | None:
+    if "unverified" in (first.order, head.order):
+        _check_unverified(first_label, first, label, head)
+        return None
+    if head.ids == first.ids:
+        return None
+    mine, theirs = set(head.ids), set(first.ids)
+    if mine != theirs:
+        raise AlignmentError(
+            f"{first_label} and {label} were scored on different clips: "
+            f"{len(theirs - mine):,} are only in {first_label}{_example(theirs - mine)}, "
+            f"{len(mine - theirs):,} only in {label}{_example(mine - theirs)}",
+            fix="score both on the same split: gsmbench score --model NAME --split SPLIT",
+        )
+    place = {name: row for row, name in enumerate(head.ids)}
+    return np.array([place[name] for name in first.ids], dtype=np.int64)
+
+
+def _check_unverified(first_label: str, first: ScoreHead, label: str, head: ScoreHead) -> None:
+    same_labels = first.labels.keys() == head.labels.keys() and all(
+        np.array_equal(first.labels[task], head.labels[task]) for task in first.labels
+    )
+    if (first.order, len(first)) != (head.order, len(head)) or not first.labels or not same_labels:
+        raise AlignmentError(
+            f"{first_label} and {label} cannot be put beside each other: at least one has no clip ids, and their rows and labels do not all agree",
+            fix="import them with --dataset and --split, so that rows get their ids",
+        )
+
+
+def _check_classes(first_label: str, first: ScoreHead, label: str, head: ScoreHead) -> None:
+    for task in first.classes_per_task:
+        if first.classes_per_task[task] != head.classes_per_task.get(task):
+            raise AlignmentError(
+                f"{first_label} has {first.classes_per_task[task]} {task} classes, {label} {head.classes_per_task.get(task, 'none')}",
+                fix="fuse models of one data set",
+            )
+        names, others = first.class_names.get(task), head.class_names.get(task)
+        if names and others and names != others:
+            how = "in another order" if set(names) == set(others) else "of other names"
+            raise AlignmentError(
+                f"{first_label} and {label} have {task} classes {how}: column {_first_difference(names, others)}",
+                fix="score or import both with the same class list",
+            )
+
+
+def _first_difference(names: Sequence[str], others: Sequence[str]) -> str:
+    at = next(at for at, pair in enumerate(zip(names, others, strict=True)) if pair[0] != pair[1])
+    return f"{at} is {names[at]!r} in one and {others[at]!r} in the other"
+
+
+def _example(names: set[str]) -> str:
+    return f" (such as {min(names)})" if names else ""

@@ -1,0 +1,87 @@
+"""Fused scores as a score file of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from gsm_bench.ensembles.fuse import fuse_blocks
+from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.entries import Space
+from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ScoreHead, create
+
+
+class Described(Protocol):
+    """What a fused file says of its cost: see `gsm_bench.tables.results.Result`."""
+
+    @property
+    def frames(self) -> str: ...
+    @property
+    def params(self) -> int | None: ...
+    @property
+    def macs_paper(self) -> int | None: ...
+    @property
+    def macs_bare(self) -> int | None: ...
+
+
+def write_fused(
+    path: Path,
+    name: str,
+    members: Sequence[OpenMember],
+    spaces: Mapping[str, Space],
+    described: Described,
+    *,
+    force: bool = False,
+) -> None:
+    """Write the fused scores of open members, one averaged view per clip."""
+    first = members[0].head
+    status = np.max([member.status for member in members], axis=0).astype(np.uint8)
+    head = ScoreHead(
+        ids=first.ids,
+        kinds=dict(spaces),
+        classes_per_task=first.classes_per_task,
+        views=AVERAGED,
+        status=status,
+        provenance=_provenance(name, members, spaces, described),
+        labels=first.labels,
+        class_names=first.class_names,
+        order=first.order,
+        problems={first.ids[row]: "a member has no score" for row in np.flatnonzero(status == NOT_SCORED)},
+        num_frames=first.num_frames,
+    )
+    with create(path, head, force=force) as datasets:
+        for task, space in spaces.items():
+            for block in fuse_blocks(members, task, space):
+                datasets[task][block.start : block.start + len(block.scores), 0] = block.scores
+
+
+def _provenance(
+    name: str, members: Sequence[OpenMember], spaces: Mapping[str, Space], described: Described
+) -> dict[str, Any]:
+    first = members[0].head.provenance
+    parts = [
+        {
+            "model": member.spec.label,
+            "weight": member.weight,
+            "views": member.head.views[member.views].tolist(),
+            "signature": member.head.provenance.get("signature"),
+        }
+        for member in members
+    ]
+    return {
+        **{key: first.get(key) for key in ("dataset", "split", "split_sha256", "list_path", "limit")},
+        "model": name,
+        "members": parts,
+        "space": dict(spaces),
+        "frames_text": described.frames,
+        "params": described.params,
+        "macs_paper_per_view": described.macs_paper,
+        "macs_bare_per_view": described.macs_bare,
+        "versions": {"gsm-bench": version("gsm-bench"), "numpy": np.__version__},
+        "signature": f"fused={json.dumps([[p['signature'], p['weight'], p['views']] for p in parts])}; space={dict(spaces)}",
+    }

@@ -1,0 +1,177 @@
+"""The entries of the manifests: what a model, an ensemble, a data set and a table are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gsm_bench.geometry import InputSpec
+
+Count = Annotated[int, Meta(ge=1)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Crops = Literal[1, 5, 10]
+Space = Literal["logits", "probabilities", "log_probabilities"]
+OptionValue = int | float | str | bool
+
+OWN_NETWORKS = ("bninception", "inceptionv3")
+FOREIGN_NETWORK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """The file with the weights: its name in ``checkpoints/``, its hash where known, and where to get it."""
+
+    file: str
+    sha256: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One printed accuracy, in percent, and the place that prints it."""
+
+    source: str
+    clips: Count = 1
+    top1_percent: Percent | None = None
+    top5_percent: Percent | None = None
+    split: str | None = None
+    task: str = "action"
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One trained checkpoint and all that decides its numbers.
+
+    Attributes:
+        network: one of ours, or ``package.module:function`` that is called with this entry and returns a module.
+        temporal: ``gsm`` or ``none``.
+        frames: T.
+        classes: C, or one C per task.
+        class_order: ``alphabetical`` (label names sorted) or ``file`` (as the class file has them).
+        score_kind: what the network's outputs are.
+        clips: default number of clips; 2 serves the one-clip protocol too.
+        crops: default number of crops: 1, 5 or 10 (five, each also mirrored).
+        published: accuracies printed for it.
+        trained_on: ``dataset/split`` names.
+        ignore_keys: checkpoint keys that may be missing or superfluous.
+        options: further arguments of the network.
+    """
+
+    name: str
+    title: str
+    network: str
+    frames: Count
+    classes: Count | dict[str, int]
+    class_order: Literal["alphabetical", "file"]
+    input: InputSpec
+    checkpoint: CheckpointFile
+    dataset: str
+    split: str
+    temporal: str = "none"
+    head: Literal["action", "verb-noun-action"] = "action"
+    score_kind: Space = "logits"
+    clips: Count = 1
+    crops: Crops = 1
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    ignore_keys: tuple[str, ...] = ()
+    published: tuple[Published, ...] = ()
+    pretraining: str = ""
+    trained_on: tuple[str, ...] = ()
+    notes: str = ""
+
+    @property
+    def tasks(self) -> dict[str, int]:
+        """Classes per task."""
+        return {"action": self.classes} if isinstance(self.classes, int) else dict(self.classes)
+
+    def published_for(self, clips: int, split: str, task: str = "action") -> Published | None:
+        """The printed accuracy of a protocol on a split, if there is one."""
+        for figure in self.published:
+            if (figure.clips, figure.split or self.split, figure.task) == (clips, split, task):
+                return figure
+        return None
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model's part in an ensemble: how many clips of it, and its weight before division by the sum."""
+
+    model: str
+    clips: Count = 1
+    weight: Annotated[float, Meta(gt=0)] = 1.0
+
+
+@dataclass(frozen=True)
+class EnsembleEntry:
+    """A named set of members whose scores are averaged."""
+
+    name: str
+    members: Annotated[tuple[Member, ...], Meta(min_length=1)]
+    title: str = ""
+    space: Space | None = None
+    published: tuple[Published, ...] = ()
+
+
+@dataclass(frozen=True)
+class SplitEntry:
+    """A split's list files, in the order in which they are looked for, and how many clips the full split has."""
+
+    lists: Annotated[tuple[str, ...], Meta(min_length=1)]
+    clips: Count | None = None
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """A data set as users have it on disk.
+
+    Attributes:
+        layout: how its lists are read.
+        classes: C, or one C per task.
+        class_order: see `ModelEntry`.
+        frame_pattern: path of a frame below the frame root, from ``{id}`` and ``{frame}``.
+        frame_roots: folders below the data directory where frames are looked for, in order.
+        class_files: files with the class names, in the order in which they are looked for.
+    """
+
+    name: str
+    title: str
+    layout: Literal["something-v1", "diving48", "list", "epic-55", "epic-100"]
+    classes: Count | dict[str, int]
+    class_order: Literal["alphabetical", "file"]
+    frame_pattern: str
+    splits: Mapping[str, SplitEntry]
+    frame_roots: tuple[str, ...] = (".",)
+    class_files: tuple[str, ...] = ()
+    url: str = ""
+    notes: str = ""
+
+    @property
+    def tasks(self) -> dict[str, int]:
+        """Classes per task."""
+        return {"action": self.classes} if isinstance(self.classes, int) else dict(self.classes)
+
+
+@dataclass(frozen=True)
+class RowEntry:
+    """One row of a table: a model with its clips, or an ensemble."""
+
+    label: str
+    model: str | None = None
+    clips: Count = 1
+    ensemble: str | None = None
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    """A table of the paper; `blocks` are separated by rules."""
+
+    name: str
+    title: str
+    dataset: str
+    split: str
+    blocks: tuple[tuple[RowEntry, ...], ...]
+    notes: str = ""

@@ -1,0 +1,80 @@
+"""The labels that belong to a score file, found and checked by the split's fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gsm_bench.entries import DatasetEntry
+from gsm_bench.errors import GsmBenchError, LabelError
+from gsm_bench.manifest import Manifest
+from gsm_bench.scorefile import ScoreHead
+from gsm_bench.splits import Labels, Split, ids_sha256, read_list, read_split
+from gsm_bench.workspace import Workspace
+
+
+def labels_for(
+    head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None = None
+) -> dict[str, Labels]:
+    """Labels int32 [N] per task, in the rows of the score file.
+
+    Looked for in the file itself (an import may carry them), in `data`, beside the list that the clips were read
+    from, and in the workspace's data/.
+
+    Returns:
+        Labels per task; empty for a split that has none, as test splits do.
+
+    Raises:
+        LabelError: no list is found whose ids are those of the score file.
+    """
+    if head.labels:
+        return dict(head.labels)
+    dataset, split = head.provenance.get("dataset"), head.provenance.get("split")
+    if not dataset or not split:
+        raise LabelError(
+            "this score file does not say which split it belongs to", fix="import it again with --dataset and --split"
+        )
+    tried = []
+    for source in _sources(head, manifest.dataset(dataset), split, workspace, data):
+        try:
+            found = source()
+        except GsmBenchError as error:
+            tried.append(f"{error.what} ({error.where})")
+            continue
+        if _belongs(found, head):
+            return {task: values[: len(head)] for task, values in found.labels.items()}
+        tried.append(f"{found.list_path} lists other clips ({len(found):,}, fingerprint {found.sha256[:12]})")
+    raise LabelError(
+        f"no labels of {dataset}/{split} belong to these {len(head):,} clips (fingerprint {ids_sha256(head.ids)[:12]})",
+        where="; ".join(tried),
+        fix="--data DIR names the directory with the list that was scored",
+    )
+
+
+class _Source:
+    """A place where the split may be read from."""
+
+    def __init__(self, entry: DatasetEntry, split: str, path: Path) -> None:
+        self.entry, self.split, self.path = entry, split, path
+
+    def __call__(self) -> Split:
+        if self.path.is_file():
+            return read_list(self.entry, self.split, self.path)
+        return read_split(self.entry, self.split, self.path)
+
+
+def _sources(
+    head: ScoreHead, entry: DatasetEntry, split: str, workspace: Workspace, data: Path | None
+) -> Iterator[_Source]:
+    if data is not None:
+        yield _Source(entry, split, data)
+        return
+    listed = head.provenance.get("list_path")
+    if listed and Path(listed).is_file():
+        yield _Source(entry, split, Path(listed))
+    yield _Source(entry, split, workspace.data / entry.name)
+
+
+def _belongs(found: Split, head: ScoreHead) -> bool:
+    """Whether the split's clips, or its first ones for a run with a limit, are those of the score file."""
+    return found.ids[: len(head)] == head.ids

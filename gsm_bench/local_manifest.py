@@ -1,0 +1,75 @@
+"""The user's own entries: written into ``manifests/local.toml`` of the workspace, never into a shipped file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomlkit
+
+from gsm_bench.entries import ModelEntry
+from gsm_bench.errors import ManifestError
+from gsm_bench.manifest import LOCAL_FILE, convert_entry
+from gsm_bench.workspace import Workspace
+
+
+def save_model(workspace: Workspace, name: str, raw: Mapping[str, Any], *, force: bool = False) -> Path:
+    """Validate a raw model table and write it; returns the file.
+
+    Raises:
+        ManifestError: a bad entry, or a name that local.toml has already (unless `force`).
+    """
+    path = workspace.manifests / LOCAL_FILE
+    convert_entry("models", name, raw, path)
+    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    models = document.setdefault("models", tomlkit.table(is_super_table=True))
+    if name in models and not force:
+        raise ManifestError(
+            f"{name} is in the workspace's own manifest already", where=path, fix="--force, or another name"
+        )
+    models[name] = _table(raw)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.tmp")
+    aside.write_text(tomlkit.dumps(document), encoding="utf-8")
+    aside.replace(path)
+    return path
+
+
+def pin_checkpoint(workspace: Workspace, entry: ModelEntry, sha256: str) -> Path:
+    """Write the entry with its checkpoint's sha256 into local.toml; returns the file."""
+    pinned = replace(entry, checkpoint=replace(entry.checkpoint, sha256=sha256))
+    return save_model(workspace, entry.name, raw_model(pinned), force=True)
+
+
+def raw_model(entry: ModelEntry) -> dict[str, Any]:
+    """The TOML table of an entry, whole."""
+    raw: dict[str, Any] = _without_none(msgspec.to_builtins(entry))
+    del raw["name"]
+    return raw
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _table(raw: Mapping[str, Any]) -> tomlkit.items.Table:
+    """A table whose inner tables are inline, as the shipped manifests write them."""
+    table = tomlkit.table()
+    for key, value in raw.items():
+        table[key] = _inline(value)
+    return table
+
+
+def _inline(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        inline = tomlkit.inline_table()
+        inline.update({key: _inline(item) for key, item in value.items()})
+        return inline
+    return value

@@ -1,0 +1,276 @@
+"""The registry: shipped manifests, with the workspace's own laid over them, validated as a whole."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import msgspec
+
+from gsm_bench.entries import (
+    FOREIGN_NETWORK,
+    OWN_NETWORKS,
+    DatasetEntry,
+    EnsembleEntry,
+    ModelEntry,
+    TableEntry,
+)
+from gsm_bench.errors import ManifestError
+from gsm_bench.workspace import Workspace, shipped_manifests
+
+SHIPPED_FILES = ("models.toml", "ensembles.toml", "datasets.toml", "tables.toml")
+LOCAL_FILE = "local.toml"
+SECTIONS: dict[str, type] = {
+    "models": ModelEntry,
+    "ensembles": EnsembleEntry,
+    "datasets": DatasetEntry,
+    "tables": TableEntry,
+}
+
+Entry = TypeVar("Entry", ModelEntry, EnsembleEntry, DatasetEntry, TableEntry)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file an entry came from, and whether it stands in for a shipped entry."""
+
+    file: Path
+    shipped: bool
+    overrides: bool = False
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All entries by name."""
+
+    models: Mapping[str, ModelEntry]
+    ensembles: Mapping[str, EnsembleEntry]
+    datasets: Mapping[str, DatasetEntry]
+    tables: Mapping[str, TableEntry]
+    origins: Mapping[tuple[str, str], Origin]
+
+    def model(self, name: str) -> ModelEntry:
+        """The model `name`; an unknown one raises ManifestError with the nearest names."""
+        return _find(self.models, name, "model", "gsmbench models list")
+
+    def ensemble(self, name: str) -> EnsembleEntry:
+        """The ensemble `name`; an unknown one raises ManifestError."""
+        return _find(self.ensembles, name, "ensemble", "gsmbench ensemble --members A,B fuses without an entry")
+
+    def dataset(self, name: str) -> DatasetEntry:
+        """The data set `name`; an unknown one raises ManifestError."""
+        return _find(
+            self.datasets, name, "data set", "add [datasets.NAME] to a .toml file in manifests/ of the workspace"
+        )
+
+    def table(self, name: str) -> TableEntry:
+        """The table `name`; an unknown one raises ManifestError."""
+        return _find(self.tables, name, "table", "gsmbench table --help")
+
+    def matching_models(self, patterns: Iterable[str]) -> list[ModelEntry]:
+        """Models whose names match a wildcard, 8f before 12f; all of them without a pattern."""
+        wanted = list(patterns) or ["*"]
+        for pattern in wanted:
+            if not fnmatch.filter(self.models, pattern):
+                self.model(pattern)
+        names = {name for pattern in wanted for name in fnmatch.filter(self.models, pattern)}
+        return [self.models[name] for name in sorted(names, key=natural_key)]
+
+
+def load_manifest(workspace: Workspace | None = None) -> Manifest:
+    """Read and validate all manifests.
+
+    Args:
+        workspace: whose own entries are laid over the shipped ones; the located one unless told.
+
+    Raises:
+        ManifestError: with file, key and what is expected, for the first bad entry.
+    """
+    workspace = workspace or Workspace.locate()
+    found: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    origins: dict[tuple[str, str], Origin] = {}
+    for path, shipped in _manifest_files(workspace):
+        for section, name, entry in _read_entries(path):
+            origin = _origin(path, shipped, origins.get((section, name)), f"{section}.{name}")
+            same_as_shipped = origin.overrides and found[section][name] == entry
+            origins[section, name] = replace(origin, overrides=origin.overrides and not same_as_shipped)
+            found[section][name] = entry
+    manifest = Manifest(found["models"], found["ensembles"], found["datasets"], found["tables"], origins)
+    _check_references(manifest)
+    return manifest
+
+
+def convert_entry(section: str, name: str, raw: Mapping[str, Any], path: Path) -> Any:
+    """Validate one raw TOML table and return its entry; raises ManifestError."""
+    kind = SECTIONS[section]
+    key = f"{section}.{name}"
+    _refuse_unknown_keys(raw, kind, key, path)
+    try:
+        entry: Any = msgspec.convert({**raw, "name": name}, kind)
+    except msgspec.ValidationError as error:
+        message, _, at = str(error).partition(" - at `$")
+        raise ManifestError(
+            f"bad entry: {message}",
+            where=f"{path}, key {key}{at.rstrip('`')}",
+            fix=f"edit {path.name}; see gsmbench models show",
+        ) from error
+    if isinstance(entry, ModelEntry):
+        _check_model(entry, key, path)
+    return entry
+
+
+def natural_key(name: str) -> tuple[tuple[int, str], ...]:
+    """Sort key under which 8f comes before 12f."""
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name))
+
+
+def _manifest_files(workspace: Workspace) -> list[tuple[Path, bool]]:
+    shipped = [shipped_manifests() / name for name in SHIPPED_FILES]
+    seen = {path.resolve() for path in shipped}
+    mine = [path for path in sorted(workspace.manifests.glob("*.toml")) if path.resolve() not in seen]
+    mine.sort(key=lambda path: path.name == LOCAL_FILE)  # what `models add` wrote has the last word
+    return [(path, True) for path in shipped] + [(path, False) for path in mine]
+
+
+def _read_entries(path: Path) -> Iterable[tuple[str, str, Any]]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ManifestError("a shipped manifest is missing", where=path, fix="install the package again") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(
+            f"this manifest is not valid TOML: {error}", where=path, fix="mend the line it names"
+        ) from error
+    for section, entries in document.items():
+        if section not in SECTIONS:
+            raise ManifestError(
+                f"unknown section [{section}]",
+                where=path,
+                fix=f"sections are {', '.join(SECTIONS)}{_nearest(section, SECTIONS)}",
+            )
+        for name, raw in entries.items():
+            if not isinstance(raw, dict):
+                raise ManifestError(
+                    "an entry is a table", where=f"{path}, key {section}.{name}", fix=f"write [{section}.{name}]"
+                )
+            yield section, name, convert_entry(section, name, raw, path)
+
+
+def _origin(path: Path, shipped: bool, before: Origin | None, key: str) -> Origin:
+    if before is None:
+        return Origin(path, shipped)
+    if before.file != path and not before.shipped and path.name != LOCAL_FILE:
+        raise ManifestError(f"{key} is defined twice, here and in {before.file}", where=path, fix="keep one of the two")
+    return Origin(path, shipped, overrides=before.shipped or before.overrides)
+
+
+def _refuse_unknown_keys(raw: Mapping[str, Any], kind: type, key: str, path: Path) -> None:
+    hints = get_type_hints(kind)
+    known = {field.name for field in fields(kind)} - {"name"}
+    for name, value in raw.items():
+        if name not in known:
+            raise ManifestError(
+                f"unknown key {name!r}{_nearest(name, known)}",
+                where=f"{path}, key {key}.{name}",
+                fix=f"keys of this entry are {', '.join(sorted(known))}",
+            )
+        for inner in _dataclasses_in(hints[name]):
+            for position, item in _tables_in(value, by_name=name == "splits"):
+                _refuse_unknown_keys(item, inner, f"{key}.{name}{position}", path)
+
+
+def _dataclasses_in(hint: Any) -> list[type]:
+    if is_dataclass(hint) and isinstance(hint, type):
+        return [hint]
+    return [inner for argument in get_args(hint) for inner in _dataclasses_in(argument)]
+
+
+def _tables_in(value: Any, *, by_name: bool) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """The tables inside a value with their places in it."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            for place, inner in _tables_in(item, by_name=False):
+                yield f"[{index}]{place}", inner
+    elif isinstance(value, dict):
+        if by_name:
+            yield from ((f".{name}", item) for name, item in value.items() if isinstance(item, dict))
+        else:
+            yield "", value
+
+
+def _check_model(entry: ModelEntry, key: str, path: Path) -> None:
+    spec = entry.input
+    problem = None
+    if entry.network not in OWN_NETWORKS and not FOREIGN_NETWORK.fullmatch(entry.network):
+        problem = ("network", f'one of {", ".join(OWN_NETWORKS)} or "package.module:function"')
+    elif entry.network in OWN_NETWORKS and entry.temporal not in ("gsm", "none"):
+        problem = ("temporal", "gsm or none")
+    elif spec.size > spec.resize:
+        problem = ("input.size", f"at most input.resize ({spec.resize})")
+    elif any(value <= 0 for value in spec.std):
+        problem = ("input.std", "three positive numbers")
+    elif entry.checkpoint.sha256 and not re.fullmatch(r"[0-9a-f]{64}", entry.checkpoint.sha256):
+        problem = ("checkpoint.sha256", "64 hexadecimal digits, or empty where it is not known")
+    if problem:
+        name, expected = problem
+        raise ManifestError(
+            f"bad entry: {name} is {expected}", where=f"{path}, key {key}.{name}", fix=f"edit {path.name}"
+        )
+
+
+def _check_references(manifest: Manifest) -> None:
+    for section, name, target_section, target in _references(manifest):
+        targets: Mapping[str, Any] = getattr(manifest, target_section)
+        if target not in targets:
+            raise ManifestError(
+                f"{section}.{name} names {target_section}.{target}, which does not exist{_nearest(target, targets)}",
+                where=f"{manifest.origins[section, name].file}, key {section}.{name}",
+                fix=f"add [{target_section}.{target}] or correct the name",
+            )
+    for section, name, dataset, split in _splits_named(manifest):
+        splits = manifest.datasets[dataset].splits
+        if split not in splits:
+            raise ManifestError(
+                f"{dataset} has no split {split!r}",
+                where=f"{manifest.origins[section, name].file}, key {section}.{name}.split",
+                fix=f"its splits are {', '.join(splits)}",
+            )
+
+
+def _references(manifest: Manifest) -> Iterable[tuple[str, str, str, str]]:
+    for model in manifest.models.values():
+        yield "models", model.name, "datasets", model.dataset
+    for ensemble in manifest.ensembles.values():
+        for member in ensemble.members:
+            yield "ensembles", ensemble.name, "models", member.model
+    for table in manifest.tables.values():
+        yield "tables", table.name, "datasets", table.dataset
+        for row in (row for block in table.blocks for row in block):
+            if row.model:
+                yield "tables", table.name, "models", row.model
+            if row.ensemble:
+                yield "tables", table.name, "ensembles", row.ensemble
+
+
+def _splits_named(manifest: Manifest) -> Iterable[tuple[str, str, str, str]]:
+    for model in manifest.models.values():
+        yield "models", model.name, model.dataset, model.split
+    for table in manifest.tables.values():
+        yield "tables", table.name, table.dataset, table.split
+
+
+def _find(entries: Mapping[str, Entry], name: str, noun: str, fix: str) -> Entry:
+    if name not in entries:
+        raise ManifestError(f"there is no {noun} {name!r}{_nearest(name, entries)}", fix=fix)
+    return entries[name]
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(near)}?" if near else ""

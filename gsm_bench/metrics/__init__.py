@@ -1,0 +1,1 @@
+"""Metrics over scores and labels, in numpy."""

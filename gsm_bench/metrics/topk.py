@@ -1,0 +1,113 @@
+"""Top-k and mean class accuracy, as counts, so that intervals and sums over blocks stay exact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+KS = (1, 5)
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Hits among the clips that have a score and a label.
+
+    Attributes:
+        hits: clips whose label is among the k best, per k.
+        scored: clips with a score and a label.
+        total: clips with a label; those without a score are `total - scored`.
+        class_hits: int64 [C] top-1 hits per class.
+        class_counts: int64 [C] scored clips per class.
+    """
+
+    hits: dict[int, int]
+    scored: int
+    total: int
+    class_hits: NDArray[np.int64]
+    class_counts: NDArray[np.int64]
+
+    @property
+    def missing(self) -> int:
+        return self.total - self.scored
+
+    def top(self, k: int) -> float:
+        """Fraction of the scored clips whose label is among the k best; NaN if none was scored."""
+        return self.hits[k] / self.scored if self.scored else float("nan")
+
+    def bounds(self, k: int) -> tuple[float, float]:
+        """Top-k over all clips if every missing one were wrong, and if every missing one were right."""
+        if not self.total:
+            return float("nan"), float("nan")
+        return self.hits[k] / self.total, (self.hits[k] + self.missing) / self.total
+
+    @property
+    def mean_class(self) -> float:
+        """Mean over the classes that occur of their top-1 accuracy; NaN if none occurs."""
+        occurs = self.class_counts > 0
+        return float((self.class_hits[occurs] / self.class_counts[occurs]).mean()) if occurs.any() else float("nan")
+
+
+class AccuracyCounter:
+    """Adds up an `Accuracy` over blocks of clips."""
+
+    def __init__(self, classes: int, ks: Sequence[int] = KS) -> None:
+        self.hits = dict.fromkeys(ks, 0)
+        self.total = 0
+        self.class_hits = np.zeros(classes, np.int64)
+        self.class_counts = np.zeros(classes, np.int64)
+
+    def add(self, scores: NDArray[Any], labels: NDArray[np.integer[Any]], scored: NDArray[np.bool_]) -> None:
+        """Count a block: scores [n, C], labels [n] (-1 unknown, not counted), and which rows hold a score."""
+        known = labels >= 0
+        self.total += int(known.sum())
+        rows = np.flatnonzero(known & scored)
+        wanted = labels[rows]
+        ranks = label_ranks(scores[rows], wanted)
+        for k in self.hits:
+            self.hits[k] += int((ranks < k).sum())
+        self.class_counts += np.bincount(wanted, minlength=len(self.class_counts))
+        self.class_hits += np.bincount(wanted[ranks == 0], minlength=len(self.class_hits))
+
+    def result(self) -> Accuracy:
+        return Accuracy(self.hits, int(self.class_counts.sum()), self.total, self.class_hits, self.class_counts)
+
+
+def topk_accuracy(scores: NDArray[Any], labels: NDArray[np.integer[Any]], ks: Sequence[int] = KS) -> tuple[float, ...]:
+    """Top-k accuracies as fractions, one per k.
+
+    Args:
+        scores: [N, C] of any kind that ranks classes; finite.
+        labels: integers [N], 0..C-1.
+        ks: the values of k.
+
+    Returns:
+        For each k, the fraction of clips whose label is among the k highest scores; equal scores rank by the lower
+        class index. NaN for no clips.
+
+    Raises:
+        ValueError: shapes that do not fit, a label out of range, a score that is not finite.
+    """
+    scores, labels = np.asarray(scores), np.asarray(labels)
+    if scores.ndim != 2 or labels.shape != scores.shape[:1]:
+        raise ValueError(f"scores are [N, C] and labels [N], not {scores.shape} and {labels.shape}")
+    if not len(labels):
+        return tuple(float("nan") for _ in ks)
+    if labels.min() < 0 or labels.max() >= scores.shape[1]:
+        raise ValueError(f"labels are 0..{scores.shape[1] - 1}, not {labels.min()}..{labels.max()}")
+    if not np.isfinite(scores).all():
+        raise ValueError("scores that are not finite cannot be ranked")
+    ranks = label_ranks(scores, labels)
+    return tuple(float((ranks < k).mean()) for k in ks)
+
+
+def label_ranks(scores: NDArray[Any], labels: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Place of each label [N] among its row's scores [N, C], from 0; equal scores rank by the lower class index."""
+    own = np.take_along_axis(scores, labels[:, None].astype(np.int64), axis=1)  # [N, 1]
+    higher: NDArray[np.int64] = np.count_nonzero(scores > own, axis=1)
+    equal_before = (scores == own) & (np.arange(scores.shape[1]) < labels[:, None])
+    higher += np.count_nonzero(equal_before, axis=1)
+    return higher

@@ -1,0 +1,112 @@
+"""Tables drawn: for a terminal, as Markdown, CSV and JSON. Numbers become text here and nowhere before."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gsm_bench.tables.table import Column, Table
+
+DASH = "-"
+
+
+def render(table: Table, form: str, *, width: int | None = None, colour: bool = False) -> str:
+    """Draw a table in one of `FORMATS`; `width` in columns is for the terminal form."""
+    if form == "rich":
+        return _terminal(table, width, colour)
+    return FORMATS[form](table)
+
+
+def _markdown(table: Table) -> str:
+    lines = [f"**{table.title}**", ""] if table.title else []
+    lines.append("| " + " | ".join(column.title for column in table.columns) + " |")
+    lines.append("|" + "|".join(" --- " if column.unit == "text" else " ---: " for column in table.columns) + "|")
+    lines += ["| " + " | ".join(cell(row, column) for column in table.columns) + " |" for row in table.rows]
+    if table.notes:
+        lines += ["", *(f"_{note}_  " for note in table.notes)]
+    return "\n".join(lines)
+
+
+def _csv(table: Table) -> str:
+    rows = table.rows
+    keys = list(dict.fromkeys([column.key for column in table.columns] + [key for row in rows for key in row]))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, keys, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: value for key, value in row.items() if value is not None} for row in rows)
+    return out.getvalue().rstrip("\n")
+
+
+def _json(table: Table) -> str:
+    rows = [{key: _plain(value) for key, value in row.items()} for row in table.rows]
+    return json.dumps({"name": table.name, "title": table.title, "rows": rows, "notes": list(table.notes)}, indent=1)
+
+
+def _terminal(table: Table, width: int | None, colour: bool) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable(
+        title=table.title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for column in table.columns:
+        drawn.add_column(column.title, justify="left" if column.unit == "text" else "right", overflow="fold")
+    for block in table.blocks:
+        for row in block:
+            drawn.add_row(*(Text(cell(row, column)) for column in table.columns))
+        drawn.add_section()
+    console = Console(file=io.StringIO(), width=width, force_terminal=colour, no_color=not colour, highlight=False)
+    console.print(drawn)
+    for note in table.notes:
+        console.print(Text(note, style="dim"))
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.rstrip("\n").split("\n"))
+
+
+FORMATS: dict[str, Callable[[Table], str]] = {
+    "rich": lambda table: _terminal(table, None, False),
+    "md": _markdown,
+    "csv": _csv,
+    "json": _json,
+}
+
+
+def cell(row: Mapping[str, Any], column: Column) -> str:
+    """The text of one value; an accuracy with bounds shows them in brackets."""
+    value = row.get(column.key)
+    text = _text(value, column)
+    low, high = row.get(f"{column.key}_low"), row.get(f"{column.key}_high")
+    if low is None or high is None:
+        return text
+    return f"{text} [{_text(low, column)}, {_text(high, column)}]"
+
+
+def _text(value: Any, column: Column) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return DASH
+    match column.unit:
+        case "percent":
+            return f"{100 * value:.2f}"
+        case "giga":
+            return f"{value / 1e9:.2f}"
+        case "mega":
+            return f"{value / 1e6:.2f}"
+        case "count":
+            return f"{value:,}"
+        case _:
+            return str(value)
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

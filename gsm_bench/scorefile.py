@@ -1,0 +1,291 @@
+"""The score file, the wall between networks and everything that is done with their scores (HDF5).
+
+Format ``gsm_bench.scores`` version 1: per task float32 scores [N, V, C], the clip ids, what each of the V views is,
+which clips were scored, and where it all came from. Scores are stored contiguously, so that a block of rows is one
+read; ids are fixed-length UTF-8, which h5py reads some fifty times faster than variable-length text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.errors import ScoreFileError
+
+FORMAT, VERSION = "gsm_bench.scores", 1
+Kind = Literal["logits", "probabilities", "log_probabilities"]
+Scores = NDArray[np.float32]
+VIEW_TYPE = np.dtype([("clip", "<i2"), ("crop", "i1"), ("flip", "u1"), ("offset", "<f8")])
+SCORED, SUBSTITUTED, NOT_SCORED = 0, 1, 2
+PROVENANCE_KEYS = (
+    "model", "entry", "checkpoint_sha256", "dataset", "split", "split_sha256", "list_path", "sampling", "input", "views",
+    "precision", "device", "batch", "params", "macs_bare_per_view", "macs_paper_per_view", "uncounted", "versions",
+    "started", "finished", "signature",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ScoreHead:
+    """All of a score file but the scores themselves.
+
+    Attributes:
+        ids: N clip ids.
+        tasks: (V, C) and the kind of score per task.
+        views: structured array [V] of clip, crop, flip and offset in ticks; offset NaN where views were averaged.
+        status: uint8 [N]: 0 scored, 1 scored with a substituted frame, 2 not scored (its rows are NaN).
+        labels: int32 [N] per task, only where an import carried them; -1 unknown.
+        classes: C names in column order per task, where known.
+        order: ``ids``, or ``unverified`` for an import without ids.
+        provenance: where the scores come from; None where an import does not know.
+        problems: why a clip was not scored, or what was substituted, by clip id.
+        num_frames: int64 [N] frames of each video as sampled from, where known; 0 where not.
+    """
+
+    ids: tuple[str, ...]
+    kinds: Mapping[str, Kind]
+    classes_per_task: Mapping[str, int]
+    views: NDArray[np.void]
+    status: NDArray[np.uint8]
+    provenance: Mapping[str, Any]
+    labels: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    order: Literal["ids", "unverified"] = "ids"
+    problems: Mapping[str, str] = field(default_factory=dict)
+    num_frames: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class ClipScores(ScoreHead):
+    """A score file in memory: `scores` is float32 [N, V, C] per task."""
+
+    scores: Mapping[str, Scores] = field(default_factory=dict)
+
+
+class ScoreFile:
+    """An open score file: its head in memory, its scores read by blocks of rows."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path = path
+        self._file = file
+        self.head = _read_head(path, file)
+
+    def block(self, task: str, start: int, stop: int) -> Scores:
+        """Scores float32 [stop - start, V, C]."""
+        return np.asarray(self._file["scores"][task][start:stop], dtype=np.float32)
+
+    def rows(self, task: str, rows: NDArray[np.int64]) -> Scores:
+        """Scores float32 [len(rows), V, C] of rows in any order."""
+        low, high = int(rows.min()), int(rows.max()) + 1
+        if high - low <= 4 * len(rows):
+            return self.block(task, low, high)[rows - low]
+        order = np.argsort(rows)
+        out = np.empty((len(rows), *self._file["scores"][task].shape[1:]), np.float32)
+        out[order] = self._file["scores"][task][rows[order]]
+        return out
+
+
+def views_array(offsets: tuple[float, ...], crops: int) -> NDArray[np.void]:
+    """The views of K clips x crops in the order in which they are scored: clip, then crop, then its mirror image."""
+    places = [-1] if crops == 1 else list(range(5))
+    flips = (0, 1) if crops == 10 else (0,)
+    rows = [(k, crop, flip, offset) for k, offset in enumerate(offsets) for crop in places for flip in flips]
+    return np.array(rows, dtype=VIEW_TYPE)
+
+
+AVERAGED = np.array([(-1, -1, 0, np.nan)], dtype=VIEW_TYPE)
+"""The one view of a file whose views were averaged before it was written."""
+
+
+@contextmanager
+def open_scores(path: str | Path) -> Iterator[ScoreFile]:
+    """Open a score file for reading; raises ScoreFileError if it is missing, damaged or of another format."""
+    path = Path(path)
+    if not path.is_file():
+        raise ScoreFileError("there is no such score file", where=path, fix="gsmbench score --model NAME makes one")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise ScoreFileError(
+            "this is not an HDF5 file, or it is damaged", where=path, fix="copy it again, or score again with --fresh"
+        ) from error
+    with file:
+        yield ScoreFile(path, file)
+
+
+def read(path: str | Path) -> ClipScores:
+    """Read a whole score file into memory."""
+    with open_scores(path) as file:
+        scores = {task: file.block(task, 0, len(file.head)) for task in file.head.kinds}
+        return ClipScores(**vars(file.head), scores=scores)
+
+
+def write(path: str | Path, clip_scores: ClipScores, *, force: bool = False) -> None:
+    """Write a score file beside its place and rename it; an existing file needs `force`.
+
+    Raises:
+        ScoreFileError: the file exists, or shapes and ids do not belong together.
+    """
+    with create(path, clip_scores, force=force) as datasets:
+        for task, values in clip_scores.scores.items():
+            if values.shape != datasets[task].shape:
+                raise ScoreFileError(
+                    f"{task} scores are {values.shape}, their head says {datasets[task].shape}", where=path
+                )
+            datasets[task][...] = values
+
+
+@contextmanager
+def create(path: str | Path, head: ScoreHead, *, force: bool = False) -> Iterator[dict[str, h5py.Dataset]]:
+    """Write a score file piece by piece: yields one dataset [N, V, C] per task; renamed into place at the end."""
+    path = Path(path)
+    if path.exists() and not force:
+        raise ScoreFileError(
+            "this file exists; nothing is overwritten unasked", where=path, fix="--force, or another --out"
+        )
+    _check_head(head, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with h5py.File(aside, "w") as file:
+            yield _write_head(file, head)
+        _settle(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def content_hash(path: str | Path) -> str:
+    """sha256 of all that is a result: ids, views, status, kinds, classes and score bytes; not provenance or times."""
+    digest = hashlib.sha256()
+    with open_scores(path) as file:
+        head = file.head
+        for text in (*head.ids, head.order, *(f"{t}={k}" for t, k in sorted(head.kinds.items()))):
+            digest.update(text.encode() + b"\n")
+        digest.update(head.views.tobytes() + head.status.tobytes())
+        for task in sorted(head.kinds):
+            digest.update("\n".join(head.class_names.get(task, ())).encode())
+            for start in range(0, len(head), 4096):
+                digest.update(file.block(task, start, start + 4096).tobytes())
+    return digest.hexdigest()
+
+
+def _settle(aside: Path, path: Path) -> None:
+    """Make sure the bytes are on disk before the name is."""
+    with aside.open("rb") as file:
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def _check_head(head: ScoreHead, path: Path) -> None:
+    problem = None
+    if len(set(head.ids)) != len(head.ids):
+        problem = "clip ids are not unique"
+    elif any("\n" in name for name in head.ids):
+        problem = "a clip id holds a line break"
+    elif head.status.shape != (len(head.ids),):
+        problem = f"{len(head.ids)} ids but status of shape {head.status.shape}"
+    elif any(len(names) != head.classes_per_task[task] for task, names in head.class_names.items()):
+        problem = "class names and columns differ in number"
+    if problem:
+        raise ScoreFileError(f"these scores cannot be written: {problem}", where=path)
+
+
+def _write_head(file: h5py.File, head: ScoreHead) -> dict[str, h5py.Dataset]:
+    file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+    file.attrs["order"] = head.order
+    file.attrs["provenance"] = json.dumps({**dict.fromkeys(PROVENANCE_KEYS), **head.provenance})
+    _write_texts(file, "clip_ids", head.ids)
+    file["views"], file["status"] = head.views, head.status
+    if head.num_frames is not None:
+        file["num_frames"] = head.num_frames
+    for task, labels in head.labels.items():
+        file[f"labels/{task}"] = labels.astype(np.int32)
+    for task, names in head.class_names.items():
+        _write_texts(file, f"classes/{task}", names)
+    if head.problems:
+        _write_texts(file, "problems/clip_ids", tuple(head.problems))
+        _write_texts(file, "problems/reasons", tuple(head.problems.values()))
+    datasets = {}
+    for task, kind in head.kinds.items():
+        shape = (len(head.ids), len(head.views), head.classes_per_task[task])
+        datasets[task] = file.create_dataset(f"scores/{task}", shape, np.float32)
+        datasets[task].attrs["kind"] = kind
+    return datasets
+
+
+def _write_texts(file: h5py.File, name: str, texts: tuple[str, ...]) -> None:
+    encoded = [text.encode() for text in texts]
+    length = max(map(len, encoded), default=1) or 1
+    file[name] = np.array(encoded, dtype=h5py.string_dtype("utf-8", length))
+
+
+def _read_texts(dataset: h5py.Dataset) -> tuple[str, ...]:
+    values = dataset[()]
+    joined = b"\n".join(values.tolist()).decode()
+    return tuple(joined.split("\n")) if len(values) else ()
+
+
+def _read_head(path: Path, file: h5py.File) -> ScoreHead:
+    if file.attrs.get("format") != FORMAT:
+        raise ScoreFileError(
+            "this HDF5 file is not a score file of gsm_bench",
+            where=path,
+            fix="gsmbench import FILE reads other formats",
+        )
+    if int(file.attrs["version"]) > VERSION:
+        raise ScoreFileError(
+            f"this score file has format version {file.attrs['version']}, newer than {VERSION}",
+            where=path,
+            fix="pip install -U gsm-bench",
+        )
+    try:
+        return _parse_head(file)
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise ScoreFileError(
+            f"this score file is damaged ({error})", where=path, fix="copy it again, or score again with --fresh"
+        ) from error
+
+
+def _parse_head(file: h5py.File) -> ScoreHead:
+    tasks = file["scores"]
+    ids = _read_texts(file["clip_ids"])
+    views = file["views"][()].astype(VIEW_TYPE)
+    for task, dataset in tasks.items():
+        if dataset.ndim != 3 or dataset.shape[:2] != (len(ids), len(views)):
+            raise ValueError(f"{task} scores of shape {dataset.shape} for {len(ids)} clips and {len(views)} views")
+    return ScoreHead(
+        ids=ids,
+        kinds={task: str(dataset.attrs["kind"]) for task, dataset in tasks.items()},  # type: ignore[misc]
+        classes_per_task={task: dataset.shape[2] for task, dataset in tasks.items()},
+        views=views,
+        status=file["status"][()],
+        provenance=json.loads(file.attrs["provenance"]),
+        labels={task: dataset[()] for task, dataset in file.get("labels", {}).items()},
+        class_names={task: _read_texts(dataset) for task, dataset in file.get("classes", {}).items()},
+        order=str(file.attrs.get("order", "ids")),  # type: ignore[arg-type]
+        problems=_read_problems(file),
+        num_frames=file["num_frames"][()] if "num_frames" in file else None,
+    )
+
+
+def _read_problems(file: h5py.File) -> dict[str, str]:
+    if "problems" not in file:
+        return {}
+    return dict(zip(_read_texts(file["problems/clip_ids"]), _read_texts(file["problems/reasons"]), strict=True))
+
+
+def content_size(clips: int, views: int, classes: int) -> int:
+    """Bytes of the scores of a file with so many clips, views and classes over all tasks."""
+    return clips * views * classes * np.dtype(np.float32).itemsize

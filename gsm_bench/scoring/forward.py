@@ -1,0 +1,86 @@
+"""Pixels to scores: one forward pass per view of a batch of clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gsm_bench.entries import ModelEntry
+from gsm_bench.errors import NetworkError
+from gsm_bench.frames.transform import normalise
+from gsm_bench.nets.inference import prepare_for_inference
+from gsm_bench.scorefile import Scores
+from gsm_bench.scoring.job import Settings
+
+HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Scorer:
+    """A network on its device, ready to score batches.
+
+    Views go through one after the other, so that a pass has the same shape whatever the number of views: the
+    one-clip row of a two-clip run is bit-equal to a one-clip run, and memory does not grow with views.
+    """
+
+    def __init__(self, network: nn.Module, entry: ModelEntry, settings: Settings) -> None:
+        self.entry = entry
+        self.settings = settings
+        self.device = torch.device(settings.device)
+        self._network = prepare_for_inference(network).to(self.device)
+        if self.device.type == "cpu":
+            torch.set_num_threads(settings.threads)
+        elif settings.precision == "float32":
+            # cuDNN would otherwise round float32 convolutions to 10 bits of mantissa.
+            torch.backends.cudnn.allow_tf32 = False
+            torch.backends.cuda.matmul.allow_tf32 = False
+            torch.backends.cudnn.deterministic = True
+
+    def score(self, batch: Sequence[NDArray[np.uint8] | None]) -> dict[str, Scores]:
+        """Scores float32 [B, V, C] per task, for B clips of uint8 RGB [V, T, S, S, 3].
+
+        A clip that is None goes through as black frames to keep the pass in shape, and comes back as NaN.
+        """
+        shape = next(pixels.shape for pixels in batch if pixels is not None)
+        per_view = [self._score_view(batch, view, shape[1:]) for view in range(shape[0])]
+        present = np.array([pixels is not None for pixels in batch])
+        scores = {task: np.stack([view[task] for view in per_view], axis=1) for task in per_view[0]}  # [B, V, C]
+        for values in scores.values():
+            values[~present] = np.nan
+        return scores
+
+    def _score_view(
+        self, batch: Sequence[NDArray[np.uint8] | None], view: int, shape: tuple[int, ...]
+    ) -> dict[str, Scores]:
+        pixels = np.zeros((len(batch), *shape), np.uint8)  # [B, T, S, S, 3]
+        for at, clip in enumerate(batch):
+            if clip is not None:
+                pixels[at] = clip[view]
+        with torch.inference_mode():
+            clips = normalise(torch.from_numpy(pixels).to(self.device), self.entry.input)  # [B, T, 3, S, S]
+            answer = self._forward(clips)
+            return {task: values.float().cpu().numpy() for task, values in self._by_task(answer, len(batch)).items()}
+
+    def _forward(self, clips: Tensor) -> Tensor | Mapping[str, Tensor]:
+        half = HALVES.get(self.settings.precision)
+        with torch.autocast(self.device.type, dtype=half, enabled=half is not None):
+            answer: Tensor | Mapping[str, Tensor] = self._network(clips)
+        return answer
+
+    def _by_task(self, answer: Tensor | Mapping[str, Tensor], batch: int) -> Mapping[str, Tensor]:
+        answers = {"action": answer} if isinstance(answer, Tensor) else answer
+        wanted = self.entry.tasks
+        found = {task: tuple(values.shape) for task, values in answers.items()}
+        fits = found.keys() == wanted.keys() and all(
+            len(shape) == 2 and shape[0] == batch and wanted[task] in (0, shape[1]) for task, shape in found.items()
+        )
+        if not fits:
+            expected = ", ".join(f"{task} [{batch}, {classes}]" for task, classes in wanted.items())
+            raise NetworkError(
+                f"{self.entry.name} answered with {found}, where its entry says {expected}",
+                fix="correct `classes` of the entry, or what the network returns",
+            )
+        return answers

@@ -1,0 +1,191 @@
+"""What a scoring run is: model, split, views, settings, places, and the signature of all that could change a number."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
+from gsm_bench.errors import GsmBenchError, NetworkError
+from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, ReadPlan
+from gsm_bench.frames.sources import FrameSource
+from gsm_bench.sampling import clip_offsets
+from gsm_bench.scorefile import views_array
+from gsm_bench.splits import Split
+
+Precision = Literal["float32", "bfloat16", "float16"]
+PART_CLIPS = 16
+"""Clips per part of a small run: what a kill can cost. Runs of many clips have at most MOST_PARTS parts."""
+MOST_PARTS = 2000
+DEFAULT_BATCH = {"cpu": 2, "cuda": 16}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is carried out.
+
+    Attributes:
+        device: ``cpu``, ``cuda`` or ``cuda:1``.
+        precision: arithmetic of the network; scores are stored as float32.
+        batch: clips per forward pass of one view.
+        workers: threads that read frames.
+        threads: threads of the network on a CPU; more or fewer of them change the last bits.
+        shard: (i, n), from 1, to score only every n-th part; None to share all parts with whoever else is here.
+    """
+
+    device: str = "cpu"
+    precision: Precision = "float32"
+    batch: int = 2
+    workers: int = 2
+    threads: int = field(default_factory=torch.get_num_threads)
+    on_bad_frame: BadFramePolicy = "skip"
+    frame_order: FrameOrder = "forward"
+    shard: tuple[int, int] | None = None
+
+    @property
+    def device_type(self) -> str:
+        return torch.device(self.device).type
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model on one split, and where its scores go."""
+
+    entry: ModelEntry
+    split: Split
+    source: FrameSource
+    views: NDArray[np.void]
+    settings: Settings
+    target: Path
+    checkpoint_sha256: str
+    fresh: bool = False
+    limit: int | None = None
+
+    @property
+    def read_plan(self) -> ReadPlan:
+        settings = self.settings
+        return ReadPlan(self.entry.frames, self.views, self.entry.input, settings.frame_order, settings.on_bad_frame)
+
+    @property
+    def part_clips(self) -> int:
+        """Clips per part, a multiple of the batch so that batches are the same in every run."""
+        wanted = max(PART_CLIPS, -(-len(self.split) // MOST_PARTS))
+        return -(-wanted // self.settings.batch) * self.settings.batch
+
+    @property
+    def parts_path(self) -> Path:
+        return self.target.with_name(f"{self.target.name}.parts")
+
+    @property
+    def signature(self) -> str:
+        """One line of all that could change a number."""
+        return "; ".join(f"{key}={value}" for key, value in self._signature_items().items())
+
+    def _signature_items(self) -> dict[str, Any]:
+        entry, settings = self.entry, self.settings
+        items = {
+            "network": f"{entry.network}/{entry.temporal}/{entry.frames}f",
+            "options": _compact(dict(entry.options)),
+            "input": _compact(asdict(entry.input)),
+            "checkpoint": self.checkpoint_sha256,
+            "split": f"{self.split.dataset}/{self.split.name}/{self.split.sha256}",
+            "views": _compact([[float(v["offset"]), int(v["crop"]), int(v["flip"])] for v in self.views]),
+            "order": settings.frame_order,
+            "precision": settings.precision,
+            "device": settings.device_type,
+            "batch": settings.batch,
+            "torch": torch.__version__,
+        }
+        return items | ({"threads": settings.threads} if settings.device_type == "cpu" else {})
+
+
+def score_views(clips: int, crops: Crops) -> NDArray[np.void]:
+    """The views [V] of K clips x crops."""
+    return views_array(clip_offsets(clips), crops)
+
+
+def default_device() -> str:
+    """``cuda`` where a GPU can be used, else ``cpu``."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def check_device(name: str) -> None:
+    """Raise a GsmBenchError if `name` is no device of this machine."""
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise GsmBenchError(
+            f"{name!r} is not a device", fix="--device cpu, cuda, cuda:0 or a list such as cuda:0,cuda:1"
+        ) from error
+    if device.type not in DEFAULT_BATCH:
+        raise GsmBenchError(f"scoring on {device.type} is not supported", fix="--device cpu or cuda")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise GsmBenchError(
+            f"there is no {name} on this machine: {torch.cuda.device_count()} GPUs can be used",
+            fix="--device cpu, or check the driver with nvidia-smi",
+        )
+
+
+def signature_difference(before: str, now: str) -> str:
+    """The settings in which two signatures differ, one per line."""
+    old, new = (dict(item.split("=", 1) for item in text.split("; ")) for text in (before, now))
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return "\n".join(f"    {key}: there {old.get(key, '-')}, now {new.get(key, '-')}" for key in keys)
+
+
+def provenance(job: Job, started: str, finished: str) -> dict[str, Any]:
+    """What the score file says about its making; cost is added by the run."""
+    entry, settings = job.entry, job.settings
+    return {
+        "model": entry.name,
+        "entry": asdict(entry),
+        "checkpoint_sha256": job.checkpoint_sha256,
+        "dataset": job.split.dataset,
+        "split": job.split.name,
+        "split_sha256": job.split.sha256,
+        "list_path": str(job.split.list_path.resolve()),
+        "sampling": {"rule": "ticks", "frames": entry.frames, "order": settings.frame_order},
+        "input": asdict(entry.input),
+        "views": [[int(v["clip"]), int(v["crop"]), int(v["flip"]), float(v["offset"])] for v in job.views],
+        "precision": settings.precision,
+        "device": _device_words(settings.device),
+        "batch": settings.batch,
+        "versions": {name: version(name) for name in ("gsm-bench", "torch", "torchvision", "pillow", "numpy", "h5py")},
+        "started": started,
+        "finished": finished,
+        "signature": job.signature,
+        "limit": job.limit,
+        "ignore_keys": list(entry.ignore_keys),
+    }
+
+
+def check_classes(entry: ModelEntry, dataset: DatasetEntry) -> None:
+    """Refuse a model whose columns mean other classes than the data set's labels."""
+    if entry.class_order != dataset.class_order:
+        raise NetworkError(
+            f"{entry.name} orders its classes by {entry.class_order}, {dataset.name} by {dataset.class_order}",
+            fix="use a data set entry with the model's class_order, so that labels and columns mean the same",
+        )
+    for task, classes in dataset.tasks.items():
+        if 0 not in (classes, entry.tasks.get(task, 0)) and entry.tasks[task] != classes:
+            raise NetworkError(
+                f"{entry.name} has {entry.tasks[task]} {task} classes, {dataset.name} has {classes}",
+                fix="score the data set that the model was trained for, or correct `classes` of its entry",
+            )
+
+
+def _compact(value: Any) -> str:
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True)
+    return text if len(text) < 400 else hashlib.sha256(text.encode()).hexdigest()
+
+
+def _device_words(device: str) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if torch.device(device).type == "cuda" else device

@@ -1,0 +1,211 @@
+"""Finished pieces of a run, kept in a folder beside the score file, shared by any number of processes.
+
+A part is written aside and renamed, so it is there whole or not at all. A process claims a part by creating its
+claim file, which only one can do; a claim whose process is gone, or has not been renewed for two minutes, is taken
+over by renaming it away, which again only one can do. Should two processes ever score the same part, they write the
+same content: what is in the result once stays in it once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.scorefile import Scores
+
+STALE_AFTER_S = 120.0
+HEARTBEAT_S = 20.0
+MERGE = "merge"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Scores of the rows of one part.
+
+    Attributes:
+        rows: int64 [n] rows of the split.
+        status: uint8 [n].
+        num_frames: int64 [n] frames of each video, 0 where they could not be counted.
+        problems: reason per row that has one.
+        scores: float32 [n, V, C] per task.
+    """
+
+    rows: NDArray[np.int64]
+    status: NDArray[np.uint8]
+    num_frames: NDArray[np.int64]
+    problems: Mapping[int, str]
+    scores: Mapping[str, Scores]
+
+
+@dataclass(frozen=True)
+class RunCard:
+    """What identifies a run in its folder: the signature, and when its first process began."""
+
+    signature: str
+    started: str
+
+
+class PartsFolder:
+    """The parts of one run: `run.json` with its signature, finished parts, claims on parts in hand."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._held: set[Path] = set()
+        self._stop = threading.Event()
+
+    def join(self, card: RunCard) -> RunCard:
+        """Make the folder, or enter the one that is there; returns the card that it carries."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        found = self.card()
+        if found is None:
+            _write_whole(self.path / "run.json", json.dumps(asdict(card)).encode())
+        return found or card
+
+    def card(self) -> RunCard | None:
+        """The card of the run that lies here, if one does."""
+        try:
+            return RunCard(**json.loads((self.path / "run.json").read_text()))
+        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, TypeError):
+            return None
+
+    def finished(self) -> set[int]:
+        """Numbers of the finished parts."""
+        return {int(path.stem) for path in self.path.glob("*.npz") if path.stem.isdecimal()}
+
+    def write(self, number: int, part: Part) -> None:
+        """Keep a finished part and let its claim go."""
+        arrays: dict[str, Any] = {f"scores_{task}": values for task, values in part.scores.items()}
+        text = json.dumps({str(row): reason for row, reason in part.problems.items()})
+        buffer = io.BytesIO()
+        np.savez(
+            buffer, rows=part.rows, status=part.status, num_frames=part.num_frames, problems=np.array(text), **arrays
+        )
+        _write_whole(self.path / f"{number:06d}.npz", buffer.getvalue())
+        self.release(str(number))
+
+    def read(self, number: int) -> Part:
+        """Read a finished part."""
+        with np.load(self.path / f"{number:06d}.npz") as file:
+            problems = {int(row): reason for row, reason in json.loads(str(file["problems"])).items()}
+            scores = {name.removeprefix("scores_"): file[name] for name in file.files if name.startswith("scores_")}
+            return Part(file["rows"], file["status"], file["num_frames"], problems, scores)
+
+    def claim(self, name: str) -> bool:
+        """Take part `name` in hand; False if somebody alive holds it."""
+        path = self.path / f"{name}.claim"
+        for _ in range(2):
+            if _create_claim(path):
+                self._held.add(path)
+                return True
+            if not self._clear_if_stale(path):
+                return False
+        return False
+
+    def release(self, name: str) -> None:
+        """Let a claim go."""
+        path = self.path / f"{name}.claim"
+        self._held.discard(path)
+        path.unlink(missing_ok=True)
+
+    def claimed_by_others(self) -> bool:
+        """Whether somebody alive works here."""
+        return any(path not in self._held and not self._stale(path) for path in self.path.glob("*.claim"))
+
+    def remove(self) -> None:
+        """Take the folder away in one step; those who still look into it find nothing."""
+        trash = self.path.with_name(f"{self.path.name}.{os.getpid()}.done")
+        with contextlib.suppress(FileNotFoundError):
+            self.path.rename(trash)
+            shutil.rmtree(trash, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def heartbeat(self) -> Iterator[None]:
+        """Renew the claims of this process while it works; let them go at the end."""
+        thread = threading.Thread(target=self._renew, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
+            for path in list(self._held):
+                self.release(path.stem)
+
+    def _renew(self) -> None:
+        while not self._stop.wait(HEARTBEAT_S):
+            for path in list(self._held):
+                with contextlib.suppress(FileNotFoundError):
+                    os.utime(path)
+
+    def _clear_if_stale(self, path: Path) -> bool:
+        """Rename a dead claim away; True if the way is free."""
+        if not self._stale(path):
+            return not path.exists()
+        grave = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}")
+        try:
+            path.rename(grave)
+        except FileNotFoundError:
+            return True
+        grave.unlink(missing_ok=True)
+        return True
+
+    def _stale(self, path: Path) -> bool:
+        try:
+            owner = json.loads(path.read_text() or "{}")
+            renewed = path.stat().st_mtime
+        except (FileNotFoundError, json.JSONDecodeError):
+            return False
+        if owner.get("host") == socket.gethostname() and not _alive(int(owner["pid"])):
+            return True
+        return self._folder_time() - renewed > STALE_AFTER_S
+
+    def _folder_time(self) -> float:
+        """Now, on the clock of the file system that stamps the claims."""
+        probe = self.path / f".clock.{socket.gethostname()}.{os.getpid()}"
+        probe.touch()
+        return probe.stat().st_mtime
+
+
+def _create_claim(path: Path) -> bool:
+    """Create a claim with its owner's name in it, in one step; False if it exists."""
+    owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid()})
+    aside = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+    aside.write_text(owner)
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        return False
+    finally:
+        aside.unlink(missing_ok=True)
+    return True
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with aside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,98 @@
+"""What a run would do, before it does it: clips, frames, time from a few timed clips, size."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from gsm_bench.frames.clip_reader import read_clip, view_indices
+from gsm_bench.scorefile import content_size
+from gsm_bench.scoring.forward import Scorer
+from gsm_bench.scoring.job import Job
+from gsm_bench.scoring.parts import PartsFolder
+from gsm_bench.scoring.run import todo_rows
+
+TIMED_BATCHES = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run foretold.
+
+    Attributes:
+        clips: of the split; `to_score` of them have no score yet, not even in a finished part.
+        frames_per_clip: different frames read per clip, mean over the clips whose length the list gives; None if
+            the list gives no lengths.
+        identical: clips of known length whose temporal views are all the same frames.
+        seconds: estimate for what is to be scored, None if nothing is or no clip could be timed.
+        bytes: size of the score file.
+    """
+
+    clips: int
+    to_score: int
+    parts: int
+    views: int
+    frames_per_clip: float | None
+    identical: int
+    seconds: float | None
+    clips_per_second: float | None
+    bytes: int
+
+
+def plan_run(job: Job, network: nn.Module) -> Plan:
+    """Look at what is there, and time a few of the clips that are not."""
+    todo = todo_rows(job)
+    finished = set() if job.fresh else PartsFolder(job.parts_path).finished()
+    left = todo[~np.isin(todo // job.part_clips, list(finished))]
+    rate = _timed_rate(job, network, left)
+    frames, identical = _frame_use(job)
+    return Plan(
+        clips=len(job.split),
+        to_score=len(left),
+        parts=len(np.unique(left // job.part_clips)),
+        views=len(job.views),
+        frames_per_clip=frames,
+        identical=identical,
+        seconds=len(left) / rate if rate and len(left) else None,
+        clips_per_second=rate,
+        bytes=content_size(len(job.split), len(job.views), sum(job.entry.tasks.values())),
+    )
+
+
+def _timed_rate(job: Job, network: nn.Module, rows: np.ndarray) -> float | None:
+    """Clips per second of reading and scoring at once, after one batch to warm up; None if no clip can be read."""
+    size = job.settings.batch
+    sample = rows[: size * (1 + TIMED_BATCHES)]
+    plan = job.read_plan
+    scorer = Scorer(network, job.entry, job.settings)
+    timed = began = 0.0
+    with ThreadPoolExecutor(job.settings.workers) as pool:
+        read = pool.map(lambda row: read_clip(job.source, job.split.clip(int(row)), plan), sample)
+        for start in range(0, len(sample), size):
+            clips = [next(read).pixels for _ in sample[start : start + size]]
+            if any(clip is not None for clip in clips):
+                scorer.score(clips)
+            if start == 0:
+                began = time.monotonic()
+            else:
+                timed += len(clips)
+    return timed / (time.monotonic() - began) if timed else None
+
+
+def _frame_use(job: Job) -> tuple[float | None, int]:
+    lengths, counts = np.unique(job.split.num_frames[job.split.num_frames > 0], return_counts=True)
+    if not lengths.size:
+        return None, 0
+    plan = job.read_plan
+    temporal = [job.views[at] for at in np.unique(job.views["offset"], return_index=True)[1]]
+    used, identical = 0, 0
+    for length, count in zip(lengths.tolist(), counts.tolist(), strict=True):
+        numbers = [view_indices(length, plan, view) for view in temporal]
+        used += count * len(np.unique(np.concatenate(numbers)))
+        if len(numbers) > 1 and all(np.array_equal(numbers[0], other) for other in numbers[1:]):
+            identical += count
+    return used / int(counts.sum()), identical

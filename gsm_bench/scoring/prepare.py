@@ -1,0 +1,129 @@
+"""From what a user asks for to a job that can run: entry, split, frames, checkpoint, views, places."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from gsm_bench.entries import Crops, ModelEntry
+from gsm_bench.errors import GsmBenchError
+from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder
+from gsm_bench.frames.sources import FolderSource
+from gsm_bench.manifest import Manifest
+from gsm_bench.nets.registry import LoadedNetwork, load_network
+from gsm_bench.scorefile import open_scores
+from gsm_bench.scoring.job import (
+    DEFAULT_BATCH,
+    Job,
+    Precision,
+    Settings,
+    check_classes,
+    check_device,
+    default_device,
+    score_views,
+)
+from gsm_bench.splits import Split, frame_root, read_split
+from gsm_bench.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to score and how; None leaves a choice to the model's entry or to the machine."""
+
+    model: str
+    dataset: str | None = None
+    split: str | None = None
+    data: Path | None = None
+    clips: int | None = None
+    crops: Crops | None = None
+    device: str | None = None
+    precision: Precision = "float32"
+    batch: int | None = None
+    workers: int | None = None
+    threads: int | None = None
+    limit: int | None = None
+    fresh: bool = False
+    out: Path | None = None
+    on_bad_frame: BadFramePolicy = "skip"
+    frame_order: FrameOrder = "forward"
+    shard: tuple[int, int] | None = None
+
+
+def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple[Job, LoadedNetwork]:
+    """Resolve a request; raises a GsmBenchError that says what is missing and how to get it."""
+    entry = manifest.model(request.model)
+    settings = _settings(request)
+    network = load_network(entry, workspace.checkpoint_path(entry.checkpoint.file), search=workspace.root)
+    return job_for(request, entry, settings, manifest, workspace, network.sha256), network
+
+
+def job_for(
+    request: Request,
+    entry: ModelEntry,
+    settings: Settings,
+    manifest: Manifest,
+    workspace: Workspace,
+    checkpoint_sha256: str,
+) -> Job:
+    """The job of a request whose checkpoint is known."""
+    dataset = manifest.dataset(request.dataset or entry.dataset)
+    check_classes(entry, dataset)
+    name = request.split or (entry.split if dataset.name == entry.dataset else next(iter(dataset.splits)))
+    data = request.data or workspace.data / dataset.name
+    split = read_split(dataset, name, data)
+    if request.limit:
+        split = split.head(request.limit)
+    target = request.out or _target(request, entry, dataset.name, name, workspace)
+    return Job(
+        entry=entry,
+        split=_with_kept_counts(split, target),
+        source=FolderSource(frame_root(dataset, data, split.ids[0]), dataset.frame_pattern),
+        views=score_views(request.clips or entry.clips, request.crops or entry.crops),
+        settings=settings,
+        target=target,
+        checkpoint_sha256=checkpoint_sha256,
+        fresh=request.fresh,
+        limit=request.limit,
+    )
+
+
+def _settings(request: Request) -> Settings:
+    device = request.device or default_device()
+    check_device(device)
+    settings = Settings(
+        device=device,
+        precision=request.precision,
+        batch=request.batch or DEFAULT_BATCH[torch.device(device).type],
+        workers=request.workers or min(len(os.sched_getaffinity(0)), 16),
+        on_bad_frame=request.on_bad_frame,
+        frame_order=request.frame_order,
+        shard=request.shard,
+    )
+    if request.shard and not 1 <= request.shard[0] <= request.shard[1]:
+        raise GsmBenchError(
+            f"there is no shard {request.shard[0]}/{request.shard[1]}", fix="--shard 1/4 .. --shard 4/4"
+        )
+    return replace(settings, threads=request.threads) if request.threads else settings
+
+
+def _target(request: Request, entry: ModelEntry, dataset: str, split: str, workspace: Workspace) -> Path:
+    name = entry.name
+    if request.frame_order != "forward":
+        name += f".{request.frame_order}"
+    if request.limit:
+        name += f".limit-{request.limit}"
+    return workspace.score_path(dataset, split, name)
+
+
+def _with_kept_counts(split: Split, target: Path) -> Split:
+    """A list without frame counts keeps those that an earlier run counted, so that a vanished frame is noticed."""
+    if split.num_frames.all() or not target.exists():
+        return split
+    with open_scores(target) as file:
+        head = file.head
+    if head.ids != split.ids or head.num_frames is None:
+        return split
+    return replace(split, num_frames=split.num_frames + (split.num_frames == 0) * head.num_frames)

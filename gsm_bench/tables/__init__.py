@@ -1,0 +1,1 @@
+"""Results as rows of raw numbers, drawn elsewhere."""

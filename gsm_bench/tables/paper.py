@@ -1,0 +1,99 @@
+"""Tables of the paper, measured rows beside printed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.ensembles.members import MemberSpec, model_spec, open_members, specs_of_entry
+from gsm_bench.entries import Published, RowEntry, Space, TableEntry
+from gsm_bench.errors import MissingScoresError
+from gsm_bench.manifest import Manifest
+from gsm_bench.scorefile import ScoreHead
+from gsm_bench.tables.results import Result, evaluate_members, results_table
+from gsm_bench.tables.table import Table
+from gsm_bench.workspace import Workspace
+
+LabelsOf = Callable[[ScoreHead], Mapping[str, NDArray[np.int32]]]
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """A row of a table resolved: its members, the space they are fused in, what the paper prints for it."""
+
+    row: RowEntry
+    members: list[MemberSpec]
+    space: Space | None
+    published: Published | None
+
+
+def paper_table(
+    entry: TableEntry,
+    manifest: Manifest,
+    workspace: Workspace,
+    labels_of: LabelsOf,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    partial: bool = False,
+) -> tuple[Table, list[Result]]:
+    """Fill a table from score files.
+
+    Args:
+        labels_of: gives the labels that belong to a score file.
+        dataset, split: where the scores are, if not on the table's own split; nothing printed is then comparable.
+        partial: rows without scores become dashes instead of an error.
+
+    Raises:
+        MissingScoresError: naming every command that makes a missing score file, unless `partial`.
+    """
+    own_split = (dataset or entry.dataset, split or entry.split) == (entry.dataset, entry.split)
+    where = (dataset or entry.dataset, split or entry.split)
+    plans = [[_plan_row(row, manifest, workspace, where, own_split) for row in block] for block in entry.blocks]
+    if not partial:
+        _require_scores([plan for block in plans for plan in block])
+    blocks = [[_evaluate_row(plan, labels_of) for plan in block] for block in plans]
+    table = results_table(entry.title, blocks, published=own_split, name=f"table {entry.name}")
+    return table, [result for block in blocks for result in block]
+
+
+def _plan_row(
+    row: RowEntry, manifest: Manifest, workspace: Workspace, where: tuple[str, str], own_split: bool
+) -> RowPlan:
+    dataset, split = where
+    if row.ensemble:
+        ensemble = manifest.ensemble(row.ensemble)
+        members = specs_of_entry(ensemble, manifest, workspace, dataset, split)
+        printed = next(iter(ensemble.published), None)
+        return RowPlan(row, members, ensemble.space, printed if own_split else None)
+    model = manifest.model(str(row.model))
+    printed = model.published_for(row.clips, split)
+    return RowPlan(row, [model_spec(model, workspace, dataset, split, row.clips)], None, printed if own_split else None)
+
+
+def _evaluate_row(plan: RowPlan, labels_of: LabelsOf) -> Result:
+    frames = "+".join(_frames_of(spec) for spec in plan.members)
+    if not all(spec.path.is_file() for spec in plan.members):
+        return Result(plan.row.label, frames, published=plan.published)
+    with open_members(plan.members) as members:
+        return evaluate_members(plan.row.label, members, labels_of(members[0].head), plan.space, plan.published)
+
+
+def _frames_of(spec: MemberSpec) -> str:
+    frames = spec.entry.frames if spec.entry else "?"
+    return f"{frames}x{spec.clips}" if (spec.clips or 1) > 1 else str(frames)
+
+
+def _require_scores(plans: list[RowPlan]) -> None:
+    missing = {spec.path: spec for plan in plans for spec in plan.members if not spec.path.is_file()}
+    if missing:
+        try:
+            with open_members(list(missing.values())):
+                pass
+        except MissingScoresError as error:
+            raise MissingScoresError(
+                error.what, where=error.where, fix=f"{error.fix}\n         or --partial for the rows that are there"
+            ) from error

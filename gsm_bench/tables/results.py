@@ -1,0 +1,187 @@
+"""Results of score files and ensembles as table rows: what was run, what it costs, how right it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.ensembles.fuse import accuracy_of, fusion_space
+from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.entries import Published, Space
+from gsm_bench.metrics.topk import Accuracy
+from gsm_bench.scorefile import NOT_SCORED, SUBSTITUTED, ScoreHead
+from gsm_bench.tables.table import Column, Table
+
+CONVENTION = (
+    "GFLOPs in the paper's convention: multiply-adds, one per bias, 2 per batch-norm output, 1 per pooling input."
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One model, file or ensemble, evaluated.
+
+    Attributes:
+        label: its name.
+        frames: frames x clips of its members, as in ``8x2+12x2+16+24``.
+        params, macs_paper, macs_bare: cost over all members and views; None where a member's is not known.
+        accuracy: per task, or empty without labels.
+        bad: ids of clips without a score in at least one member.
+        substituted: ids of clips scored with a substituted frame in at least one member.
+        unverified: whether the order of its rows could not be checked by ids.
+    """
+
+    label: str
+    frames: str
+    params: int | None = None
+    macs_paper: int | None = None
+    macs_bare: int | None = None
+    accuracy: Mapping[str, Accuracy] = field(default_factory=dict)
+    published: Published | None = None
+    bad: tuple[str, ...] = ()
+    substituted: tuple[str, ...] = ()
+    unverified: bool = False
+
+
+def evaluate_members(
+    label: str,
+    members: Sequence[OpenMember],
+    labels: Mapping[str, NDArray[np.int32]],
+    space: Space | None = None,
+    published: Published | None = None,
+) -> Result:
+    """Fuse open members (one is a fusion too) and compare with `labels` (int32 [N] per task, in the first's rows)."""
+    head = members[0].head
+    accuracy = {
+        task: accuracy_of(members, task, fusion_space(members, task, space), labels[task])
+        for task in head.kinds
+        if task in labels
+    }
+    status = np.max([np.asarray(member.status) for member in members], axis=0)
+    return Result(
+        label=label,
+        frames="+".join(frames_text(member.head, member.views) for member in members),
+        params=_sum(member.head.provenance.get("params") for member in members),
+        macs_paper=_sum(_views_cost(member, "macs_paper_per_view") for member in members),
+        macs_bare=_sum(_views_cost(member, "macs_bare_per_view") for member in members),
+        accuracy=accuracy,
+        published=published,
+        bad=tuple(head.ids[row] for row in np.flatnonzero(status == NOT_SCORED)),
+        substituted=tuple(head.ids[row] for row in np.flatnonzero(status == SUBSTITUTED)),
+        unverified=head.order == "unverified",
+    )
+
+
+def frames_text(head: ScoreHead, views: NDArray[np.int64]) -> str:
+    """Frames, clips and crops of some views of a file: ``8``, ``8x2``, ``8x2x5``."""
+    said = head.provenance.get("frames_text")
+    if said:
+        return str(said)
+    frames = (head.provenance.get("sampling") or {}).get("frames", "?")
+    chosen = head.views[views]
+    clips = len(np.unique(chosen["offset"])) if not np.isnan(chosen["offset"]).any() else 1
+    crops = len(views) // clips
+    return f"{frames}x{clips}x{crops}" if crops > 1 else f"{frames}x{clips}" if clips > 1 else str(frames)
+
+
+def results_table(
+    title: str, blocks: Iterable[Iterable[Result]], *, published: bool = False, name: str = "table"
+) -> Table:
+    """A table of results: label, frames, cost, accuracies, and printed accuracies beside them on request."""
+    grouped = tuple(tuple(block) for block in blocks)
+    results = [result for block in grouped for result in block]
+    tasks = list(dict.fromkeys(task for result in results for task in result.accuracy)) or ["action"]
+    columns = [
+        Column("label", "Model"),
+        Column("frames", "Frames"),
+        Column("params", "Params (M)", "mega"),
+        Column("macs_paper", "GFLOPs", "giga"),
+    ]
+    for task in tasks:
+        prefix, word = ("", "") if tasks == ["action"] else (f"{task}_", f"{task.capitalize()} ")
+        columns += [
+            Column(f"{prefix}top1", f"{word}Top-1", "percent"),
+            Column(f"{prefix}top5", f"{word}Top-5", "percent"),
+        ]
+        if not published:
+            columns.append(Column(f"{prefix}mean_class", f"{word}Mean class", "percent"))
+    if published:
+        columns += [
+            Column("published_top1", "Paper Top-1", "percent"),
+            Column("published_top5", "Paper Top-5", "percent"),
+        ]
+    else:
+        columns.append(Column("clips", "Clips"))
+    blocks_of_rows = tuple(tuple(_row(result, tasks) for result in block) for block in grouped)
+    return Table(title, tuple(columns), blocks_of_rows, tuple(_notes(results)), name)
+
+
+def _row(result: Result, tasks: Sequence[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "label": result.label,
+        "frames": result.frames,
+        "params": result.params,
+        "macs_paper": result.macs_paper,
+        "macs_bare": result.macs_bare,
+    }
+    for task in tasks:
+        row |= _accuracy_items("" if list(tasks) == ["action"] else f"{task}_", result.accuracy.get(task))
+    counts = next(iter(result.accuracy.values()), None)
+    if counts:
+        row["clips"] = f"{counts.scored}/{counts.total}" if counts.missing else f"{counts.total}"
+        row["scored"], row["total"] = counts.scored, counts.total
+    if result.published:
+        row["published_top1"] = _fraction(result.published.top1_percent)
+        row["published_top5"] = _fraction(result.published.top5_percent)
+        row["published_source"] = result.published.source
+    return row
+
+
+def _accuracy_items(prefix: str, accuracy: Accuracy | None) -> dict[str, Any]:
+    if accuracy is None:
+        return {f"{prefix}top1": None, f"{prefix}top5": None, f"{prefix}mean_class": None}
+    items: dict[str, Any] = {f"{prefix}mean_class": accuracy.mean_class}
+    for k, count in accuracy.hits.items():
+        items |= {f"{prefix}top{k}": accuracy.top(k), f"{prefix}hits{k}": count}
+        if accuracy.missing:
+            low, high = accuracy.bounds(k)
+            items |= {f"{prefix}top{k}_low": low, f"{prefix}top{k}_high": high}
+    return items
+
+
+def _notes(results: Sequence[Result]) -> Iterable[str]:
+    if any(result.macs_paper for result in results):
+        yield CONVENTION
+    bad = tuple(dict.fromkeys(name for result in results for name in result.bad))
+    if bad:
+        yield (
+            f"{len(bad):,} clips have no score: {_named(bad)}. Their accuracies are over the scored clips; in brackets, "
+            "over all clips, with every missing one wrong and with every missing one right."
+        )
+    substituted = tuple(dict.fromkeys(name for result in results for name in result.substituted))
+    if substituted:
+        yield f"{len(substituted):,} clips were scored with a substituted frame: {_named(substituted)}."
+    if any(result.unverified for result in results):
+        yield "Order unverified: rows were matched by position, because these scores came without clip ids."
+
+
+def _named(ids: Sequence[str], most: int = 5) -> str:
+    return ", ".join(ids[:most]) + (f" and {len(ids) - most:,} more" if len(ids) > most else "")
+
+
+def _views_cost(member: OpenMember, key: str) -> int | None:
+    per_view = member.head.provenance.get(key)
+    return None if per_view is None else int(per_view) * len(member.views)
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    found = list(values)
+    return None if any(value is None for value in found) else sum(value for value in found if value is not None)
+
+
+def _fraction(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100

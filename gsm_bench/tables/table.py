@@ -1,0 +1,37 @@
+"""A table: columns that say how a value is drawn, and rows of raw numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Unit = Literal["text", "count", "percent", "giga", "mega", "whole"]
+"""How a raw value is drawn: fractions as percent, operations in 1e9, parameters in 1e6."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: the key of its raw values, its heading, how it is drawn."""
+
+    key: str
+    title: str
+    unit: Unit = "text"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of raw values in blocks; a value of None is drawn as a dash.
+
+    An accuracy `key` that holds over only a part of the clips has its bounds in `key_low` and `key_high`.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    blocks: tuple[tuple[Mapping[str, Any], ...], ...]
+    notes: tuple[str, ...] = ()
+    name: str = "table"
+
+    @property
+    def rows(self) -> list[Mapping[str, Any]]:
+        return [row for block in self.blocks for row in block]
