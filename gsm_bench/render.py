@@ -23,7 +23,7 @@ def render(table: Table, form: str, *, width: int | None = None, colour: bool = 
 
 def _markdown(table: Table) -> str:
     lines = [f"**{table.title}**", ""] if table.title else []
-    lines.append("| " + " | ".join(column.title for column in table.columns) + " |")
+    lines.append("| " + " | ".join(column.title.replace("\n", " ") for column in table.columns) + " |")
     lines.append("|" + "|".join(" --- " if column.unit == "text" else " ---: " for column in table.columns) + "|")
     lines += ["| " + " | ".join(cell(row, column) for column in table.columns) + " |" for row in table.rows]
     if table.notes:

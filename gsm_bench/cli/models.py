@@ -11,7 +11,7 @@ import click
 from gsm_bench.cli.options import PATH, format_option, print_table, registry, say, workspace_option
 
 if TYPE_CHECKING:
-    from gsm_bench.entries import ModelEntry
+    from gsm_bench.entries import ModelEntry, Published
     from gsm_bench.manifest import Manifest
     from gsm_bench.nets.checkpoint import Fit
     from gsm_bench.workspace import Workspace
@@ -108,7 +108,7 @@ def _card(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> list[t
             f"{entry.clips} clips x {entry.crops} crops on {entry.dataset}/{entry.split}; scores are {entry.score_kind}",
         ),
         *_cost_lines(entry, workspace),
-        *((f"printed, {p.clips} clips" + (f", {p.split}" if p.split else ""), _printed(p)) for p in entry.published),
+        *((_protocol(p), _printed(p)) for p in entry.published),
         ("trained on", f"{', '.join(entry.trained_on) or 'not said'}; pretraining: {entry.pretraining or 'not said'}"),
         ("checkpoint", f"{entry.checkpoint.file}: {'here' if place.is_file() else 'not here yet'}"),
         ("put it at", str(place)),
@@ -120,6 +120,11 @@ def _card(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> list[t
     ]
 
 
+def _protocol(published: Published) -> str:
+    clips = "1 clip" if published.clips == 1 else f"{published.clips} clips"
+    return f"printed, {clips}{f', {published.split}' if published.split else ''}"
+
+
 def _options(entry: ModelEntry) -> str:
     return "".join(f", {key} {value}" for key, value in entry.options.items())
 
@@ -128,7 +133,7 @@ def _numbers(values: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{value:g}" for value in values) + ")"
 
 
-def _printed(published: Any) -> str:
+def _printed(published: Published) -> str:
     parts = [
         f"top-{k} {value}"
         for k, value in ((1, published.top1_percent), (5, published.top5_percent))

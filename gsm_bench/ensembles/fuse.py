@@ -128,4 +128,5 @@ def to_space(scores: Scores, kind: Kind, space: Space) -> NDArray[np.floating]:
 def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Row-wise log-probabilities over the last axis."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    norm: NDArray[np.float64] = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted - norm

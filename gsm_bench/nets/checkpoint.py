@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -150,34 +151,25 @@ def _read_torch(path: Path) -> Any:
     # best_prec1 may be a numpy scalar; these three rebuild one and can do nothing else.
     scalar: list[Any] = [np.dtype, type(np.float64(0)).__reduce__(np.float64(0))[0], *{type(np.dtype(kind)) for kind in "fdilq"}]
     try:
-        with torch.serialization.safe_globals(scalar):
+        with torch.serialization.safe_globals(scalar), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle protocols; what cannot be read is refused below
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise CheckpointError(*_refusal(path, str(error))) from error
-    except (
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        OSError,
-        AttributeError,
-        TypeError,
-        IndexError,
-        AssertionError,
-    ) as error:
+        raise _refusal(path, str(error)) from error
+    except Exception as error:  # a damaged stream fails wherever its reader happens to be: struct, zip, codec, index
         raise _damaged(path) from error
 
 
-def _refusal(path: Path, message: str) -> tuple[str]:
+def _refusal(path: Path, message: str) -> CheckpointError:
     unsafe = re.search(r"GLOBAL ([\w.]+)|(?:class|function) ['\"]?([\w.]+)['\"]? .*not", message)
     if unsafe:
         name = unsafe.group(1) or unsafe.group(2)
-        raise CheckpointError(
+        return CheckpointError(
             f"this file asks for {name}, which is code and not weights; it was not run",
             where=path,
             fix="do not load it elsewhere either; save the tensors alone: torch.save({'state_dict': net.state_dict()}, FILE)",
         )
-    raise _damaged(path)
+    return _damaged(path)
 
 
 def _damaged(path: Path) -> CheckpointError:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import MemberSpec, model_spec, open_members, specs_of_entry
-from gsm_bench.entries import Published, RowEntry, Space, TableEntry
+from gsm_bench.entries import Published, RowEntry, Space, SplitEntry, TableEntry
 from gsm_bench.errors import MissingScoresError
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import ScoreHead
@@ -57,7 +57,16 @@ def paper_table(
         _require_scores([plan for block in plans for plan in block])
     blocks = [[_evaluate_row(plan, labels_of) for plan in block] for block in plans]
     table = results_table(entry.title, blocks, published=own_split, name=f"table {entry.name}")
-    return table, [result for block in blocks for result in block]
+    results = [result for block in blocks for result in block]
+    notes = (*_size_notes(results, manifest.dataset(where[0]).splits.get(where[1])), *table.notes)
+    return replace(table, notes=notes), results
+
+
+def _size_notes(results: list[Result], split: SplitEntry | None) -> Iterable[str]:
+    """How many clips the measured rows are over, and that it is not the full split where it is not."""
+    for total in sorted({accuracy.total for result in results for accuracy in result.accuracy.values()}):
+        full = f" of the {split.clips:,} of the full split" if split and split.clips not in (None, total) else ""
+        yield f"Measured over {total:,} clips{full}."
 
 
 def _plan_row(

@@ -98,7 +98,7 @@ def results_table(
     columns = [
         Column("label", "Model"),
         Column("frames", "Frames"),
-        Column("params", "Params (M)", "mega"),
+        Column("params", "Params\n(M)", "mega"),
         Column("macs_paper", "GFLOPs", "giga"),
     ]
     for task in tasks:
@@ -108,11 +108,11 @@ def results_table(
             Column(f"{prefix}top5", f"{word}Top-5", "percent"),
         ]
         if not published:
-            columns.append(Column(f"{prefix}mean_class", f"{word}Mean class", "percent"))
+            columns.append(Column(f"{prefix}mean_class", f"{word}Mean\nclass", "percent"))
     if published:
         columns += [
-            Column("published_top1", "Paper Top-1", "percent"),
-            Column("published_top5", "Paper Top-5", "percent"),
+            Column("published_top1", "Paper\nTop-1", "percent"),
+            Column("published_top5", "Paper\nTop-5", "percent"),
         ]
     else:
         columns.append(Column("clips", "Clips"))
@@ -184,4 +184,4 @@ def _sum(values: Iterable[int | None]) -> int | None:
 
 
 def _fraction(percent: float | None) -> float | None:
-    return None if percent is None else percent / 100
+    return None if percent is None else round(percent / 100, 6)

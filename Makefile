@@ -1,0 +1,35 @@
+# make test   set up if needed, then run all tests
+# make demo   set up if needed, then run the main job on small clips
+# make lint   format check, linter, types
+# make bench  speed bars, as ratios to plain code in the same run
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+READY   = $(VENV)/.ready
+
+.PHONY: test demo lint bench setup clean
+setup: $(READY)
+
+# torch and torchvision come together from the registry's default: torchvision does not import beside a CPU-only torch.
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch torchvision
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[score,dev]'
+	touch $(READY)
+
+test: setup
+	$(BIN)/python -m pytest
+
+demo: setup
+	$(BIN)/gsmbench demo
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) demo build dist

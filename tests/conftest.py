@@ -1,0 +1,171 @@
+"""Fixtures that never import torch by themselves: the light side is tested where torch is absent, too."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from gsm_bench.scorefile import ClipScores, views_array, write
+from gsm_bench.workspace import Workspace
+
+REFERENCE = Path(__file__).parent / "reference"
+TOY_MANIFEST = """
+[datasets.toy]
+title = "Toy"
+layout = "list"
+classes = 5
+class_order = "file"
+frame_pattern = "{id}/{frame:05d}.jpg"
+frame_roots = ["frames"]
+class_files = ["classes.txt"]
+[datasets.toy.splits]
+val = { lists = ["val.txt"] }
+bare = { lists = ["bare.txt"] }
+unlabelled = { lists = ["unlabelled.txt"] }
+
+[models.toy_4f]
+title = "Toy network"
+network = "toynet:build"
+frames = 4
+classes = 5
+class_order = "file"
+input = { size = 32, resize = 36, channel_order = "BGR", value_range = 255, mean = [104, 117, 128], std = [1, 1, 1] }
+checkpoint = { file = "toy.safetensors" }
+dataset = "toy"
+split = "val"
+clips = 2
+
+[models.toy_bninc]
+title = "Toy BN-Inception"
+network = "bninception"
+temporal = "gsm"
+frames = 4
+classes = 5
+class_order = "file"
+input = { size = 32, resize = 36, channel_order = "BGR", value_range = 255, mean = [104, 117, 128], std = [1, 1, 1] }
+checkpoint = { file = "toy_bninc.safetensors" }
+options = { width = 0.125 }
+dataset = "toy"
+split = "val"
+clips = 2
+"""
+TOY_NETWORK = """
+import torch
+
+
+class ToyNetwork(torch.nn.Module):
+    \"\"\"One convolution and a weight per frame, so that frames, channels and their order all matter.\"\"\"
+
+    def __init__(self, frames, classes):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 8, 5, stride=4)
+        self.times = torch.nn.Parameter(torch.randn(frames, 1, 1))
+        self.fc = torch.nn.Linear(8, classes)
+
+    def forward(self, x):  # [B, T, 3, S, S]
+        features = torch.tanh(self.conv(x.flatten(0, 1)) * 0.02).amax((2, 3)).view(*x.shape[:2], 8)
+        return self.fc((features * self.times[:, :, 0]).mean(1))
+
+
+def build(entry):
+    return ToyNetwork(entry.frames, entry.tasks["action"])
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def reference() -> Path:
+    return REFERENCE
+
+
+def reference_module(name: str) -> ModuleType:
+    """One of the fixture generators: weights, images, scores, plain."""
+    spec = importlib.util.spec_from_file_location(f"reference_{name}", REFERENCE / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> Workspace:
+    """An empty workspace with the toy entries; the current directory."""
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "toy.toml").write_text(TOY_MANIFEST)
+    (tmp_path / "toynet.py").write_text(TOY_NETWORK)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GSMBENCH_HOME", raising=False)
+    return Workspace.locate(tmp_path)
+
+
+@pytest.fixture
+def gsmbench(capsys):
+    """Run the command line in this process."""
+
+    def call(*arguments: object) -> Ran:
+        from gsm_bench.cli import main
+
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Ran(int(stopped.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+def clip_scores(scores: np.ndarray, ids=None, *, offsets=(0.0, 0.5), kind="logits", status=None, names=(), **provenance) -> ClipScores:
+    """A score file's content from an array [N, V, C]."""
+    clips = len(scores)
+    return ClipScores(
+        ids=tuple(ids) if ids is not None else tuple(f"v{row}" for row in range(clips)),
+        kinds={"action": kind},
+        classes_per_task={"action": scores.shape[2]},
+        views=views_array(tuple(offsets), 1),
+        status=np.zeros(clips, np.uint8) if status is None else np.asarray(status, np.uint8),
+        provenance=provenance,
+        class_names={"action": tuple(names)} if names else {},
+        scores={"action": scores.astype(np.float32)},
+    )
+
+
+@pytest.fixture
+def toy_labels(workspace) -> np.ndarray:
+    """A labelled list of 60 clips in data/toy, without frames; int [60]."""
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 5, 60)
+    data = workspace.data / "toy"
+    data.mkdir(parents=True)
+    lengths = rng.integers(2, 30, 60)
+    rows = [f"v{row} {n} {label}" for row, (n, label) in enumerate(zip(lengths, labels, strict=True))]
+    (data / "val.txt").write_text("\n".join(rows) + "\n")
+    (data / "classes.txt").write_text("ape\nbee\ncat\ndog\nelk\n")
+    return labels
+
+
+@pytest.fixture
+def save_scores(workspace):
+    """Write a score file of the toy data set; returns its path."""
+
+    def save(name: str, scores: np.ndarray, **options) -> Path:
+        path = workspace.score_path("toy", "val", name)
+        provenance = {"model": name, "dataset": "toy", "split": "val", "sampling": {"frames": 4}, **options.pop("provenance", {})}
+        write(path, clip_scores(scores, **options, **provenance))
+        return path
+
+    return save
+
+
+if sys.version_info < (3, 11):
+    raise RuntimeError("Python 3.11 or newer")

@@ -1,0 +1,81 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gsm_bench.metrics.topk import AccuracyCounter, label_ranks, topk_accuracy
+from tests.conftest import REFERENCE, reference_module
+
+
+def slow_topk(scores, labels, k):
+    hits = 0
+    for row, label in zip(scores, labels, strict=True):
+        order = sorted(range(len(row)), key=lambda c: (-row[c], c))
+        hits += label in order[:k]
+    return hits / len(labels)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 8), st.booleans())
+def test_equals_sorting_one_row_at_a_time(seed, clips, classes, tied):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 3, (clips, classes)) if tied else rng.standard_normal((clips, classes))
+    labels = rng.integers(0, classes, clips)
+    assert topk_accuracy(scores, labels, (1, 3)) == (slow_topk(scores, labels, 1), slow_topk(scores, labels, 3))
+
+
+def test_hand_made():
+    scores = np.array([[3, 2, 1], [1, 2, 3], [2, 2, 2], [2, 2, 2]])
+    assert topk_accuracy(scores, np.array([0, 0, 0, 1]), (1, 2, 3)) == (0.5, 0.75, 1.0)
+
+
+def test_equal_scores_rank_by_the_lower_class():
+    assert label_ranks(np.zeros((3, 4)), np.array([0, 2, 3])).tolist() == [0, 2, 3]
+
+
+def test_golden_value_of_the_noisy_classifier():
+    # reference/scores.py, the value from sorting every row in plain Python
+    labels = np.arange(500) % 50
+    scores = reference_module("scores").noisy_logits(labels, 50, seed=3)
+    assert topk_accuracy(scores, labels) == (slow_topk(scores, labels, 1), slow_topk(scores, labels, 5))
+    plain = reference_module("plain")
+    assert topk_accuracy(scores, labels) == plain.fuse([scores[:, None]], labels)
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels"),
+    [(np.zeros(3), [0, 0, 0]), (np.zeros((2, 3)), [0, 3]), (np.zeros((2, 3)), [-1, 0]), (np.array([[np.nan, 1.0]]), [0]), (np.zeros((2, 3)), [0])],
+)
+def test_refuses(scores, labels):
+    with pytest.raises(ValueError):
+        topk_accuracy(scores, np.array(labels))
+
+
+def test_nothing_to_count_is_not_zero_percent():
+    assert all(math.isnan(value) for value in topk_accuracy(np.zeros((0, 3)), np.zeros(0, int)))
+
+
+def test_counter_over_blocks_with_missing_and_unknown():
+    scores = np.array([[9, 0, 0], [0, 9, 0], [0, 0, 9], [9, 0, 0], [9, 0, 0]], float)
+    scores[2] = np.nan
+    labels = np.array([0, 0, 2, 0, -1])
+    scored = np.array([True, True, False, True, True])
+    counter = AccuracyCounter(3, (1, 2))
+    for block in (slice(0, 2), slice(2, 5)):
+        counter.add(scores[block], labels[block], scored[block])
+    accuracy = counter.result()
+    assert (accuracy.hits, accuracy.scored, accuracy.total, accuracy.missing) == ({1: 2, 2: 3}, 3, 4, 1)
+    assert accuracy.top(1) == 2 / 3
+    assert accuracy.bounds(1) == (2 / 4, 3 / 4)
+    assert accuracy.mean_class == 2 / 3
+
+
+def test_mean_class_leaves_out_classes_that_do_not_occur():
+    counter = AccuracyCounter(4)
+    counter.add(np.eye(4)[[0, 0, 1]], np.array([0, 1, 1]), np.ones(3, bool))
+    assert counter.result().mean_class == (1 + 0.5) / 2
+
+
+def test_reference_is_complete():
+    assert {path.name for path in REFERENCE.iterdir()} >= {"plain.py", "scores.py", "weights.py", "images.py", "e2e", "logits.npz"}

@@ -1,0 +1,119 @@
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from gsm_bench.errors import ScoreFileError
+from gsm_bench.scorefile import content_hash, open_scores, read, views_array, write
+from tests.conftest import clip_scores
+
+
+def some(clips=7, views=2, classes=3):
+    return np.random.default_rng(0).standard_normal((clips, views, classes))
+
+
+def test_round_trip(tmp_path):
+    content = clip_scores(some(), ids=["ä", "b c", *"cdefg"], names=["x", "y", "z"], model="m", started="then")
+    write(tmp_path / "a.h5", content)
+    found = read(tmp_path / "a.h5")
+    assert found.ids == content.ids
+    assert found.class_names == {"action": ("x", "y", "z")}
+    assert found.kinds == {"action": "logits"}
+    assert np.array_equal(found.scores["action"], content.scores["action"])
+    assert np.array_equal(found.views, content.views)
+    assert found.provenance["model"] == "m"
+    assert found.provenance["batch"] is None  # null where nothing is known
+    assert found.order == "ids"
+
+
+def test_layout_is_the_contract(tmp_path):
+    write(tmp_path / "a.h5", clip_scores(some()))
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file.attrs["format"] == "gsm_bench.scores"
+        assert file.attrs["version"] == 1
+        assert set(json.loads(file.attrs["provenance"])) >= {"signature", "split_sha256", "macs_paper_per_view", "uncounted"}
+        assert file["scores/action"].dtype == np.float32
+        assert file["scores/action"].attrs["kind"] == "logits"
+        assert file["views"].dtype.names == ("clip", "crop", "flip", "offset")
+        assert h5py.check_string_dtype(file["clip_ids"].dtype).encoding == "utf-8"
+        assert file["status"].dtype == np.uint8
+
+
+def test_views_of_crops():
+    views = views_array((0.0, 0.5), 10)
+    assert len(views) == 20
+    assert views["crop"].tolist()[:10] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert views["flip"].tolist()[:4] == [0, 1, 0, 1]
+    assert views_array((0.5,), 1)["crop"].tolist() == [-1]
+
+
+def test_nothing_is_overwritten_unasked(tmp_path):
+    path = tmp_path / "a.h5"
+    write(path, clip_scores(some()))
+    before = path.read_bytes()
+    with pytest.raises(ScoreFileError, match="--force"):
+        write(path, clip_scores(some(3)))
+    assert path.read_bytes() == before
+    write(path, clip_scores(some(3)), force=True)
+    assert len(read(path)) == 3
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    content = clip_scores(some())
+    wrong = type(content)(**{**vars(content), "scores": {"action": np.zeros((1, 1, 1), np.float32)}})
+    with pytest.raises(ScoreFileError, match="their head says"):
+        write(tmp_path / "a.h5", wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("ids", "reason"), [(["a", "a", "b"], "not unique"), (["a", "b\nc", "d"], "line break")])
+def test_bad_ids_are_not_written(tmp_path, ids, reason):
+    with pytest.raises(ScoreFileError, match=reason):
+        write(tmp_path / "a.h5", clip_scores(some(3), ids=ids))
+
+
+def test_content_hash_knows_results_from_times(tmp_path):
+    for name, started, change in (("a", "now", 0), ("b", "later", 0), ("c", "now", 1e-6)):
+        write(tmp_path / f"{name}.h5", clip_scores(some() + change, started=started))
+    a, b, c = (content_hash(tmp_path / f"{name}.h5") for name in "abc")
+    assert a == b != c
+
+
+def test_rows_in_any_order(tmp_path):
+    write(tmp_path / "a.h5", clip_scores(some(50)))
+    whole = read(tmp_path / "a.h5").scores["action"]
+    with open_scores(tmp_path / "a.h5") as file:
+        for rows in ([3, 1, 2], [49, 0], [5], list(range(49, -1, -1))):
+            assert np.array_equal(file.rows("action", np.array(rows)), whole[rows])
+
+
+def broken(tmp_path):
+    good = tmp_path / "good.h5"
+    write(good, clip_scores(some()))
+    text, cut, foreign, newer, ragged = (tmp_path / f"{name}.h5" for name in ("text", "cut", "foreign", "newer", "ragged"))
+    text.write_text("hello")
+    cut.write_bytes(good.read_bytes()[:900])
+    h5py.File(foreign, "w").close()
+    for path in (newer, ragged):
+        path.write_bytes(good.read_bytes())
+    with h5py.File(newer, "a") as file:
+        file.attrs["version"] = 2
+    with h5py.File(ragged, "a") as file:
+        del file["clip_ids"]
+        file["clip_ids"] = ["a"]
+    return {text: "not an HDF5", cut: "not an HDF5", foreign: "not a score file", newer: "newer than 1", ragged: "damaged", tmp_path / "none.h5": "no such"}
+
+
+def test_broken_files_have_one_clear_error_each(tmp_path):
+    for path, message in broken(tmp_path).items():
+        with pytest.raises(ScoreFileError, match=message) as raised:
+            read(path)
+        assert str(path) in str(raised.value)
+
+
+def test_unknown_objects_are_ignored(tmp_path):
+    write(tmp_path / "a.h5", clip_scores(some()))
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["somebody/else"] = [1, 2]
+    assert len(read(tmp_path / "a.h5")) == 7
