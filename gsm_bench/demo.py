@@ -30,7 +30,9 @@ def reference_directory() -> Path:
     found = Path(__file__).resolve().parent.parent / "tests" / "reference"
     if not (found / "e2e").is_dir():
         raise GsmBenchError(
-            "the demonstration needs the fixtures of a checkout", where=found, fix="run `make demo` in a clone of the repository"
+            "the demonstration needs the fixtures of a checkout",
+            where=found,
+            fix="run `make demo` in a clone of the repository",
         )
     return found
 

@@ -125,7 +125,9 @@ def gsmbench(capsys):
     return call
 
 
-def clip_scores(scores: np.ndarray, ids=None, *, offsets=(0.0, 0.5), kind="logits", status=None, names=(), **provenance) -> ClipScores:
+def clip_scores(
+    scores: np.ndarray, ids=None, *, offsets=(0.0, 0.5), kind="logits", status=None, names=(), **provenance
+) -> ClipScores:
     """A score file's content from an array [N, V, C]."""
     clips = len(scores)
     return ClipScores(
@@ -160,7 +162,13 @@ def save_scores(workspace):
 
     def save(name: str, scores: np.ndarray, **options) -> Path:
         path = workspace.score_path("toy", "val", name)
-        provenance = {"model": name, "dataset": "toy", "split": "val", "sampling": {"frames": 4}, **options.pop("provenance", {})}
+        provenance = {
+            "model": name,
+            "dataset": "toy",
+            "split": "val",
+            "sampling": {"frames": 4},
+            **options.pop("provenance", {}),
+        }
         write(path, clip_scores(scores, **options, **provenance))
         return path
 

@@ -16,7 +16,12 @@ def test_everything_shipped_is_there(workspace):
     assert set(manifest.models) >= MODELS
     assert set(manifest.ensembles) >= {"En1", "En2", "En3", "En3x2"}
     assert set(manifest.datasets) >= {"something-v1", "diving48", "epic-55", "epic-100"}
-    assert [(m.model, m.clips) for m in manifest.ensemble("En3x2").members] == [("inv3_8f", 2), ("inv3_12f", 2), ("inv3_16f", 1), ("inv3_24f", 1)]
+    assert [(m.model, m.clips) for m in manifest.ensemble("En3x2").members] == [
+        ("inv3_8f", 2),
+        ("inv3_12f", 2),
+        ("inv3_16f", 1),
+        ("inv3_24f", 1),
+    ]
 
 
 def test_every_gsm_entry_serves_both_protocols(workspace):
@@ -66,7 +71,12 @@ def change(workspace, old, new):
         ("clips = 2", "clip = 2", "models.toy_bninc.clip", "did you mean clips"),
         ("size = 32,", "size = 99,", "models.toy_bninc.input.size", "at most input.resize"),
         ("resize = 36,", "resiz = 36,", "models.toy_bninc.input.resiz", "did you mean resize"),
-        ('channel_order = "BGR"', 'channel_order = "BRG"', "models.toy_bninc.input.channel_order", "Invalid enum value"),
+        (
+            'channel_order = "BGR"',
+            'channel_order = "BRG"',
+            "models.toy_bninc.input.channel_order",
+            "Invalid enum value",
+        ),
         ('network = "bninception"', 'network = "resnet"', "models.toy_bninc.network", "package.module:function"),
         ('temporal = "gsm"', 'temporal = "tsm"', "models.toy_bninc.temporal", "gsm or none"),
         ("std = [1, 1, 1]", "std = [1, 0, 1]", "models.toy_bninc.input.std", "positive"),
@@ -76,7 +86,12 @@ def change(workspace, old, new):
         ('{ lists = ["val.txt"] }', '{ list = ["val.txt"] }', "datasets.toy.splits.val.list", "did you mean lists"),
         ("[models.toy_bninc]", "[model.toy_bninc]", "toy.toml", "did you mean models"),
         ("clips = 2", "clips = ", "toy.toml", "not valid TOML"),
-        ('file = "toy_bninc.safetensors"', 'file = "toy_bninc.safetensors", sha256 = "abc"', "checkpoint.sha256", "64 hexadecimal"),
+        (
+            'file = "toy_bninc.safetensors"',
+            'file = "toy_bninc.safetensors", sha256 = "abc"',
+            "checkpoint.sha256",
+            "64 hexadecimal",
+        ),
     ],
 )
 def test_a_bad_entry_stops_with_file_key_and_expectation(workspace, old, new, key, expected):

@@ -45,7 +45,15 @@ def test_offsets():
     assert clip_offsets(4) == (0.0, 0.25, 0.5, 0.75)
 
 
-@pytest.mark.parametrize("call", [lambda: sample_indices(0, 8), lambda: sample_indices(8, 0), lambda: sample_indices(8, 8, 0), lambda: indices_at(-1, 8, 0.5)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: sample_indices(0, 8),
+        lambda: sample_indices(8, 0),
+        lambda: sample_indices(8, 8, 0),
+        lambda: indices_at(-1, 8, 0.5),
+    ],
+)
 def test_refuses_what_cannot_be_sampled(call):
     with pytest.raises(ValueError):
         call()

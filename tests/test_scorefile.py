@@ -32,7 +32,12 @@ def test_layout_is_the_contract(tmp_path):
     with h5py.File(tmp_path / "a.h5") as file:
         assert file.attrs["format"] == "gsm_bench.scores"
         assert file.attrs["version"] == 1
-        assert set(json.loads(file.attrs["provenance"])) >= {"signature", "split_sha256", "macs_paper_per_view", "uncounted"}
+        assert set(json.loads(file.attrs["provenance"])) >= {
+            "signature",
+            "split_sha256",
+            "macs_paper_per_view",
+            "uncounted",
+        }
         assert file["scores/action"].dtype == np.float32
         assert file["scores/action"].attrs["kind"] == "logits"
         assert file["views"].dtype.names == ("clip", "crop", "flip", "offset")
@@ -91,7 +96,9 @@ def test_rows_in_any_order(tmp_path):
 def broken(tmp_path):
     good = tmp_path / "good.h5"
     write(good, clip_scores(some()))
-    text, cut, foreign, newer, ragged = (tmp_path / f"{name}.h5" for name in ("text", "cut", "foreign", "newer", "ragged"))
+    text, cut, foreign, newer, ragged = (
+        tmp_path / f"{name}.h5" for name in ("text", "cut", "foreign", "newer", "ragged")
+    )
     text.write_text("hello")
     cut.write_bytes(good.read_bytes()[:900])
     h5py.File(foreign, "w").close()
@@ -102,7 +109,14 @@ def broken(tmp_path):
     with h5py.File(ragged, "a") as file:
         del file["clip_ids"]
         file["clip_ids"] = ["a"]
-    return {text: "not an HDF5", cut: "not an HDF5", foreign: "not a score file", newer: "newer than 1", ragged: "damaged", tmp_path / "none.h5": "no such"}
+    return {
+        text: "not an HDF5",
+        cut: "not an HDF5",
+        foreign: "not a score file",
+        newer: "newer than 1",
+        ragged: "damaged",
+        tmp_path / "none.h5": "no such",
+    }
 
 
 def test_broken_files_have_one_clear_error_each(tmp_path):

@@ -15,7 +15,18 @@ def something(workspace):
 
 def small(layout="something-v1", order="alphabetical", **more):
     splits = {"validation": SplitEntry(("val_videofolder.txt", "validation.csv", "test.json"))}
-    return DatasetEntry("small", "Small", layout, 3, order, "{id}/{frame:05d}.jpg", splits, (".",), ("category.txt", "labels.csv", "vocab.json"), **more)
+    return DatasetEntry(
+        "small",
+        "Small",
+        layout,
+        3,
+        order,
+        "{id}/{frame:05d}.jpg",
+        splits,
+        (".",),
+        ("category.txt", "labels.csv", "vocab.json"),
+        **more,
+    )
 
 
 def test_reference_list(something, reference):
@@ -44,7 +55,10 @@ def test_csv_without_labels(tmp_path):
 
 
 def test_diving48_json(tmp_path):
-    rows = [{"vid_name": "a_00", "label": 2, "start_frame": 0, "end_frame": 90}, {"vid_name": "b_01", "label": 0, "start_frame": 0, "end_frame": 10}]
+    rows = [
+        {"vid_name": "a_00", "label": 2, "start_frame": 0, "end_frame": 90},
+        {"vid_name": "b_01", "label": 0, "start_frame": 0, "end_frame": 10},
+    ]
     (tmp_path / "test.json").write_text(json.dumps(rows))
     (tmp_path / "vocab.json").write_text(json.dumps([["Back", "15som"], ["Back", "25som"], ["Inward", "Free"]]))
     split = read_split(small("diving48", "file"), "validation", tmp_path)

@@ -10,6 +10,7 @@ import click
 
 from gsm_bench.errors import GsmBenchError
 
+HEAVY_PACKAGES = ("torch", "torchvision", "PIL", "safetensors")
 COMMANDS = {
     "models": ("gsm_bench.cli.models", "List, show, check and add models."),
     "score": ("gsm_bench.cli.score", "Score a split with a model."),
@@ -67,6 +68,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except GsmBenchError as error:
         click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name not in HEAVY_PACKAGES:
+            raise
+        click.echo(f"error: this command needs {error.name}\n  mend:  pip install 'gsm-bench[score]'", err=True)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()

@@ -12,7 +12,15 @@ MODELS = ["inv3_8f", "inv3_12f", "inv3_16f", "inv3_24f"]
 
 
 @click.command("demo", short_help="Run the main job end to end on small clips.")
-@click.option("--dir", "directory", type=PATH, default=Path("demo"), show_default=True, metavar="DIR", help="The demo's workspace.")
+@click.option(
+    "--dir",
+    "directory",
+    type=PATH,
+    default=Path("demo"),
+    show_default=True,
+    metavar="DIR",
+    help="The demo's workspace.",
+)
 def command(directory: Path) -> None:
     """Score four networks on four small clips, fuse them, and fill table 4.
 

@@ -149,7 +149,11 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _read_torch(path: Path) -> Any:
     # best_prec1 may be a numpy scalar; these three rebuild one and can do nothing else.
-    scalar: list[Any] = [np.dtype, type(np.float64(0)).__reduce__(np.float64(0))[0], *{type(np.dtype(kind)) for kind in "fdilq"}]
+    scalar: list[Any] = [
+        np.dtype,
+        type(np.float64(0)).__reduce__(np.float64(0))[0],
+        *{type(np.dtype(kind)) for kind in "fdilq"},
+    ]
     try:
         with torch.serialization.safe_globals(scalar), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols; what cannot be read is refused below

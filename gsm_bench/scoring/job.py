@@ -158,7 +158,7 @@ def provenance(job: Job, started: str, finished: str) -> dict[str, Any]:
         "precision": settings.precision,
         "device": _device_words(settings.device),
         "batch": settings.batch,
-        "versions": {name: version(name) for name in ("gsm-bench", "torch", "torchvision", "pillow", "numpy", "h5py")},
+        "versions": {name: version(name) for name in ("gsm-bench", "torch", "pillow", "numpy", "h5py")},
         "started": started,
         "finished": finished,
         "signature": job.signature,

@@ -45,7 +45,13 @@ def test_golden_value_of_the_noisy_classifier():
 
 @pytest.mark.parametrize(
     ("scores", "labels"),
-    [(np.zeros(3), [0, 0, 0]), (np.zeros((2, 3)), [0, 3]), (np.zeros((2, 3)), [-1, 0]), (np.array([[np.nan, 1.0]]), [0]), (np.zeros((2, 3)), [0])],
+    [
+        (np.zeros(3), [0, 0, 0]),
+        (np.zeros((2, 3)), [0, 3]),
+        (np.zeros((2, 3)), [-1, 0]),
+        (np.array([[np.nan, 1.0]]), [0]),
+        (np.zeros((2, 3)), [0]),
+    ],
 )
 def test_refuses(scores, labels):
     with pytest.raises(ValueError):
@@ -78,4 +84,11 @@ def test_mean_class_leaves_out_classes_that_do_not_occur():
 
 
 def test_reference_is_complete():
-    assert {path.name for path in REFERENCE.iterdir()} >= {"plain.py", "scores.py", "weights.py", "images.py", "e2e", "logits.npz"}
+    assert {path.name for path in REFERENCE.iterdir()} >= {
+        "plain.py",
+        "scores.py",
+        "weights.py",
+        "images.py",
+        "e2e",
+        "logits.npz",
+    }

@@ -13,7 +13,9 @@ from gsm_bench.nets.checkpoint import describe, fit, read_checkpoint  # noqa: E4
 
 
 def small(**options):
-    return build_network(**{"backbone": "bninception", "temporal": "gsm", "frames": 4, "classes": 5, "width": 0.125, **options})
+    return build_network(
+        **{"backbone": "bninception", "temporal": "gsm", "frames": 4, "classes": 5, "width": 0.125, **options}
+    )
 
 
 @pytest.fixture
@@ -75,7 +77,11 @@ class Attack:
 @pytest.mark.parametrize("zipped", [True, False])
 def test_code_is_refused_by_name_and_not_run(network, tmp_path, zipped):
     marker = tmp_path / "it ran"
-    torch.save({"state_dict": network.state_dict(), "x": Attack(marker)}, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+    torch.save(
+        {"state_dict": network.state_dict(), "x": Attack(marker)},
+        tmp_path / "a.pt",
+        _use_new_zipfile_serialization=zipped,
+    )
     with pytest.raises(CheckpointError, match=r"mkdir.*code and not weights"):
         load_checkpoint(small(), tmp_path / "a.pt")
     assert not marker.exists()
@@ -137,7 +143,12 @@ def test_missing_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("other", "message"),
-    [({"backbone": "inceptionv3"}, "InceptionV3"), ({"temporal": "none"}, "TSN BN-Inception"), ({"classes": 6}, "6 classes"), ({"gsm_blocks": 5}, "with 5 gate-shift modules")],
+    [
+        ({"backbone": "inceptionv3"}, "InceptionV3"),
+        ({"temporal": "none"}, "TSN BN-Inception"),
+        ({"classes": 6}, "6 classes"),
+        ({"gsm_blocks": 5}, "with 5 gate-shift modules"),
+    ],
 )
 def test_file_of_another_network_leaves_the_weights_alone(network, tmp_path, other, message):
     torch.save({"state_dict": small(**other).state_dict()}, tmp_path / "a.pt")
@@ -152,7 +163,9 @@ def test_ignored_keys_are_counted(network, tmp_path):
     del state["new_fc.bias"]
     state["optimizer.step"] = torch.zeros(1)
     torch.save({"state_dict": state}, tmp_path / "a.pt")
-    with pytest.raises(CheckpointError, match=r"1 missing \(first: new_fc.bias\), 1 unexpected \(first: optimizer.step\)"):
+    with pytest.raises(
+        CheckpointError, match=r"1 missing \(first: new_fc.bias\), 1 unexpected \(first: optimizer.step\)"
+    ):
         load_checkpoint(small(), tmp_path / "a.pt")
     load_checkpoint(small(), tmp_path / "a.pt", ignore_keys=["new_fc.bias", "optimizer.*"])
     found = fit(network, read_checkpoint(tmp_path / "a.pt"), ["new_fc.bias", "optimizer.*"])

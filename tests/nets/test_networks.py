@@ -112,7 +112,13 @@ def test_modules_are_counted_from_the_last():
 
 @pytest.mark.parametrize(
     "wrong",
-    [("resnet", "gsm"), ("bninception", "tsm"), ("bninception", "gsm", 8, 5, {"gsm_blocks": 11}), ("bninception", "none", 8, 5, {"gsm_blocks": 2}), ("bninception", "gsm", 8, 5, {"gate": "relu"})],
+    [
+        ("resnet", "gsm"),
+        ("bninception", "tsm"),
+        ("bninception", "gsm", 8, 5, {"gsm_blocks": 11}),
+        ("bninception", "none", 8, 5, {"gsm_blocks": 2}),
+        ("bninception", "gsm", 8, 5, {"gate": "relu"}),
+    ],
 )
 def test_refuses(wrong):
     options = wrong[4] if len(wrong) == 5 else {}

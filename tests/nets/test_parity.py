@@ -3,6 +3,7 @@ import zlib
 
 import numpy as np
 import pytest
+
 from tests.conftest import REFERENCE, reference_module
 
 torch = pytest.importorskip("torch")
@@ -21,14 +22,19 @@ def build(name):
     network = build_network(family.lower(), "gsm" if kind == "GSM" else "none", int(frames[:-1])).eval()
     tensor_for = reference_module("weights").tensor_for
     shapes = KEYS[f"{kind}-{family}"]
-    network.load_state_dict({key: torch.from_numpy(np.asarray(tensor_for(key, tuple(shape)))) for key, shape in shapes.items()})
+    network.load_state_dict(
+        {key: torch.from_numpy(np.asarray(tensor_for(key, tuple(shape)))) for key, shape in shapes.items()}
+    )
     return network
 
 
 def clips(name):
     frames, size = int(name.split("-")[2][:-1]), 224 if "BNInception" in name else 229
     rng = np.random.default_rng([7, zlib.crc32(name.encode())])
-    still, moving = rng.standard_normal((2, 1, 3, size, size)) * 40, rng.standard_normal((2, frames, 3, size, size)) * 25
+    still, moving = (
+        rng.standard_normal((2, 1, 3, size, size)) * 40,
+        rng.standard_normal((2, frames, 3, size, size)) * 25,
+    )
     return torch.from_numpy((still + moving).astype(np.float32))
 
 
@@ -58,7 +64,9 @@ def test_activations_inside_the_network():
     network, seen = build(name), {}
     for layer, module in network.base_model.named_children():
         if layer in STATS[name]:
-            module.register_forward_hook(lambda _, __, out, layer=layer: seen.update({layer: (out.mean().item(), out.std().item())}))
+            module.register_forward_hook(
+                lambda _, __, out, layer=layer: seen.update({layer: (out.mean().item(), out.std().item())})
+            )
     with torch.inference_mode():
         network(clips(name))
     assert len(seen) > 10

@@ -71,7 +71,11 @@ def test_our_networks_score_as_they_answer(toys):
     found = read(run(job, loaded.network).path).scores["action"]
     pixels = np.stack([read_clip(job.source, job.split.clip(row), job.read_plan).pixels for row in range(3)])
     with torch.inference_mode():
-        expected = loaded.network.eval()(normalise(torch.from_numpy(pixels), job.entry.input).flatten(0, 1)).view(3, 2, 5).numpy()
+        expected = (
+            loaded.network.eval()(normalise(torch.from_numpy(pixels), job.entry.input).flatten(0, 1))
+            .view(3, 2, 5)
+            .numpy()
+        )
     assert np.abs(found - expected).max() < 1e-4 * expected.std()
 
 
@@ -310,7 +314,11 @@ def test_own_network(toys):
 
 @pytest.mark.parametrize(
     ("answer", "message"),
-    [("x.mean((1, 2, 3, 4))[:, None]", r"action \[2, 5\]"), ("{'verb': x.mean((1, 2, 3, 4))[:, None].repeat(1, 5)}", "verb"), ("x * float('nan')", "entry says")],
+    [
+        ("x.mean((1, 2, 3, 4))[:, None]", r"action \[2, 5\]"),
+        ("{'verb': x.mean((1, 2, 3, 4))[:, None].repeat(1, 5)}", "verb"),
+        ("x * float('nan')", "entry says"),
+    ],
 )
 def test_own_network_that_answers_otherwise(toys, answer, message):
     add_own(toys, answer)
@@ -351,7 +359,9 @@ def test_wrong_requests(toys, change, choices, error, message):
 
 def test_pinned_hash_is_checked(toys):
     path = toys.manifests / "toy.toml"
-    path.write_text(path.read_text().replace('file = "toy.safetensors"', f'file = "toy.safetensors", sha256 = "{"0" * 64}"'))
+    path.write_text(
+        path.read_text().replace('file = "toy.safetensors"', f'file = "toy.safetensors", sha256 = "{"0" * 64}"')
+    )
     with pytest.raises(CheckpointError, match="not the pinned checkpoint"):
         score(toys)
 

@@ -1,0 +1,197 @@
+"""Speed bars, each as a ratio to plain code in the same run; run with ``make bench``.
+
+Prints a table; ``--json FILE`` keeps the raw figures. Machines are noisy: medians of alternating runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "tests" / "reference"
+CLIPS, CLASSES = 11_522, 174
+MEMBERS = {"inv3_8f": 2, "inv3_12f": 2, "inv3_16f": 2, "inv3_24f": 2}
+sys.path[:0] = [str(ROOT), str(REFERENCE)]
+
+
+def timed(command, cwd):
+    """Wall seconds and peak memory in MB of a whole process."""
+    code = (
+        "import resource, subprocess, sys, time, json\n"
+        "began = time.perf_counter()\n"
+        "status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode\n"
+        "seconds = time.perf_counter() - began\n"
+        "print(json.dumps([status, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, *command], cwd=cwd, capture_output=True, text=True, check=True)
+    status, seconds, megabytes = json.loads(ran.stdout)
+    assert status == 0, ran.stderr
+    return seconds, megabytes
+
+
+def alternate(runs, **commands):
+    """Medians of each command's wall time and memory, the commands taking turns."""
+    seen = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, call in commands.items():
+            seen[name].append(call())
+    return {name: [statistics.median(values) for values in zip(*found, strict=True)] for name, found in seen.items()}
+
+
+def gsmbench(*arguments):
+    return [sys.executable, "-m", "gsm_bench", *arguments]
+
+
+def bench_help(folder):
+    found = alternate(
+        9, help=lambda: timed(gsmbench("--help"), folder), python=lambda: timed([sys.executable, "-c", "pass"], folder)
+    )
+    yield "gsmbench --help, whole process", found["help"][0], f"bare python {found['python'][0]:.3f} s", "under 0.25 s"
+
+
+def write_ensemble_inputs(folder):
+    from scores import noisy_logits
+
+    from gsm_bench.scorefile import ClipScores, views_array, write
+    from gsm_bench.splits import ids_sha256
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, CLASSES, CLIPS)
+    ids = tuple(str(100_000 + 7 * row) for row in range(CLIPS))
+    data = folder / "data" / "something-v1"
+    data.mkdir(parents=True)
+    rows = zip(ids, rng.integers(20, 90, CLIPS), labels, strict=True)
+    (data / "val_videofolder.txt").write_text("".join(f"{name} {frames} {label}\n" for name, frames, label in rows))
+    np.save(folder / "labels.npy", labels)
+    for seed, (name, views) in enumerate(MEMBERS.items()):
+        scores = np.stack([noisy_logits(labels, CLASSES, seed * 8 + view) for view in range(views)], axis=1)
+        np.save(folder / f"{name}.npy", scores)
+        said = {
+            "model": name,
+            "dataset": "something-v1",
+            "split": "validation",
+            "split_sha256": ids_sha256(ids),
+            "sampling": {"frames": 8},
+        }
+        head = {
+            "ids": ids,
+            "kinds": {"action": "logits"},
+            "classes_per_task": {"action": CLASSES},
+            "views": views_array((0.0, 0.5), 1),
+        }
+        content = ClipScores(**head, status=np.zeros(CLIPS, np.uint8), provenance=said, scores={"action": scores})
+        write(folder / "scores" / "something-v1" / "validation" / f"{name}.h5", content)
+
+
+PLAIN_FUSE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np, plain
+members = [np.load(f"{name}.npy")[:, -clips:] for name, clips in (("inv3_8f", 2), ("inv3_12f", 2), ("inv3_16f", 1), ("inv3_24f", 1))]
+print(plain.fuse(members, np.load("labels.npy")))
+"""
+
+
+def bench_ensemble(folder):
+    write_ensemble_inputs(folder)
+    found = alternate(
+        7,
+        ours=lambda: timed(gsmbench("ensemble", "En3x2"), folder),
+        plain=lambda: timed([sys.executable, "-c", PLAIN_FUSE, str(REFERENCE)], folder),
+    )
+    ratio = found["plain"][0] / found["ours"][0]
+    yield (
+        "ensemble En3x2, 11,522 x 174, whole process",
+        found["ours"][0],
+        f"plain.fuse {found['plain'][0]:.2f} s: {ratio:.1f} times",
+        "0.75 s",
+    )
+    yield "  its peak memory (MB)", found["ours"][1], f"plain.fuse {found['plain'][1]:.0f} MB", "300 MB"
+
+
+def bench_scoring(folder):
+    import plain
+    import torch
+
+    from gsm_bench.frames.clip_reader import read_clip
+    from gsm_bench.frames.transform import normalise
+    from gsm_bench.manifest import load_manifest
+    from gsm_bench.nets.registry import network_for
+    from gsm_bench.scoring.prepare import Request, _settings, job_for
+    from gsm_bench.scoring.run import run
+    from gsm_bench.workspace import Workspace
+
+    workspace, repeats = Workspace.locate(folder), 4
+    manifest = load_manifest(workspace)
+    data = folder / "clips"
+    _repeat_clips(data, repeats)
+    for name in ("bninc_8f", "inv3_8f"):
+        entry = manifest.model(name)
+        torch.manual_seed(0)
+        network = network_for(entry).eval()
+        request = Request(name, data=data, clips=1, fresh=True, out=folder / f"{name}.h5")
+        job = job_for(request, entry, _settings(request), manifest, workspace, "0" * 64)
+        pixels = [read_clip(job.source, job.split.clip(row), job.read_plan).pixels for row in range(len(job.split))]
+        clips = [normalise(torch.from_numpy(clip), entry.input) for clip in pixels]
+
+        def ours(job=job, network=network):
+            return run(job, network).seconds, 0.0
+
+        def theirs(network=network, clips=clips):
+            began = time.perf_counter()
+            plain.score_clips(network, clips)
+            return time.perf_counter() - began, 0.0
+
+        found = alternate(5, plain=theirs, ours=ours)
+        ratio = found["plain"][0] / found["ours"][0]
+        count = len(clips)
+        yield (
+            f"{name}: JPEG to score file, s per clip", found["ours"][0] / count,
+            f"plain.score_clips on ready tensors {found['plain'][0] / count:.3f} s: {ratio:.2f} times", "at least 1 time",
+        )  # fmt: skip
+
+
+def _repeat_clips(data, repeats):
+    """The reference clips under new names, as one longer list."""
+    source = REFERENCE / "e2e"
+    frames = data / "20bn-something-something-v1"
+    frames.mkdir(parents=True)
+    rows = [line.split() for line in (source / "val_videofolder.txt").read_text().splitlines()]
+    lines = []
+    for copy in range(repeats):
+        for name, length, label in rows:
+            os.symlink(source / "20bn-something-something-v1" / name, frames / f"{name}-{copy}")
+            lines.append(f"{name}-{copy} {length} {label}\n")
+    (data / "val_videofolder.txt").write_text("".join(lines))
+
+
+BENCHES = {"help": bench_help, "ensemble": bench_ensemble, "scoring": bench_scoring}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="which (default: all)")
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    chosen = parser.parse_args()
+    figures = []
+    for name in chosen.names or BENCHES:
+        with tempfile.TemporaryDirectory() as folder:
+            for what, value, beside, bar in BENCHES[name](Path(folder)):
+                figures.append({"what": what, "value": value, "beside": beside, "bar": bar})
+                print(f"{what:<46} {value:>9.3f}   {beside:<62} bar: {bar}", flush=True)
+    if chosen.json:
+        chosen.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Runs ``gsmbench`` command lines as forked children, so that killing twenty of them does not load torch twenty times.
+
+Reads one JSON list of arguments per line; answers the child's pid, then, when it ends, ``end PID STATUS``. A child
+appends one byte to the file named by $DECODE_LOG for every frame it decodes.
+"""
+
+import json
+import os
+import sys
+import threading
+
+import torch
+
+from gsm_bench.cli import main
+from gsm_bench.frames.sources import FolderSource
+
+
+def count_decodes():
+    log = os.open(os.environ["DECODE_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    decode = FolderSource.read
+
+    def read(self, clip, number):
+        os.write(log, b".")
+        return decode(self, clip, number)
+
+    FolderSource.read = read
+
+
+def child(arguments):
+    quiet = os.open(os.environ["DECODE_LOG"] + ".out", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    torch.set_num_threads(1)
+    count_decodes()
+    main(arguments)
+
+
+def reap(pid):
+    _, status = os.waitpid(pid, 0)
+    print("end", pid, os.waitstatus_to_exitcode(status), flush=True)
+
+
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        child(json.loads(line))
+        os._exit(0)
+    print(pid, flush=True)
+    threading.Thread(target=reap, args=(pid,), daemon=True).start()

@@ -1,0 +1,96 @@
+import json
+import os
+import socket
+import subprocess
+import time
+
+import numpy as np
+
+from gsm_bench.scoring.parts import STALE_AFTER_S, Part, PartsFolder, RunCard
+
+CARD = RunCard("a=1; b=2", "then")
+
+
+def some_part():
+    scores = {"action": np.arange(12, dtype=np.float32).reshape(2, 2, 3)}
+    return Part(np.array([4, 5]), np.array([0, 2], np.uint8), np.array([9, 0]), {5: "frame 1 is missing"}, scores)
+
+
+def test_round_trip(tmp_path):
+    folder = PartsFolder(tmp_path / "p")
+    assert folder.join(CARD) == CARD
+    folder.write(3, some_part())
+    assert folder.finished() == {3}
+    found = folder.read(3)
+    assert found.rows.tolist() == [4, 5]
+    assert found.problems == {5: "frame 1 is missing"}
+    assert np.array_equal(found.scores["action"], some_part().scores["action"])
+
+
+def test_the_first_to_come_names_the_run(tmp_path):
+    PartsFolder(tmp_path / "p").join(CARD)
+    assert PartsFolder(tmp_path / "p").join(RunCard("a=2", "later")) == CARD
+    assert PartsFolder(tmp_path / "none").card() is None
+
+
+def test_a_part_has_one_owner(tmp_path):
+    one, other = PartsFolder(tmp_path), PartsFolder(tmp_path)
+    assert one.claim("1")
+    assert not other.claim("1")
+    assert other.claimed_by_others()
+    assert not one.claimed_by_others()
+    one.release("1")
+    assert other.claim("1")
+
+
+def claim_of(folder, name, pid, host=None, age_s=0.0):
+    path = folder.path / f"{name}.claim"
+    path.write_text(json.dumps({"host": host or socket.gethostname(), "pid": pid}))
+    then = time.time() - age_s
+    os.utime(path, (then, then))
+
+
+def dead_pid():
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_the_claim_of_a_dead_process_is_taken_over(tmp_path):
+    folder = PartsFolder(tmp_path)
+    claim_of(folder, "1", dead_pid())
+    assert not folder.claimed_by_others()
+    assert folder.claim("1")
+    assert [path.name for path in tmp_path.glob("*.claim*")] == ["1.claim"]
+
+
+def test_a_claim_on_another_machine_lives_by_its_heartbeat(tmp_path):
+    folder = PartsFolder(tmp_path)
+    claim_of(folder, "1", dead_pid(), host="elsewhere", age_s=STALE_AFTER_S / 2)
+    assert not folder.claim("1")
+    claim_of(folder, "1", dead_pid(), host="elsewhere", age_s=STALE_AFTER_S + 5)
+    assert folder.claim("1")
+
+
+def test_a_claim_cut_short_by_a_crash_is_not_for_ever(tmp_path):
+    folder = PartsFolder(tmp_path)
+    (tmp_path / "1.claim").write_text("")
+    assert not folder.claim("1")
+    then = time.time() - STALE_AFTER_S - 5
+    os.utime(tmp_path / "1.claim", (then, then))
+    assert folder.claim("1")
+
+
+def test_claims_go_when_the_work_ends(tmp_path):
+    folder = PartsFolder(tmp_path)
+    with folder.heartbeat():
+        assert folder.claim("1")
+    assert not list(tmp_path.glob("*.claim"))
+
+
+def test_remove_twice(tmp_path):
+    folder = PartsFolder(tmp_path / "p")
+    folder.join(CARD)
+    folder.remove()
+    folder.remove()
+    assert list(tmp_path.iterdir()) == []

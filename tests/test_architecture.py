@@ -1,0 +1,168 @@
+"""The house holds its one direction: imports are read from the sources, heavy modules are watched at run time."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "gsm_bench"
+SHARED = {
+    "errors",
+    "workspace",
+    "geometry",
+    "sampling",
+    "entries",
+    "manifest",
+    "local_manifest",
+    "splits",
+    "scorefile",
+    "labels",
+}
+# What each room may use beside itself and the shared modules.
+MAY_USE = {
+    "metrics": set(),
+    "ensembles": {"metrics"},
+    "tables": {"metrics", "ensembles"},
+    "render": {"tables"},
+    "shapes": set(),
+    "nets": set(),
+    "frames": set(),
+    "scoring": {"nets", "frames"},
+    "train": {"nets", "frames", "shapes", "scoring"},
+    "demo": {"nets", "frames", "scoring", "shapes", "metrics", "ensembles", "tables", "render", "train"},
+    "cli": None,  # everything
+}
+HEAVY_ROOMS = {"nets", "frames", "scoring", "train", "demo"}
+SHARED_ORDER = {
+    "errors": set(),
+    "workspace": {"errors"},
+    "geometry": set(),
+    "sampling": set(),
+    "entries": {"geometry", "errors"},
+}
+FORBIDDEN = {"utils", "helpers", "common", "base"}
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path, path.relative_to(PACKAGE)
+
+
+def room(relative):
+    return relative.parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """Modules imported anywhere in a file, those for type checking alone left out."""
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+
+
+def test_rooms_use_only_what_lies_before_them():
+    for path, relative in modules():
+        here = room(relative)
+        if here in ("__init__", "__main__") or MAY_USE.get(here, set()) is None:
+            continue
+        allowed = SHARED_ORDER.get(here, SHARED) if here in SHARED else SHARED | MAY_USE[here] | {here}
+        for name in imports(path):
+            if name.startswith("gsm_bench."):
+                assert name.split(".")[1] in allowed, f"{relative} imports {name}"
+
+
+def test_the_light_side_never_imports_torch():
+    for path, relative in modules():
+        if room(relative) not in HEAVY_ROOMS and room(relative) != "cli":
+            assert (
+                not {name.split(".")[0] for name in imports(path)} & {"torch", "torchvision", "safetensors", "PIL"}
+                or room(relative) == "shapes"
+            ), relative
+
+
+def test_there_are_no_junk_drawers():
+    assert not [relative for _, relative in modules() if relative.stem in FORBIDDEN]
+
+
+def loaded_by(arguments, cwd):
+    """Top-level modules loaded by a command line."""
+    code = (
+        "import sys, json\nfrom gsm_bench.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit as stopped:\n    status = stopped.code\n"
+        "print(json.dumps([status, sorted({name.split('.')[0] for name in sys.modules})]), file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=True)
+    return json.loads(ran.stderr.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--help",
+        "models list",
+        "ensemble --help",
+        "evaluate scores/toy/val/a.h5",
+        "ensemble --members scores/toy/val/a.h5,scores/toy/val/a.h5",
+        "table 4 --partial",
+    ],
+)
+def test_light_commands_never_load_torch(command, workspace, toy_labels, save_scores):
+    import numpy as np
+
+    save_scores("a", np.random.default_rng(0).standard_normal((60, 2, 5)))
+    status, loaded = loaded_by(command.split(), workspace.root)
+    assert status == 0
+    assert not set(loaded) & {"torch", "torchvision", "pandas", "scipy", "PIL"}
+
+
+def test_help_loads_almost_nothing(workspace):
+    _, loaded = loaded_by(["--help"], workspace.root)
+    assert not set(loaded) & {"numpy", "h5py", "rich", "msgspec"}
+
+
+def test_works_where_torch_is_absent(workspace, toy_labels, save_scores):
+    """The light commands run, and the heavy one says what to install, with torch made impossible to import."""
+    import numpy as np
+
+    save_scores("a", np.random.default_rng(0).standard_normal((60, 2, 5)))
+    block = (
+        "import sys\n"
+        "class NoTorch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'torchvision', 'safetensors', 'PIL'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, NoTorch())\n"
+        "from gsm_bench.cli import main\nmain(sys.argv[1:])"
+    )
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-c", block, *arguments], cwd=workspace.root, capture_output=True, text=True, check=False
+        )
+
+    for light in (
+        ["models", "list"],
+        ["models", "show", "inv3_8f"],
+        ["evaluate", "scores/toy/val/a.h5"],
+        ["table", "4", "--partial"],
+        ["ensemble", "En3x2", "--explain"],
+    ):
+        ran = run(*light)
+        assert ran.returncode == 0, ran.stderr
+    heavy = run("score", "--model", "toy_4f")
+    assert heavy.returncode == 1
+    assert "gsm-bench[score]" in heavy.stderr
+    assert "Traceback" not in heavy.stderr
