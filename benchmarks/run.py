@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -170,7 +169,7 @@ def _repeat_clips(data, repeats):
     lines = []
     for copy in range(repeats):
         for name, length, label in rows:
-            os.symlink(source / "20bn-something-something-v1" / name, frames / f"{name}-{copy}")
+            (frames / f"{name}-{copy}").symlink_to(source / "20bn-something-something-v1" / name)
             lines.append(f"{name}-{copy} {length} {label}\n")
     (data / "val_videofolder.txt").write_text("".join(lines))
 

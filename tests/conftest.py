@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -173,7 +172,3 @@ def save_scores(workspace):
         return path
 
     return save
-
-
-if sys.version_info < (3, 11):
-    raise RuntimeError("Python 3.11 or newer")

@@ -115,7 +115,7 @@ def test_label_that_is_no_class(tmp_path):
 
 
 def test_nothing_there_names_what_was_looked_for(tmp_path, something):
-    with pytest.raises(SplitError, match="val_videofolder.txt, validation_videofolder.txt"):
+    with pytest.raises(SplitError, match=r"val_videofolder\.txt, validation_videofolder\.txt"):
         read_split(something, "validation", tmp_path)
     with pytest.raises(SplitError, match="--data DIR"):
         read_split(something, "validation", tmp_path / "none")

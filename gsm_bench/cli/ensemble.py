@@ -22,7 +22,7 @@ from gsm_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gsm_bench.ensembles.members import MemberSpec, OpenMember
+    from gsm_bench.ensembles.members import MemberSpec
     from gsm_bench.entries import Space
 
 
@@ -85,18 +85,12 @@ def command(
         for line in dict.fromkeys(line for task in spaces for line in conversions(opened, task, spaces[task])):
             say(f"note: {line}")
         labels = found_labels(head, manifest, workspace, data)
-        singles = [evaluate_members(member.spec.label, [_alone(member)], labels) for member in opened]
-        whole = evaluate_members(title, opened, labels, space, published)
+        whole, singles = evaluate_members(title, opened, labels, space, published)
         if out:
             write_fused(out, title, opened, spaces, whole, force=force)
             say(f"wrote {workspace.shown(out.absolute())}")
     print_table(results_table(_title(title, spaces), [singles, [whole]], name=title), form)
     return INCOMPLETE if whole.bad else 0
-
-
-def _alone(member: OpenMember) -> OpenMember:
-    """A member as an ensemble of one."""
-    return replace(member, weight=1.0)
 
 
 def _numbers(text: str | None) -> list[float] | None:

@@ -22,11 +22,24 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 @dataclass(frozen=True)
 class FusedBlock:
-    """Fused scores [n, C] (float32, or float64 after a softmax) of rows `start`.., and which of them are whole."""
+    """A block of n rows, from row `start` on.
+
+    Attributes:
+        scores: float64 [n, C], the weighted mean over members; NaN where a member has no score.
+        scored: which rows are whole.
+        member_scores: float64 [n, C] per member, the mean over its views.
+        member_scored: which rows have a score, per member.
+    """
 
     start: int
-    scores: NDArray[np.floating]
+    scores: NDArray[np.float64]
     scored: NDArray[np.bool_]
+    member_scores: tuple[NDArray[np.float64], ...]
+    member_scored: tuple[NDArray[np.bool_], ...]
+
+    @property
+    def rows(self) -> slice:
+        return slice(self.start, self.start + len(self.scored))
 
 
 def fusion_space(members: Sequence[OpenMember], task: str, asked: Space | None) -> Space:
@@ -64,50 +77,54 @@ def fuse_blocks(members: Sequence[OpenMember], task: str, space: Space) -> Itera
     total = len(members[0].head)
     statuses = [member.status for member in members]
     for start in range(0, total, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, total)
-        scored = np.all([status[start:stop] != NOT_SCORED for status in statuses], axis=0)
-        fused = _weighted_mean(members, task, space, start, stop)
+        rows = slice(start, min(start + BLOCK_ROWS, total))
+        means = tuple(_member_mean(member, task, space, rows) for member in members)
+        member_scored = tuple(status[rows] != NOT_SCORED for status in statuses)
+        scored: NDArray[np.bool_] = np.logical_and.reduce(member_scored)
+        fused = _weighted_mean(means, [member.weight for member in members])
         if not scored.all():
             fused[~scored] = np.nan
-        yield FusedBlock(start, fused, scored)
+        yield FusedBlock(start, fused, scored, means, member_scored)
 
 
-def accuracy_of(
+def accuracies_of(
     members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer], ks: Sequence[int] = KS
-) -> Accuracy:
-    """Accuracy of the fused scores against labels int [N] in the first member's rows."""
-    counter = AccuracyCounter(members[0].head.classes_per_task[task], ks)
+) -> tuple[Accuracy, list[Accuracy]]:
+    """Accuracy of the fused scores, and of each member, against labels int [N] in the first member's rows."""
+    classes = members[0].head.classes_per_task[task]
+    whole, singles = AccuracyCounter(classes, ks), [AccuracyCounter(classes, ks) for _ in members]
     for block in fuse_blocks(members, task, space):
-        counter.add(block.scores, labels[block.start : block.start + len(block.scored)], block.scored)
-    return counter.result()
+        wanted = labels[block.rows]
+        whole.add(block.scores, wanted, block.scored)
+        if len(members) > 1:
+            for single, scores, scored in zip(singles, block.member_scores, block.member_scored, strict=True):
+                single.add(scores, wanted, scored)
+    accuracy = whole.result()
+    return accuracy, [single.result() for single in singles] if len(members) > 1 else [accuracy]
 
 
-def _weighted_mean(
-    members: Sequence[OpenMember], task: str, space: Space, start: int, stop: int
-) -> NDArray[np.floating]:
-    total: NDArray[np.floating] | None = None
-    for member in members:
-        share = _member_mean(member, task, space, start, stop) * np.float64(member.weight)
-        total = share if total is None else np.add(total, share, out=total)
-    assert total is not None
+def _weighted_mean(means: Sequence[NDArray[np.float64]], weights: Sequence[float]) -> NDArray[np.float64]:
+    total = means[0] * weights[0]
+    for mean, weight in zip(means[1:], weights[1:], strict=True):
+        total += mean * weight
     return total
 
 
-def _member_mean(member: OpenMember, task: str, space: Space, start: int, stop: int) -> NDArray[np.float64]:
+def _member_mean(member: OpenMember, task: str, space: Space, rows: slice) -> NDArray[np.float64]:
     """Mean over the chosen views, float64 [n, C]."""
     if member.rows is None:
-        block = member.file.block(task, start, stop)
+        block = member.file.block(task, rows.start, rows.stop)
     else:
-        block = member.file.rows(task, member.rows[start:stop])
-    if len(member.views) != block.shape[1]:
-        block = block[:, member.views]  # [n, V, C]
-    values = to_space(block, member.head.kinds[task], space)
-    mean: NDArray[np.float64] = np.mean(np.asarray(values, np.float64), axis=1)
-    return mean
+        block = member.file.rows(task, member.rows[rows])
+    total = np.zeros((len(block), block.shape[2]))
+    for view in member.views:
+        total += to_space(block[:, view], member.head.kinds[task], space)
+    total /= len(member.views)
+    return total
 
 
 def to_space(scores: Scores, kind: Kind, space: Space) -> NDArray[np.floating]:
-    """Scores [..., C] of one kind in another space; float64 where anything had to be computed.
+    """Scores [..., C] of one kind in another space; float64 where anything has to be computed.
 
     Raises:
         ValueError: logits cannot be had from probabilities.
@@ -116,17 +133,18 @@ def to_space(scores: Scores, kind: Kind, space: Space) -> NDArray[np.floating]:
         return scores
     if space == "logits":
         raise ValueError(f"logits cannot be had from {kind}")
-    values = scores.astype(np.float64)
+    values: NDArray[np.floating] = scores.astype(np.float64)
     if kind == "logits":
-        log_probabilities = log_softmax(values)
-        return np.exp(log_probabilities) if space == "probabilities" else log_probabilities
-    if kind == "log_probabilities":
-        return np.exp(values)
-    return np.log(np.maximum(values, SMALLEST_PROBABILITY))
+        values = log_softmax(values)
+    if space == "probabilities":
+        values = np.exp(values)
+    elif kind == "probabilities":
+        values = np.log(np.maximum(values, SMALLEST_PROBABILITY))
+    return values
 
 
-def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
     """Row-wise log-probabilities over the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    norm: NDArray[np.float64] = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return shifted - norm
+    shifted: NDArray[np.floating] = logits - logits.max(axis=-1, keepdims=True)
+    total: NDArray[np.floating] = np.exp(shifted).sum(axis=-1, keepdims=True)
+    return shifted - np.log(total)

@@ -107,7 +107,8 @@ def topk_accuracy(scores: NDArray[Any], labels: NDArray[np.integer[Any]], ks: Se
 def label_ranks(scores: NDArray[Any], labels: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Place of each label [N] among its row's scores [N, C], from 0; equal scores rank by the lower class index."""
     own = np.take_along_axis(scores, labels[:, None].astype(np.int64), axis=1)  # [N, 1]
-    higher: NDArray[np.int64] = np.count_nonzero(scores > own, axis=1)
-    equal_before = (scores == own) & (np.arange(scores.shape[1]) < labels[:, None])
-    higher += np.count_nonzero(equal_before, axis=1)
-    return higher
+    ranks: NDArray[np.int64] = np.count_nonzero(scores > own, axis=1)
+    at_least = np.count_nonzero(scores >= own, axis=1)
+    for row in np.flatnonzero(at_least > ranks + 1):  # rows with a tie, few in real scores
+        ranks[row] += np.count_nonzero(scores[row, : labels[row]] == own[row])
+    return ranks

@@ -88,7 +88,7 @@ def _evaluate_row(plan: RowPlan, labels_of: LabelsOf) -> Result:
     if not all(spec.path.is_file() for spec in plan.members):
         return Result(plan.row.label, frames, published=plan.published)
     with open_members(plan.members) as members:
-        return evaluate_members(plan.row.label, members, labels_of(members[0].head), plan.space, plan.published)
+        return evaluate_members(plan.row.label, members, labels_of(members[0].head), plan.space, plan.published)[0]
 
 
 def _frames_of(spec: MemberSpec) -> str:

@@ -23,7 +23,7 @@ def evaluate_file(path: Path, labels_of: Callable[[ScoreHead], Mapping[str, NDAr
     results = []
     for clips in protocols(head):
         with open_members([MemberSpec(label, path, clips, 1.0)]) as members:
-            results.append(evaluate_members(label, members, labels))
+            results.append(evaluate_members(label, members, labels)[0])
     return results
 
 

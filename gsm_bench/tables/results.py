@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.ensembles.fuse import accuracy_of, fusion_space
+from gsm_bench.ensembles.fuse import accuracies_of, fusion_space
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.entries import Published, Space
 from gsm_bench.metrics.topk import Accuracy
@@ -53,14 +53,29 @@ def evaluate_members(
     labels: Mapping[str, NDArray[np.int32]],
     space: Space | None = None,
     published: Published | None = None,
-) -> Result:
-    """Fuse open members (one is a fusion too) and compare with `labels` (int32 [N] per task, in the first's rows)."""
-    head = members[0].head
-    accuracy = {
-        task: accuracy_of(members, task, fusion_space(members, task, space), labels[task])
-        for task in head.kinds
+) -> tuple[Result, list[Result]]:
+    """Fuse open members (one is a fusion too) and compare with `labels` (int32 [N] per task, in the first's rows).
+
+    Returns:
+        The result of the whole, and of each member as it goes into the whole.
+    """
+    counted = {
+        task: accuracies_of(members, task, fusion_space(members, task, space), labels[task])
+        for task in members[0].head.kinds
         if task in labels
     }
+    whole = _result(label, members, {task: accuracy for task, (accuracy, _) in counted.items()}, published)
+    singles = [
+        _result(member.spec.label, [member], {task: singles[at] for task, (_, singles) in counted.items()})
+        for at, member in enumerate(members)
+    ]
+    return whole, singles
+
+
+def _result(
+    label: str, members: Sequence[OpenMember], accuracy: Mapping[str, Accuracy], published: Published | None = None
+) -> Result:
+    ids = members[0].head.ids if members[0].rows is None else [members[0].head.ids[row] for row in members[0].rows]
     status = np.max([np.asarray(member.status) for member in members], axis=0)
     return Result(
         label=label,
@@ -70,9 +85,9 @@ def evaluate_members(
         macs_bare=_sum(_views_cost(member, "macs_bare_per_view") for member in members),
         accuracy=accuracy,
         published=published,
-        bad=tuple(head.ids[row] for row in np.flatnonzero(status == NOT_SCORED)),
-        substituted=tuple(head.ids[row] for row in np.flatnonzero(status == SUBSTITUTED)),
-        unverified=head.order == "unverified",
+        bad=tuple(ids[row] for row in np.flatnonzero(status == NOT_SCORED)),
+        substituted=tuple(ids[row] for row in np.flatnonzero(status == SUBSTITUTED)),
+        unverified=members[0].head.order == "unverified",
     )
 
 
