@@ -183,7 +183,7 @@ def _triangle(u: Field, v: Field) -> Distance:
 def _cross(u: Field, v: Field) -> Distance:
     upright = np.maximum(np.abs(u) - 0.36, np.abs(v) - 1)
     lying = np.maximum(np.abs(u) - 1, np.abs(v) - 0.36)
-    return np.minimum(upright, lying)
+    return np.asarray(np.minimum(upright, lying))
 
 
 def _star(u: Field, v: Field) -> Distance:

@@ -42,7 +42,7 @@ class TrainConfig:
     out: Path
     temporal: Temporal = "gsm"
     frames: int = 8
-    epochs: int = 12
+    epochs: int = 5
     batch: int = 16
     learning_rate: float = 0.01
     momentum: float = 0.9

@@ -24,6 +24,14 @@ Progress = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
+class TrainingPass:
+    """Mean loss and top-1, a fraction, of an epoch's own batches, with dropout and random clips."""
+
+    loss: float
+    top1: float
+
+
+@dataclass(frozen=True)
 class Validation:
     """Accuracies of one pass over the validation split, fractions."""
 
@@ -83,24 +91,26 @@ def train_epoch(
     split: LoadedSplit,
     config: TrainConfig,
     epoch: int,
-) -> float:
-    """One pass over the split in random order; the mean loss."""
+) -> TrainingPass:
+    """One pass over the split in random order."""
     network.train()
     batches = len(split.videos) // config.batch
     rng = np.random.default_rng([config.seed, epoch])
-    order, total = rng.permutation(len(split.videos)), 0.0
+    order, total, hits = rng.permutation(len(split.videos)), 0.0, 0
     for number in range(batches):
         rate = learning_rate(config, epoch * batches + number, config.epochs * batches)
         for group in optimiser.param_groups:
             group["lr"] = rate
         clips, labels = _batch(split, order[number * config.batch : (number + 1) * config.batch], config.frames, rng)
-        loss = F.cross_entropy(network(clips), labels)
+        logits = network(clips)
+        loss = F.cross_entropy(logits, labels)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
         optimiser.step()
         total += loss.item()
-    return total / batches
+        hits += int((logits.argmax(1) == labels).sum())
+    return TrainingPass(total / batches, hits / (batches * config.batch))
 
 
 @torch.no_grad()
@@ -149,10 +159,11 @@ def _epochs(
     )
     for epoch in range(config.epochs):
         started = time.perf_counter()
-        loss = train_epoch(network, optimiser, training, config, epoch)
+        done = train_epoch(network, optimiser, training, config, epoch)
         line: dict[str, Any] = {
             "epoch": epoch + 1,
-            "loss": round(loss, 5),
+            "loss": round(done.loss, 5),
+            "train_top1": round(done.top1, 4),
             "train_s": round(time.perf_counter() - started, 1),
         }
         if (epoch + 1) % config.validate_every == 0 or epoch + 1 == config.epochs:
