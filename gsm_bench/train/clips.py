@@ -65,7 +65,7 @@ def random_clip(
     return clip, mirrored_class(label) if mirrored else label
 
 
-def test_clip(video: NDArray[np.uint8], frames: int, spec: InputSpec) -> Tensor:
+def centre_clip(video: NDArray[np.uint8], frames: int, spec: InputSpec) -> Tensor:
     """The released one-clip test sample of a video: float32 [T, 3, S, S]."""
     return preprocess(video[sample_indices(len(video), frames)[0] - 1], spec)
 

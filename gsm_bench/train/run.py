@@ -12,11 +12,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from gsm_bench.nets import SegmentNetwork, build_network
 from gsm_bench.shapes.classes import CLASSES
-from gsm_bench.train.clips import LoadedSplit, load_split, random_clip, test_clip
+from gsm_bench.train.clips import LoadedSplit, centre_clip, load_split, random_clip
 from gsm_bench.train.recipe import INPUT, TrainConfig, TrainResult, learning_rate
 
 Progress = Callable[[dict[str, Any]], None]
@@ -119,7 +120,7 @@ def validate(network: SegmentNetwork, split: LoadedSplit, frames: int, *, backwa
     network.eval()
     scores = []
     for first in range(0, len(split.videos), 32):
-        clips = torch.stack([test_clip(video, frames, INPUT) for video in split.videos[first : first + 32]])
+        clips = torch.stack([centre_clip(video, frames, INPUT) for video in split.videos[first : first + 32]])
         scores.append(network(_laid_out(clips.flip(1) if backwards else clips)).numpy())
     # Equal scores rank by the lower class index.
     ranking = np.argsort(-np.concatenate(scores), axis=1, kind="stable")
@@ -129,8 +130,6 @@ def validate(network: SegmentNetwork, split: LoadedSplit, frames: int, *, backwa
 
 def save(network: SegmentNetwork, config: TrainConfig, validation: Validation) -> None:
     """Write the state as safetensors, its weights in float16, with the recipe as metadata."""
-    from safetensors.torch import save_file
-
     metadata = {
         "epoch": str(config.epochs),
         "arch": "BNInception",
@@ -141,7 +140,7 @@ def save(network: SegmentNetwork, config: TrainConfig, validation: Validation) -
         "recipe": recipe_text(config),
     }
     aside = config.out.with_name(f".{config.out.name}.part")
-    save_file(_rounded(network), aside, metadata=metadata)
+    aside.write_bytes(_with_metadata(serialise(_rounded(network)), metadata))
     aside.replace(config.out)
 
 
@@ -182,6 +181,14 @@ def _batch(
 def _laid_out(clips: Tensor) -> Tensor:
     """The same clips [B, T, 3, S, S] with the channels last in memory."""
     return clips.flatten(0, 1).contiguous(memory_format=torch.channels_last).view(clips.shape)
+
+
+def _with_metadata(raw: bytes, metadata: dict[str, str]) -> bytes:
+    """A safetensors file with metadata in a fixed order: the library's own order differs from run to run."""
+    length = int.from_bytes(raw[:8], "little")
+    header = json.dumps({"__metadata__": metadata, **json.loads(raw[8 : 8 + length])}, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + raw[8 + length :]
 
 
 def _rounded(network: SegmentNetwork) -> dict[str, Tensor]:
