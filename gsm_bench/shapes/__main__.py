@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from gsm_bench.errors import GsmBenchError
 from gsm_bench.shapes.make import DEFAULT_CLIPS, DEFAULT_SEEDS, make
 
 EXAMPLE = "example: python -m gsm_bench.shapes data/shapes --split val"
@@ -13,14 +14,17 @@ EXAMPLE = "example: python -m gsm_bench.shapes data/shapes --split val"
 def main(arguments: list[str] | None = None) -> None:
     """Parse, make, tell progress to stderr and the checksum to stdout."""
     given = parser().parse_args(arguments)
-    made = make(
-        given.directory,
-        given.split,
-        seed=given.seed,
-        clips=given.clips,
-        processes=given.processes,
-        progress=lambda done, total: _tell(f"\r{done:,} of {total:,} clips"),
-    )
+    try:
+        made = make(
+            given.directory,
+            given.split,
+            seed=given.seed,
+            clips=given.clips,
+            processes=given.processes,
+            progress=lambda done, total: _tell(f"\r{done:,} of {total:,} clips"),
+        )
+    except GsmBenchError as error:
+        raise SystemExit(f"{error}") from error
     _tell("\n")
     sys.stdout.write(f"{made.checksum}  {made.list_path}\n")
 

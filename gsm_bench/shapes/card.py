@@ -31,7 +31,7 @@ reaches half of its pair accuracy, at most 50%.
 - **Pace:** {paces}.
 - Left-right mirror images swap moving left and right and both turns; all other classes stay.
 - The pixels follow from split, seed and event number alone. The checksum also depends on the JPEG encoder
-  (libjpeg-turbo of Pillow).
+  (libjpeg-turbo of Pillow) and may, through the last bit of a sine, depend on the processor.
 - Synthetic; no person, place or recording is in it. Accuracy here says how a network uses time on easy pictures,
   nothing about natural video.
 """

@@ -9,16 +9,37 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from gsm_bench.errors import GsmBenchError
 from gsm_bench.train.recipe import TrainConfig
 from gsm_bench.train.run import train
 
 EXAMPLE = "example: python -m gsm_bench.train --data data/shapes --out checkpoints/shapes_8f.safetensors --frames 8"
 
 
+HELP = {
+    "frames": "frames per clip",
+    "epochs": "passes over the training clips",
+    "batch": "clips per step",
+    "learning_rate": "the highest, after the warm-up",
+    "momentum": "of SGD",
+    "weight_decay": "on every weight",
+    "warmup": "share of the steps in which the rate rises",
+    "dropout": "rate before the classifier",
+    "clip_norm": "the gradient's norm is cut to this",
+    "width": "factor on the channels of BN-Inception",
+    "seed": "of weights, order and random clips",
+    "device": "cpu or cuda",
+    "validate_every": "epochs between validations",
+}
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Parse, train, tell the log's lines to stderr and the result to stdout."""
     config = TrainConfig(**vars(parser().parse_args(arguments)))
-    result = train(config, progress=_tell)
+    try:
+        result = train(config, progress=_tell)
+    except GsmBenchError as error:
+        raise SystemExit(f"{error}") from error
     sys.stdout.write(f"top-1 {result.top1:.2%}, reversed {result.top1_reversed:.2%}: {result.checkpoint}\n")
 
 
@@ -34,17 +55,16 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    kinds: dict[str, Any] = {"data": Path, "out": Path, "temporal": str, "threads": int}
+    made.add_argument("--data", type=Path, required=True, help="a directory with both splits of Temporal Shapes")
+    made.add_argument("--out", type=Path, required=True, help="the .safetensors file to write; the log goes beside it")
+    made.add_argument("--temporal", choices=("gsm", "none"), default="gsm", help="gate-shift modules, or plain TSN")
+    made.add_argument("--threads", type=int, help="of torch; its own number unless given")
+    made.add_argument("--force", action="store_true", help="write over a checkpoint that is there")
+    done = {action.dest for action in made._actions}
     for field in fields(TrainConfig):
-        required = field.name in ("data", "out")
-        made.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=kinds.get(field.name, type(field.default)),
-            required=required,
-            default=None if required else field.default,
-            choices=("gsm", "none") if field.name == "temporal" else None,
-            help="a path" if required else " ",
-        )
+        if field.name not in done:
+            option = f"--{field.name.replace('_', '-')}"
+            made.add_argument(option, type=type(field.default), default=field.default, help=HELP[field.name])
     return made
 
 

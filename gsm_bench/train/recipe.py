@@ -35,7 +35,9 @@ class TrainConfig:
         width: factor on BN-Inception's channels.
         seed: of the first weights, the order of the clips and every random choice.
         threads: of torch; None leaves torch's own number.
+        device: where torch computes, ``cpu`` or ``cuda``.
         validate_every: epochs between two validations; the last epoch is always validated.
+        force: write over a checkpoint that is there.
     """
 
     data: Path
@@ -53,7 +55,9 @@ class TrainConfig:
     width: float = 0.25
     seed: int = 1
     threads: int | None = None
+    device: str = "cpu"
     validate_every: int = 1
+    force: bool = False
 
 
 @dataclass(frozen=True)

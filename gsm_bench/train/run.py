@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 from safetensors.torch import save as serialise
 from torch import Tensor
 
+from gsm_bench.errors import NetworkError, RunConflictError, SplitError
 from gsm_bench.nets import SegmentNetwork, build_network
 from gsm_bench.shapes.classes import CLASSES
 from gsm_bench.train.clips import LoadedSplit, centre_clip, load_split, random_clip
 from gsm_bench.train.recipe import INPUT, TrainConfig, TrainResult, learning_rate
+
+PLACES = ("data", "out", "validate_every", "force")
+"""Fields of a configuration that leave the weights as they are."""
 
 Progress = Callable[[dict[str, Any]], None]
 """Called with each line of the log as it is written."""
@@ -46,10 +50,23 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> TrainResu
     Args:
         config: what decides the training.
         progress: told every line of the log.
+
+    Raises:
+        SplitError: a split has not been made, or holds fewer clips than a batch.
+        RunConflictError: the checkpoint is there already.
+        NetworkError: the loss became infinite.
     """
+    if config.out.exists() and not config.force:
+        raise RunConflictError("this checkpoint is there already", where=config.out, fix="another --out, or --force")
     if config.threads:
         torch.set_num_threads(config.threads)
     training, validation = load_split(config.data, "train"), load_split(config.data, "val")
+    if len(training.videos) < config.batch:
+        raise SplitError(
+            f"the training split has {len(training.videos)} clips, fewer than a batch of {config.batch}",
+            where=config.data,
+            fix="make more clips, or a smaller --batch",
+        )
     torch.manual_seed(config.seed)
     network = new_network(config)
     log = config.out.with_suffix(".jsonl")
@@ -83,7 +100,7 @@ def new_network(config: TrainConfig) -> SegmentNetwork:
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return network
+    return network.to(config.device)
 
 
 def train_epoch(
@@ -103,8 +120,11 @@ def train_epoch(
         for group in optimiser.param_groups:
             group["lr"] = rate
         clips, labels = _batch(split, order[number * config.batch : (number + 1) * config.batch], config.frames, rng)
-        logits = network(clips)
+        labels = labels.to(config.device)
+        logits = network(clips.to(config.device))
         loss = F.cross_entropy(logits, labels)
+        if not torch.isfinite(loss):
+            raise NetworkError(f"the loss became infinite in epoch {epoch + 1}", fix="a smaller --learning-rate")
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
@@ -118,10 +138,11 @@ def train_epoch(
 def validate(network: SegmentNetwork, split: LoadedSplit, frames: int, *, backwards: bool = False) -> Validation:
     """Top-1 and top-5 by the released one-clip rule, with the sampled frames in reverse order if `backwards`."""
     network.eval()
+    device = network.new_fc.weight.device
     scores = []
     for first in range(0, len(split.videos), 32):
         clips = torch.stack([centre_clip(video, frames, INPUT) for video in split.videos[first : first + 32]])
-        scores.append(network(_laid_out(clips.flip(1) if backwards else clips)).numpy())
+        scores.append(network(_laid_out(clips.flip(1) if backwards else clips).to(device)).cpu().numpy())
     # Equal scores rank by the lower class index.
     ranking = np.argsort(-np.concatenate(scores), axis=1, kind="stable")
     hits = ranking[:, :5] == split.labels[:, None]
@@ -146,7 +167,7 @@ def save(network: SegmentNetwork, config: TrainConfig, validation: Validation) -
 
 def recipe_text(config: TrainConfig) -> str:
     """All of the configuration that decides the weights, as JSON; where files lie is left out."""
-    kept = {key: value for key, value in asdict(config).items() if key not in ("data", "out", "validate_every")}
+    kept = {key: value for key, value in asdict(config).items() if key not in PLACES}
     return json.dumps(kept)
 
 
@@ -197,4 +218,4 @@ def _rounded(network: SegmentNetwork) -> dict[str, Tensor]:
     The first layer's running variance sits beside pixel values up to 255 and may exceed what float16 can hold.
     """
     weights = {name: parameter.detach().to(torch.float16) for name, parameter in network.named_parameters()}
-    return {key: weights.get(key, value).contiguous() for key, value in network.state_dict().items()}
+    return {key: weights.get(key, value).cpu().contiguous() for key, value in network.state_dict().items()}

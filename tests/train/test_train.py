@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from gsm_bench.errors import NetworkError, RunConflictError, SplitError
 from gsm_bench.frames import preprocess, sample_indices
 from gsm_bench.nets import build_network, load_checkpoint
 from gsm_bench.nets.gate_shift import GateShift
@@ -153,7 +154,25 @@ def test_one_epoch_writes_weights_log_and_metadata(config):
 def test_the_same_configuration_gives_the_same_weights(config, tmp_path):
     first = train(config).checkpoint.read_bytes()
     assert train(replace(config, out=tmp_path / "again.safetensors")).checkpoint.read_bytes() == first
-    assert train(replace(config, seed=2)).checkpoint.read_bytes() != first
+    assert train(replace(config, seed=2, force=True)).checkpoint.read_bytes() != first
+
+
+def test_a_checkpoint_is_not_written_over(config):
+    config.out.write_bytes(b"mine")
+    with pytest.raises(RunConflictError, match="there already"):
+        train(config)
+    assert config.out.read_bytes() == b"mine"
+
+
+def test_too_few_clips_for_a_batch_are_a_known_error(config):
+    with pytest.raises(SplitError, match="8 clips, fewer than a batch of 16"):
+        train(replace(config, batch=16))
+
+
+def test_an_infinite_loss_stops_the_training(config):
+    with pytest.raises(NetworkError, match="infinite in epoch 1"):
+        train(replace(config, learning_rate=float("inf")))
+    assert not config.out.exists()
 
 
 def test_large_batch_norm_statistics_survive_the_half_precision_file(config):
