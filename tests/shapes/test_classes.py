@@ -88,3 +88,23 @@ def test_progress_rises_from_near_zero_to_near_one():
         assert np.all(np.diff(curve) >= 0)
         assert curve[0] < 0.5 < curve[-1]
         assert curve[-1] - curve[0] > 0.5
+
+
+GOLDEN = [
+    ("across", "cross", "bricks", 67, 71.129),
+    ("along", "triangle", "bricks", 66, 49.653),
+    ("depth", "triangle", "grain", 60, 86.991),
+    ("fade", "ring", "waves", 53, 80.577),
+    ("cloth", "triangle", "waves", 44, 84.195),
+    ("turn", "ring", "waves", 15, 88.807),
+    ("box", "disc", "clouds", 38, 75.587),
+]
+
+
+@pytest.mark.parametrize("index", range(7))
+def test_the_drawing_of_version_1_is_what_the_networks_were_trained_on(index):
+    """Means of the first validation events as they were drawn for the shipped weights: a change raises VERSION."""
+    event = plan_event("val", 2020, index)
+    mean = float(draw_event(event).mean())
+    assert (event.pair.motion, event.shape, event.group, event.frames) == GOLDEN[index][:4]
+    assert mean == pytest.approx(GOLDEN[index][4], abs=0.002)
