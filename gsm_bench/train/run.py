@@ -21,8 +21,8 @@ from gsm_bench.shapes.classes import CLASSES
 from gsm_bench.train.clips import LoadedSplit, centre_clip, load_split, random_clip
 from gsm_bench.train.recipe import INPUT, TrainConfig, TrainResult, learning_rate
 
-PLACES = ("data", "out", "validate_every", "force")
-"""Fields of a configuration that leave the weights as they are."""
+NOT_RECIPE = ("data", "out", "device", "validate_every", "force")
+"""Fields of a configuration that say where things lie and run, and what is shown meanwhile."""
 
 Progress = Callable[[dict[str, Any]], None]
 """Called with each line of the log as it is written."""
@@ -167,7 +167,7 @@ def save(network: SegmentNetwork, config: TrainConfig, validation: Validation) -
 
 def recipe_text(config: TrainConfig) -> str:
     """All of the configuration that decides the weights, as JSON; where files lie is left out."""
-    kept = {key: value for key, value in asdict(config).items() if key not in PLACES}
+    kept = {key: value for key, value in asdict(config).items() if key not in NOT_RECIPE}
     return json.dumps(kept)
 
 
