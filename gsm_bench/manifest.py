@@ -69,8 +69,10 @@ class Manifest:
             self.datasets, name, "data set", "add [datasets.NAME] to a .toml file in manifests/ of the workspace"
         )
 
-    def table(self, name: str) -> TableEntry:
-        """The table `name`; an unknown one raises ManifestError."""
+    def table(self, name: str, dataset: str | None = None) -> TableEntry:
+        """The table `name`, in its form for `dataset` if it has one; an unknown one raises ManifestError."""
+        if dataset and f"{name}.{dataset}" in self.tables:
+            return self.tables[f"{name}.{dataset}"]
         return _find(self.tables, name, "table", "gsmbench table --help")
 
     def matching_models(self, patterns: Iterable[str]) -> list[ModelEntry]:

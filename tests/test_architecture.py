@@ -27,15 +27,15 @@ MAY_USE = {
     "ensembles": {"metrics"},
     "tables": {"metrics", "ensembles"},
     "render": {"tables"},
+    "figures": {"tables"},
     "shapes": set(),
     "nets": set(),
     "frames": set(),
     "scoring": {"nets", "frames"},
     "train": {"nets", "frames", "shapes", "scoring"},
-    "demo": {"nets", "frames", "scoring", "shapes", "metrics", "ensembles", "tables", "render", "train"},
     "cli": None,  # everything
 }
-HEAVY_ROOMS = {"nets", "frames", "scoring", "train", "demo"}
+HEAVY_ROOMS = {"nets", "frames", "scoring", "train"}
 SHARED_ORDER = {
     "errors": set(),
     "workspace": {"errors"},

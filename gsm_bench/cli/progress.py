@@ -39,24 +39,28 @@ class ProgressDisplay:
             self._bar.stop()
 
     def __call__(self, progress: Progress) -> None:
+        self.count(progress.done, progress.total, progress.bad)
+
+    def count(self, done: int, total: int, bad: int = 0) -> None:
+        """Show that `done` of `total` clips are done, `bad` of them unscored."""
         now = time.monotonic()
-        self._first = self._first or (now, progress.done)
-        rate = (progress.done - self._first[1]) / max(now - self._first[0], 1e-9)
-        left = (progress.total - progress.done) / rate if rate else None
+        self._first = self._first or (now, done)
+        rate = (done - self._first[1]) / max(now - self._first[0], 1e-9)
+        left = (total - done) / rate if rate else None
         if self._bar:
             self._bar.update(
                 self._bar.task_ids[0],
-                completed=progress.done,
-                total=progress.total,
+                completed=done,
+                total=total,
                 rate=_rate(rate),
                 left=duration(left),
-                bad=progress.bad,
+                bad=bad,
             )
-        elif not self.quiet and (now - self._said > LINE_EVERY_S or progress.done == progress.total):
+        elif not self.quiet and (now - self._said > LINE_EVERY_S or done == total):
             self._said = now
-            bad = f", {progress.bad} bad" if progress.bad else ""
+            note = f", {bad} bad" if bad else ""
             click.echo(
-                f"{self.label}: {progress.done:,}/{progress.total:,} clips, {_rate(rate)}, {duration(left)} left{bad}",
+                f"{self.label}: {done:,}/{total:,} clips, {_rate(rate)}, {duration(left)} left{note}",
                 err=True,
             )
 

@@ -29,7 +29,7 @@ def command(number: str, dataset: str | None, split: str | None, partial: bool, 
 
     workspace, manifest = registry()
     table, results = paper_table(
-        manifest.table(number), manifest, workspace, lambda head: found_labels(head, manifest, workspace, data),
+        manifest.table(number, dataset), manifest, workspace, lambda head: found_labels(head, manifest, workspace, data),
         dataset=dataset, split=split, partial=partial,
     )  # fmt: skip
     print_table(table, form)

@@ -22,6 +22,7 @@ class Accuracy:
         total: clips with a label; those without a score are `total - scored`.
         class_hits: int64 [C] top-1 hits per class.
         class_counts: int64 [C] scored clips per class.
+        correct: int8 [N] per clip: 1 the best class is right, 0 it is wrong, -1 no score or no label.
     """
 
     hits: dict[int, int]
@@ -29,6 +30,7 @@ class Accuracy:
     total: int
     class_hits: NDArray[np.int64]
     class_counts: NDArray[np.int64]
+    correct: NDArray[np.int8]
 
     @property
     def missing(self) -> int:
@@ -59,6 +61,7 @@ class AccuracyCounter:
         self.total = 0
         self.class_hits = np.zeros(classes, np.int64)
         self.class_counts = np.zeros(classes, np.int64)
+        self._correct: list[NDArray[np.int8]] = []
 
     def add(self, scores: NDArray[Any], labels: NDArray[np.integer[Any]], scored: NDArray[np.bool_]) -> None:
         """Count a block: scores [n, C], labels [n] (-1 unknown, not counted), and which rows hold a score."""
@@ -71,9 +74,14 @@ class AccuracyCounter:
             self.hits[k] += int((ranks < k).sum())
         self.class_counts += np.bincount(wanted, minlength=len(self.class_counts))
         self.class_hits += np.bincount(wanted[ranks == 0], minlength=len(self.class_hits))
+        correct = np.full(len(labels), -1, np.int8)
+        correct[rows] = ranks == 0
+        self._correct.append(correct)
 
     def result(self) -> Accuracy:
-        return Accuracy(self.hits, int(self.class_counts.sum()), self.total, self.class_hits, self.class_counts)
+        correct = np.concatenate(self._correct) if self._correct else np.zeros(0, np.int8)
+        scored = int(self.class_counts.sum())
+        return Accuracy(self.hits, scored, self.total, self.class_hits, self.class_counts, correct)
 
 
 def topk_accuracy(scores: NDArray[Any], labels: NDArray[np.integer[Any]], ks: Sequence[int] = KS) -> tuple[float, ...]:

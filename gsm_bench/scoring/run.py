@@ -166,27 +166,35 @@ class _Run:
 
         return submit
 
-    def _batches(self) -> Iterator[Batch]:
-        """Batches of the parts that this process claims, one part after the other."""
+    def _batches(self) -> Iterator[Batch | None]:
+        """Batches of the parts that this process claims, one part after the other; None where it has to wait."""
         size, clips = self.job.settings.batch, len(self.job.split)
         todo = np.zeros(clips, bool)
         todo[self.todo] = True
         for part in self._claims():
+            if part is None:
+                yield None
+                continue
             starts = range(part * self.job.part_clips, min((part + 1) * self.job.part_clips, clips), size)
             needed = [start for start in starts if todo[start : start + size].any()]
             for start in needed:
                 rows = np.arange(start, min(start + size, clips))
                 yield Batch(part, rows, todo[rows], start == needed[-1])
 
-    def _claims(self) -> Iterator[int]:
-        """Parts to score, claimed one at a time; without shards also those whose process died."""
+    def _claims(self) -> Iterator[int | None]:
+        """Parts to score, claimed one at a time; without shards also those whose process died.
+
+        None where all that is left is in somebody's hands, which may be our own.
+        """
         while missing := [part for part in self._missing_parts() if self._mine(part)]:
             claimed = next((part for part in missing if self.folder.claim(str(part))), None)
             if claimed is None:
+                yield None
                 if self.job.settings.shard is not None:
                     return
-                time.sleep(POLL_S)
-                self._report()
+                if self._missing_parts():
+                    time.sleep(POLL_S)
+                    self._report()
             elif claimed in self.folder.finished():  # done between the look and the claim
                 self.folder.release(str(claimed))
             else:
@@ -328,14 +336,14 @@ def _rows_by_part(rows: Rows, part_clips: int) -> dict[int, Rows]:
 
 
 def _read_ahead(
-    batches: Iterator[Batch], submit: Callable[[Batch], list[Future[ClipPixels] | None]]
+    batches: Iterator[Batch | None], submit: Callable[[Batch], list[Future[ClipPixels] | None]]
 ) -> Iterator[tuple[Batch, list[ClipPixels | None]]]:
-    """Batches with their clips read, a few batches ahead of the network."""
+    """Batches with their clips read, a few batches ahead of the network, across parts; all of them before a wait."""
     queue: deque[tuple[Batch, list[Future[ClipPixels] | None]]] = deque()
     for batch in batches:
-        queue.append((batch, submit(batch)))
-        # A part's last batch is not held back: the next claim may have to wait for other processes.
-        while queue and (len(queue) > BATCHES_AHEAD or queue[-1][0].last_of_part):
+        if batch is not None:
+            queue.append((batch, submit(batch)))
+        while queue and (batch is None or len(queue) > BATCHES_AHEAD):
             yield _collected(queue.popleft())
     while queue:
         yield _collected(queue.popleft())

@@ -56,7 +56,8 @@ def paper_table(
     if not partial:
         _require_scores([plan for block in plans for plan in block])
     blocks = [[_evaluate_row(plan, labels_of) for plan in block] for block in plans]
-    table = results_table(entry.title, blocks, published=own_split, name=f"table {entry.name}")
+    printed = any(plan.published for block in plans for plan in block)
+    table = results_table(entry.title, blocks, published=printed, name=f"table {entry.name}")
     results = [result for block in blocks for result in block]
     notes = (*_size_notes(results, manifest.dataset(where[0]).splits.get(where[1])), *table.notes)
     return replace(table, notes=notes), results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gsm_bench.ensembles.fuse import accuracies_of, fusion_space
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.entries import Published, Space
+from gsm_bench.metrics.statistics import PairedDifference, paired_difference
 from gsm_bench.metrics.topk import Accuracy
 from gsm_bench.scorefile import NOT_SCORED, SUBSTITUTED, ScoreHead
 from gsm_bench.tables.table import Column, Table
@@ -32,6 +33,7 @@ class Result:
         accuracy: per task, or empty without labels.
         bad: ids of clips without a score in at least one member.
         substituted: ids of clips scored with a substituted frame in at least one member.
+        gains: per task, what an ensemble gains in top-1 over its best member, and that member's name.
         unverified: whether the order of its rows could not be checked by ids.
     """
 
@@ -45,6 +47,7 @@ class Result:
     bad: tuple[str, ...] = ()
     substituted: tuple[str, ...] = ()
     unverified: bool = False
+    gains: Mapping[str, tuple[str, PairedDifference]] = field(default_factory=dict)
 
 
 def evaluate_members(
@@ -65,11 +68,26 @@ def evaluate_members(
         if task in labels
     }
     whole = _result(label, members, {task: accuracy for task, (accuracy, _) in counted.items()}, published)
+    if len(members) > 1:
+        whole = replace(whole, gains=_gains(members, counted))
     singles = [
         _result(member.spec.label, [member], {task: singles[at] for task, (_, singles) in counted.items()})
         for at, member in enumerate(members)
     ]
     return whole, singles
+
+
+def _gains(
+    members: Sequence[OpenMember], counted: Mapping[str, tuple[Accuracy, list[Accuracy]]]
+) -> dict[str, tuple[str, PairedDifference]]:
+    """The ensemble against its best member, clip by clip; nothing where no clip has both."""
+    gains = {}
+    for task, (whole, singles) in counted.items():
+        if whole.scored:
+            best = max(range(len(singles)), key=lambda at: singles[at].top(1))
+            name = f"{members[best].spec.label} ({frames_text(members[best].head, members[best].views)})"
+            gains[task] = (name, paired_difference(whole.correct, singles[best].correct))
+    return gains
 
 
 def _result(
@@ -100,6 +118,8 @@ def frames_text(head: ScoreHead, views: NDArray[np.int64]) -> str:
     chosen = head.views[views]
     clips = len(np.unique(chosen["offset"])) if not np.isnan(chosen["offset"]).any() else 1
     crops = len(views) // clips
+    order = (head.provenance.get("sampling") or {}).get("order", "forward")
+    frames = frames if order == "forward" else f"{order} {frames}"
     return f"{frames}x{clips}x{crops}" if crops > 1 else f"{frames}x{clips}" if clips > 1 else str(frames)
 
 
@@ -149,6 +169,10 @@ def _row(result: Result, tasks: Sequence[str]) -> dict[str, Any]:
     if counts:
         row["clips"] = f"{counts.scored}/{counts.total}" if counts.missing else f"{counts.total}"
         row["scored"], row["total"] = counts.scored, counts.total
+    for task, (member, gain) in result.gains.items():
+        prefix = "" if list(tasks) == ["action"] else f"{task}_"
+        row |= {f"{prefix}gain": gain.value, f"{prefix}gain_low": gain.low, f"{prefix}gain_high": gain.high}
+        row[f"{prefix}gain_over"] = member
     if result.published:
         row["published_top1"] = _fraction(result.published.top1_percent)
         row["published_top5"] = _fraction(result.published.top5_percent)
@@ -171,6 +195,15 @@ def _accuracy_items(prefix: str, accuracy: Accuracy | None) -> dict[str, Any]:
 def _notes(results: Sequence[Result]) -> Iterable[str]:
     if any(result.macs_paper for result in results):
         yield CONVENTION
+    for result in results:
+        for task, (member, gain) in result.gains.items():
+            word = "" if task == "action" else f"{task} "
+            yield (
+                f"{result.label} [{result.frames}]: {word}{100 * gain.value:+.2f} points [{100 * gain.low:+.2f}, "
+                f"{100 * gain.high:+.2f}] over its best member, {member}."
+            )
+    if any(result.gains for result in results):
+        yield "In brackets: 95% interval of the difference, paired bootstrap over the clips."
     bad = tuple(dict.fromkeys(name for result in results for name in result.bad))
     if bad:
         yield (

@@ -1,0 +1,70 @@
+"""Top-1 against GFLOPs, as figure 7 of the GSM paper: the area of a bubble is the number of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gsm_bench.tables.table import Table
+
+LARGEST_AREA = 900.0
+"""Area of the largest bubble, in square points."""
+COLOURS = ("#8a8f98", "#2f6f9f", "#d1782f")
+"""Of the table's blocks: one clip, two clips, ensembles."""
+
+
+def draw_accuracy_cost(table: Table, path: Path, *, block_names: Sequence[str] = ()) -> int:
+    """Draw the rows that have both an accuracy and a cost; returns how many.
+
+    Args:
+        table: rows with ``top1`` (fraction), ``macs_paper`` and ``params``; each block gets a colour.
+        path: the picture; its suffix (png, pdf, svg) decides the format.
+        block_names: legend of the blocks.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+    from matplotlib.ticker import ScalarFormatter
+
+    drawable = [
+        [row for row in block if row.get("top1") is not None and row.get("macs_paper")] for block in table.blocks
+    ]
+    rows = [row for block in drawable for row in block]
+    largest = max((row.get("params") or 1 for row in rows), default=1)
+    figure, axes = plt.subplots(figsize=(7, 4.5), dpi=150, layout="constrained")
+    for at, block in enumerate(drawable):
+        if block:
+            colour = COLOURS[at % len(COLOURS)]
+            axes.scatter(
+                [row["macs_paper"] / 1e9 for row in block],
+                [100 * row["top1"] for row in block],
+                s=[LARGEST_AREA * (row.get("params") or 1) / largest for row in block],
+                color=colour, alpha=0.65, edgecolor="white", label=block_names[at] if at < len(block_names) else None,
+            )  # fmt: skip
+    _label(axes, rows)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlabel("GFLOPs per video (the paper's convention)")
+    axes.set_ylabel("Top-1 accuracy (%)")
+    axes.set_title(table.title, fontsize=10, loc="left")
+    axes.grid(alpha=0.25)
+    axes.margins(0.12)
+    if any(block_names):
+        legend = axes.legend(frameon=False, loc="lower right", fontsize=8)
+        for handle in filter(None, legend.legend_handles):
+            handle.set(sizes=[40])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    plt.close(figure)
+    return len(rows)
+
+
+def _label(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    for row in rows:
+        name = str(row["frames"]) if "TSN" not in str(row["label"]) else f"TSN {row['frames']}"
+        axes.annotate(
+            name, (row["macs_paper"] / 1e9, 100 * row["top1"]), xytext=(0, 9), textcoords="offset points",
+            ha="center", fontsize=7,
+        )  # fmt: skip
