@@ -54,7 +54,10 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     "--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames (default: one per core)."
 )
 @click.option(
-    "--threads", type=click.IntRange(1), metavar="N", help="Threads of the network on cpu (default: one per core)."
+    "--threads",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Passes side by side on cpu, one thread each (default: one per core).",
 )
 @click.option(
     "--limit", type=click.IntRange(1), metavar="N", help="Score the first N clips only, into a file of their own."

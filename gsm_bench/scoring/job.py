@@ -37,7 +37,7 @@ class Settings:
         precision: arithmetic of the network; scores are stored as float32.
         batch: clips per forward pass of one view.
         workers: threads that read frames.
-        threads: threads of the network on a CPU; more or fewer of them change the last bits.
+        threads: passes that run side by side on a CPU, one thread each.
         shard: (i, n), from 1, to score only every n-th part; None to share all parts with whoever else is here.
     """
 
@@ -91,7 +91,7 @@ class Job:
 
     def _signature_items(self) -> dict[str, Any]:
         entry, settings = self.entry, self.settings
-        items = {
+        return {
             "network": f"{entry.network}/{entry.temporal}/{entry.frames}f",
             "options": _compact(dict(entry.options)),
             "input": _compact(asdict(entry.input)),
@@ -104,7 +104,6 @@ class Job:
             "batch": settings.batch,
             "torch": torch.__version__,
         }
-        return items | ({"threads": settings.threads} if settings.device_type == "cpu" else {})
 
 
 def score_views(clips: int, crops: Crops) -> NDArray[np.void]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from gsm_bench.frames.clip_reader import read_clip, view_indices
 from gsm_bench.scorefile import content_size
-from gsm_bench.scoring.forward import Scorer
+from gsm_bench.scoring.forward import Scorer, collect
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.parts import PartsFolder
 from gsm_bench.scoring.run import todo_rows
@@ -65,22 +68,24 @@ def plan_run(job: Job, network: nn.Module) -> Plan:
 
 def _timed_rate(job: Job, network: nn.Module, rows: np.ndarray) -> float | None:
     """Clips per second of reading and scoring at once, after one batch to warm up; None if no clip can be read."""
-    size = job.settings.batch
-    sample = rows[: size * (1 + TIMED_BATCHES)]
-    plan = job.read_plan
-    scorer = Scorer(network, job.entry, job.settings)
-    timed = began = 0.0
-    with ThreadPoolExecutor(job.settings.workers) as pool:
+    size, plan = job.settings.batch, job.read_plan
+    with Scorer(network, job.entry, job.settings) as scorer, ThreadPoolExecutor(job.settings.workers) as pool:
+        sample = rows[: size * (1 + max(TIMED_BATCHES, scorer.lanes))]
         read = pool.map(lambda row: read_clip(job.source, job.split.clip(int(row)), plan), sample)
-        for start in range(0, len(sample), size):
-            clips = [next(read).pixels for _ in sample[start : start + size]]
-            if any(clip is not None for clip in clips):
-                scorer.score(clips)
-            if start == 0:
-                began = time.monotonic()
-            else:
-                timed += len(clips)
-    return timed / (time.monotonic() - began) if timed else None
+        batches = ([next(read).pixels for _ in sample[start : start + size]] for start in range(0, len(sample), size))
+        _score_all(scorer, itertools.islice(batches, 1))
+        began = time.monotonic()
+        timed = _score_all(scorer, batches)
+        return timed / (time.monotonic() - began) if timed else None
+
+
+def _score_all(scorer: Scorer, batches: Iterable[list[NDArray[np.uint8] | None]]) -> int:
+    """Score batches side by side; returns the number of clips."""
+    sound = [batch for batch in batches if any(clip is not None for clip in batch)]
+    passes = [scorer.submit(batch) for batch in sound]
+    for futures, batch in zip(passes, sound, strict=True):
+        collect(futures, batch)
+    return sum(map(len, sound))
 
 
 def _frame_use(job: Job) -> tuple[float | None, int]:

@@ -18,12 +18,23 @@ from torch import nn
 from gsm_bench.errors import RunConflictError
 from gsm_bench.frames.clip_reader import ClipPixels, read_clip
 from gsm_bench.nets.cost import Cost, count_cost
-from gsm_bench.scorefile import NOT_SCORED, SCORED, SUBSTITUTED, ClipScores, ScoreHead, create, open_scores, read
-from gsm_bench.scoring.forward import Scorer
+from gsm_bench.scorefile import (
+    NOT_SCORED,
+    SCORED,
+    SUBSTITUTED,
+    ClipScores,
+    ScoreHead,
+    Scores,
+    create,
+    open_scores,
+    read,
+)
+from gsm_bench.scoring.forward import Scorer, collect
 from gsm_bench.scoring.job import Job, provenance, signature_difference
 from gsm_bench.scoring.parts import MERGE, Part, PartsFolder, RunCard
 
 Rows = NDArray[np.int64]
+Passes = list[Future[dict[str, Scores]]]
 BATCHES_AHEAD = 2
 POLL_S = 0.3
 
@@ -122,7 +133,7 @@ class _Run:
         reused = self._done_clips()
         with self.folder.heartbeat():
             try:
-                self._score_parts(Scorer(self.network, self.job.entry, self.job.settings))
+                self._score_parts()
                 written = self._merge_when_whole()
             except FileNotFoundError:
                 if self.folder.path.exists():
@@ -141,12 +152,16 @@ class _Run:
         self.started = run.started
         self._report()
 
-    def _score_parts(self, scorer: Scorer) -> None:
-        with ThreadPoolExecutor(self.job.settings.workers, thread_name_prefix="frames") as pool:
+    def _score_parts(self) -> None:
+        job = self.job
+        with (
+            Scorer(self.network, job.entry, job.settings) as scorer,
+            ThreadPoolExecutor(job.settings.workers, thread_name_prefix="frames") as pool,
+        ):
             pieces: list[Part] = []
             try:
-                for batch, clips in _read_ahead(self._batches(), self._submit(pool)):
-                    pieces.append(self._score_batch(scorer, batch, clips))
+                for batch, clips, passes in _in_lanes(scorer, _read_ahead(self._batches(), self._submit(pool))):
+                    pieces.append(self._piece(batch, clips, passes))
                     if batch.last_of_part:
                         self.folder.write(batch.part, _joined(pieces))
                         pieces = []
@@ -208,12 +223,13 @@ class _Run:
         finished = self.folder.finished()
         return [part for part in self.parts if part not in finished]
 
-    def _score_batch(self, scorer: Scorer, batch: Batch, clips: list[ClipPixels | None]) -> Part:
+    def _piece(self, batch: Batch, clips: list[ClipPixels | None], passes: Passes) -> Part:
+        """The wanted rows of a batch, once its passes have come back."""
         rows = batch.rows[batch.wanted]
         read = [clip for clip in clips if clip is not None]
         views, tasks = len(self.job.views), self.job.entry.tasks
-        if any(clip.pixels is not None for clip in read):
-            answers = scorer.score([clip.pixels if clip else None for clip in clips])
+        if passes:
+            answers = collect(passes, [clip.pixels if clip else None for clip in clips])
             scores = {task: values[batch.wanted] for task, values in answers.items()}
         else:
             scores = {task: np.full((len(rows), views, width), np.nan, np.float32) for task, width in tasks.items()}
@@ -335,16 +351,36 @@ def _rows_by_part(rows: Rows, part_clips: int) -> dict[int, Rows]:
     return {int(number): rows[numbers == number] for number in np.unique(numbers)}
 
 
+def _in_lanes(
+    scorer: Scorer, batches: Iterator[tuple[Batch, list[ClipPixels | None]] | None]
+) -> Iterator[tuple[Batch, list[ClipPixels | None], Passes]]:
+    """Batches whose passes have been started, as many at a time as fill the scorer's lanes and one more."""
+    started: deque[tuple[Batch, list[ClipPixels | None], Passes]] = deque()
+    for item in batches:
+        if item is not None:
+            batch, clips = item
+            pixels = [clip.pixels if clip else None for clip in clips]
+            started.append((batch, clips, scorer.submit(pixels) if any(p is not None for p in pixels) else []))
+        while started and (item is None or sum(len(passes) for _, _, passes in started) > 2 * scorer.lanes):
+            yield started.popleft()
+    yield from started
+
+
 def _read_ahead(
     batches: Iterator[Batch | None], submit: Callable[[Batch], list[Future[ClipPixels] | None]]
-) -> Iterator[tuple[Batch, list[ClipPixels | None]]]:
-    """Batches with their clips read, a few batches ahead of the network, across parts; all of them before a wait."""
+) -> Iterator[tuple[Batch, list[ClipPixels | None]] | None]:
+    """Batches with their clips read, a few batches ahead of the network, across parts; all of them before a wait.
+
+    None says that a wait is near, so that whoever comes after finishes what it has in hand.
+    """
     queue: deque[tuple[Batch, list[Future[ClipPixels] | None]]] = deque()
     for batch in batches:
         if batch is not None:
             queue.append((batch, submit(batch)))
         while queue and (batch is None or len(queue) > BATCHES_AHEAD):
             yield _collected(queue.popleft())
+        if batch is None:
+            yield None
     while queue:
         yield _collected(queue.popleft())
 
