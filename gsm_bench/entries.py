@@ -118,10 +118,18 @@ class EnsembleEntry:
 
 @dataclass(frozen=True)
 class SplitEntry:
-    """A split's list files, in the order in which they are looked for, and how many clips the full split has."""
+    """A split of a data set.
+
+    Attributes:
+        lists: its list files, in the order in which they are looked for.
+        clips: how many clips the full split has, where known.
+        groups: ``FILE.csv:COLUMN`` beside the list, with an ``id`` column: clips of one group are not independent
+            (same video, participant, event), and intervals resample groups instead of clips.
+    """
 
     lists: Annotated[tuple[str, ...], Meta(min_length=1)]
     clips: Count | None = None
+    groups: Annotated[str, Meta(pattern=r"^$|^[^:]+\.csv:[^:]+$")] = ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import GsmBenchError, LabelError
@@ -13,22 +17,30 @@ from gsm_bench.splits import Labels, Split, ids_sha256, read_list, read_split
 from gsm_bench.workspace import Workspace
 
 
-def labels_for(
-    head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None = None
-) -> dict[str, Labels]:
-    """Labels int32 [N] per task, in the rows of the score file.
+@dataclass(frozen=True)
+class Truth:
+    """What is known of the clips of a score file.
+
+    Attributes:
+        labels: int32 [N] per task, in the rows of the file; empty for a split without labels, as test splits are.
+        groups: int64 [N], equal for clips that are not independent, or None.
+    """
+
+    labels: dict[str, Labels]
+    groups: NDArray[np.int64] | None = None
+
+
+def truth_for(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None = None) -> Truth:
+    """Labels and groups of a score file's clips.
 
     Looked for in the file itself (an import may carry them), in `data`, beside the list that the clips were read
     from, and in the workspace's data/.
-
-    Returns:
-        Labels per task; empty for a split that has none, as test splits do.
 
     Raises:
         LabelError: no list is found whose ids are those of the score file.
     """
     if head.labels:
-        return dict(head.labels)
+        return Truth(dict(head.labels))
     dataset, split = head.provenance.get("dataset"), head.provenance.get("split")
     if not dataset or not split:
         raise LabelError(
@@ -42,7 +54,8 @@ def labels_for(
             tried.append(f"{error.what} ({error.where})")
             continue
         if _belongs(found, head):
-            return {task: values[: len(head)] for task, values in found.labels.items()}
+            same = found.head(len(head))
+            return Truth(same.labels, same.groups)
         tried.append(f"{found.list_path} lists other clips ({len(found):,}, fingerprint {found.sha256[:12]})")
     raise LabelError(
         f"no labels of {dataset}/{split} belong to these {len(head):,} clips (fingerprint {ids_sha256(head.ids)[:12]})",

@@ -39,6 +39,7 @@ class Split:
         class_names: per task C names in column order; empty where no class file was found.
         list_path: the file that the clips were read from.
         full_size: clips of the complete split where that is known.
+        groups: int64 [N], equal for clips that are not independent; None where every clip stands alone.
     """
 
     dataset: str
@@ -49,6 +50,7 @@ class Split:
     class_names: dict[str, tuple[str, ...]]
     list_path: Path
     full_size: int | None = None
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -64,7 +66,8 @@ class Split:
     def head(self, limit: int) -> Split:
         """The first `limit` clips as a split of their own."""
         labels = {task: values[:limit] for task, values in self.labels.items()}
-        return replace(self, ids=self.ids[:limit], num_frames=self.num_frames[:limit], labels=labels)
+        groups = None if self.groups is None else self.groups[:limit]
+        return replace(self, ids=self.ids[:limit], num_frames=self.num_frames[:limit], labels=labels, groups=groups)
 
 
 def ids_sha256(ids: Sequence[str]) -> str:
@@ -116,6 +119,7 @@ def read_list(entry: DatasetEntry, split: str, path: Path) -> Split:
         class_names={"action": names} if names else {},
         list_path=path,
         full_size=_split_entry(entry, split).clips,
+        groups=_groups(_split_entry(entry, split), ids, path.parent),
     )
 
 
@@ -210,6 +214,25 @@ READERS: dict[str, Callable[[DatasetEntry, Path], Rows]] = {
     "diving48": _read_diving48,
     "list": _read_plain,
 }
+
+
+def _groups(entry: SplitEntry, ids: list[str], directory: Path) -> NDArray[np.int64] | None:
+    """Group numbers [N] of the clips, or None where the split has no groups or their file is not there."""
+    name, _, column = entry.groups.partition(":")
+    path = directory / name
+    if not name or not path.is_file():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not {"id", column} <= rows[0].keys():
+        raise SplitError(
+            f"this file has no columns id and {column}", where=path, fix="correct `groups` of the data set's entry"
+        )
+    group_of = {row["id"]: row[column] for row in rows}
+    missing = next((name for name in ids if name not in group_of), None)
+    if missing is not None:
+        raise SplitError(f"clip {missing!r} has no {column} here", where=path, fix="use the file of the same release")
+    return np.unique([group_of[name] for name in ids], return_inverse=True)[1].astype(np.int64)
 
 
 def _class_names(entry: DatasetEntry, directory: Path) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -130,6 +131,22 @@ def test_frame_root(tmp_path, something, reference):
     assert frame_root(something, tmp_path, "gone") == tmp_path / "frames"
     with pytest.raises(SplitError, match="no frames of something-v1"):
         frame_root(something, tmp_path / "frames" / "10001", "10001")
+
+
+def test_groups(tmp_path):
+    (tmp_path / "val_videofolder.txt").write_text("a 12 0\nb 9 1\nc 9 1\n")
+    entry = small("list")
+    grouped = replace(entry, splits={"validation": replace(entry.splits["validation"], groups="clips.csv:video")})
+    assert read_split(grouped, "validation", tmp_path).groups is None, "the file is optional"
+    (tmp_path / "clips.csv").write_text("id,video\nc,x\nb,y\na,x\n")
+    found = read_split(grouped, "validation", tmp_path).groups
+    assert found[0] == found[2] != found[1]
+    (tmp_path / "clips.csv").write_text("id,video\na,x\n")
+    with pytest.raises(SplitError, match="clip 'b' has no video"):
+        read_split(grouped, "validation", tmp_path)
+    (tmp_path / "clips.csv").write_text("id,participant\na,x\n")
+    with pytest.raises(SplitError, match="no columns id and video"):
+        read_split(grouped, "validation", tmp_path)
 
 
 def test_head(something, reference):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gsm_bench.cli.evaluate import found_labels
+from gsm_bench.cli.evaluate import found_truth
 from gsm_bench.cli.options import (
     INCOMPLETE,
     PATH,
@@ -58,10 +58,8 @@ def command(
     Example:
       gsmbench ensemble --members inv3_8f@2,inv3_12f --weights 2,1
     """
-    from gsm_bench.ensembles.explain import explain_ensemble
     from gsm_bench.ensembles.fuse import conversions, fusion_space
     from gsm_bench.ensembles.members import open_members, parse_members, specs_of_entry
-    from gsm_bench.ensembles.write import write_fused
     from gsm_bench.tables.results import evaluate_members, results_table
 
     if (name is None) == (members is None):
@@ -77,6 +75,8 @@ def command(
         specs = parse_members(str(members), _numbers(weights), manifest, workspace, dataset, split)
     title = name or "ensemble"
     if explain:
+        from gsm_bench.ensembles.explain import explain_ensemble
+
         click.echo(explain_ensemble(title, specs, space))
         return 0
     with open_members(specs) as opened:
@@ -84,9 +84,11 @@ def command(
         spaces = {task: fusion_space(opened, task, space) for task in head.kinds}
         for line in dict.fromkeys(line for task in spaces for line in conversions(opened, task, spaces[task])):
             say(f"note: {line}")
-        labels = found_labels(head, manifest, workspace, data)
-        whole, singles = evaluate_members(title, opened, labels, space, published)
+        truth = found_truth(head, manifest, workspace, data)
+        whole, singles = evaluate_members(title, opened, truth, space, published)
         if out:
+            from gsm_bench.ensembles.write import write_fused
+
             write_fused(out, title, opened, spaces, whole, force=force)
             say(f"wrote {workspace.shown(out.absolute())}")
     print_table(results_table(_title(title, spaces), [singles, [whole]], name=title), form)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +19,7 @@ from gsm_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from gsm_bench.labels import Truth
     from gsm_bench.manifest import Manifest
     from gsm_bench.scorefile import ScoreHead
     from gsm_bench.workspace import Workspace
@@ -40,16 +41,16 @@ def command(files: tuple[Path, ...], data: Path | None, form: str) -> int:
     from gsm_bench.tables.results import results_table
 
     workspace, manifest = registry()
-    blocks = [evaluate_file(path, lambda head: found_labels(head, manifest, workspace, data)) for path in files]
+    blocks = [evaluate_file(path, lambda head: found_truth(head, manifest, workspace, data)) for path in files]
     print_table(results_table("", blocks, name="evaluate"), form)
     return INCOMPLETE if any(result.bad for block in blocks for result in block) else 0
 
 
-def found_labels(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None) -> dict[str, Any]:
-    """Labels of a score file; for a split without labels, none, and it is said."""
-    from gsm_bench.labels import labels_for
+def found_truth(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None) -> Truth:
+    """What is known of a score file's clips; for a split without labels, none, and it is said."""
+    from gsm_bench.labels import truth_for
 
-    labels = labels_for(head, manifest, workspace, data)
-    if not labels:
+    truth = truth_for(head, manifest, workspace, data)
+    if not truth.labels:
         say(f"note: {head.provenance['dataset']}/{head.provenance['split']} has no labels, so no accuracy can be given")
-    return labels
+    return truth

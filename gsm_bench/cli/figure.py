@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gsm_bench.cli.evaluate import found_labels
+from gsm_bench.cli.evaluate import found_truth
 from gsm_bench.cli.options import PATH, data_option, registry, say, workspace_option
 
 BLOCKS = ("1 clip", "2 clips", "ensembles")
@@ -32,7 +32,7 @@ def command(name: str, dataset: str | None, split: str | None, out: Path | None,
 
     workspace, manifest = registry()
     table, _ = paper_table(
-        manifest.table("4", dataset), manifest, workspace, lambda head: found_labels(head, manifest, workspace, data),
+        manifest.table("4", dataset), manifest, workspace, lambda head: found_truth(head, manifest, workspace, data),
         dataset=dataset, split=split, partial=True,
     )  # fmt: skip
     if not any(row.get("top1") is not None for row in table.rows):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gsm_bench.cli.evaluate import found_labels
+from gsm_bench.cli.evaluate import found_truth
 from gsm_bench.cli.options import INCOMPLETE, data_option, format_option, print_table, registry, workspace_option
 
 
@@ -29,7 +29,7 @@ def command(number: str, dataset: str | None, split: str | None, partial: bool, 
 
     workspace, manifest = registry()
     table, results = paper_table(
-        manifest.table(number, dataset), manifest, workspace, lambda head: found_labels(head, manifest, workspace, data),
+        manifest.table(number, dataset), manifest, workspace, lambda head: found_truth(head, manifest, workspace, data),
         dataset=dataset, split=split, partial=partial,
     )  # fmt: skip
     print_table(table, form)

@@ -32,6 +32,14 @@ from gsm_bench.cli.options import PATH, say, workspace_option
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.5, show_default=True)
 @click.option("--width", type=float, default=0.25, show_default=True, help="Factor on the channels of BN-Inception.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of weights, order and random clips.")
+@click.option(
+    "--validate-every",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Epochs between validations.",
+)
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads of torch.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--force", is_flag=True, help="Write over a checkpoint that is there.")

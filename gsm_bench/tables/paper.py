@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import MemberSpec, model_spec, open_members, specs_of_entry
 from gsm_bench.entries import Published, RowEntry, Space, SplitEntry, TableEntry
 from gsm_bench.errors import MissingScoresError
+from gsm_bench.labels import Truth
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import ScoreHead
 from gsm_bench.tables.results import Result, evaluate_members, results_table
 from gsm_bench.tables.table import Table
 from gsm_bench.workspace import Workspace
 
-LabelsOf = Callable[[ScoreHead], Mapping[str, NDArray[np.int32]]]
+TruthOf = Callable[[ScoreHead], Truth]
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ def paper_table(
     entry: TableEntry,
     manifest: Manifest,
     workspace: Workspace,
-    labels_of: LabelsOf,
+    truth_of: TruthOf,
     *,
     dataset: str | None = None,
     split: str | None = None,
@@ -43,7 +41,7 @@ def paper_table(
     """Fill a table from score files.
 
     Args:
-        labels_of: gives the labels that belong to a score file.
+        truth_of: gives what is known of a score file's clips.
         dataset, split: where the scores are, if not on the table's own split; nothing printed is then comparable.
         partial: rows without scores become dashes instead of an error.
 
@@ -55,7 +53,7 @@ def paper_table(
     plans = [[_plan_row(row, manifest, workspace, where, own_split) for row in block] for block in entry.blocks]
     if not partial:
         _require_scores([plan for block in plans for plan in block])
-    blocks = [[_evaluate_row(plan, labels_of) for plan in block] for block in plans]
+    blocks = [[_evaluate_row(plan, truth_of) for plan in block] for block in plans]
     printed = any(plan.published for block in plans for plan in block)
     table = results_table(entry.title, blocks, published=printed, name=f"table {entry.name}")
     results = [result for block in blocks for result in block]
@@ -84,12 +82,12 @@ def _plan_row(
     return RowPlan(row, [model_spec(model, workspace, dataset, split, row.clips)], None, printed if own_split else None)
 
 
-def _evaluate_row(plan: RowPlan, labels_of: LabelsOf) -> Result:
+def _evaluate_row(plan: RowPlan, truth_of: TruthOf) -> Result:
     frames = "+".join(_frames_of(spec) for spec in plan.members)
     if not all(spec.path.is_file() for spec in plan.members):
         return Result(plan.row.label, frames, published=plan.published)
     with open_members(plan.members) as members:
-        return evaluate_members(plan.row.label, members, labels_of(members[0].head), plan.space, plan.published)[0]
+        return evaluate_members(plan.row.label, members, truth_of(members[0].head), plan.space, plan.published)[0]
 
 
 def _frames_of(spec: MemberSpec) -> str:

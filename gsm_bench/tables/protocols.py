@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import MemberSpec, open_members
+from gsm_bench.labels import Truth
 from gsm_bench.sampling import CENTRE, clip_offsets
 from gsm_bench.scorefile import ScoreHead, open_scores
 from gsm_bench.tables.results import Result, evaluate_members
 
 
-def evaluate_file(path: Path, labels_of: Callable[[ScoreHead], Mapping[str, NDArray[np.int32]]]) -> list[Result]:
+def evaluate_file(path: Path, truth_of: Callable[[ScoreHead], Truth]) -> list[Result]:
     """One result per protocol: one clip where the file holds the offset 0.5, and K clips where it holds K."""
     with open_scores(path) as file:
         head = file.head
-    labels = labels_of(head)
+    truth = truth_of(head)
     label = str(head.provenance.get("model") or path.stem)
     results = []
     for clips in protocols(head):
         with open_members([MemberSpec(label, path, clips, 1.0)]) as members:
-            results.append(evaluate_members(label, members, labels)[0])
+            results.append(evaluate_members(label, members, truth)[0])
     return results
 
 

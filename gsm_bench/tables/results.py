@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gsm_bench.ensembles.fuse import accuracies_of, fusion_space
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.entries import Published, Space
+from gsm_bench.labels import Truth
 from gsm_bench.metrics.statistics import PairedDifference, paired_difference
 from gsm_bench.metrics.topk import Accuracy
 from gsm_bench.scorefile import NOT_SCORED, SUBSTITUTED, ScoreHead
@@ -53,23 +54,23 @@ class Result:
 def evaluate_members(
     label: str,
     members: Sequence[OpenMember],
-    labels: Mapping[str, NDArray[np.int32]],
+    truth: Truth,
     space: Space | None = None,
     published: Published | None = None,
 ) -> tuple[Result, list[Result]]:
-    """Fuse open members (one is a fusion too) and compare with `labels` (int32 [N] per task, in the first's rows).
+    """Fuse open members (one is a fusion too) and compare with what is known of the first's rows.
 
     Returns:
         The result of the whole, and of each member as it goes into the whole.
     """
     counted = {
-        task: accuracies_of(members, task, fusion_space(members, task, space), labels[task])
+        task: accuracies_of(members, task, fusion_space(members, task, space), truth.labels[task])
         for task in members[0].head.kinds
-        if task in labels
+        if task in truth.labels
     }
     whole = _result(label, members, {task: accuracy for task, (accuracy, _) in counted.items()}, published)
     if len(members) > 1:
-        whole = replace(whole, gains=_gains(members, counted))
+        whole = replace(whole, gains=_gains(members, counted, truth.groups))
     singles = [
         _result(member.spec.label, [member], {task: singles[at] for task, (_, singles) in counted.items()})
         for at, member in enumerate(members)
@@ -78,7 +79,9 @@ def evaluate_members(
 
 
 def _gains(
-    members: Sequence[OpenMember], counted: Mapping[str, tuple[Accuracy, list[Accuracy]]]
+    members: Sequence[OpenMember],
+    counted: Mapping[str, tuple[Accuracy, list[Accuracy]]],
+    groups: NDArray[np.int64] | None,
 ) -> dict[str, tuple[str, PairedDifference]]:
     """The ensemble against its best member, clip by clip; nothing where no clip has both."""
     gains = {}
@@ -86,7 +89,7 @@ def _gains(
         if whole.scored:
             best = max(range(len(singles)), key=lambda at: singles[at].top(1))
             name = f"{members[best].spec.label} ({frames_text(members[best].head, members[best].views)})"
-            gains[task] = (name, paired_difference(whole.correct, singles[best].correct))
+            gains[task] = (name, paired_difference(whole.correct, singles[best].correct, groups))
     return gains
 
 
@@ -203,7 +206,9 @@ def _notes(results: Sequence[Result]) -> Iterable[str]:
                 f"{100 * gain.high:+.2f}] over its best member, {member}."
             )
     if any(result.gains for result in results):
-        yield "In brackets: 95% interval of the difference, paired bootstrap over the clips."
+        over = {gain.groups for result in results for _, gain in result.gains.values()}
+        what = f"{max(g for g in over if g):,} groups of clips" if any(over) else "the clips"
+        yield f"In brackets: 95% interval of the difference, paired bootstrap over {what}."
     bad = tuple(dict.fromkeys(name for result in results for name in result.bad))
     if bad:
         yield (

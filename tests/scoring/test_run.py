@@ -101,6 +101,17 @@ def test_content_does_not_depend_on_workers(toys):
     assert len(hashes) == 1
 
 
+def test_content_does_not_depend_on_threads(toys):
+    make_checkpoint(toys, "toy_bninc")
+    hashes = set()
+    for threads in (1, 2, 3):
+        job, loaded = prepare(
+            Request("toy_bninc", threads=threads, out=toys.root / f"{threads}.h5"), load_manifest(toys), toys
+        )
+        hashes.add(content_hash(run(job, loaded.network).path))
+    assert len(hashes) == 1
+
+
 def test_a_second_run_has_nothing_to_do(toys):
     first = content_hash(score(toys).path)
     again = score(toys)

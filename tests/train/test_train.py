@@ -12,7 +12,6 @@ from gsm_bench.nets import build_network, load_checkpoint
 from gsm_bench.nets.gate_shift import GateShift
 from gsm_bench.shapes import CLASSES, make
 from gsm_bench.train import TrainConfig, train
-from gsm_bench.train.__main__ import parser
 from gsm_bench.train.clips import centre_clip, load_split, random_clip, random_indices
 from gsm_bench.train.recipe import INPUT, learning_rate
 from gsm_bench.train.run import new_network, recipe_text, save, validate
@@ -191,10 +190,3 @@ def test_the_recipe_text_leaves_places_out(config):
     assert str(config.data) not in recipe_text(config)
     other = replace(config, data=config.data / "elsewhere", out=config.out / "elsewhere")
     assert recipe_text(config) == recipe_text(other)
-
-
-def test_every_option_has_its_default_and_reaches_the_configuration():
-    given = vars(parser().parse_args(["--data", "d", "--out", "o", "--temporal", "none", "--learning-rate", "0.5"]))
-    config = TrainConfig(**given)
-    assert (config.temporal, config.learning_rate, config.threads) == ("none", 0.5, None)
-    assert replace(config, temporal="gsm", learning_rate=0.01) == TrainConfig(config.data, config.out)

@@ -1,0 +1,92 @@
+import json
+import re
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("matplotlib")
+
+from gsm_bench.manifest import load_manifest  # noqa: E402
+from gsm_bench.nets.checkpoint import file_sha256  # noqa: E402
+from gsm_bench.scorefile import content_hash  # noqa: E402
+
+NAMES = ("shapes_tsn_8f", "shapes_8f", "shapes_12f", "shapes_16f", "shapes_24f")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_weights_that_ship_are_the_pinned_ones(workspace, name):
+    entry = load_manifest(workspace).model(name)
+    assert file_sha256(workspace.checkpoint_path(entry.checkpoint.file)) == entry.checkpoint.sha256
+
+
+def test_demo_end_to_end_and_again(gsmbench, workspace):
+    ran = gsmbench("demo", "--dir", "one", "--clips", 28)
+    assert ran.status == 0, ran.err
+    assert "12. Accuracy against cost" in ran.err
+    assert (workspace.root / "one/reports/accuracy-cost.png").read_bytes().startswith(b"\x89PNG")
+    table = json.loads(gsmbench("--workspace", "one", "table", "4", "--dataset", "shapes", "--format", "json").out)[
+        "rows"
+    ]
+    assert len(table) == 14
+    assert all(row["total"] == 28 for row in table)
+    tsn, gsm = table[0]["top1"], table[1]["top1"]
+    assert tsn <= 0.5 < gsm, "half of each pair is all that single frames can tell"
+    files = [f"one/scores/shapes/val/{name}.reversed.h5" for name in ("shapes_tsn_8f", "shapes_8f")]
+    backwards = json.loads(gsmbench("--workspace", "one", "evaluate", *files, "--format", "json").out)["rows"]
+    assert [row["frames"] for row in backwards] == ["reversed 8", "reversed 8"]
+    assert backwards[0]["top1"] == tsn, "time is nothing to TSN"
+    assert backwards[1]["top1"] < gsm - 0.25
+    assert max(map(len, ran.out.splitlines())) <= 132
+    again = gsmbench("demo", "--dir", "one")
+    assert again.status == 1
+    assert "empty directory" in again.err
+    assert gsmbench("demo", "--dir", "two", "--clips", 28).status == 0
+    for path in sorted((workspace.root / "one/scores").rglob("*.h5")):
+        assert content_hash(path) == content_hash(workspace.root / "two" / path.relative_to(workspace.root / "one")), (
+            path.name
+        )
+
+
+def test_shapes_make(gsmbench, workspace):
+    ran = gsmbench("shapes", "make", "data/shapes", "--clips", 4, "--workers", 1)
+    assert ran.status == 0
+    assert ran.out.strip() == "data/shapes/val_videofolder.txt"
+    assert re.search(r"4 clips drawn, 0 were there; sha256 [0-9a-f]{64}", ran.err)
+    assert "0 clips drawn, 4 were there" in gsmbench("shapes", "make", "data/shapes", "--clips", 4).err
+    assert gsmbench("shapes", "make", "data/shapes", "--clips", 8).status == 1
+
+
+def test_train_then_score(gsmbench, workspace):
+    for split in ("train", "val"):
+        assert gsmbench("shapes", "make", "data/shapes", "--split", split, "--clips", 4, "--workers", 1).status == 0
+    ran = gsmbench(
+        "train",
+        "--data",
+        "data/shapes",
+        "--out",
+        "mine.safetensors",
+        "--frames",
+        2,
+        "--epochs",
+        1,
+        "--batch",
+        2,
+        "--threads",
+        1,
+    )
+    assert ran.status == 0, ran.err
+    assert re.search(r"mine.safetensors: top-1 \d+\.\d\d, frames reversed \d+\.\d\d", ran.out)
+    assert gsmbench("train", "--data", "data/shapes", "--out", "mine.safetensors", "--frames", 2).status == 1
+    assert (
+        gsmbench(
+            "models", "add", "mine", "--like", "shapes_8f", "--checkpoint", "mine.safetensors", "--frames", 2
+        ).status
+        == 0
+    )
+    assert gsmbench("score", "--model", "mine").status == 0
+
+
+def test_figure_without_scores(gsmbench, workspace):
+    ran = gsmbench("figure", "accuracy-cost")
+    assert ran.status == 1
+    assert "no row of table 4 has scores yet" in ran.err
