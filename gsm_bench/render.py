@@ -7,9 +7,12 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gsm_bench.tables.table import Column, Table
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
 
 DASH = "-"
 
@@ -47,31 +50,37 @@ def _json(table: Table) -> str:
 
 
 def _terminal(table: Table, width: int | None, colour: bool) -> str:
-    from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
+    from rich.text import Text
+
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=colour, no_color=not colour, highlight=False)
+    drawn = _rich_table(table, padding=1)
+    if Measurement.get(console, console.options.update(max_width=1000), drawn).maximum > console.width:
+        drawn = _rich_table(table, padding=0)
+    console.print(drawn)
+    for note in table.notes:
+        console.print(Text(note, style="dim"))
+    return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
+
+
+def _rich_table(table: Table, *, padding: int) -> RichTable:
+    from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
     drawn = RichTable(
-        title=table.title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
+        title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
+        padding=(0, padding, 0, 0),
+    )  # fmt: skip
     for column in table.columns:
         drawn.add_column(column.title, justify="left" if column.unit == "text" else "right", overflow="fold")
     for block in table.blocks:
         for row in block:
             drawn.add_row(*(Text(cell(row, column)) for column in table.columns))
         drawn.add_section()
-    console = Console(file=io.StringIO(), width=width, force_terminal=colour, no_color=not colour, highlight=False)
-    console.print(drawn)
-    for note in table.notes:
-        console.print(Text(note, style="dim"))
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in text.rstrip("\n").split("\n"))
+    return drawn
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {

@@ -43,7 +43,7 @@ def draw_accuracy_cost(table: Table, path: Path, *, block_names: Sequence[str] =
                 s=[LARGEST_AREA * (row.get("params") or 1) / largest for row in block],
                 color=colour, alpha=0.65, edgecolor="white", label=block_names[at] if at < len(block_names) else None,
             )  # fmt: skip
-    _label(axes, rows)
+    _label(axes, drawable)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_xlabel("GFLOPs per video (the paper's convention)")
@@ -61,10 +61,13 @@ def draw_accuracy_cost(table: Table, path: Path, *, block_names: Sequence[str] =
     return len(rows)
 
 
-def _label(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    for row in rows:
-        name = str(row["frames"]) if "TSN" not in str(row["label"]) else f"TSN {row['frames']}"
-        axes.annotate(
-            name, (row["macs_paper"] / 1e9, 100 * row["top1"]), xytext=(0, 9), textcoords="offset points",
-            ha="center", fontsize=7,
-        )  # fmt: skip
+def _label(axes: Any, blocks: Sequence[Sequence[Mapping[str, Any]]]) -> None:
+    """Frames at every bubble: left of it for one clip, above it for more, ensembles above and below by turns."""
+    for at, block in enumerate(blocks):
+        for turn, row in enumerate(block):
+            name = str(row["frames"]) if "TSN" not in str(row["label"]) else f"TSN {row['frames']}"
+            place = ((-10, -3), (0, 10), (0, -26 if turn % 2 else 18))[min(at, 2)]
+            axes.annotate(
+                name, (row["macs_paper"] / 1e9, 100 * row["top1"]), xytext=place, textcoords="offset points",
+                ha="center" if at else "right", fontsize=7,
+            )  # fmt: skip

@@ -55,7 +55,7 @@ def paper_table(
         _require_scores([plan for block in plans for plan in block])
     blocks = [[_evaluate_row(plan, truth_of) for plan in block] for block in plans]
     printed = any(plan.published for block in plans for plan in block)
-    table = results_table(entry.title, blocks, published=printed, name=f"table {entry.name}")
+    table = results_table(entry.title, blocks, published=printed, brief=True, name=f"table {entry.name}")
     results = [result for block in blocks for result in block]
     notes = (*_size_notes(results, manifest.dataset(where[0]).splits.get(where[1])), *table.notes)
     return replace(table, notes=notes), results

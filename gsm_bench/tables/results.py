@@ -127,9 +127,19 @@ def frames_text(head: ScoreHead, views: NDArray[np.int64]) -> str:
 
 
 def results_table(
-    title: str, blocks: Iterable[Iterable[Result]], *, published: bool = False, name: str = "table"
+    title: str,
+    blocks: Iterable[Iterable[Result]],
+    *,
+    published: bool = False,
+    brief: bool = False,
+    name: str = "table",
 ) -> Table:
-    """A table of results: label, frames, cost, accuracies, and printed accuracies beside them on request."""
+    """A table of results: label, frames, cost, accuracies.
+
+    Args:
+        published: printed accuracies beside the measured ones.
+        brief: only what a paper prints; no mean class accuracy and no number of clips.
+    """
     grouped = tuple(tuple(block) for block in blocks)
     results = [result for block in grouped for result in block]
     tasks = list(dict.fromkeys(task for result in results for task in result.accuracy)) or ["action"]
@@ -145,14 +155,14 @@ def results_table(
             Column(f"{prefix}top1", f"{word}Top-1", "percent"),
             Column(f"{prefix}top5", f"{word}Top-5", "percent"),
         ]
-        if not published:
+        if not brief:
             columns.append(Column(f"{prefix}mean_class", f"{word}Mean\nclass", "percent"))
     if published:
         columns += [
             Column("published_top1", "Paper\nTop-1", "percent"),
             Column("published_top5", "Paper\nTop-5", "percent"),
         ]
-    else:
+    if not brief:
         columns.append(Column("clips", "Clips"))
     blocks_of_rows = tuple(tuple(_row(result, tasks) for result in block) for block in grouped)
     return Table(title, tuple(columns), blocks_of_rows, tuple(_notes(results)), name)
@@ -198,17 +208,7 @@ def _accuracy_items(prefix: str, accuracy: Accuracy | None) -> dict[str, Any]:
 def _notes(results: Sequence[Result]) -> Iterable[str]:
     if any(result.macs_paper for result in results):
         yield CONVENTION
-    for result in results:
-        for task, (member, gain) in result.gains.items():
-            word = "" if task == "action" else f"{task} "
-            yield (
-                f"{result.label} [{result.frames}]: {word}{100 * gain.value:+.2f} points [{100 * gain.low:+.2f}, "
-                f"{100 * gain.high:+.2f}] over its best member, {member}."
-            )
-    if any(result.gains for result in results):
-        over = {gain.groups for result in results for _, gain in result.gains.values()}
-        what = f"{max(g for g in over if g):,} groups of clips" if any(over) else "the clips"
-        yield f"In brackets: 95% interval of the difference, paired bootstrap over {what}."
+    yield from _gain_notes(results)
     bad = tuple(dict.fromkeys(name for result in results for name in result.bad))
     if bad:
         yield (
@@ -220,6 +220,18 @@ def _notes(results: Sequence[Result]) -> Iterable[str]:
         yield f"{len(substituted):,} clips were scored with a substituted frame: {_named(substituted)}."
     if any(result.unverified for result in results):
         yield "Order unverified: rows were matched by position, because these scores came without clip ids."
+
+
+def _gain_notes(results: Sequence[Result]) -> Iterable[str]:
+    gains = [(result, task, *found) for result in results for task, found in result.gains.items()]
+    if gains:
+        groups = {gain.groups for *_, gain in gains}
+        over = "clips" if groups == {None} else f"{max(number for number in groups if number):,} groups of clips"
+        yield f"Gain over the best member in points, with its 95% interval (paired bootstrap over {over}):"
+    for result, task, member, gain in gains:
+        word = "" if task == "action" else f", {task}"
+        interval = f"[{100 * gain.low:+.2f}, {100 * gain.high:+.2f}]"
+        yield f"  {result.frames}{word}: {100 * gain.value:+.2f} {interval} over {member}"
 
 
 def _named(ids: Sequence[str], most: int = 5) -> str:
