@@ -73,7 +73,15 @@ class Manifest:
         """The table `name`, in its form for `dataset` if it has one; an unknown one raises ManifestError."""
         if dataset and f"{name}.{dataset}" in self.tables:
             return self.tables[f"{name}.{dataset}"]
-        return _find(self.tables, name, "table", "gsmbench table --help")
+        numbers = [number for number in self.tables if "." not in number]
+        return _find(self.tables, name, "table", f"there is {', '.join(numbers)}: gsmbench table {numbers[0]}")
+
+    def place(self, dataset: str, split: str, asked_dataset: str | None, asked_split: str | None) -> tuple[str, str]:
+        """Data set and split of a request: as asked; else the given ones; of another data set, its first split."""
+        name = asked_dataset or dataset
+        if asked_split or name == dataset:
+            return name, asked_split or split
+        return name, next(iter(self.dataset(name).splits))
 
     def matching_models(self, patterns: Iterable[str]) -> list[ModelEntry]:
         """Models whose names match a wildcard, 8f before 12f; all of them without a pattern."""

@@ -125,7 +125,8 @@ def _announce(job: Job, quiet: bool) -> None:
         return
     views = f"{len(job.views)} views" if len(job.views) > 1 else "1 view"
     say(
-        f"{job.entry.name}: {len(split):,} clips of {split.dataset}/{split.name} ({split.list_path}), {views} each, on {job.settings.device}"
+        f"{job.entry.name}: {len(split):,} {'clip' if len(split) == 1 else 'clips'} of {split.dataset}/{split.name} "
+        f"({split.list_path}), {views} each, on {job.settings.device}"
     )
     if split.full_size and split.full_size != len(split):
         say(f"note: the full split has {split.full_size:,} clips")

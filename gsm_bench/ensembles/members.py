@@ -60,16 +60,24 @@ def specs_of_entry(
 ) -> list[MemberSpec]:
     """The members of a manifest's ensemble on a split (each model's own split unless told)."""
     return [
-        replace(model_spec(manifest.model(member.model), workspace, dataset, split, member.clips), weight=member.weight)
+        replace(
+            model_spec(manifest.model(member.model), manifest, workspace, dataset, split, member.clips),
+            weight=member.weight,
+        )
         for member in ensemble.members
     ]
 
 
 def model_spec(
-    entry: ModelEntry, workspace: Workspace, dataset: str | None, split: str | None, clips: int | None = None
+    entry: ModelEntry,
+    manifest: Manifest,
+    workspace: Workspace,
+    dataset: str | None,
+    split: str | None,
+    clips: int | None = None,
 ) -> MemberSpec:
     """The score file of a model on a split (the model's own unless told)."""
-    path = workspace.score_path(dataset or entry.dataset, split or entry.split, entry.name)
+    path = workspace.score_path(*manifest.place(entry.dataset, entry.split, dataset, split), entry.name)
     return MemberSpec(entry.name, path, clips, 1.0, entry)
 
 
@@ -112,7 +120,7 @@ def _parse_member(
     if name.endswith((".h5", ".hdf5")) or "/" in name:
         path = Path(name) if Path(name).exists() else workspace.root / name
         return MemberSpec(Path(name).stem, path, clips, 1.0)
-    return model_spec(manifest.model(name), workspace, dataset, split, clips)
+    return model_spec(manifest.model(name), manifest, workspace, dataset, split, clips)
 
 
 @contextmanager

@@ -69,9 +69,9 @@ def job_for(
     checkpoint_sha256: str,
 ) -> Job:
     """The job of a request whose checkpoint is known."""
-    dataset = manifest.dataset(request.dataset or entry.dataset)
+    where, name = manifest.place(entry.dataset, entry.split, request.dataset, request.split)
+    dataset = manifest.dataset(where)
     check_classes(entry, dataset)
-    name = request.split or (entry.split if dataset.name == entry.dataset else next(iter(dataset.splits)))
     data = request.data or workspace.data / dataset.name
     split = read_split(dataset, name, data)
     if request.limit:

@@ -48,14 +48,15 @@ def paper_table(
     Raises:
         MissingScoresError: naming every command that makes a missing score file, unless `partial`.
     """
-    own_split = (dataset or entry.dataset, split or entry.split) == (entry.dataset, entry.split)
-    where = (dataset or entry.dataset, split or entry.split)
+    where = manifest.place(entry.dataset, entry.split, dataset, split)
+    own_split = where == (entry.dataset, entry.split)
     plans = [[_plan_row(row, manifest, workspace, where, own_split) for row in block] for block in entry.blocks]
     if not partial:
         _require_scores([plan for block in plans for plan in block])
     blocks = [[_evaluate_row(plan, truth_of) for plan in block] for block in plans]
+    title = entry.title if own_split else f"The rows of table {entry.name} on {where[0]}/{where[1]}"
     printed = any(plan.published for block in plans for plan in block)
-    table = results_table(entry.title, blocks, published=printed, brief=True, name=f"table {entry.name}")
+    table = results_table(title, blocks, published=printed, brief=True, name=f"table {entry.name}")
     results = [result for block in blocks for result in block]
     notes = (*_size_notes(results, manifest.dataset(where[0]).splits.get(where[1])), *table.notes)
     return replace(table, notes=notes), results
@@ -79,7 +80,9 @@ def _plan_row(
         return RowPlan(row, members, ensemble.space, printed if own_split else None)
     model = manifest.model(str(row.model))
     printed = model.published_for(row.clips, split)
-    return RowPlan(row, [model_spec(model, workspace, dataset, split, row.clips)], None, printed if own_split else None)
+    return RowPlan(
+        row, [model_spec(model, manifest, workspace, dataset, split, row.clips)], None, printed if own_split else None
+    )
 
 
 def _evaluate_row(plan: RowPlan, truth_of: TruthOf) -> Result:

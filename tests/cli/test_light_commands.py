@@ -233,3 +233,12 @@ def test_every_command_has_help_with_an_example(gsmbench, names):
 def test_every_command_is_in_the_readme():
     text = README.read_text()
     assert not [name for name in COMMANDS if f"gsmbench {name}" not in text]
+
+
+def test_another_data_set_has_its_own_first_split(gsmbench, workspace):
+    """score, ensemble and table look for the scores of another data set at the same place."""
+    ran = gsmbench("ensemble", "--members", "toy_4f,inv3_8f", "--dataset", "toy")
+    assert f"{workspace.root}/scores/toy/val/inv3_8f.h5" in ran.err
+    table = json.loads(gsmbench("table", "4", "--dataset", "toy", "--partial", "--format", "json").out)
+    assert table["title"] == "The rows of table 4 on toy/val"
+    assert "scores/toy/val/inv3_8f.h5" in gsmbench("table", "4", "--dataset", "toy").err
