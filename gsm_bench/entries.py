@@ -162,6 +162,11 @@ class DatasetEntry:
         """Classes per task."""
         return {"action": self.classes} if isinstance(self.classes, int) else dict(self.classes)
 
+    @property
+    def evaluation_split(self) -> str:
+        """The split that a model is evaluated on unless told: validation if there is one, else test, else the first."""
+        return next((name for name in ("validation", "val", "test") if name in self.splits), next(iter(self.splits)))
+
 
 @dataclass(frozen=True)
 class RowEntry:

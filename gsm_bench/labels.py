@@ -53,9 +53,10 @@ def truth_for(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: P
         except GsmBenchError as error:
             tried.append(f"{error.what} ({error.where})")
             continue
-        if _belongs(found, head):
-            same = found.head(len(head))
-            return Truth(same.labels, same.groups)
+        rows = _rows_of(found, head)
+        if rows is not None:
+            labels = {task: values[rows] for task, values in found.labels.items()}
+            return Truth(labels, None if found.groups is None else found.groups[rows])
         tried.append(f"{found.list_path} lists other clips ({len(found):,}, fingerprint {found.sha256[:12]})")
     raise LabelError(
         f"no labels of {dataset}/{split} belong to these {len(head):,} clips (fingerprint {ids_sha256(head.ids)[:12]})",
@@ -88,6 +89,11 @@ def _sources(
     yield _Source(entry, split, workspace.data / entry.name)
 
 
-def _belongs(found: Split, head: ScoreHead) -> bool:
-    """Whether the split's clips, or its first ones for a run with a limit, are those of the score file."""
-    return found.ids[: len(head)] == head.ids
+def _rows_of(found: Split, head: ScoreHead) -> NDArray[np.int64] | None:
+    """Rows of the split for the score file's clips: the same clips, or the first ones for a run with a limit."""
+    if found.ids[: len(head)] == head.ids:
+        return np.arange(len(head))
+    if len(found) != len(head) or set(found.ids) != set(head.ids):
+        return None
+    place = {name: row for row, name in enumerate(found.ids)}
+    return np.array([place[name] for name in head.ids])

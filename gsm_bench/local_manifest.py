@@ -12,7 +12,8 @@ import tomlkit
 
 from gsm_bench.entries import ModelEntry
 from gsm_bench.errors import ManifestError
-from gsm_bench.manifest import LOCAL_FILE, convert_entry
+from gsm_bench.files import write_whole
+from gsm_bench.manifest import LOCAL_FILE, check_model_fits, convert_entry, load_manifest
 from gsm_bench.workspace import Workspace
 
 
@@ -23,7 +24,7 @@ def save_model(workspace: Workspace, name: str, raw: Mapping[str, Any], *, force
         ManifestError: a bad entry, or a name that local.toml has already (unless `force`).
     """
     path = workspace.manifests / LOCAL_FILE
-    convert_entry("models", name, raw, path)
+    check_model_fits(load_manifest(workspace), convert_entry("models", name, raw, path), path)
     document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
     models = document.setdefault("models", tomlkit.table(is_super_table=True))
     if name in models and not force:
@@ -32,9 +33,7 @@ def save_model(workspace: Workspace, name: str, raw: Mapping[str, Any], *, force
         )
     models[name] = _table(raw)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(tomlkit.dumps(document), encoding="utf-8")
-    aside.replace(path)
+    write_whole(path, tomlkit.dumps(document).encode())
     return path
 
 

@@ -21,7 +21,7 @@ from gsm_bench.entries import (
     ModelEntry,
     TableEntry,
 )
-from gsm_bench.errors import ManifestError
+from gsm_bench.errors import ManifestError, SplitError
 from gsm_bench.workspace import Workspace, shipped_manifests
 
 SHIPPED_FILES = ("models.toml", "ensembles.toml", "datasets.toml", "tables.toml")
@@ -77,11 +77,13 @@ class Manifest:
         return _find(self.tables, name, "table", f"there is {', '.join(numbers)}: gsmbench table {numbers[0]}")
 
     def place(self, dataset: str, split: str, asked_dataset: str | None, asked_split: str | None) -> tuple[str, str]:
-        """Data set and split of a request: as asked; else the given ones; of another data set, its first split."""
+        """Data set and split of a request: as asked; else the given ones; of another data set, its evaluation split."""
         name = asked_dataset or dataset
-        if asked_split or name == dataset:
-            return name, asked_split or split
-        return name, next(iter(self.dataset(name).splits))
+        entry = self.dataset(name)
+        chosen = asked_split or (split if name == dataset else entry.evaluation_split)
+        if chosen not in entry.splits:
+            raise SplitError(f"{name} has no split {chosen!r}", fix=f"--split is one of {', '.join(entry.splits)}")
+        return name, chosen
 
     def matching_models(self, patterns: Iterable[str]) -> list[ModelEntry]:
         """Models whose names match a wildcard, 8f before 12f; all of them without a pattern."""
@@ -132,7 +134,15 @@ def convert_entry(section: str, name: str, raw: Mapping[str, Any], path: Path) -
         ) from error
     if isinstance(entry, ModelEntry):
         _check_model(entry, key, path)
+    if isinstance(entry, DatasetEntry):
+        _check_frame_pattern(entry, key, path)
     return entry
+
+
+def check_model_fits(manifest: Manifest, entry: ModelEntry, path: Path) -> None:
+    """Raise ManifestError if `entry`, from the file `path`, names a data set or split that does not exist."""
+    origins = {**manifest.origins, ("models", entry.name): Origin(path, shipped=False)}
+    _check_references(replace(manifest, models={**manifest.models, entry.name: entry}, origins=origins))
 
 
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:
@@ -143,7 +153,9 @@ def natural_key(name: str) -> tuple[tuple[int, str], ...]:
 def _manifest_files(workspace: Workspace) -> list[tuple[Path, bool]]:
     shipped = [shipped_manifests() / name for name in SHIPPED_FILES]
     seen = {path.resolve() for path in shipped}
-    mine = [path for path in sorted(workspace.manifests.glob("*.toml")) if path.resolve() not in seen]
+    mine = [
+        path for path in sorted(workspace.manifests.glob("*.toml")) if path.is_file() and path.resolve() not in seen
+    ]
     mine.sort(key=lambda path: path.name == LOCAL_FILE)  # what `models add` wrote has the last word
     return [(path, True) for path in shipped] + [(path, False) for path in mine]
 
@@ -164,6 +176,8 @@ def _read_entries(path: Path) -> Iterable[tuple[str, str, Any]]:
                 where=path,
                 fix=f"sections are {', '.join(SECTIONS)}{_nearest(section, SECTIONS)}",
             )
+        if not isinstance(entries, dict):
+            raise ManifestError(f"{section} is a table of entries", where=path, fix=f"write [{section}.NAME]")
         for name, raw in entries.items():
             if not isinstance(raw, dict):
                 raise ManifestError(
@@ -231,6 +245,22 @@ def _check_model(entry: ModelEntry, key: str, path: Path) -> None:
         name, expected = problem
         raise ManifestError(
             f"bad entry: {name} is {expected}", where=f"{path}, key {key}.{name}", fix=f"edit {path.name}"
+        )
+
+
+def _check_frame_pattern(entry: DatasetEntry, key: str, path: Path) -> None:
+    try:
+        folder, slash, file = entry.frame_pattern.rpartition("/")
+        file.format(frame=1, id="a")
+        folder.format(id="a", participant="a", video="a")
+        fits = bool(slash) and "{" in folder and "{frame" in file
+    except (KeyError, ValueError, IndexError):
+        fits = False
+    if not fits:
+        raise ManifestError(
+            f"bad entry: {entry.frame_pattern!r} does not say where a clip's frames are",
+            where=f"{path}, key {key}.frame_pattern",
+            fix="write a folder per clip and a number per frame: {id}/{frame:05d}.jpg",
         )
 
 

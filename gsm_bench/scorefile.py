@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import ScoreFileError
+from gsm_bench.files import aside, settle
 
 FORMAT, VERSION = "gsm_bench.scores", 1
 Kind = Literal["logits", "probabilities", "log_probabilities"]
@@ -157,13 +157,13 @@ def create(path: str | Path, head: ScoreHead, *, force: bool = False) -> Iterato
         )
     _check_head(head, path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    written = aside(path)
     try:
-        with h5py.File(aside, "w") as file:
+        with h5py.File(written, "w") as file:
             yield _write_head(file, head)
-        _settle(aside, path)
+        settle(written, path)
     finally:
-        aside.unlink(missing_ok=True)
+        written.unlink(missing_ok=True)
 
 
 def content_hash(path: str | Path) -> str:
@@ -179,13 +179,6 @@ def content_hash(path: str | Path) -> str:
             for start in range(0, len(head), 4096):
                 digest.update(file.block(task, start, start + 4096).tobytes())
     return digest.hexdigest()
-
-
-def _settle(aside: Path, path: Path) -> None:
-    """Make sure the bytes are on disk before the name is."""
-    with aside.open("rb") as file:
-        os.fsync(file.fileno())
-    aside.replace(path)
 
 
 def _check_head(head: ScoreHead, path: Path) -> None:
@@ -240,22 +233,19 @@ def _read_texts(dataset: h5py.Dataset) -> tuple[str, ...]:
 def _read_head(path: Path, file: h5py.File) -> ScoreHead:
     if file.attrs.get("format") != FORMAT:
         raise ScoreFileError(
-            "this HDF5 file is not a score file of gsm_bench",
-            where=path,
-            fix="gsmbench import FILE reads other formats",
-        )
-    if int(file.attrs["version"]) > VERSION:
-        raise ScoreFileError(
-            f"this score file has format version {file.attrs['version']}, newer than {VERSION}",
-            where=path,
-            fix="pip install -U gsm-bench",
+            "this HDF5 file is not a score file of gsm_bench", where=path, fix="gsmbench score makes one"
         )
     try:
-        return _parse_head(file)
-    except (KeyError, ValueError, TypeError, OSError) as error:
+        number = int(file.attrs["version"])
+        if number <= VERSION:
+            return _parse_head(file)
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, OSError) as error:
         raise ScoreFileError(
             f"this score file is damaged ({error})", where=path, fix="copy it again, or score again with --fresh"
         ) from error
+    raise ScoreFileError(
+        f"this score file has format version {number}, newer than {VERSION}", where=path, fix="pip install -U gsm-bench"
+    )
 
 
 def _parse_head(file: h5py.File) -> ScoreHead:
@@ -265,19 +255,42 @@ def _parse_head(file: h5py.File) -> ScoreHead:
     for task, dataset in tasks.items():
         if dataset.ndim != 3 or dataset.shape[:2] != (len(ids), len(views)):
             raise ValueError(f"{task} scores of shape {dataset.shape} for {len(ids)} clips and {len(views)} views")
+        if dataset.attrs["kind"] not in get_args(Kind):
+            raise ValueError(f"{task} scores of the unknown kind {dataset.attrs['kind']!r}")
+    if len(set(ids)) != len(ids):
+        raise ValueError("clip ids that are not unique")
+    provenance = json.loads(file.attrs["provenance"])
+    if not isinstance(provenance, dict):
+        raise ValueError("a provenance that is no table")
     return ScoreHead(
         ids=ids,
         kinds={task: str(dataset.attrs["kind"]) for task, dataset in tasks.items()},  # type: ignore[misc]
         classes_per_task={task: dataset.shape[2] for task, dataset in tasks.items()},
         views=views,
-        status=file["status"][()],
-        provenance=json.loads(file.attrs["provenance"]),
-        labels={task: dataset[()] for task, dataset in file.get("labels", {}).items()},
+        status=_per_clip(file["status"], len(ids)),
+        provenance=provenance,
+        labels={
+            task: _labels(dataset, len(ids), tasks[task].shape[2]) for task, dataset in file.get("labels", {}).items()
+        },
         class_names={task: _read_texts(dataset) for task, dataset in file.get("classes", {}).items()},
         order=str(file.attrs.get("order", "ids")),  # type: ignore[arg-type]
         problems=_read_problems(file),
-        num_frames=file["num_frames"][()] if "num_frames" in file else None,
+        num_frames=_per_clip(file["num_frames"], len(ids)) if "num_frames" in file else None,
     )
+
+
+def _per_clip(dataset: h5py.Dataset, clips: int) -> NDArray[Any]:
+    """Values of a dataset [N]."""
+    if dataset.shape != (clips,):
+        raise ValueError(f"{dataset.name} of shape {dataset.shape} for {clips} clips")
+    return np.asarray(dataset[()])
+
+
+def _labels(dataset: h5py.Dataset, clips: int, classes: int) -> NDArray[np.int32]:
+    values = _per_clip(dataset, clips).astype(np.int32)
+    if clips and not (values.min() >= -1 and values.max() < classes):
+        raise ValueError(f"{dataset.name} beyond -1..{classes - 1}")
+    return values
 
 
 def _read_problems(file: h5py.File) -> dict[str, str]:

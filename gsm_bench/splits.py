@@ -17,6 +17,8 @@ from gsm_bench.entries import DatasetEntry, SplitEntry
 from gsm_bench.errors import SplitError
 
 Labels = NDArray[np.int32]
+MOST_FRAMES = 100_000_000
+"""More frames than this in one clip are a slip of the list: 19 days at 60 frames per second."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,13 @@ def read_list(entry: DatasetEntry, split: str, path: Path) -> Split:
             fix="use another data set",
         )
     ids, num_frames, raw_labels, names = reader(entry, path)
+    if not ids:
+        raise SplitError("this list is empty", where=path, fix="a row is: <id> <frames> <class>")
     _refuse_duplicates(ids, path)
+    if max(num_frames) > MOST_FRAMES:
+        raise SplitError(
+            f"{max(num_frames):,} frames in one clip", where=path, fix="the second column is the number of frames"
+        )
     labels = {} if raw_labels is None else {"action": _checked_labels(raw_labels, entry.tasks["action"], ids, path)}
     return Split(
         dataset=entry.name,
@@ -130,7 +138,7 @@ def frame_root(entry: DatasetEntry, data: Path, first_id: str) -> Path:
         SplitError: none of the entry's folders holds a folder for `first_id`.
     """
     for candidate in entry.frame_roots:
-        if (data / candidate / entry.frame_pattern.split("/")[0].format(id=first_id)).is_dir():
+        if _is_folder(data / candidate / entry.frame_pattern.split("/")[0].format(id=first_id)):
             return data / candidate
     for candidate in entry.frame_roots:  # the first clip may be the missing one
         if candidate != "." and (data / candidate).is_dir():
@@ -142,6 +150,13 @@ def frame_root(entry: DatasetEntry, data: Path, first_id: str) -> Path:
     )
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that no folder can have
+        return False
+
+
 Rows = tuple[list[str], list[int], list[int] | None, tuple[str, ...]]
 
 
@@ -149,7 +164,7 @@ def _read_something_v1(entry: DatasetEntry, path: Path) -> Rows:
     if path.suffix != ".csv":
         return _read_plain(entry, path)
     names = _class_names(entry, path.parent)
-    rows = [row for row in csv.reader(path.open(encoding="utf-8", newline=""), delimiter=";") if row]
+    rows = [row for row in csv.reader(_lines(path), delimiter=";") if row]
     ids = [row[0] for row in rows]
     if all(len(row) == 1 for row in rows):
         return ids, [0] * len(ids), None, names
@@ -222,7 +237,7 @@ def _groups(entry: SplitEntry, ids: list[str], directory: Path) -> NDArray[np.in
     path = directory / name
     if not name or not path.is_file():
         return None
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     if not rows or not {"id", column} <= rows[0].keys():
         raise SplitError(
@@ -269,14 +284,14 @@ def _sorted_names(names: list[str], path: Path) -> list[str]:
 
 def _lines(path: Path) -> Iterable[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise SplitError("this list is not a text file", where=path, fix="give a UTF-8 text file") from error
 
 
 def _load_json(path: Path) -> list[Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise SplitError(f"this is not valid JSON: {error}", where=path, fix="download it again") from error
     if not isinstance(document, list):
@@ -309,13 +324,11 @@ def _refuse_duplicates(ids: list[str], path: Path) -> None:
 
 
 def _checked_labels(labels: list[int], classes: int, ids: list[str], path: Path) -> Labels:
-    values = np.asarray(labels, dtype=np.int32)
-    bad = np.flatnonzero((values < 0) | (values >= classes))
-    if bad.size:
-        row = int(bad[0])
+    row = next((row for row, label in enumerate(labels) if not 0 <= label < classes), None)
+    if row is not None:
         raise SplitError(
-            f"class {values[row]} of clip {ids[row]!r} is not among 0..{classes - 1}",
+            f"class {labels[row]} of clip {ids[row]!r} is not among 0..{classes - 1}",
             where=f"{path}, row {row + 1}",
             fix="class numbers start at 0; correct the list, or `classes` of the data set's entry",
         )
-    return values
+    return np.asarray(labels, dtype=np.int32)

@@ -23,6 +23,8 @@ class Workspace:
     """A directory and the fixed places in it."""
 
     root: Path
+    option: str = ""
+    """How a command line names this workspace: `` --workspace DIR``, or nothing where it is found without."""
 
     @classmethod
     def locate(cls, directory: str | Path | None = None) -> Workspace:
@@ -36,7 +38,7 @@ class Workspace:
         if not root.is_dir():
             said = "--workspace" if directory else f"${ENVIRONMENT}"
             raise GsmBenchError(f"the workspace given by {said} is not a directory", where=root, fix=f"mkdir -p {root}")
-        return cls(root)
+        return cls(root, f" --workspace {root}" if directory else "")
 
     @property
     def manifests(self) -> Path:

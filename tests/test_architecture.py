@@ -11,6 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gsm_bench"
 SHARED = {
     "errors",
+    "files",
     "workspace",
     "geometry",
     "sampling",
@@ -38,6 +39,7 @@ MAY_USE = {
 HEAVY_ROOMS = {"nets", "frames", "scoring", "train"}
 SHARED_ORDER = {
     "errors": set(),
+    "files": set(),
     "workspace": {"errors"},
     "geometry": set(),
     "sampling": set(),

@@ -126,6 +126,31 @@ def test_broken_files_have_one_clear_error_each(tmp_path):
         assert str(path) in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda file: replace(file, "status", np.zeros(5, np.uint8)), "status of shape"),
+        (lambda file: replace(file, "clip_ids", [b"a"] * 7), "not unique"),
+        (lambda file: file["scores/action"].attrs.__setitem__("kind", "foo"), "unknown kind"),
+        (lambda file: file.attrs.__setitem__("provenance", "[1]"), "provenance"),
+        (lambda file: file.attrs.__delitem__("version"), "damaged"),
+        (lambda file: file.__setitem__("labels/action", np.full(7, 99)), "beyond -1..2"),
+        (lambda file: file.__setitem__("num_frames", np.zeros(3)), "num_frames of shape"),
+    ],
+)
+def test_a_head_that_does_not_fit_is_refused(tmp_path, change, message):
+    write(tmp_path / "a.h5", clip_scores(some()))
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        change(file)
+    with pytest.raises(ScoreFileError, match=message):
+        read(tmp_path / "a.h5")
+
+
+def replace(file, name, value):
+    del file[name]
+    file[name] = value
+
+
 def test_unknown_objects_are_ignored(tmp_path):
     write(tmp_path / "a.h5", clip_scores(some()))
     with h5py.File(tmp_path / "a.h5", "a") as file:

@@ -86,12 +86,28 @@ def test_plain_lists_with_and_without_labels(tmp_path):
         ("a 12 0\nb three 1\n", "expected <id> <frames> <class>"),
         ("a 12 0\nb 0 1\n", "line 2"),
         ("", "empty"),
+        ("a 99999999999999999999 0\n", "frames in one clip"),
+        ("a 12 99999999999999999999\n", "not among 0..2"),
     ],
 )
 def test_bad_lists(tmp_path, text, message):
     (tmp_path / "val_videofolder.txt").write_text(text)
     with pytest.raises(SplitError, match=message):
         read_split(small("list"), "validation", tmp_path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_id(tmp_path):
+    (tmp_path / "val_videofolder.txt").write_bytes("\ufeffa 12 0\n".encode())
+    assert read_split(small("list"), "validation", tmp_path).ids == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("validation.csv", b""), ("test.json", b"[]"), ("validation.csv", b"\xff\xfe7;a")]
+)
+def test_empty_and_binary_lists(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SplitError, match=r"empty|not a text file"):
+        read_split(small("diving48" if name.endswith("json") else "something-v1"), "validation", tmp_path)
 
 
 def test_unsorted_category_file_is_refused(tmp_path):

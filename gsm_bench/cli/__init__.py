@@ -93,4 +93,10 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        place = f"\n  where: {error.filename}" if error.filename else ""
+        click.echo(
+            f"error: {error.strerror or error}{place}\n  mend:  check the path, its rights and the disk", err=True
+        )
+        sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)

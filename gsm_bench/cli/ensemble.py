@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ from gsm_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gsm_bench.ensembles.members import MemberSpec
     from gsm_bench.entries import Space
 
 
@@ -59,7 +57,7 @@ def command(
       gsmbench ensemble --members inv3_8f@2,inv3_12f --weights 2,1
     """
     from gsm_bench.ensembles.fuse import conversions, fusion_space
-    from gsm_bench.ensembles.members import open_members, parse_members, specs_of_entry
+    from gsm_bench.ensembles.members import open_members, parse_members, reweighted, specs_of_entry
     from gsm_bench.tables.results import evaluate_members, results_table
 
     if (name is None) == (members is None):
@@ -68,7 +66,7 @@ def command(
     published = None
     if name is not None:
         entry = manifest.ensemble(name)
-        specs = _reweighted(specs_of_entry(entry, manifest, workspace, dataset, split), _numbers(weights))
+        specs = reweighted(specs_of_entry(entry, manifest, workspace, dataset, split), _numbers(weights))
         space = space or entry.space
         published = next(iter(entry.published), None) if dataset is None and split is None and weights is None else None
     else:
@@ -102,16 +100,6 @@ def _numbers(text: str | None) -> list[float] | None:
         return [float(part) for part in text.split(",")]
     except ValueError as error:
         raise click.UsageError(f"--weights {text}: write numbers between commas, e.g. --weights 2,1,1") from error
-
-
-def _reweighted(specs: list[MemberSpec], weights: list[float] | None) -> list[MemberSpec]:
-    if weights is None:
-        return specs
-    if len(weights) != len(specs) or min(weights) <= 0:
-        raise click.UsageError(
-            f"--weights: give {len(specs)} positive weights, for {', '.join(spec.label for spec in specs)}"
-        )
-    return [replace(spec, weight=weight) for spec, weight in zip(specs, weights, strict=True)]
 
 
 def _title(title: str, spaces: dict[str, Space]) -> str:

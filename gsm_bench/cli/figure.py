@@ -9,6 +9,7 @@ import click
 from gsm_bench.cli.evaluate import found_truth
 from gsm_bench.cli.options import PATH, data_option, registry, say, workspace_option
 
+FORMATS = (".png", ".pdf", ".svg")
 BLOCKS = ("1 clip", "2 clips", "ensembles")
 
 
@@ -30,6 +31,8 @@ def command(name: str, dataset: str | None, split: str | None, out: Path | None,
     from gsm_bench.figures.accuracy_cost import draw_accuracy_cost
     from gsm_bench.tables.paper import paper_table
 
+    if out and out.suffix not in FORMATS:
+        raise click.UsageError(f"--out {out}: a figure is a {', '.join(FORMATS)} file")
     workspace, manifest = registry()
     table, _ = paper_table(
         manifest.table("4", dataset), manifest, workspace, lambda head: found_truth(head, manifest, workspace, data),

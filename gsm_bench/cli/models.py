@@ -329,9 +329,11 @@ def add_model(
     from gsm_bench.manifest import load_manifest
 
     workspace, manifest = registry()
-    raw = raw_model(manifest.model(like))
+    base = manifest.model(like)
+    raw = raw_model(base)
     raw |= {"title": title or name, "published": [], "trained_on": [], "notes": f"added like {like}"}
     raw |= {key: value for key, value in given.items() if value is not None}
+    raw["dataset"], raw["split"] = manifest.place(base.dataset, base.split, given["dataset"], given["split"])
     file = Path(checkpoint).expanduser()
     raw["checkpoint"] = {"file": str(file.resolve()) if file.exists() else checkpoint}
     for text in assignments:
@@ -356,4 +358,6 @@ def _assign(raw: dict[str, Any], text: str) -> None:
     at = raw
     for parent in parents:
         at = at.setdefault(parent, {})
+        if not isinstance(at, dict):
+            raise click.UsageError(f"--set {text}: {parent} holds a value, not keys")
     at[last] = parsed

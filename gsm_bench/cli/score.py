@@ -96,9 +96,10 @@ def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str |
       gsmbench score --model inv3_12f --data ~/something-v1
     """
     from gsm_bench.scoring.fleet import helpers_on
+    from gsm_bench.scoring.job import check_device
     from gsm_bench.scoring.plan import plan_run
     from gsm_bench.scoring.prepare import Request, prepare
-    from gsm_bench.scoring.run import run
+    from gsm_bench.scoring.run import begin, run
 
     devices = device.split(",") if device else [None]
     workspace, manifest = registry()
@@ -108,6 +109,9 @@ def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str |
     if plan:
         print_table(_plan_table(job, plan_run(job, loaded.network)), form)
         return 0
+    for name in devices[1:]:
+        check_device(str(name))
+    job = begin(job)
     arguments = _arguments_for_others(str(workspace.root), choices, crops)
     with helpers_on([name for name in devices[1:] if name], arguments) as failures:
         from gsm_bench.cli.progress import ProgressDisplay
@@ -138,7 +142,7 @@ def _arguments_for_others(workspace: str, choices: dict[str, Any], crops: str | 
     arguments = ["--workspace", workspace, "score"]
     for name, value in {**choices, "crops": crops}.items():
         if isinstance(value, bool):
-            continue  # --fresh is done once, by the first process
+            continue  # --fresh is settled by this process, before the others start
         if isinstance(value, tuple):
             value = f"{value[0]}/{value[1]}"
         if value is not None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.entries import Space
-from gsm_bench.errors import AlignmentError
+from gsm_bench.errors import AlignmentError, ScoreFileError
 from gsm_bench.metrics.topk import KS, Accuracy, AccuracyCounter
 from gsm_bench.scorefile import NOT_SCORED, Kind, Scores
 
@@ -80,6 +80,8 @@ def fuse_blocks(members: Sequence[OpenMember], task: str, space: Space) -> Itera
         rows = slice(start, min(start + BLOCK_ROWS, total))
         means = tuple(_member_mean(member, task, space, rows) for member in members)
         member_scored = tuple(status[rows] != NOT_SCORED for status in statuses)
+        for member, mean, sound in zip(members, means, member_scored, strict=True):
+            _refuse_broken_rows(member, mean, sound, rows)
         scored: NDArray[np.bool_] = np.logical_and.reduce(member_scored)
         fused = _weighted_mean(means, [member.weight for member in members])
         if not scored.all():
@@ -101,6 +103,19 @@ def accuracies_of(
                 single.add(scores, wanted, scored)
     accuracy = whole.result()
     return accuracy, [single.result() for single in singles] if len(members) > 1 else [accuracy]
+
+
+def _refuse_broken_rows(member: OpenMember, mean: NDArray[np.float64], scored: NDArray[np.bool_], rows: slice) -> None:
+    """A row that says it is scored holds numbers (minus infinity is the logarithm of 0)."""
+    broken = np.flatnonzero(scored & ~(mean < np.inf).all(axis=1))
+    if broken.size:
+        row = rows.start + int(broken[0])
+        name = member.head.ids[row if member.rows is None else int(member.rows[row])]
+        raise ScoreFileError(
+            f"{broken.size} clips are marked as scored and hold no numbers, first {name!r}",
+            where=member.spec.path,
+            fix="score again with --fresh, or copy the file again",
+        )
 
 
 def _weighted_mean(means: Sequence[NDArray[np.float64]], weights: Sequence[float]) -> NDArray[np.float64]:

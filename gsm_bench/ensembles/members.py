@@ -27,6 +27,7 @@ class MemberSpec:
     clips: int | None
     weight: float
     entry: ModelEntry | None = None
+    workspace_option: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def model_spec(
 ) -> MemberSpec:
     """The score file of a model on a split (the model's own unless told)."""
     path = workspace.score_path(*manifest.place(entry.dataset, entry.split, dataset, split), entry.name)
-    return MemberSpec(entry.name, path, clips, 1.0, entry)
+    return MemberSpec(entry.name, path, clips, 1.0, entry, workspace.option)
 
 
 def parse_members(
@@ -93,17 +94,21 @@ def parse_members(
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise GsmBenchError("no members are given", fix="--members inv3_8f@2,inv3_12f")
-    shares = list(weights) if weights is not None else [1.0] * len(names)
-    if len(shares) != len(names):
+    return reweighted([_parse_member(name, manifest, workspace, dataset, split) for name in names], weights)
+
+
+def reweighted(specs: Sequence[MemberSpec], weights: Sequence[float] | None) -> list[MemberSpec]:
+    """The members with other weights; raises GsmBenchError unless there is one positive number for each."""
+    if weights is None:
+        return list(specs)
+    if len(weights) != len(specs):
+        names = ", ".join(spec.label for spec in specs)
         raise GsmBenchError(
-            f"{len(names)} members but {len(shares)} weights", fix="give one weight per member, e.g. --weights 2,1"
+            f"{len(specs)} members but {len(weights)} weights", fix=f"give one weight for each of {names}"
         )
-    if not all(np.isfinite(share) and share > 0 for share in shares):
+    if not all(np.isfinite(weight) and weight > 0 for weight in weights) or not np.isfinite(sum(weights)):
         raise GsmBenchError("weights are positive numbers", fix="leave a member out instead of giving it the weight 0")
-    return [
-        replace(_parse_member(name, manifest, workspace, dataset, split), weight=share)
-        for name, share in zip(names, shares, strict=True)
-    ]
+    return [replace(spec, weight=weight) for spec, weight in zip(specs, weights, strict=True)]
 
 
 def _parse_member(
@@ -167,7 +172,7 @@ def select_views(head: ScoreHead, spec: MemberSpec) -> NDArray[np.int64]:
         raise MissingScoresError(
             f"{spec.label} is scored at the clip offsets {held}; {spec.clips or 1} clips are at {', '.join(f'{o:g}' for o in wanted)}",
             where=spec.path,
-            fix=f"{score_command(spec)} --clips {spec.clips or 1} --fresh",
+            fix=f"{score_command(spec)} --clips {spec.clips or 1} --out FILE, and FILE@{spec.clips or 1} as member",
         )
     return np.flatnonzero(np.isclose(offsets[:, None], np.array(wanted), atol=1e-9).any(axis=1))
 
@@ -176,7 +181,7 @@ def score_command(spec: MemberSpec) -> str:
     """The command that makes a member's scores."""
     if spec.entry is None:
         return "gsmbench score --model NAME"
-    command = f"gsmbench score --model {spec.entry.name}"
+    command = f"gsmbench{spec.workspace_option} score --model {spec.entry.name}"
     dataset, split = spec.path.parent.parent.name, spec.path.parent.name
     if dataset != spec.entry.dataset:
         command += f" --dataset {dataset}"

@@ -96,15 +96,15 @@ def _function(name: str, search: Path | None) -> Callable[[ModelEntry], Any]:
     try:
         with _importable([str(search)] if search else []):
             module = importlib.import_module(module_name)
-        function: Callable[[ModelEntry], Any] = getattr(module, function_name)
-    except ImportError as error:
+    except Exception as error:  # the user's own file may hold anything
         raise NetworkError(
-            f"cannot import {module_name}: {error}", where=search, fix="install it, or put its file into the workspace"
+            f"cannot import {module_name}: {type(error).__name__}: {error}",
+            where=search,
+            fix="install it, put its file into the workspace, or mend it",
         ) from error
-    except AttributeError as error:
-        raise NetworkError(
-            f"{module_name} has no function {function_name}", where=getattr(module, "__file__", None)
-        ) from error
+    function: Callable[[ModelEntry], Any] | None = getattr(module, function_name, None)
+    if function is None:
+        raise NetworkError(f"{module_name} has no function {function_name}", where=getattr(module, "__file__", None))
     return function
 
 

@@ -81,7 +81,16 @@ class Scorer:
     def _forward(self, clips: Tensor) -> Tensor | Mapping[str, Tensor]:
         half = HALVES.get(self.settings.precision)
         with torch.autocast(self.device.type, dtype=half, enabled=half is not None):
-            answer: Tensor | Mapping[str, Tensor] = self._network(clips)
+            try:
+                answer: Tensor | Mapping[str, Tensor] = self._network(clips)
+            except torch.OutOfMemoryError as error:
+                fix = f"--batch {max(1, len(clips) // 2)}"
+                raise NetworkError(f"{self.entry.name} needs more memory than {self.device} has", fix=fix) from error
+            except Exception as error:  # anything may come out of a network that is not ours
+                said = f"{self.entry.name} failed on clips {list(clips.shape)}: {type(error).__name__}: {error}"
+                raise NetworkError(
+                    said, fix="check the entry's frames, input and options against the network"
+                ) from error
         return answer
 
     def _by_task(self, answer: Tensor | Mapping[str, Tensor], batch: int) -> Mapping[str, Tensor]:

@@ -95,7 +95,8 @@ class Job:
             "network": f"{entry.network}/{entry.temporal}/{entry.frames}f",
             "options": _compact(dict(entry.options)),
             "input": _compact(asdict(entry.input)),
-            "checkpoint": self.checkpoint_sha256,
+            "checkpoint": self.checkpoint_sha256 + "".join(f" without {key}" for key in entry.ignore_keys),
+            "kind": entry.score_kind,
             "split": f"{self.split.dataset}/{self.split.name}/{self.split.sha256}",
             "views": _compact([[float(v["offset"]), int(v["crop"]), int(v["flip"])] for v in self.views]),
             "order": settings.frame_order,
@@ -103,6 +104,7 @@ class Job:
             "device": settings.device_type,
             "batch": settings.batch,
             "torch": torch.__version__,
+            "pillow": version("pillow"),
         }
 
 
@@ -135,12 +137,19 @@ def check_device(name: str) -> None:
 
 def signature_difference(before: str, now: str) -> str:
     """The settings in which two signatures differ, one per line."""
-    old, new = (dict(item.split("=", 1) for item in text.split("; ")) for text in (before, now))
+    old, new = _items(before), _items(now)
+    if not old:
+        return "    all: what is there was made elsewhere and has no signature"
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     return "\n".join(f"    {key}: there {old.get(key, '-')}, now {new.get(key, '-')}" for key in keys)
 
 
-def provenance(job: Job, started: str, finished: str) -> dict[str, Any]:
+def _items(signature: str) -> dict[str, str]:
+    pairs = (item.partition("=") for item in signature.split("; "))
+    return {key: value for key, equals, value in pairs if equals}
+
+
+def provenance(job: Job, started: str | None, finished: str) -> dict[str, Any]:
     """What the score file says about its making; cost is added by the run."""
     entry, settings = job.entry, job.settings
     return {

@@ -15,6 +15,8 @@ import os
 import shutil
 import socket
 import threading
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,11 +25,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.scorefile import Scores
+from gsm_bench.files import aside, create_whole, write_whole
+from gsm_bench.scorefile import NOT_SCORED, Scores
 
+DAMAGED = (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, zlib.error)
+"""What reading a damaged part may raise."""
 STALE_AFTER_S = 120.0
 HEARTBEAT_S = 20.0
 MERGE = "merge"
+CARD = "run.json"
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,17 @@ class Part:
 
 @dataclass(frozen=True)
 class RunCard:
-    """What identifies a run in its folder: the signature, and when its first process began."""
+    """What identifies a run in its folder.
+
+    Attributes:
+        signature: all that could change a number.
+        started: when its first process began.
+        fresh: whether it starts again, whatever score file is there.
+    """
 
     signature: str
     started: str
+    fresh: bool = False
 
 
 class PartsFolder:
@@ -68,15 +81,13 @@ class PartsFolder:
     def join(self, card: RunCard) -> RunCard:
         """Make the folder, or enter the one that is there; returns the card that it carries."""
         self.path.mkdir(parents=True, exist_ok=True)
-        found = self.card()
-        if found is None:
-            _write_whole(self.path / "run.json", json.dumps(asdict(card)).encode())
-        return found or card
+        create_whole(self.path / CARD, json.dumps(asdict(card)).encode())
+        return self.card() or card
 
     def card(self) -> RunCard | None:
         """The card of the run that lies here, if one does."""
         try:
-            return RunCard(**json.loads((self.path / "run.json").read_text()))
+            return RunCard(**json.loads((self.path / CARD).read_text()))
         except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, TypeError):
             return None
 
@@ -92,7 +103,7 @@ class PartsFolder:
         np.savez(
             buffer, rows=part.rows, status=part.status, num_frames=part.num_frames, problems=np.array(text), **arrays
         )
-        _write_whole(self.path / f"{number:06d}.npz", buffer.getvalue())
+        write_whole(self.path / f"{number:06d}.npz", buffer.getvalue())
         self.release(str(number))
 
     def read(self, number: int) -> Part:
@@ -106,7 +117,8 @@ class PartsFolder:
         """Take part `name` in hand; False if somebody alive holds it."""
         path = self.path / f"{name}.claim"
         for _ in range(2):
-            if _create_claim(path):
+            host, pid = _myself()
+            if create_whole(path, json.dumps({"host": host, "pid": pid}).encode()):
                 self._held.add(path)
                 return True
             if not self._clear_if_stale(path):
@@ -114,10 +126,24 @@ class PartsFolder:
         return False
 
     def release(self, name: str) -> None:
-        """Let a claim go."""
+        """Let a claim of this process go."""
         path = self.path / f"{name}.claim"
         self._held.discard(path)
-        path.unlink(missing_ok=True)
+        if _owner(path) == _myself():
+            path.unlink(missing_ok=True)
+
+    def drop_unsound(self) -> list[int]:
+        """Remove finished parts that are damaged or hold clips without a score; returns their numbers."""
+        dropped = []
+        for number in sorted(self.finished()):
+            try:
+                sound = NOT_SCORED not in self.read(number).status
+            except DAMAGED:
+                sound = False
+            if not sound:
+                (self.path / f"{number:06d}.npz").unlink(missing_ok=True)
+                dropped.append(number)
+        return dropped
 
     def claimed_by_others(self) -> bool:
         """Whether somebody alive works here."""
@@ -125,7 +151,7 @@ class PartsFolder:
 
     def remove(self) -> None:
         """Take the folder away in one step; those who still look into it find nothing."""
-        trash = self.path.with_name(f"{self.path.name}.{os.getpid()}.done")
+        trash = self.path.with_name(f"{self.path.name}.{socket.gethostname()}.{os.getpid()}.done")
         with contextlib.suppress(FileNotFoundError):
             self.path.rename(trash)
             shutil.rmtree(trash, ignore_errors=True)
@@ -151,23 +177,29 @@ class PartsFolder:
 
     def _clear_if_stale(self, path: Path) -> bool:
         """Rename a dead claim away; True if the way is free."""
+        dead = _owner(path)
         if not self._stale(path):
             return not path.exists()
-        grave = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}")
+        grave = aside(path)
         try:
             path.rename(grave)
         except FileNotFoundError:
             return True
+        if _owner(grave) != dead:  # somebody took the dead claim over before us: this one lives
+            with contextlib.suppress(FileExistsError):
+                os.link(grave, path)
+            grave.unlink(missing_ok=True)
+            return False
         grave.unlink(missing_ok=True)
         return True
 
     def _stale(self, path: Path) -> bool:
         try:
-            owner = json.loads(path.read_text() or "{}")
             renewed = path.stat().st_mtime
-        except (FileNotFoundError, json.JSONDecodeError):
+        except FileNotFoundError:
             return False
-        if owner.get("host") == socket.gethostname() and not _alive(int(owner["pid"])):
+        host, pid = _owner(path)
+        if host == socket.gethostname() and not _alive(pid):
             return True
         return self._folder_time() - renewed > STALE_AFTER_S
 
@@ -178,27 +210,17 @@ class PartsFolder:
         return probe.stat().st_mtime
 
 
-def _create_claim(path: Path) -> bool:
-    """Create a claim with its owner's name in it, in one step; False if it exists."""
-    owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid()})
-    aside = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-    aside.write_text(owner)
+def _myself() -> tuple[str, int]:
+    return socket.gethostname(), os.getpid()
+
+
+def _owner(claim: Path) -> tuple[str, int]:
+    """Host and pid in a claim; ("", 0) for one that is gone or was cut short."""
     try:
-        os.link(aside, path)
-    except FileExistsError:
-        return False
-    finally:
-        aside.unlink(missing_ok=True)
-    return True
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+        owner = json.loads(claim.read_text())
+        return str(owner["host"]), int(owner["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", 0
 
 
 def _alive(pid: int) -> bool:

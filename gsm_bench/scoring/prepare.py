@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from gsm_bench.entries import Crops, ModelEntry
@@ -14,7 +15,7 @@ from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder
 from gsm_bench.frames.sources import FolderSource
 from gsm_bench.manifest import Manifest
 from gsm_bench.nets.registry import LoadedNetwork, load_network
-from gsm_bench.scorefile import open_scores
+from gsm_bench.scorefile import NOT_SCORED, open_scores
 from gsm_bench.scoring.job import (
     DEFAULT_BATCH,
     Job,
@@ -76,10 +77,16 @@ def job_for(
     split = read_split(dataset, name, data)
     if request.limit:
         split = split.head(request.limit)
+    if not len(split):
+        raise GsmBenchError(f"{dataset.name}/{name} has no clips", where=split.list_path, fix="use a list with rows")
     target = request.out or _target(request, entry, dataset.name, name, workspace)
+    if target.is_dir():
+        raise GsmBenchError(
+            "the score file would be written over a directory", where=target, fix="--out DIRECTORY/FILE.h5"
+        )
     return Job(
         entry=entry,
-        split=_with_kept_counts(split, target),
+        split=split if request.fresh else _with_kept_counts(split, target),
         source=FolderSource(frame_root(dataset, data, split.ids[0]), dataset.frame_pattern),
         views=score_views(request.clips or entry.clips, request.crops or entry.crops),
         settings=settings,
@@ -126,4 +133,5 @@ def _with_kept_counts(split: Split, target: Path) -> Split:
         head = file.head
     if head.ids != split.ids or head.num_frames is None:
         return split
-    return replace(split, num_frames=split.num_frames + (split.num_frames == 0) * head.num_frames)
+    kept = (split.num_frames == 0) & (head.status != NOT_SCORED)
+    return replace(split, num_frames=np.where(kept, head.num_frames, split.num_frames))

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from gsm_bench.errors import RunConflictError
+from gsm_bench.errors import GsmBenchError, RunConflictError
 from gsm_bench.frames.clip_reader import ClipPixels, read_clip
 from gsm_bench.nets.cost import Cost, count_cost
 from gsm_bench.scorefile import (
@@ -101,56 +101,78 @@ def run(job: Job, network: nn.Module, progress: Callable[[Progress], None] = lam
 
 
 def todo_rows(job: Job) -> Rows:
-    """Rows that have no sound score yet; raises RunConflictError where another run lies at the target."""
-    if job.fresh or not job.target.exists():
-        return np.arange(len(job.split))
+    """Rows that have no sound score yet; raises RunConflictError where a run with another signature lies here."""
+    everything = np.arange(len(job.split))
+    card = PartsFolder(job.parts_path).card()
+    if job.fresh:
+        return everything
+    if card and card.signature != job.signature:
+        raise _conflict(job, card.signature, job.parts_path)
+    if (card and card.fresh) or not job.target.exists():  # a --fresh run that was interrupted goes on
+        return everything
     with open_scores(job.target) as file:
         head = file.head
     before = str(head.provenance.get("signature"))
-    if before == job.signature:
-        return np.flatnonzero(head.status != SCORED)
-    card = PartsFolder(job.parts_path).card()
-    if card and card.signature == job.signature:  # a --fresh run that was interrupted goes on
-        return np.arange(len(job.split))
-    raise _conflict(job, before, job.target)
+    if before != job.signature:
+        raise _conflict(job, before, job.target)
+    return np.flatnonzero(head.status != SCORED)
+
+
+def begin(job: Job) -> Job:
+    """Make the folder of a run's parts, or enter it; returns the job with its start settled, safe to run twice.
+
+    Parts of an earlier process that hold clips without a score, or are damaged, are scored again: what was wrong
+    with them may have been mended.
+
+    Raises:
+        RunConflictError: a run with another signature lies at the same place.
+    """
+    folder = PartsFolder(job.parts_path)
+    alone = not folder.claimed_by_others()
+    if job.fresh and alone:
+        folder.remove()
+    if not job.fresh and not todo_rows(job).size:
+        return job
+    card = folder.join(RunCard(job.signature, _now(), job.fresh))
+    if card.signature != job.signature:
+        raise _conflict(job, card.signature, folder.path)
+    if alone:
+        folder.drop_unsound()
+    return replace(job, fresh=False)
 
 
 class _Run:
     def __init__(self, job: Job, network: nn.Module, progress: Callable[[Progress], None]) -> None:
-        self.job = job
+        self.job = begin(job)
         self.network = network
         self.progress = progress
         self.folder = PartsFolder(job.parts_path)
         self.began = time.monotonic()
-        self.todo = todo_rows(job)
+        self.todo = todo_rows(self.job)
         self.parts = _rows_by_part(self.todo, job.part_clips)
         self.scored = self.decoded = self.bad = 0
 
     def carry_out(self) -> Outcome:
         if not self.todo.size:
             return self._outcome(self.job.target)
-        self._enter()
         reused = self._done_clips()
+        self._report()
         with self.folder.heartbeat():
             try:
                 self._score_parts()
-                written = self._merge_when_whole()
-            except FileNotFoundError:
-                if self.folder.path.exists():
-                    raise
-                written = True  # somebody else merged the parts under our hands
-        if not written:
-            return self._outcome(None, reused=reused, left=len(self._missing_parts()))
+                self._merge_when_whole()
+            except FileNotFoundError as error:
+                self._check_merged_elsewhere(error)
         return self._outcome(self.job.target, reused=reused)
 
-    def _enter(self) -> None:
-        if self.job.fresh and not self.folder.claimed_by_others():
-            self.folder.remove()
-        run = self.folder.join(RunCard(self.job.signature, _now()))
-        if run.signature != self.job.signature:
-            raise _conflict(self.job, run.signature, self.folder.path)
-        self.started = run.started
-        self._report()
+    def _check_merged_elsewhere(self, error: FileNotFoundError) -> None:
+        """The folder went away under our hands: fine if another process wrote the score file."""
+        if self.folder.path.exists() or not self.job.target.exists() or todo_rows(self.job).size == len(self.job.split):
+            raise GsmBenchError(
+                f"the parts of this run were taken away while it was at work ({error})",
+                where=self.folder.path,
+                fix="run the same command again; start --fresh in one process only",
+            ) from error
 
     def _score_parts(self) -> None:
         job = self.job
@@ -205,8 +227,6 @@ class _Run:
             claimed = next((part for part in missing if self.folder.claim(str(part))), None)
             if claimed is None:
                 yield None
-                if self.job.settings.shard is not None:
-                    return
                 if self._missing_parts():
                     time.sleep(POLL_S)
                     self._report()
@@ -248,18 +268,15 @@ class _Run:
         self.bad += int((status == NOT_SCORED).sum())
         return Part(rows, status, np.array([clip.num_frames for clip in read], np.int64), problems, scores)
 
-    def _merge_when_whole(self) -> bool:
-        """Write the score file if all parts are there; False if other shards have some to finish."""
-        while not self._missing_parts():
+    def _merge_when_whole(self) -> None:
+        """Write the score file if all parts are there; other shards that have some to finish do it else."""
+        while self.folder.path.exists() and not self._missing_parts():
             if self.folder.claim(MERGE):
                 cost = count_cost(self.network, self.job.entry.frames, self.job.entry.input.size)
-                merge(self.job, self.folder, self.parts, cost, self.started)
+                merge(self.job, self.folder, self.parts, cost)
                 self.folder.remove()
-                return True
-            time.sleep(POLL_S)
-            if not self.folder.path.exists():
-                return True
-        return not self.folder.path.exists()
+            else:
+                time.sleep(POLL_S)
 
     def _done_clips(self) -> int:
         return sum(self.parts[part].size for part in self.folder.finished() if part in self.parts)
@@ -267,10 +284,11 @@ class _Run:
     def _report(self, in_hand: int = 0) -> None:
         self.progress(Progress(self._done_clips() + in_hand, self.todo.size, self.bad))
 
-    def _outcome(self, path: Path | None, *, reused: int | None = None, left: int = 0) -> Outcome:
+    def _outcome(self, path: Path, *, reused: int = 0) -> Outcome:
+        left = len(self._missing_parts()) if self.folder.path.exists() else 0
         bad: dict[str, str] = {}
         substituted: dict[str, str] = {}
-        if path is not None:
+        if not left:
             with open_scores(path) as file:
                 head = file.head
             for row in np.flatnonzero(head.status != SCORED):
@@ -278,14 +296,15 @@ class _Run:
                 into[head.ids[row]] = head.problems.get(head.ids[row], "unknown reason")
         clips = len(self.job.split)
         return Outcome(
-            path, clips, self.scored, clips - self.todo.size + (reused or 0), self.decoded,
+            None if left else path, clips, self.scored, clips - self.todo.size + reused, self.decoded,
             time.monotonic() - self.began, bad, substituted, left,
         )  # fmt: skip
 
 
-def merge(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost, started: str) -> None:
+def merge(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost) -> None:
     """Put the parts, over what an earlier run scored, into the score file."""
-    before = _earlier_scores(job)
+    card = folder.card()
+    before = None if card is None or card.fresh else _earlier_scores(job)
     head = before or _empty_head(job)
     status = head.status.copy()
     num_frames = np.zeros(len(head), np.int64) if head.num_frames is None else head.num_frames.copy()
@@ -297,7 +316,8 @@ def merge(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost, start
         for row in part.rows:
             problems.pop(head.ids[row], None)
         problems |= {head.ids[row]: reason for row, reason in part.problems.items()}
-    said = provenance(job, (before.provenance["started"] if before else None) or started, _now()) | _cost_items(cost)
+    started = before.provenance["started"] if before else card.started if card else None
+    said = provenance(job, started, _now()) | _cost_items(cost)
     final = ScoreHead(
         ids=head.ids, kinds=head.kinds, classes_per_task=widths, views=head.views, status=status,
         provenance=said, class_names=head.class_names, problems=problems, num_frames=num_frames,
@@ -318,7 +338,7 @@ def _put_rows(dataset: Any, rows: Rows, values: NDArray[np.float32]) -> None:
 
 
 def _earlier_scores(job: Job) -> ClipScores | None:
-    if job.fresh or not job.target.exists():
+    if not job.target.exists():
         return None
     earlier = read(job.target)
     return earlier if earlier.provenance.get("signature") == job.signature else None

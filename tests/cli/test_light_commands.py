@@ -185,8 +185,20 @@ def test_labels_of_other_clips_are_refused(gsmbench, scored, workspace):
         (["ensemble", "--members", "inv3_8f@x"], 1, "number of clips after @"),
         (["ensemble", "--members", "inv3_8f", "--weights", "1,2"], 1, "1 members but 2 weights"),
         (["ensemble", "--members", "inv3_8f", "--weights", "0"], 1, "positive"),
+        (["ensemble", "--members", "inv3_8f", "--weights", "nan"], 1, "positive"),
+        (["ensemble", "--members", "inv3_8f,inv3_12f", "--weights", "1e308,1e308"], 1, "positive"),
+        (["ensemble", "En1", "--weights", "inf,1"], 1, "positive"),
+        (["table", "4", "--dataset", "nosuch"], 1, "no data set 'nosuch'"),
+        (["ensemble", "En1", "--split", "nosuch"], 1, "--split is one of"),
+        (["figure", "accuracy-cost", "--out", "x.foo"], 2, ".png, .pdf, .svg"),
+        (["demo", "--dir", "toynet.py/x"], 1, "Not a directory"),
+        (
+            ["models", "add", "x", "--like", "inv3_8f", "--checkpoint", "x", "--set", "input.size.x=3"],
+            2,
+            "holds a value",
+        ),
         (["ensemble", "--members", "inv3_8f", "--weights", "a"], 2, "numbers between commas"),
-        (["ensemble", "En1", "--weights", "1"], 2, "give 2 positive weights"),
+        (["ensemble", "En1", "--weights", "1"], 1, "2 members but 1 weights"),
         (["evaluate", "none.h5"], 1, "no such score file"),
         (["evaluate", "README"], 1, "no such score file"),
         (["table", "9"], 1, "no table '9'"),
@@ -242,3 +254,51 @@ def test_another_data_set_has_its_own_first_split(gsmbench, workspace):
     table = json.loads(gsmbench("table", "4", "--dataset", "toy", "--partial", "--format", "json").out)
     assert table["title"] == "The rows of table 4 on toy/val"
     assert "scores/toy/val/inv3_8f.h5" in gsmbench("table", "4", "--dataset", "toy").err
+
+
+def test_a_row_that_says_it_is_scored_and_is_not_is_refused(gsmbench, scored, workspace):
+    import h5py
+
+    with h5py.File(workspace.score_path("toy", "val", "a"), "a") as file:
+        file["scores/action"][7] = np.nan
+    ran = gsmbench("evaluate", "scores/toy/val/a.h5")
+    assert ran.status == 1
+    assert "marked as scored and hold no numbers, first 'v7'" in ran.err
+
+
+def test_the_first_member_may_have_another_order(gsmbench, scored, save_scores):
+    order = np.random.default_rng(0).permutation(60)
+    save_scores("turned", scored["a"][order], ids=[f"v{row}" for row in order])
+    straight = rows(gsmbench("evaluate", "scores/toy/val/a.h5", "--format", "json"))[0]["top1"]
+    assert rows(gsmbench("evaluate", "scores/toy/val/turned.h5", "--format", "json"))[0]["top1"] == straight
+    one = rows(gsmbench("ensemble", "--members", "scores/toy/val/turned.h5,scores/toy/val/b.h5", "--format", "json"))[
+        -1
+    ]
+    other = rows(gsmbench("ensemble", "--members", "scores/toy/val/a.h5,scores/toy/val/b.h5", "--format", "json"))[-1]
+    assert one["top1"] == other["top1"]
+
+
+def test_the_command_that_is_named_holds_the_workspace(gsmbench, workspace):
+    assert (
+        f"gsmbench --workspace {workspace.root} score --model inv3_8f"
+        in gsmbench("--workspace", workspace.root, "ensemble", "En1").err
+    )
+
+
+def test_the_readme_line_adds_a_model_and_a_bad_one_leaves_the_workspace_alone(gsmbench, workspace):
+    line = [
+        "--like",
+        "inv3_8f",
+        "--checkpoint",
+        "mine.pth.tar",
+        "--dataset",
+        "diving48",
+        "--classes",
+        "48",
+        "--set",
+        'class_order="file"',
+    ]
+    assert gsmbench("models", "add", "mine_8f", *line).status == 0
+    assert "diving48/test" in gsmbench("models", "show", "mine_8f").out
+    assert gsmbench("models", "add", "bad", "--like", "inv3_8f", "--checkpoint", "x", "--dataset", "nosuch").status == 1
+    assert gsmbench("models", "list").status == 0

@@ -81,6 +81,34 @@ def test_a_claim_cut_short_by_a_crash_is_not_for_ever(tmp_path):
     assert folder.claim("1")
 
 
+def test_a_claim_that_was_taken_over_meanwhile_is_left_alone(tmp_path, monkeypatch):
+    """One process judges a claim dead; another takes it over before the first acts; the living claim stays."""
+    folder = PartsFolder(tmp_path)
+    claim_of(folder, "1", dead_pid())
+    judged = PartsFolder._stale
+
+    def overtaken(self, path):
+        dead = judged(self, path)
+        claim_of(folder, "1", os.getppid())
+        return dead
+
+    monkeypatch.setattr(PartsFolder, "_stale", overtaken)
+    assert not folder.claim("1")
+    assert json.loads((tmp_path / "1.claim").read_text())["pid"] == os.getppid()
+    folder.release("1")
+    assert (tmp_path / "1.claim").exists(), "nobody releases another's claim"
+
+
+def test_parts_that_are_damaged_or_hold_unscored_clips_are_dropped(tmp_path):
+    folder = PartsFolder(tmp_path)
+    sound = some_part()
+    folder.write(1, sound)
+    folder.write(2, Part(sound.rows, np.zeros(2, np.uint8), sound.num_frames, {}, sound.scores))
+    (tmp_path / "000003.npz").write_bytes(b"PK damaged")
+    assert folder.drop_unsound() == [1, 3]
+    assert folder.finished() == {2}
+
+
 def test_claims_go_when_the_work_ends(tmp_path):
     folder = PartsFolder(tmp_path)
     with folder.heartbeat():

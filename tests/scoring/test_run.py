@@ -152,7 +152,7 @@ def test_bad_clips_are_named_and_the_rest_goes_on(toys):
     outcome = score(toys)
     assert list(outcome.bad) == ["v3", "v9", "v20"]
     assert "frame 1 of clip 'v3' cannot be decoded: not a picture" in outcome.bad["v3"]
-    assert "the list says" in outcome.bad["v9"]
+    assert "are expected" in outcome.bad["v9"]
     found = read(outcome.path)
     assert np.flatnonzero(found.status).tolist() == [3, 9, 20]
     assert np.isnan(found.scores["action"][[3, 9, 20]]).all()
@@ -206,10 +206,11 @@ def test_counts_of_a_list_without_lengths_are_kept(toys):
     assert np.array_equal(read(outcome.path).scores["action"], read(score(toys).path).scores["action"])
     damage(toys, "v4", 1)
     frames = toys.data / "toy" / "frames" / "v4"
-    assert list(score(toys, split="bare", fresh=True).bad) == ["v4"]
+    outcome = score(toys, split="bare", fresh=True, on_bad_frame="nearest")
+    assert list(outcome.substituted) == ["v4"]
     kept = read(outcome.path).num_frames[4]
     sorted(frames.iterdir())[-1].unlink()
-    assert f"the list says {kept}" in score(toys, split="bare").bad["v4"]
+    assert f"{kept} are expected" in score(toys, split="bare").bad["v4"]
 
 
 def test_another_signature_at_the_same_place_is_refused(toys):
@@ -238,6 +239,74 @@ def test_an_interrupted_fresh_run_goes_on_and_the_old_file_stays_until_then(toys
         score(toys, stop_after(20), batch=4, fresh=True)
     assert content_hash(toys.score_path("toy", "val", "toy_4f")) == old
     assert score(toys, batch=4).reused == 16
+
+
+def test_an_interrupted_fresh_run_with_the_same_settings_goes_on(toys):
+    score(toys)
+    with pytest.raises(StopError):
+        score(toys, stop_after(20), fresh=True)
+    outcome = score(toys)
+    assert (outcome.scored, outcome.reused) == (CLIPS - 16, 16)
+    assert not (toys.root / "scores/toy/val/toy_4f.h5.parts").exists()
+
+
+def test_bad_clips_of_an_interrupted_run_are_tried_again(toys):
+    whole = content_hash(score(toys, out=toys.root / "whole.h5").path)
+    frame = toys.data / "toy/frames/v3/00001.jpg"
+    good = frame.read_bytes()
+    damage(toys, "v3", 1)
+    with pytest.raises(StopError):
+        score(toys, stop_after(36))
+    frame.write_bytes(good)
+    outcome = score(toys)
+    assert (outcome.bad, outcome.reused) == ({}, 16)
+    assert content_hash(outcome.path) == whole
+
+
+def test_a_damaged_part_is_scored_again(toys):
+    whole = content_hash(score(toys, out=toys.root / "whole.h5").path)
+    with pytest.raises(StopError):
+        score(toys, stop_after(36))
+    part = toys.root / "scores/toy/val/toy_4f.h5.parts/000001.npz"
+    part.write_bytes(part.read_bytes()[:100])
+    outcome = score(toys)
+    assert outcome.reused == 16
+    assert content_hash(outcome.path) == whole
+
+
+def test_a_count_of_a_bad_clip_is_not_kept(toys):
+    frames = toys.data / "toy/frames/v21"
+    last = sorted(frames.iterdir())[-1]
+    good = last.read_bytes()
+    last.unlink()
+    damage(toys, "v21", 1)
+    assert list(score(toys, split="bare").bad) == ["v21"]
+    last.write_bytes(good)
+    (frames / "00001.jpg").write_bytes(good)
+    outcome = score(toys, split="bare")
+    assert read(outcome.path).num_frames.tolist() == lengths(toys)
+
+
+def test_a_file_made_elsewhere_is_not_overwritten(toys):
+    from gsm_bench.scorefile import write
+    from tests.conftest import clip_scores
+
+    write(toys.root / "other.h5", clip_scores(np.zeros((3, 2, 5)), model="x"))
+    with pytest.raises(RunConflictError, match="made elsewhere and has no signature"):
+        score(toys, out=toys.root / "other.h5")
+
+
+def test_the_score_file_is_no_directory(toys):
+    with pytest.raises(GsmBenchError, match="over a directory"):
+        score(toys, out=toys.root)
+
+
+def test_plan_sees_another_run(toys):
+    with pytest.raises(StopError):
+        score(toys, stop_after(20))
+    job, loaded = prepare(Request("toy_4f", batch=4), load_manifest(toys), toys)
+    with pytest.raises(RunConflictError):
+        plan_run(job, loaded.network)
 
 
 def test_limit_writes_its_own_file(toys):
@@ -336,6 +405,19 @@ def test_own_network_that_answers_otherwise(toys, answer, message):
     job, loaded = prepare(Request("own"), load_manifest(toys), toys)
     with pytest.raises(NetworkError, match=message):
         run(job, loaded.network)
+
+
+def test_own_network_that_fails(toys):
+    add_own(toys, "x.view(7)")
+    job, loaded = prepare(Request("own"), load_manifest(toys), toys)
+    with pytest.raises(NetworkError, match=r"own failed on clips \[2, 4, 3, 32, 32\]: RuntimeError"):
+        run(job, loaded.network)
+    (toys.root / "mynet.py").write_text("def build(entry:")
+    import sys
+
+    sys.modules.pop("mynet", None)
+    with pytest.raises(NetworkError, match="SyntaxError"):
+        prepare(Request("own"), load_manifest(toys), toys)
 
 
 def test_answers_that_are_not_finite_are_not_scores(toys):

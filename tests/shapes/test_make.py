@@ -173,10 +173,3 @@ def test_a_changed_frame_changes_the_checksum(tmp_path):
 def test_the_light_side_stays_light():
     check = "import sys, gsm_bench.shapes; raise SystemExit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
-
-
-def test_command_makes_a_split(tmp_path):
-    command = [sys.executable, "-m", "gsm_bench.shapes", str(tmp_path / "made"), "--clips", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [checksum(tmp_path / "made", "val"), str(tmp_path / "made" / "val_videofolder.txt")]
-    assert "2 of 2 clips" in done.stderr

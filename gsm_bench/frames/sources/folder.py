@@ -40,7 +40,7 @@ class FolderSource:
                 f"the frame folder of clip {clip.id!r} cannot be read: {error.strerror}", where=folder
             ) from error
         if found == 0 or found < clip.num_frames:
-            listed = f", the list says {clip.num_frames}" if clip.num_frames else ""
+            listed = f", {clip.num_frames} are expected" if clip.num_frames else ""
             raise FrameError(f"clip {clip.id!r} has {found} frames{listed}", where=folder)
         return clip.num_frames or found
 

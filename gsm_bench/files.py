@@ -1,0 +1,43 @@
+"""Files that are there whole or not at all: written beside their place, then renamed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+
+def aside(path: Path) -> Path:
+    """A name beside `path` that no other process, thread or machine uses."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}.tmp")
+
+
+def settle(written: Path, path: Path) -> None:
+    """Rename a written file into place, once its bytes are on disk."""
+    with written.open("rb") as file:
+        os.fsync(file.fileno())
+    written.replace(path)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in one step; what was there is replaced."""
+    written = aside(path)
+    try:
+        written.write_bytes(content)
+        settle(written, path)
+    finally:
+        written.unlink(missing_ok=True)
+
+
+def create_whole(path: Path, content: bytes) -> bool:
+    """Create a file in one step; False, and nothing written, if it exists already."""
+    written = aside(path)
+    try:
+        written.write_bytes(content)
+        os.link(written, path)
+    except FileExistsError:
+        return False
+    finally:
+        written.unlink(missing_ok=True)
+    return True
