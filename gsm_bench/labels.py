@@ -44,7 +44,7 @@ def truth_for(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: P
     dataset, split = head.provenance.get("dataset"), head.provenance.get("split")
     if not dataset or not split:
         raise LabelError(
-            "this score file does not say which split it belongs to", fix="import it again with --dataset and --split"
+            "this score file does not say which split it belongs to", fix="its provenance needs dataset and split"
         )
     tried = []
     for source in _sources(head, manifest.dataset(dataset), split, workspace, data):
@@ -55,6 +55,7 @@ def truth_for(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: P
             continue
         rows = _rows_of(found, head)
         if rows is not None:
+            _check_class_names(found, head)
             labels = {task: values[rows] for task, values in found.labels.items()}
             return Truth(labels, None if found.groups is None else found.groups[rows])
         tried.append(f"{found.list_path} lists other clips ({len(found):,}, fingerprint {found.sha256[:12]})")
@@ -87,6 +88,19 @@ def _sources(
     if listed and Path(listed).is_file():
         yield _Source(entry, split, Path(listed))
     yield _Source(entry, split, workspace.data / entry.name)
+
+
+def _check_class_names(found: Split, head: ScoreHead) -> None:
+    """Refuse labels whose numbers mean other classes than the columns of the score file."""
+    for task, names in head.class_names.items():
+        others = found.class_names.get(task, names)
+        if names != others:
+            at = next(at for at, pair in enumerate(zip(names, others, strict=False)) if pair[0] != pair[1])
+            raise LabelError(
+                f"class {at} is {names[at]!r} in the scores and {others[at]!r} beside the labels",
+                where=found.list_path.parent,
+                fix="use the class file that the split was scored with",
+            )
 
 
 def _rows_of(found: Split, head: ScoreHead) -> NDArray[np.int64] | None:

@@ -72,6 +72,8 @@ def command(
     else:
         specs = parse_members(str(members), _numbers(weights), manifest, workspace, dataset, split)
     title = name or "ensemble"
+    if explain and form != "rich":
+        raise click.UsageError("--explain is a text: leave --format away")
     if explain:
         from gsm_bench.ensembles.explain import explain_ensemble
 

@@ -231,7 +231,7 @@ def _check_unverified(first_label: str, first: ScoreHead, label: str, head: Scor
     if (first.order, len(first)) != (head.order, len(head)) or not first.labels or not same_labels:
         raise AlignmentError(
             f"{first_label} and {label} cannot be put beside each other: at least one has no clip ids, and their rows and labels do not all agree",
-            fix="import them with --dataset and --split, so that rows get their ids",
+            fix="fuse score files that carry clip ids",
         )
 
 

@@ -302,3 +302,16 @@ def test_the_readme_line_adds_a_model_and_a_bad_one_leaves_the_workspace_alone(g
     assert "diving48/test" in gsmbench("models", "show", "mine_8f").out
     assert gsmbench("models", "add", "bad", "--like", "inv3_8f", "--checkpoint", "x", "--dataset", "nosuch").status == 1
     assert gsmbench("models", "list").status == 0
+
+
+def test_labels_that_number_the_classes_otherwise_are_refused(gsmbench, workspace, toy_labels, save_scores):
+    save_scores("named", np.zeros((60, 2, 5)), names=["ape", "bee", "cat", "dog", "elk"])
+    assert gsmbench("evaluate", "scores/toy/val/named.h5").status == 0
+    (workspace.data / "toy" / "classes.txt").write_text("ape\ncat\nbee\ndog\nelk\n")
+    ran = gsmbench("evaluate", "scores/toy/val/named.h5")
+    assert ran.status == 1
+    assert "class 1 is 'bee' in the scores and 'cat' beside the labels" in ran.err
+
+
+def test_explain_is_a_text(gsmbench, workspace):
+    assert gsmbench("ensemble", "En1", "--explain", "--format", "json").status == 2
