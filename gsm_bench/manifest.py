@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -195,8 +196,8 @@ def _origin(path: Path, shipped: bool, before: Origin | None, key: str) -> Origi
 
 
 def _refuse_unknown_keys(raw: Mapping[str, Any], kind: type, key: str, path: Path) -> None:
-    hints = get_type_hints(kind)
-    known = {field.name for field in fields(kind)} - {"name"}
+    tables = _keys_of(kind)
+    known = tables.keys() - {"name"}
     for name, value in raw.items():
         if name not in known:
             raise ManifestError(
@@ -204,9 +205,16 @@ def _refuse_unknown_keys(raw: Mapping[str, Any], kind: type, key: str, path: Pat
                 where=f"{path}, key {key}.{name}",
                 fix=f"keys of this entry are {', '.join(sorted(known))}",
             )
-        for inner in _dataclasses_in(hints[name]):
+        for inner in tables[name]:
             for position, item in _tables_in(value, by_name=name == "splits"):
                 _refuse_unknown_keys(item, inner, f"{key}.{name}{position}", path)
+
+
+@cache
+def _keys_of(kind: type) -> dict[str, list[type]]:
+    """The keys of a kind of entry, each with the kinds of tables that its value may hold."""
+    hints = get_type_hints(kind)
+    return {field.name: _dataclasses_in(hints[field.name]) for field in fields(kind)}
 
 
 def _dataclasses_in(hint: Any) -> list[type]:

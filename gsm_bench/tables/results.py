@@ -119,7 +119,7 @@ def frames_text(head: ScoreHead, views: NDArray[np.int64]) -> str:
         return str(said)
     frames = (head.provenance.get("sampling") or {}).get("frames", "?")
     chosen = head.views[views]
-    clips = len(np.unique(chosen["offset"])) if not np.isnan(chosen["offset"]).any() else 1
+    clips = len(set(chosen["offset"].tolist())) if not np.isnan(chosen["offset"]).any() else 1
     crops = len(views) // clips
     order = (head.provenance.get("sampling") or {}).get("order", "forward")
     frames = frames if order == "forward" else f"{order} {frames}"
