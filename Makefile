@@ -1,5 +1,5 @@
 # make test   set up if needed, then run all tests
-# make demo   set up if needed, then run the main job on small clips
+# make demo   set up if needed, then run the main job on Temporal Shapes, in a new folder demo/
 # make lint   format check, linter, types
 # make bench  speed bars, as ratios to plain code in the same run
 PYTHON ?= python3
@@ -21,7 +21,8 @@ test: setup
 	$(BIN)/python -m pytest
 
 demo: setup
-	$(BIN)/gsmbench demo
+	rm -rf demo
+	$(BIN)/gsmbench demo --dir demo
 
 lint: setup
 	$(BIN)/ruff format --check .
