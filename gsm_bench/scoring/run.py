@@ -72,10 +72,6 @@ class Outcome:
     substituted: dict[str, str]
     parts_left: int = 0
 
-    @property
-    def complete(self) -> bool:
-        return self.path is not None and not self.bad
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -154,6 +150,8 @@ class _Run:
 
     def carry_out(self) -> Outcome:
         if not self.todo.size:
+            if not self.folder.claimed_by_others():
+                self.folder.remove()  # made anew while another process was finishing
             return self._outcome(self.job.target)
         reused = self._done_clips()
         self._report()
