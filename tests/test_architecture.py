@@ -20,6 +20,7 @@ SHARED = {
     "local_manifest",
     "splits",
     "scorefile",
+    "signatures",
     "labels",
 }
 # What each room may use beside itself and the shared modules.

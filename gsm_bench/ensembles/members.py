@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.entries import EnsembleEntry, ModelEntry
+from gsm_bench.entries import EnsembleEntry, ModelEntry, Space
 from gsm_bench.errors import AlignmentError, GsmBenchError, MissingScoresError
 from gsm_bench.manifest import Manifest
 from gsm_bench.sampling import clip_offsets
@@ -95,6 +95,16 @@ def parse_members(
     if not names:
         raise GsmBenchError("no members are given", fix="--members inv3_8f@2,inv3_12f")
     return reweighted([_parse_member(name, manifest, workspace, dataset, split) for name in names], weights)
+
+
+def named_members(
+    text: str, manifest: Manifest, workspace: Workspace, dataset: str | None, split: str | None
+) -> tuple[list[MemberSpec], Space | None]:
+    """The members that a name stands for, an ensemble's or those of `parse_members`, and the entry's space."""
+    if text in manifest.ensembles:
+        entry = manifest.ensemble(text)
+        return specs_of_entry(entry, manifest, workspace, dataset, split), entry.space
+    return parse_members(text, None, manifest, workspace, dataset, split), None
 
 
 def reweighted(specs: Sequence[MemberSpec], weights: Sequence[float] | None) -> list[MemberSpec]:

@@ -13,7 +13,7 @@ from gsm_bench.ensembles.fuse import accuracies_of, fusion_space
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.entries import Published, Space
 from gsm_bench.labels import Truth
-from gsm_bench.metrics.statistics import PairedDifference, paired_difference
+from gsm_bench.metrics.paired import PairedDifference, paired_difference
 from gsm_bench.metrics.topk import Accuracy
 from gsm_bench.scorefile import NOT_SCORED, SUBSTITUTED, ScoreHead
 from gsm_bench.tables.table import Column, Table
