@@ -23,6 +23,7 @@ COMMANDS = {
     "score": ("gsm_bench.cli.score", "Score a split with a model."),
     "ensemble": ("gsm_bench.cli.ensemble", "Fuse models and evaluate the ensemble."),
     "evaluate": ("gsm_bench.cli.evaluate", "Evaluate score files."),
+    "search": ("gsm_bench.cli.search", "Which ensemble of a pool is best, for its cost?"),
     "compare": ("gsm_bench.cli.compare", "Is the difference of two results real, and where does it come from?"),
     "table": ("gsm_bench.cli.table", "Fill a table of the paper from score files."),
     "figure": ("gsm_bench.cli.figure", "Draw a figure from score files."),

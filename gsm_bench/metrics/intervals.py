@@ -79,7 +79,7 @@ def clustered_interval(correct: NDArray[np.int8], groups: NDArray[np.int64], *, 
     share = float(hits.sum() / total) if total else math.nan
     if count < 2 or not total:
         return Interval(0, 1, count)
-    quantile = _t_quantile(count - 1)
+    quantile = t_quantile(count - 1)
     if share in (0, 1):
         return Interval(*_wilson(share, count, quantile), count)  # as if each group were one clip
     moments = _moments(hits, sizes)  # [G, 5]
@@ -128,7 +128,7 @@ def _expit(value: float | NDArray[np.float64]) -> float:
     return float(1 / (1 + np.exp(-value)))
 
 
-def _t_quantile(freedom: int) -> float:
+def t_quantile(freedom: int) -> float:
     """The two-sided 95% quantile of Student's t, without loading scipy; exact for 1 and 2, else Hill's expansion."""
     tail = (1 + CONFIDENCE) / 2
     if freedom == 1:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from gsm_bench.ensembles.members import MemberSpec, open_members
+from gsm_bench.ensembles.pool import protocols
 from gsm_bench.labels import Truth
-from gsm_bench.sampling import CENTRE, clip_offsets
 from gsm_bench.scorefile import ScoreHead, open_scores
 from gsm_bench.tables.results import Result, evaluate_members
 
@@ -25,14 +23,3 @@ def evaluate_file(path: Path, truth_of: Callable[[ScoreHead], Truth]) -> list[Re
         with open_members([MemberSpec(label, path, clips, 1.0)]) as members:
             results.append(evaluate_members(label, members, truth)[0])
     return results
-
-
-def protocols(head: ScoreHead) -> list[int | None]:
-    """Numbers of clips that can be taken from a file; None alone where its views were averaged or are of no set."""
-    offsets = sorted(set(head.views["offset"].tolist()))
-    if np.isnan(offsets).any():
-        return [None]
-    found = [1] if any(np.isclose(offset, CENTRE) for offset in offsets) else []
-    if len(offsets) > 1 and np.allclose(offsets, clip_offsets(len(offsets))):
-        found.append(len(offsets))
-    return list(found) or [None]

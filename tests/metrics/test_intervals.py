@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gsm_bench.metrics import intervals
-from gsm_bench.metrics.intervals import _t_quantile, accuracy_interval, clustered_interval, wilson
+from gsm_bench.metrics.intervals import accuracy_interval, clustered_interval, t_quantile, wilson
 
 
 def answers(hits, clips):
@@ -113,4 +113,4 @@ def test_clips_without_a_score_are_left_out():
 def test_student():
     t = pytest.importorskip("scipy.stats").t
     for freedom in (1, 2, 3, 4, 9, 30, 99, 500):
-        assert _t_quantile(freedom) == pytest.approx(t.ppf(0.975, freedom), rel=0.02 if freedom < 4 else 1e-3)
+        assert t_quantile(freedom) == pytest.approx(t.ppf(0.975, freedom), rel=0.02 if freedom < 4 else 1e-3)
