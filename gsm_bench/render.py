@@ -9,14 +9,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gsm_bench.tables.table import Column, Table
+from gsm_bench.tables.table import TIED, Column, Table
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 DASH = "-"
-TIED = "≈"
-"""Beside an accuracy that cannot be told from the best one of its table."""
 SMALLEST_P = 1e-4
 
 
@@ -117,7 +115,7 @@ def cell(row: Mapping[str, Any], column: Column) -> str:
     low, high = row.get(f"{column.key}_low"), row.get(f"{column.key}_high")
     if low is not None and high is not None:
         text += f" [{_text(low, column)}, {_text(high, column)}]"
-    return f"{text} {TIED}" if row.get(f"{column.key}_tied") else text
+    return f"{TIED} {text}" if row.get(f"{column.key}_tied") else text
 
 
 def _text(value: Any, column: Column) -> str:

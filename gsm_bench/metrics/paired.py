@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gsm_bench.metrics.intervals import CONFIDENCE
 
 DRAWS = 20_000
+NEGLIGIBLE = 1e-18
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,14 @@ def paired_test(
 def mcnemar(gained: int, lost: int) -> float:
     """Exact two-sided p of McNemar's test: of the clips that flip, each goes either way with probability 1/2."""
     flips, fewer = gained + lost, min(gained, lost)
-    logs = [math.lgamma(flips + 1) - math.lgamma(k + 1) - math.lgamma(flips - k + 1) for k in range(fewer + 1)]
-    return min(1.0, 2 * math.fsum(math.exp(log - flips * math.log(2)) for log in logs))
+    log = math.lgamma(flips + 1) - math.lgamma(fewer + 1) - math.lgamma(flips - fewer + 1) - flips * math.log(2)
+    term = total = math.exp(log)  # of exactly `fewer` going one way; then of ever fewer, until they add nothing
+    for k in range(fewer, 0, -1):
+        term *= k / (flips - k + 1)
+        total += term
+        if term < NEGLIGIBLE * total:
+            break
+    return min(1.0, 2 * total)
 
 
 def mcnemar_chi2(gained: int, lost: int) -> float:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.metrics.intervals import CONFIDENCE
 from gsm_bench.metrics.paired import holm, paired_test
+
+if TYPE_CHECKING:
+    from gsm_bench.tables.results import Result
 
 Correct = NDArray[np.int8]
 
@@ -49,3 +53,45 @@ def chance_of_best(rows: Sequence[Correct | None], groups: NDArray[np.int64] | N
 def tied(p: float | None) -> bool:
     """Whether a corrected p leaves a row that cannot be told from the best."""
     return p is not None and p > 1 - CONFIDENCE
+
+
+def chances_of_best(results: Sequence[Result], task: str) -> list[float | None]:
+    """For each result, the corrected p of its top-1 against the best over the same clips; None for that best itself."""
+    chances: list[float | None] = [None] * len(results)
+    for family in _families([at for at, result in enumerate(results) if task in result.accuracy], results):
+        first = results[family[0][0]]
+        rows = [results[at].accuracy[task].correct for at, _ in family]
+        rows = [row if order is None else row[order] for row, (_, order) in zip(rows, family, strict=True)]
+        groups = first.truth.groups if first.truth else None
+        for (at, _), chance in zip(family, chance_of_best(rows, groups), strict=True):
+            chances[at] = chance
+    return chances
+
+
+def _families(places: Sequence[int], results: Sequence[Result]) -> list[list[tuple[int, NDArray[np.int64] | None]]]:
+    """Results over the same clips, each with the order that puts its clips in that of its family's first."""
+    families: list[list[tuple[int, NDArray[np.int64] | None]]] = []
+    for at in places:
+        for family in families:
+            fits, order = _same_clips(results[family[0][0]], results[at])
+            if fits:
+                family.append((at, order))
+                break
+        else:
+            families.append([(at, None)])
+    return families
+
+
+def _same_clips(first: Result, other: Result) -> tuple[bool, NDArray[np.int64] | None]:
+    if first.unverified or other.unverified:
+        labels = [result.truth.labels if result.truth else {} for result in (first, other)]
+        same = labels[0].keys() == labels[1].keys() and all(
+            np.array_equal(labels[0][t], labels[1][t]) for t in labels[0]
+        )
+        return same and first.unverified == other.unverified and first.ids == other.ids, None
+    if first.ids == other.ids:
+        return True, None
+    if len(first.ids) != len(other.ids) or set(first.ids) != set(other.ids):
+        return False, None
+    place = {name: row for row, name in enumerate(other.ids)}
+    return True, np.array([place[name] for name in first.ids])

@@ -10,6 +10,9 @@ Unit = Literal["text", "count", "percent", "points", "p", "giga", "mega", "whole
 """How a raw value is drawn: fractions as percent, differences of fractions as signed points, operations in 1e9,
 parameters in 1e6."""
 
+TIED = "≈"
+"""Beside an accuracy that cannot be told from the best one of its table."""
+
 
 @dataclass(frozen=True)
 class Column:

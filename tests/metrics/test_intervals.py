@@ -110,6 +110,14 @@ def test_clips_without_a_score_are_left_out():
     assert accuracy_interval(correct, groups).groups == 60
 
 
+def test_both_ways_of_drawing_groups_agree(monkeypatch):
+    correct, groups = np.random.default_rng(0).integers(0, 2, 900).astype(np.int8), np.arange(900) // 3
+    one_by_one = clustered_interval(correct, groups)
+    monkeypatch.setattr(intervals, "DEALING", 1)
+    by_kind = clustered_interval(correct, groups)
+    assert (one_by_one.low, one_by_one.high) == pytest.approx((by_kind.low, by_kind.high), abs=0.002)
+
+
 def test_student():
     t = pytest.importorskip("scipy.stats").t
     for freedom in (1, 2, 3, 4, 9, 30, 99, 500):
