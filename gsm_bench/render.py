@@ -30,7 +30,15 @@ def render_all(tables: Sequence[Table], form: str, *, width: int | None = None, 
     if form != "json":
         return "\n\n".join(render(table, form, width=width, colour=colour) for table in tables)
     first, *others = (_document(table) for table in tables)
-    return json.dumps({**first, "tables": {other["name"]: other for other in others}}, indent=1)
+    return json.dumps(
+        {**first, "tables": {_unused(other["name"], others[:at]): other for at, other in enumerate(others)}}, indent=1
+    )
+
+
+def _unused(name: str, before: Sequence[Mapping[str, Any]]) -> str:
+    """A table's name, with a number where earlier ones have it too."""
+    same = sum(other["name"] == name for other in before)
+    return f"{name}-{same + 1}" if same else name
 
 
 def _markdown(table: Table) -> str:
@@ -126,6 +134,8 @@ def _text(value: Any, column: Column) -> str:
             return f"{100 * value:.2f}"
         case "points":
             return f"{100 * value:+.2f}"
+        case "number":
+            return f"{value:.4f}"
         case "p":
             return f"<{SMALLEST_P:.4f}" if value < SMALLEST_P else f"{value:.4f}"
         case "giga":

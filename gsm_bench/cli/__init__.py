@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": ("gsm_bench.cli.evaluate", "Evaluate score files."),
     "search": ("gsm_bench.cli.search", "Which ensemble of a pool is best, for its cost?"),
     "compare": ("gsm_bench.cli.compare", "Is the difference of two results real, and where does it come from?"),
+    "calibrate": ("gsm_bench.cli.calibrate", "Does confidence mean what it says?"),
     "table": ("gsm_bench.cli.table", "Fill a table of the paper from score files."),
     "figure": ("gsm_bench.cli.figure", "Draw a figure from score files."),
     "shapes": ("gsm_bench.cli.shapes", "Make Temporal Shapes, the benchmark that ships with the package."),

@@ -19,6 +19,8 @@ from gsm_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gsm_bench.ensembles.members import OpenMember
 
 
@@ -68,7 +70,7 @@ def command(
     others, other_space = named_members(second, manifest, workspace, dataset, split)
     with open_members([*specs, *others]) as opened:
         truth = found_truth(opened[0].head, manifest, workspace, data)
-        mine, theirs = _labels(first, second)
+        mine, theirs = short_names((first, second)) if first != second else ("first", "second")
         found = compare(
             Side(mine, shared_out(opened[: len(specs)]), space),
             Side(theirs, shared_out(opened[len(specs) :]), other_space),
@@ -83,12 +85,10 @@ def command(
         return INCOMPLETE if _incomplete(opened) else 0
 
 
-def _labels(first: str, second: str) -> tuple[str, str]:
-    """Short names of the two sides: of a file its stem, unless both have the same."""
-    short = [Path(text).stem if text.endswith((".h5", ".hdf5")) else text for text in (first, second)]
-    if short[0] == short[1]:
-        return (first, second) if first != second else ("first", "second")
-    return short[0], short[1]
+def short_names(names: Sequence[str]) -> list[str]:
+    """Names for a table: of a score file its stem, unless two are the same then."""
+    short = [Path(text).stem if text.endswith((".h5", ".hdf5")) else text for text in names]
+    return short if len(set(short)) == len(short) else list(names)
 
 
 def _incomplete(members: list[OpenMember]) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gsm_bench.ensembles.members import MemberSpec, open_members
 from gsm_bench.ensembles.pool import protocols
+from gsm_bench.ensembles.predictions import predict
 from gsm_bench.labels import Truth
 from gsm_bench.scorefile import ScoreHead, open_scores
-from gsm_bench.tables.results import Result, evaluate_members
+from gsm_bench.tables.per_class import confusions_table, per_class_table
+from gsm_bench.tables.results import Result, evaluate_members, frames_text
+from gsm_bench.tables.table import Table
 
 
 def evaluate_file(path: Path, truth_of: Callable[[ScoreHead], Truth]) -> list[Result]:
@@ -23,3 +26,22 @@ def evaluate_file(path: Path, truth_of: Callable[[ScoreHead], Truth]) -> list[Re
         with open_members([MemberSpec(label, path, clips, 1.0)]) as members:
             results.append(evaluate_members(label, members, truth)[0])
     return results
+
+
+def class_tables(
+    path: Path, truth_of: Callable[[ScoreHead], Truth], per_class: bool, confusions: bool, most: int | None
+) -> Iterator[Table]:
+    """A file class by class, in the protocol with most clips: accuracies, and which classes are taken for which."""
+    with open_scores(path) as file:
+        head = file.head
+    truth, label = truth_of(head), str(head.provenance.get("model") or path.stem)
+    with open_members([MemberSpec(label, path, protocols(head)[-1], 1.0)]) as members:
+        for task in (task for task in head.kinds if task in truth.labels):
+            labels = truth.labels[task]
+            answers = predict(members, task, head.kinds[task], labels)
+            names = head.class_names.get(task) or [f"class {n}" for n in range(head.classes_per_task[task])]
+            of = f"{label} {frames_text(head, members[0].views)}{'' if task == 'action' else f', {task}'}"
+            if per_class:
+                yield per_class_table(f"Classes of {of}", answers, labels, names, truth.groups)
+            if confusions:
+                yield confusions_table(f"What {of} takes for what", answers.best, labels, names, most)

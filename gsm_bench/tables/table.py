@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Unit = Literal["text", "count", "percent", "points", "p", "giga", "mega", "whole"]
+Unit = Literal["text", "count", "percent", "points", "p", "number", "giga", "mega", "whole"]
 """How a raw value is drawn: fractions as percent, differences of fractions as signed points, operations in 1e9,
 parameters in 1e6."""
 
