@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import tomlkit
 
-from gsm_bench.entries import Member, ModelEntry, Space
+from gsm_bench.entries import CascadeEntry, Member, ModelEntry, Space
 from gsm_bench.errors import ManifestError
 from gsm_bench.files import write_whole
 from gsm_bench.manifest import LOCAL_FILE, check_model_fits, convert_entry, load_manifest
@@ -36,13 +36,24 @@ def save_ensemble(
     Raises:
         ManifestError: a model that is not registered, or a name that local.toml has already (unless `force`).
     """
-    path = workspace.manifests / LOCAL_FILE
     raw = {"title": title, "members": [_plain_member(member) for member in members], "space": space}
-    convert_entry("ensembles", name, raw, path)
+    return _save_members(workspace, "ensembles", name, raw, force=force)
+
+
+def save_cascade(workspace: Workspace, entry: CascadeEntry, *, force: bool = False) -> Path:
+    """Write a cascade of registered models into local.toml; returns the file; raises as `save_ensemble`."""
+    raw: dict[str, Any] = _without_none(msgspec.to_builtins(entry))
+    del raw["name"]
+    return _save_members(workspace, "cascades", entry.name, raw, force=force)
+
+
+def _save_members(workspace: Workspace, section: str, name: str, raw: Mapping[str, Any], *, force: bool) -> Path:
+    path = workspace.manifests / LOCAL_FILE
+    entry = convert_entry(section, name, raw, path)
     manifest = load_manifest(workspace)
-    for member in members:
+    for member in entry.members:
         manifest.model(member.model)
-    return _save(path, "ensembles", name, raw, force=force)
+    return _save(path, section, name, raw, force=force)
 
 
 def _plain_member(member: Member) -> dict[str, Any]:

@@ -67,9 +67,14 @@ class Split:
 
     def head(self, limit: int) -> Split:
         """The first `limit` clips as a split of their own."""
-        labels = {task: values[:limit] for task, values in self.labels.items()}
-        groups = None if self.groups is None else self.groups[:limit]
-        return replace(self, ids=self.ids[:limit], num_frames=self.num_frames[:limit], labels=labels, groups=groups)
+        return self.take(np.arange(min(limit, len(self))))
+
+    def take(self, rows: NDArray[np.int64]) -> Split:
+        """Some clips, in the order of `rows`, as a split of their own."""
+        ids = tuple(self.ids[row] for row in rows.tolist())
+        labels = {task: values[rows] for task, values in self.labels.items()}
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, ids=ids, num_frames=self.num_frames[rows], labels=labels, groups=groups)
 
 
 def ids_sha256(ids: Sequence[str]) -> str:
