@@ -13,7 +13,7 @@ from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import GsmBenchError, LabelError
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import ScoreHead
-from gsm_bench.splits import Labels, Split, ids_sha256, read_list, read_split
+from gsm_bench.splits import Labels, Split, ids_sha256, read_list, read_split, with_action_labels
 from gsm_bench.workspace import Workspace
 
 
@@ -57,6 +57,7 @@ def truth_for(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: P
         if rows is not None:
             _check_class_names(found, head)
             labels = {task: values[rows] for task, values in found.labels.items()}
+            labels = with_action_labels(labels, head.class_names.get("action", ()))
             return Truth(labels, None if found.groups is None else found.groups[rows])
         tried.append(f"{found.list_path} lists other clips ({len(found):,}, fingerprint {found.sha256[:12]})")
     raise LabelError(
@@ -87,7 +88,7 @@ def _sources(
     listed = head.provenance.get("list_path")
     if listed and Path(listed).is_file():
         yield _Source(entry, split, Path(listed))
-    yield _Source(entry, split, workspace.data / entry.name)
+    yield _Source(entry, split, workspace.data / entry.folder)
 
 
 def _check_class_names(found: Split, head: ScoreHead) -> None:

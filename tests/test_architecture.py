@@ -11,6 +11,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gsm_bench"
 SHARED = {
     "errors",
+    "actions",
+    "layouts",
     "files",
     "workspace",
     "geometry",
@@ -44,6 +46,8 @@ SHARED_ORDER = {
     "geometry": set(),
     "sampling": set(),
     "entries": {"geometry", "errors"},
+    "actions": set(),
+    "layouts": {"entries", "errors", "layouts"},
 }
 FORBIDDEN = {"utils", "helpers", "common", "base"}
 
