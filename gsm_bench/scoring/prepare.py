@@ -59,7 +59,6 @@ def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple
     settings = _settings(request)
     place = _place(request, entry, manifest, workspace)
     entry = _with_counted_classes(entry, place.split)
-    check_classes(entry, place.dataset)
     network = load_network(entry, workspace.checkpoint_path(entry.checkpoint.file), search=workspace.root)
     return _job(request, entry, settings, place, workspace, network.sha256), network
 
@@ -76,6 +75,7 @@ class _Place:
 def _place(request: Request, entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> _Place:
     where, name = manifest.place(entry.dataset, entry.split, request.dataset, request.split)
     dataset = manifest.dataset(where)
+    check_classes(entry, dataset)
     data = request.data or workspace.data / dataset.folder
     split = read_split(dataset, name, data)
     return _Place(dataset, split.head(request.limit) if request.limit else split, data)
