@@ -125,11 +125,13 @@ class SplitEntry:
         clips: how many clips the full split has, where known.
         groups: ``FILE.csv:COLUMN`` beside the list, with an ``id`` column: clips of one group are not independent
             (same video, participant, event), and intervals resample groups instead of clips.
+        overlaps: other ``dataset/split`` names that hold clips of this one, and how many.
     """
 
     lists: Annotated[tuple[str, ...], Meta(min_length=1)]
     clips: Count | None = None
     groups: Annotated[str, Meta(pattern=r"^$|^[^:]+\.csv:[^:]+$")] = ""
+    overlaps: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

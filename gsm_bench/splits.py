@@ -91,16 +91,17 @@ class Split:
 
     def head(self, limit: int) -> Split:
         """The first `limit` clips as a split of their own."""
-        labels = {task: values[:limit] for task, values in self.labels.items()}
-        groups = None if self.groups is None else self.groups[:limit]
-        segments = None if self.segments is None else self.segments.rows(slice(limit))
+        return self.reordered(np.arange(min(limit, len(self))))
+
+    def reordered(self, rows: NDArray[np.int64]) -> Split:
+        """The clips of some rows, in their order, as a split of their own."""
         return replace(
             self,
-            ids=self.ids[:limit],
-            num_frames=self.num_frames[:limit],
-            labels=labels,
-            groups=groups,
-            segments=segments,
+            ids=tuple(self.ids[row] for row in rows),
+            num_frames=self.num_frames[rows],
+            labels={task: values[rows] for task, values in self.labels.items()},
+            groups=None if self.groups is None else self.groups[rows],
+            segments=None if self.segments is None else self.segments.rows(rows),
         )
 
 

@@ -23,6 +23,7 @@ SHARED = {
     "splits",
     "scorefile",
     "labels",
+    "offline",
 }
 # What each room may use beside itself and the shared modules.
 MAY_USE = {

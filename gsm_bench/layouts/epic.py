@@ -73,6 +73,10 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
             where=path,
             fix=f"use {path.with_suffix('.csv').name} of the same repository",
         )
+    if not path.is_file():
+        raise SplitError(
+            "this file of the annotations is not here", where=path, fix="clone the annotations' repository again"
+        )
     rows: list[Row] = list(csv.DictReader(text_lines(path), strict=True))
     absent = [column for column in columns if not rows or column not in rows[0]]
     if absent:
@@ -83,6 +87,41 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
     if short:
         raise SplitError("this row is cut short", where=f"{path}, line {short}", fix="download the file again")
     return rows
+
+
+@dataclass(frozen=True)
+class EpicParts:
+    """The parts of a data set that some metrics look at, as the files beside a list name them.
+
+    Attributes:
+        many_shot: class numbers per task, for actions pairs (verb, noun); EPIC-55.
+        tail: class numbers per task; EPIC-100.
+        unseen: participants that training has not seen; EPIC-100. None where no file says so.
+    """
+
+    many_shot: Mapping[str, Sequence[int] | Sequence[tuple[int, int]]]
+    tail: Mapping[str, Sequence[int]]
+    unseen: frozenset[str] | None
+
+
+def read_parts(layout: str, split: str, directory: Path) -> EpicParts:
+    """The parts of a split; what has no file in the directory is left out."""
+    if layout == "epic-55":
+        names = {task: directory / f"EPIC_many_shot_{task}s.csv" for task in ("verb", "noun", "action")}
+        if not all(path.is_file() for path in names.values()):
+            return EpicParts({}, {}, None)
+        verbs, nouns = (_column(names[task], f"{task}_class") for task in ("verb", "noun"))
+        pairs = list(zip(_column(names["action"], "verb_class"), _column(names["action"], "noun_class"), strict=True))
+        return EpicParts({"verb": verbs, "noun": nouns, "action": pairs}, {}, None)
+    tails = {task: directory / f"EPIC_100_tail_{task}s.csv" for task in ("verb", "noun")}
+    tail = {task: _column(path, task) for task, path in tails.items() if path.is_file()}
+    people = directory / f"EPIC_100_unseen_participant_ids_{split}.csv"
+    unseen = [row["participant_id"] for row in read_table(people, ("participant_id",))] if people.is_file() else None
+    return EpicParts({}, tail if len(tail) == 2 else {}, None if unseen is None else frozenset(unseen))
+
+
+def _column(path: Path, column: str) -> list[int]:
+    return _integers(read_table(path, (column,)), column, path)
 
 
 def training_pairs(path: Path) -> list[tuple[int, int]]:

@@ -29,9 +29,11 @@ class Segments:
     participants: tuple[str, ...]
     starts: NDArray[np.int64]
 
-    def rows(self, rows: slice) -> Segments:
+    def rows(self, rows: NDArray[np.int64]) -> Segments:
         """The segments of some clips."""
-        return Segments(self.videos[rows], self.participants[rows], self.starts[rows])
+        return Segments(
+            tuple(self.videos[row] for row in rows), tuple(self.participants[row] for row in rows), self.starts[rows]
+        )
 
 
 @dataclass(frozen=True)
