@@ -30,6 +30,7 @@ MAY_USE = {
     "metrics": set(),
     "ensembles": {"metrics"},
     "tables": {"metrics", "ensembles"},
+    "submit": {"metrics", "ensembles", "tables"},
     "render": {"tables"},
     "figures": {"tables"},
     "shapes": set(),

@@ -6,8 +6,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
+from gsm_bench.files import file_sha256  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
-from gsm_bench.nets.checkpoint import file_sha256  # noqa: E402
 from gsm_bench.scorefile import content_hash  # noqa: E402
 
 NAMES = ("shapes_tsn_8f", "shapes_8f", "shapes_12f", "shapes_16f", "shapes_24f")
