@@ -21,7 +21,7 @@ from gsm_bench.entries import Space
 from gsm_bench.errors import SubmissionError
 from gsm_bench.files import aside, settle
 from gsm_bench.manifest import Manifest
-from gsm_bench.metrics.top_actions import TopActions
+from gsm_bench.metrics.top_actions import SERVED, TopActions
 from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.splits import Split
 from gsm_bench.submit.answers import Answers, rounded
@@ -94,6 +94,8 @@ def build(source: Source, target: Target, split: Split, manifest: Manifest, opti
         rule = action_rule(members, None)
         if not target.actions:
             rule = ActionRule("verb-noun", why="this server takes verbs and nouns only")
+        elif rule.pairs is not None and len(rule.pairs) < SERVED:
+            rule = ActionRule("verb-noun", why=f"the action head has {len(rule.pairs)} columns, fewer than {SERVED}")
         space = options.space or source.space
         answers = _answers(members, rule, space, target, split.ids)
         meant = _reordered(replace(answers, sls=sls), rows)
