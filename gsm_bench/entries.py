@@ -150,11 +150,13 @@ class SplitEntry:
         clips: how many clips the full split has, where known.
         groups: ``FILE.csv:COLUMN`` beside the list, with an ``id`` column: clips of one group are not independent
             (same video, participant, event), and intervals resample groups instead of clips.
+        overlaps: other ``dataset/split`` names that hold clips of this one, and how many.
     """
 
     lists: Annotated[tuple[str, ...], Meta(min_length=1)]
     clips: Count | None = None
     groups: Annotated[str, Meta(pattern=r"^$|^[^:]+\.csv:[^:]+$")] = ""
+    overlaps: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -165,14 +167,15 @@ class DatasetEntry:
         layout: how its lists are read.
         classes: C, or one C per task.
         class_order: see `ModelEntry`.
-        frame_pattern: path of a frame below the frame root, from ``{id}`` and ``{frame}``.
+        frame_pattern: path of a frame below the frame root, from ``{id}``, ``{video}``, ``{participant}`` and ``{frame}``.
         frame_roots: folders below the data directory where frames are looked for, in order.
         class_files: files with the class names, in the order in which they are looked for.
+        data: its directory in the workspace's data/, where that has another name.
     """
 
     name: str
     title: str
-    layout: Literal["something-v1", "diving48", "list", "epic-55", "epic-100"]
+    layout: Literal["something-v1", "diving48", "list", "epic-55", "epic-100", "verb-noun"]
     classes: Count | dict[str, int]
     class_order: Literal["alphabetical", "file"]
     frame_pattern: str
@@ -181,6 +184,12 @@ class DatasetEntry:
     class_files: tuple[str, ...] = ()
     url: str = ""
     notes: str = ""
+    data: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Its directory in the workspace's data/."""
+        return self.data or self.name
 
     @property
     def tasks(self) -> dict[str, int]:
@@ -195,21 +204,34 @@ class DatasetEntry:
 
 @dataclass(frozen=True)
 class RowEntry:
-    """One row of a table: a model with its clips, or an ensemble."""
+    """One row of a table: a model with its clips, an ensemble, or what others printed.
+
+    Attributes:
+        printed: accuracies in percent that a paper prints, by column.
+    """
 
     label: str
     model: str | None = None
     clips: Count = 1
     ensemble: str | None = None
+    pretraining: str = ""
+    printed: Mapping[str, Percent] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TableEntry:
-    """A table of the paper; `blocks` are separated by rules."""
+    """A table of the paper; `blocks` are separated by rules.
+
+    Attributes:
+        form: ``accuracy``, one split with cost and top-1/5; or ``verb-noun-action``, top-1 of three tasks on `splits`.
+        splits: the splits side by side, for the second form.
+    """
 
     name: str
     title: str
     dataset: str
     split: str
     blocks: tuple[tuple[RowEntry, ...], ...]
+    form: Literal["accuracy", "verb-noun-action"] = "accuracy"
+    splits: tuple[str, ...] = ()
     notes: str = ""

@@ -11,6 +11,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gsm_bench"
 SHARED = {
     "errors",
+    "actions",
+    "layouts",
     "files",
     "workspace",
     "geometry",
@@ -22,12 +24,14 @@ SHARED = {
     "scorefile",
     "signatures",
     "labels",
+    "offline",
 }
 # What each room may use beside itself and the shared modules.
 MAY_USE = {
     "metrics": set(),
     "ensembles": {"metrics"},
     "tables": {"metrics", "ensembles"},
+    "submit": {"metrics", "ensembles", "tables"},
     "render": {"tables"},
     "figures": {"tables"},
     "shapes": set(),
@@ -45,6 +49,8 @@ SHARED_ORDER = {
     "geometry": set(),
     "sampling": set(),
     "entries": {"geometry", "errors"},
+    "actions": set(),
+    "layouts": {"entries", "errors", "layouts"},
 }
 FORBIDDEN = {"utils", "helpers", "common", "base"}
 

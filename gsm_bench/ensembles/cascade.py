@@ -18,7 +18,7 @@ from gsm_bench.ensembles.fuse import fuse_blocks, log_softmax, weighted_mean
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.ensembles.pool import Choice
 from gsm_bench.entries import Rule, Space
-from gsm_bench.metrics.topk import label_ranks
+from gsm_bench.metrics.topk import BEYOND, label_ranks
 from gsm_bench.scorefile import NOT_SCORED
 
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -80,10 +80,10 @@ def sureness(scores: NDArray[np.float64], space: Space, rule: Rule) -> NDArray[n
     if rule == "entropy":
         logs = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
         entropy = -(probabilities * logs).sum(axis=1)
-        return np.clip(1 - entropy / math.log(max(2, scores.shape[1])), 0, 1)
+        return np.asarray(np.clip(1 - entropy / math.log(max(2, scores.shape[1])), 0, 1))
     best = np.sort(probabilities, axis=1)[:, -2:] if scores.shape[1] > 1 else probabilities
     values = best[:, -1] - best[:, 0] if rule == "margin" and scores.shape[1] > 1 else best[:, -1]
-    return np.clip(values, 0, 1)
+    return np.asarray(np.clip(values, 0, 1))
 
 
 def goes_on(sure: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
@@ -101,7 +101,7 @@ def stages_of(
     members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer], choices: Sequence[Choice]
 ) -> Stages:
     """Run every member on every clip, once; all settings are simulated from this."""
-    scored = np.logical_and.reduce([member.status != NOT_SCORED for member in members]) & (labels >= 0)
+    scored = np.logical_and.reduce([member.status != NOT_SCORED for member in members]) & (labels != -1)
     rows = np.flatnonzero(scored)
     weights = [member.spec.weight for member in members]
     ranks = np.empty((len(members), len(labels)), np.int64)
@@ -110,7 +110,9 @@ def stages_of(
         kept = np.flatnonzero(scored[block.rows])
         for stage in range(len(members)):
             mean = running_mean([scores[kept] for scores in block.member_scores[: stage + 1]], weights[: stage + 1])
-            ranks[stage, block.start + kept] = label_ranks(mean, labels[block.rows][kept])
+            wanted = labels[block.rows][kept]
+            places = label_ranks(mean, np.maximum(wanted, 0))
+            ranks[stage, block.start + kept] = np.where(wanted < 0, BEYOND, places)
             for rule in RULES:
                 sure[rule][stage, block.start + kept] = sureness(mean, space, rule)
     macs = np.cumsum([math.nan if choice.macs is None else float(choice.macs) for choice in choices])
@@ -129,11 +131,11 @@ def simulate(stages: Stages, setting: Setting) -> Simulated:
 
 def settings_of(stages: Stages, rules: Sequence[Rule] = RULES, steps: int = QUANTILES) -> list[Setting]:
     """Settings with one threshold for all stages, from the first member alone to all members for every clip."""
-    found = []
+    found: list[Setting] = []
     for rule in rules:
         inner = np.quantile(stages.sureness[rule][0], np.arange(1, steps) / steps) if len(stages.rows) else []
-        for threshold in dict.fromkeys((0.0, *map(float, inner), 1.0)):
-            found.append(Setting(rule, (threshold,) * (len(stages.ranks) - 1)))
+        thresholds = dict.fromkeys((0.0, *map(float, inner), 1.0))
+        found += [Setting(rule, (threshold,) * (len(stages.ranks) - 1)) for threshold in thresholds]
     return found
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.actions import NO_COLUMN
 from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.entries import Space
-from gsm_bench.metrics.topk import label_ranks
+from gsm_bench.metrics.topk import BEYOND, label_ranks
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Predictions:
 
     Attributes:
         best: int64 [N], the best class, the lower index of two equals; -1 not scored.
-        ranks: int64 [N], the place of the label from 0; -1 without a score or a label.
+        ranks: int64 [N], the place of the label from 0, beyond all for a class without a column; -1 without a score
+            or a label.
     """
 
     best: NDArray[np.int64]
@@ -38,6 +40,7 @@ def predict(members: Sequence[OpenMember], task: str, space: Space, labels: NDAr
     for block in fuse_blocks(members, task, space):
         scored = np.flatnonzero(block.scored)
         best[block.start + scored] = block.scores[scored].argmax(axis=1)
+        ranks[block.start + scored[labels[block.start + scored] == NO_COLUMN]] = BEYOND
         known = scored[labels[block.start + scored] >= 0]
         ranks[block.start + known] = label_ranks(block.scores[known], labels[block.start + known])
     return Predictions(best, ranks)

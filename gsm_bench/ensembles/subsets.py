@@ -97,12 +97,12 @@ def count_subsets(
     """Hits of every subset of open members at equal weights, over the clips that all of them have scored.
 
     Args:
-        labels: int [N], -1 unknown.
+        labels: int [N], -1 unknown, other negative ones of a class that the scores have no column for.
         folds: int64 [N], the fold that each clip is counted in.
         progress: called with rows done and rows in all.
     """
     nodes, subsets = walk([str(member.spec.path) for member in members])
-    scored = np.logical_and.reduce([member.status != NOT_SCORED for member in members]) & (labels >= 0)
+    scored = np.logical_and.reduce([member.status != NOT_SCORED for member in members]) & (labels != -1)
     count = int(folds.max()) + 1
     hits = {k: np.zeros((count, len(nodes)), np.int64) for k in KS}
     classes = members[0].head.classes_per_task[task]
@@ -114,7 +114,7 @@ def count_subsets(
     def count_rows(start: int) -> None:
         nonlocal done
         rows = slice(start, min(start + size, len(labels)))
-        kept = scored[rows]
+        kept = scored[rows] & (labels[rows] >= 0)  # a class without a column is right in no subset
         with reading:
             means = [member_mean(member, task, space, rows) for member in members]
         for member, mean in zip(members, means, strict=True):
