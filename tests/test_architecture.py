@@ -125,6 +125,10 @@ def loaded_by(arguments, cwd):
         "evaluate scores/toy/val/a.h5",
         "ensemble --members scores/toy/val/a.h5,scores/toy/val/a.h5",
         "table 4 --partial",
+        "table 6 --partial",
+        "evaluate --definitions",
+        "submit epic100 --help",
+        "submit log",
     ],
 )
 def test_light_commands_never_load_torch(command, workspace, toy_labels, save_scores):
