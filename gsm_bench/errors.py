@@ -64,3 +64,11 @@ class MissingScoresError(GsmBenchError):
 
 class LabelError(GsmBenchError):
     """Labels are missing or do not belong to the scores."""
+
+
+class DumpError(GsmBenchError):
+    """Somebody else's score dump is missing, unsafe, damaged or of no known layout."""
+
+
+class ExportError(GsmBenchError):
+    """Scores cannot be written in the format that was asked for."""

@@ -17,12 +17,14 @@ HEAVY_PACKAGES = {
     "PIL": "score",
     "safetensors": "score",
     "matplotlib": "figures",
+    "pyarrow": "parquet",
 }
 COMMANDS = {
     "models": ("gsm_bench.cli.models", "List, show, check and add models."),
     "score": ("gsm_bench.cli.score", "Score a split with a model."),
     "ensemble": ("gsm_bench.cli.ensemble", "Fuse models and evaluate the ensemble."),
     "evaluate": ("gsm_bench.cli.evaluate", "Evaluate score files."),
+    "import": ("gsm_bench.cli.imports", "Make a score file of somebody else's score dump."),
     "table": ("gsm_bench.cli.table", "Fill a table of the paper from score files."),
     "figure": ("gsm_bench.cli.figure", "Draw a figure from score files."),
     "shapes": ("gsm_bench.cli.shapes", "Make Temporal Shapes, the benchmark that ships with the package."),
