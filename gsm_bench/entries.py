@@ -125,11 +125,13 @@ class SplitEntry:
         clips: how many clips the full split has, where known.
         groups: ``FILE.csv:COLUMN`` beside the list, with an ``id`` column: clips of one group are not independent
             (same video, participant, event), and intervals resample groups instead of clips.
+        overlaps: other ``dataset/split`` names that hold clips of this one, and how many.
     """
 
     lists: Annotated[tuple[str, ...], Meta(min_length=1)]
     clips: Count | None = None
     groups: Annotated[str, Meta(pattern=r"^$|^[^:]+\.csv:[^:]+$")] = ""
+    overlaps: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,14 +142,15 @@ class DatasetEntry:
         layout: how its lists are read.
         classes: C, or one C per task.
         class_order: see `ModelEntry`.
-        frame_pattern: path of a frame below the frame root, from ``{id}`` and ``{frame}``.
+        frame_pattern: path of a frame below the frame root, from ``{id}``, ``{video}``, ``{participant}`` and ``{frame}``.
         frame_roots: folders below the data directory where frames are looked for, in order.
         class_files: files with the class names, in the order in which they are looked for.
+        data: its directory in the workspace's data/, where that has another name.
     """
 
     name: str
     title: str
-    layout: Literal["something-v1", "diving48", "list", "epic-55", "epic-100"]
+    layout: Literal["something-v1", "diving48", "list", "epic-55", "epic-100", "verb-noun"]
     classes: Count | dict[str, int]
     class_order: Literal["alphabetical", "file"]
     frame_pattern: str
@@ -156,6 +159,12 @@ class DatasetEntry:
     class_files: tuple[str, ...] = ()
     url: str = ""
     notes: str = ""
+    data: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Its directory in the workspace's data/."""
+        return self.data or self.name
 
     @property
     def tasks(self) -> dict[str, int]:

@@ -66,6 +66,14 @@ class LabelError(GsmBenchError):
     """Labels are missing or do not belong to the scores."""
 
 
+class LeakError(GsmBenchError):
+    """A model was trained on clips that it is to be measured on."""
+
+
+class SubmissionError(GsmBenchError):
+    """Scores cannot become a server's file, or such a file is not what the server takes."""
+
+
 class DumpError(GsmBenchError):
     """Somebody else's score dump is missing, unsafe, damaged or of no known layout."""
 

@@ -13,7 +13,7 @@ from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import GsmBenchError, LabelError
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import ScoreHead
-from gsm_bench.splits import Labels, Split, ids_sha256, read_list, read_split
+from gsm_bench.splits import Labels, Split, ids_sha256, read_list, read_split, with_action_labels
 from gsm_bench.workspace import Workspace
 
 
@@ -24,10 +24,14 @@ class Truth:
     Attributes:
         labels: int32 [N] per task, in the rows of the file; empty for a split without labels, as test splits are.
         groups: int64 [N], equal for clips that are not independent, or None.
+        split: the split that they were found in, its clips in the rows of the file; None for labels of an import.
+        dataset: the data set of the split.
     """
 
     labels: dict[str, Labels]
     groups: NDArray[np.int64] | None = None
+    split: Split | None = None
+    dataset: DatasetEntry | None = None
 
 
 def truth_for(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None = None) -> Truth:
@@ -47,7 +51,8 @@ def truth_for(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: P
             "this score file does not say which split it belongs to", fix="its provenance needs dataset and split"
         )
     tried = []
-    for source in _sources(head, manifest.dataset(dataset), split, workspace, data):
+    entry = manifest.dataset(dataset)
+    for source in _sources(head, entry, split, workspace, data):
         try:
             found = source()
         except GsmBenchError as error:
@@ -56,8 +61,9 @@ def truth_for(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: P
         rows = _rows_of(found, head)
         if rows is not None:
             _check_class_names(found, head)
-            labels = {task: values[rows] for task, values in found.labels.items()}
-            return Truth(labels, None if found.groups is None else found.groups[rows])
+            found = found.reordered(rows)
+            labels = with_action_labels(found.labels, head.class_names.get("action", ()))
+            return Truth(labels, found.groups, found, entry)
         tried.append(f"{found.list_path} lists other clips ({len(found):,}, fingerprint {found.sha256[:12]})")
     raise LabelError(
         f"no labels of {dataset}/{split} belong to these {len(head):,} clips (fingerprint {ids_sha256(head.ids)[:12]})",
@@ -87,7 +93,7 @@ def _sources(
     listed = head.provenance.get("list_path")
     if listed and Path(listed).is_file():
         yield _Source(entry, split, Path(listed))
-    yield _Source(entry, split, workspace.data / entry.name)
+    yield _Source(entry, split, workspace.data / entry.folder)
 
 
 def _check_class_names(found: Split, head: ScoreHead) -> None:

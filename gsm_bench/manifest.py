@@ -260,7 +260,7 @@ def _check_frame_pattern(entry: DatasetEntry, key: str, path: Path) -> None:
     try:
         folder, slash, file = entry.frame_pattern.rpartition("/")
         file.format(frame=1, id="a")
-        folder.format(id="a", participant="a", video="a")
+        folder.format(id="a", video="a", participant="a")
         fits = bool(slash) and "{" in folder and "{frame" in file
     except (KeyError, ValueError, IndexError):
         fits = False

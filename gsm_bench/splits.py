@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.actions import action_columns, are_pairs, parse_pairs
 from gsm_bench.entries import DatasetEntry, SplitEntry
 from gsm_bench.errors import SplitError
+from gsm_bench.layouts import READERS
+from gsm_bench.layouts.rows import ListRows, Segments, first_existing
 
 Labels = NDArray[np.int32]
 MOST_FRAMES = 100_000_000
@@ -23,11 +24,27 @@ MOST_FRAMES = 100_000_000
 
 @dataclass(frozen=True)
 class Clip:
-    """One video of a split: its id, the number of frames its list gives (0 if none), and its place in the split."""
+    """One clip of a split: a video, or a segment of one.
+
+    Attributes:
+        id: its own, unique in the split.
+        num_frames: n as its list gives it, 0 if it does not.
+        row: its place in the split.
+        video, participant: the video that holds it and who recorded it; empty where the clip is a video of its own.
+        start: number in the video of the clip's first frame: frame i of the clip is number start + i - 1.
+    """
 
     id: str
     num_frames: int
     row: int
+    video: str = ""
+    participant: str = ""
+    start: int = 1
+
+    @property
+    def container(self) -> str:
+        """The name of the video that holds its frames."""
+        return self.video or self.id
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,7 @@ class Split:
         list_path: the file that the clips were read from.
         full_size: clips of the complete split where that is known.
         groups: int64 [N], equal for clips that are not independent; None where every clip stands alone.
+        segments: where the clips lie in longer videos; None where each is a video of its own.
     """
 
     dataset: str
@@ -53,6 +71,7 @@ class Split:
     list_path: Path
     full_size: int | None = None
     groups: NDArray[np.int64] | None = None
+    segments: Segments | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -63,13 +82,27 @@ class Split:
         return ids_sha256(self.ids)
 
     def clip(self, row: int) -> Clip:
-        return Clip(self.ids[row], int(self.num_frames[row]), row)
+        frames, segments = int(self.num_frames[row]), self.segments
+        if segments is None:
+            return Clip(self.ids[row], frames, row)
+        return Clip(
+            self.ids[row], frames, row, segments.videos[row], segments.participants[row], int(segments.starts[row])
+        )
 
     def head(self, limit: int) -> Split:
         """The first `limit` clips as a split of their own."""
-        labels = {task: values[:limit] for task, values in self.labels.items()}
-        groups = None if self.groups is None else self.groups[:limit]
-        return replace(self, ids=self.ids[:limit], num_frames=self.num_frames[:limit], labels=labels, groups=groups)
+        return self.reordered(np.arange(min(limit, len(self))))
+
+    def reordered(self, rows: NDArray[np.int64]) -> Split:
+        """The clips of some rows, in their order, as a split of their own."""
+        return replace(
+            self,
+            ids=tuple(self.ids[row] for row in rows),
+            num_frames=self.num_frames[rows],
+            labels={task: values[rows] for task, values in self.labels.items()},
+            groups=None if self.groups is None else self.groups[rows],
+            segments=None if self.segments is None else self.segments.rows(rows),
+        )
 
 
 def ids_sha256(ids: Sequence[str]) -> str:
@@ -90,7 +123,7 @@ def read_split(entry: DatasetEntry, split: str, data: Path) -> Split:
             where=data,
             fix="give its place with --data DIR, or link it there",
         )
-    path = _first_existing(data, wanted.lists)
+    path = first_existing(data, wanted.lists) or _pickled(data, wanted.lists)
     if path is None:
         raise SplitError(
             f"no list of {entry.name}/{split} in this directory; looked for {', '.join(wanted.lists)}",
@@ -109,42 +142,52 @@ def read_list(entry: DatasetEntry, split: str, path: Path) -> Split:
             where=path,
             fix="use another data set",
         )
-    ids, num_frames, raw_labels, names = reader(entry, path)
-    if not ids:
+    rows = reader(entry, path)
+    if not rows.ids:
         raise SplitError("this list is empty", where=path, fix="a row is: <id> <frames> <class>")
-    _refuse_duplicates(ids, path)
-    if max(num_frames) > MOST_FRAMES:
+    _refuse_duplicates(rows.ids, path)
+    if max(rows.num_frames) > MOST_FRAMES:
         raise SplitError(
-            f"{max(num_frames):,} frames in one clip", where=path, fix="the second column is the number of frames"
+            f"{max(rows.num_frames):,} frames in one clip", where=path, fix="the second column is the number of frames"
         )
-    labels = {} if raw_labels is None else {"action": _checked_labels(raw_labels, entry.tasks["action"], ids, path)}
     return Split(
         dataset=entry.name,
         name=split,
-        ids=tuple(ids),
-        num_frames=np.asarray(num_frames, dtype=np.int64),
-        labels=labels,
-        class_names={"action": names} if names else {},
+        ids=tuple(rows.ids),
+        num_frames=np.asarray(rows.num_frames, dtype=np.int64),
+        labels=_labels(entry, rows, path),
+        class_names=dict(rows.class_names),
         list_path=path,
         full_size=_split_entry(entry, split).clips,
-        groups=_groups(_split_entry(entry, split), ids, path.parent),
+        groups=_groups(_split_entry(entry, split), rows, path.parent),
+        segments=rows.segments,
     )
 
 
-def frame_root(entry: DatasetEntry, data: Path, first_id: str) -> Path:
+def with_action_labels(labels: Mapping[str, Labels], action_names: Sequence[str]) -> dict[str, Labels]:
+    """Labels per task with those of actions, which follow from verb and noun where actions are pairs of them."""
+    if {"verb", "noun"} <= labels.keys() and are_pairs(action_names):
+        return {**labels, "action": action_columns(parse_pairs(action_names), labels["verb"], labels["noun"])}
+    return dict(labels)
+
+
+def frame_root(entry: DatasetEntry, data: Path, first: Clip) -> Path:
     """The folder below `data` that holds the clips' frame folders.
 
     Raises:
-        SplitError: none of the entry's folders holds a folder for `first_id`.
+        SplitError: none of the entry's folders holds the frames of the `first` clip, or is there at all.
     """
+    folder = entry.frame_pattern.rpartition("/")[0].format(
+        id=first.id, video=first.container, participant=first.participant
+    )
     for candidate in entry.frame_roots:
-        if _is_folder(data / candidate / entry.frame_pattern.split("/")[0].format(id=first_id)):
+        if _is_folder(data / candidate / folder):
             return data / candidate
     for candidate in entry.frame_roots:  # the first clip may be the missing one
         if candidate != "." and (data / candidate).is_dir():
             return data / candidate
     raise SplitError(
-        f"no frames of {entry.name} here: no folder {first_id!r} in {', '.join(entry.frame_roots)}",
+        f"no frames of {entry.name} here: no folder {folder!r} in {', '.join(entry.frame_roots)}",
         where=data,
         fix=f"frames are {entry.frame_pattern} below one of these folders; frame_roots and frame_pattern of the data set's entry say so",
     )
@@ -157,156 +200,45 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-Rows = tuple[list[str], list[int], list[int] | None, tuple[str, ...]]
+def _labels(entry: DatasetEntry, rows: ListRows, path: Path) -> dict[str, Labels]:
+    labels = {task: _checked_labels(values, entry.tasks[task], rows.ids, path) for task, values in rows.labels.items()}
+    return with_action_labels(labels, rows.class_names.get("action", ()))
 
 
-def _read_something_v1(entry: DatasetEntry, path: Path) -> Rows:
-    if path.suffix != ".csv":
-        return _read_plain(entry, path)
-    names = _class_names(entry, path.parent)
-    rows = [row for row in csv.reader(_lines(path), delimiter=";") if row]
-    ids = [row[0] for row in rows]
-    if all(len(row) == 1 for row in rows):
-        return ids, [0] * len(ids), None, names
-    if not names:
-        raise SplitError(
-            "the class names that this list refers to are missing",
-            where=path.parent,
-            fix=f"put one of {', '.join(entry.class_files)} beside the list",
-        )
-    place = {name: index for index, name in enumerate(names)}
-    for line, row in enumerate(rows, start=1):
-        if len(row) != 2 or row[1] not in place:
-            found = row[1] if len(row) > 1 else "nothing"
-            raise SplitError(
-                f"{found!r} is not one of the {len(names)} class names",
-                where=f"{path}, line {line}",
-                fix="use the label file of the same release",
-            )
-    return ids, [0] * len(ids), [place[row[1]] for row in rows], names
+def _groups(entry: SplitEntry, rows: ListRows, directory: Path) -> NDArray[np.int64] | None:
+    """Group numbers [N] of the clips, or None where the split has no groups or their file is not there.
 
-
-def _read_diving48(entry: DatasetEntry, path: Path) -> Rows:
-    if path.suffix != ".json":
-        return _read_plain(entry, path)
-    rows = _load_json(path)
-    try:
-        ids = [str(row["vid_name"]) for row in rows]
-        labels = [int(row["label"]) for row in rows] if all("label" in row for row in rows) else None
-    except (TypeError, KeyError, ValueError) as error:
-        raise SplitError(
-            f"this is not a Diving48 list: {error!r}", where=path, fix="it is a list of {vid_name, label, ..}"
-        ) from error
-    return ids, [0] * len(ids), labels, _class_names(entry, path.parent)
-
-
-def _read_plain(entry: DatasetEntry, path: Path) -> Rows:
-    """Rows ``<id> <frames> <class>``, ``<id> <frames>`` or ``<id>``, separated by single spaces."""
-    lines = [line for line in _lines(path) if line]
-    if not lines:
-        raise SplitError("this list is empty", where=path, fix="a row is: <id> <frames> <class>")
-    columns = min(len(lines[0].split(" ")), 3)
-    ids, num_frames, labels = [], [], []
-    for number, line in enumerate(lines, start=1):
-        fields = line.rsplit(" ", columns - 1)
-        if (
-            len(fields) != columns
-            or not all(field.isdecimal() for field in fields[1:])
-            or (columns > 1 and int(fields[1]) < 1)
-        ):
-            expected = ("<id>", "<id> <frames>", "<id> <frames> <class>")[columns - 1]
-            raise SplitError(
-                f"expected {expected}, as in line 1, not {line!r}", where=f"{path}, line {number}", fix="mend the line"
-            )
-        ids.append(fields[0])
-        num_frames.append(int(fields[1]) if columns > 1 else 0)
-        labels.append(int(fields[2]) if columns > 2 else -1)
-    return ids, num_frames, labels if columns > 2 else None, _class_names(entry, path.parent)
-
-
-READERS: dict[str, Callable[[DatasetEntry, Path], Rows]] = {
-    "something-v1": _read_something_v1,
-    "diving48": _read_diving48,
-    "list": _read_plain,
-}
-
-
-def _groups(entry: SplitEntry, ids: list[str], directory: Path) -> NDArray[np.int64] | None:
-    """Group numbers [N] of the clips, or None where the split has no groups or their file is not there."""
+    Segments of one video are a group unless the entry names another column.
+    """
+    if not entry.groups and rows.segments is not None:
+        return np.unique(rows.segments.videos, return_inverse=True)[1].astype(np.int64)
+    ids = rows.ids
     name, _, column = entry.groups.partition(":")
     path = directory / name
     if not name or not path.is_file():
         return None
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"id", column} <= rows[0].keys():
+        table = list(csv.DictReader(file))
+    if not table or not {"id", column} <= table[0].keys():
         raise SplitError(
             f"this file has no columns id and {column}", where=path, fix="correct `groups` of the data set's entry"
         )
-    group_of = {row["id"]: row[column] for row in rows}
+    group_of = {row["id"]: row[column] for row in table}
     missing = next((name for name in ids if name not in group_of), None)
     if missing is not None:
         raise SplitError(f"clip {missing!r} has no {column} here", where=path, fix="use the file of the same release")
     return np.unique([group_of[name] for name in ids], return_inverse=True)[1].astype(np.int64)
 
 
-def _class_names(entry: DatasetEntry, directory: Path) -> tuple[str, ...]:
-    """The class names in column order, or none where no class file lies beside the list."""
-    path = _first_existing(directory, entry.class_files)
-    if path is None:
-        return ()
-    if path.suffix == ".json":
-        names = ["+".join(map(str, row)) if isinstance(row, list) else str(row) for row in _load_json(path)]
-    else:
-        names = [line for line in _lines(path) if line]
-    if entry.class_order == "alphabetical":
-        names = _sorted_names(names, path)
-    classes = entry.tasks["action"]
-    if len(names) != classes or len(set(names)) != classes:
-        raise SplitError(
-            f"{len(set(names))} different class names where {entry.name} has {classes}",
-            where=path,
-            fix="use the class file of this data set, or correct `classes` of its entry",
-        )
-    return tuple(names)
-
-
-def _sorted_names(names: list[str], path: Path) -> list[str]:
-    if path.name == "category.txt" and names != sorted(names):
-        line = next(at for at, pair in enumerate(zip(names, sorted(names), strict=True), start=1) if pair[0] != pair[1])
-        raise SplitError(
-            "the class names are not in alphabetical order, so the class numbers of the lists beside it mean other classes",
-            where=f"{path}, line {line}",
-            fix="use lists made with sorted names, or an entry with class_order = 'file'",
-        )
-    return sorted(names)
-
-
-def _lines(path: Path) -> Iterable[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise SplitError("this list is not a text file", where=path, fix="give a UTF-8 text file") from error
-
-
-def _load_json(path: Path) -> list[Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise SplitError(f"this is not valid JSON: {error}", where=path, fix="download it again") from error
-    if not isinstance(document, list):
-        raise SplitError("this JSON file is not a list", where=path, fix="use the file of the data set's release")
-    return document
-
-
-def _first_existing(directory: Path, names: Sequence[str]) -> Path | None:
-    return next((directory / name for name in names if (directory / name).is_file()), None)
-
-
 def _split_entry(entry: DatasetEntry, split: str) -> SplitEntry:
     if split not in entry.splits:
         raise SplitError(f"{entry.name} has no split {split!r}", fix=f"--split is one of {', '.join(entry.splits)}")
     return entry.splits[split]
+
+
+def _pickled(data: Path, names: Sequence[str]) -> Path | None:
+    """The pandas pickle of a list that is not there as csv, so that its reader can say so."""
+    return first_existing(data, [str(Path(name).with_suffix(".pkl")) for name in names if name.endswith(".csv")])
 
 
 def _refuse_duplicates(ids: list[str], path: Path) -> None:
@@ -323,7 +255,7 @@ def _refuse_duplicates(ids: list[str], path: Path) -> None:
         seen.add(name)
 
 
-def _checked_labels(labels: list[int], classes: int, ids: list[str], path: Path) -> Labels:
+def _checked_labels(labels: Sequence[int], classes: int, ids: list[str], path: Path) -> Labels:
     row = next((row for row, label in enumerate(labels) if not 0 <= label < classes), None)
     if row is not None:
         raise SplitError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -87,6 +88,19 @@ class Ran:
 @pytest.fixture
 def reference() -> Path:
     return REFERENCE
+
+
+def shared_real() -> Path:
+    """Files that others made, which are never part of this project: $GSMBENCH_SHARED/real, or ../shared/real."""
+    beside = Path(__file__).parent.parent.parent / "shared"
+    return Path(os.environ.get("GSMBENCH_SHARED", beside)) / "real"
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    if not shared_real().is_dir():
+        pytest.skip("the organisers' files are not here: set GSMBENCH_SHARED")
+    return shared_real()
 
 
 def reference_module(name: str) -> ModuleType:

@@ -11,6 +11,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gsm_bench"
 SHARED = {
     "errors",
+    "actions",
+    "layouts",
     "files",
     "workspace",
     "geometry",
@@ -21,6 +23,7 @@ SHARED = {
     "splits",
     "scorefile",
     "labels",
+    "offline",
 }
 # What each room may use beside itself and the shared modules.
 MAY_USE = {
@@ -46,6 +49,8 @@ SHARED_ORDER = {
     "geometry": set(),
     "sampling": set(),
     "entries": {"geometry", "errors"},
+    "actions": set(),
+    "layouts": {"entries", "errors", "layouts"},
 }
 FORBIDDEN = {"utils", "helpers", "common", "base"}
 

@@ -11,8 +11,10 @@ from gsm_bench.cli.evaluate import found_truth
 from gsm_bench.cli.options import (
     INCOMPLETE,
     PATH,
+    actions_option,
     data_option,
     format_option,
+    leak_option,
     print_table,
     registry,
     say,
@@ -21,6 +23,7 @@ from gsm_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from gsm_bench.ensembles.actions import ActionSource
     from gsm_bench.entries import Space
 
 
@@ -42,13 +45,15 @@ if TYPE_CHECKING:
 @click.option(
     "--explain", is_flag=True, help="Say what is averaged: members, views, frame numbers, formula. Needs no scores."
 )
+@actions_option
+@leak_option
 @split_options
 @data_option
 @format_option
 @workspace_option
 def command(
     name: str | None, members: str | None, weights: str | None, space: Space | None, out: Path | None, force: bool,
-    explain: bool, dataset: str | None, split: str | None, data: Path | None, form: str,
+    explain: bool, actions: ActionSource | None, allow_leak: bool, dataset: str | None, split: str | None, data: Path | None, form: str,
 ) -> int:  # fmt: skip
     """Average the scores of several models, clip by clip, and evaluate the result beside its members.
 
@@ -56,8 +61,10 @@ def command(
     Example:
       gsmbench ensemble --members inv3_8f@2,inv3_12f --weights 2,1
     """
+    from gsm_bench.ensembles.actions import SOURCE_WORDS, rule_for
     from gsm_bench.ensembles.fuse import conversions, fusion_space
-    from gsm_bench.ensembles.members import open_members, parse_members, reweighted, specs_of_entry
+    from gsm_bench.ensembles.leaks import find_leaks, refuse_leaks, split_name
+    from gsm_bench.ensembles.members import common_tasks, open_members, parse_members, reweighted, specs_of_entry
     from gsm_bench.tables.results import evaluate_members, results_table
 
     if (name is None) == (members is None):
@@ -81,11 +88,16 @@ def command(
         return 0
     with open_members(specs) as opened:
         head = opened[0].head
-        spaces = {task: fusion_space(opened, task, space) for task in head.kinds}
+        spaces = {task: fusion_space(opened, task, space) for task in common_tasks(opened)}
         for line in dict.fromkeys(line for task in spaces for line in conversions(opened, task, spaces[task])):
             say(f"note: {line}")
+        for line in refuse_leaks(find_leaks(opened, manifest), split_name(head), allowed=allow_leak):
+            say(f"leak: {line}")
         truth = found_truth(head, manifest, workspace, data)
-        whole, singles = evaluate_members(title, opened, truth, space, published)
+        rule = rule_for(opened, truth, actions)
+        if rule is not None:
+            say(f"note: actions {SOURCE_WORDS[rule.source]} ({rule.why})")
+        whole, singles = evaluate_members(title, opened, truth, space, published, rule)
         if out:
             from gsm_bench.ensembles.write import write_fused
 

@@ -10,6 +10,7 @@ import click
 from gsm_bench.cli.options import (
     INCOMPLETE,
     PATH,
+    actions_option,
     data_option,
     format_option,
     print_table,
@@ -19,6 +20,7 @@ from gsm_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from gsm_bench.ensembles.actions import ActionSource
     from gsm_bench.labels import Truth
     from gsm_bench.manifest import Manifest
     from gsm_bench.scorefile import ScoreHead
@@ -26,24 +28,72 @@ if TYPE_CHECKING:
 
 
 @click.command("evaluate", short_help="Evaluate score files.")
-@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.argument("files", nargs=-1, type=PATH)
+@click.option(
+    "--parts", is_flag=True, help="Verb, noun, action metrics: tail, unseen, precision and recall over many-shot."
+)
+@actions_option
+@click.option("--offline", type=click.Choice(["epic-55"]), help="Estimate from the labels that EPIC-100 made public.")
+@click.option("--split", metavar="NAME", help="With --offline: s1 or s2 (default: the file's).")
+@click.option(
+    "--annotations",
+    type=PATH,
+    metavar="DIR",
+    help="With --offline: a clone of the EPIC-100 annotations (default: data/epic-100).",
+)
+@click.option("--definitions", is_flag=True, help="Say what every number means.")
 @data_option
 @format_option
 @workspace_option
-def command(files: tuple[Path, ...], data: Path | None, form: str) -> int:
+def command(
+    files: tuple[Path, ...], parts: bool, actions: ActionSource | None, offline: str | None, split: str | None,
+    annotations: Path | None, definitions: bool, data: Path | None, form: str,
+) -> int:  # fmt: skip
     """Top-1, top-5 and mean class accuracy of score files, for every clip protocol that they hold.
 
     \b
     Example:
       gsmbench evaluate scores/something-v1/validation/inv3_12f.h5
     """
+    if definitions:
+        from gsm_bench.tables.epic import definitions_table
+
+        print_table(definitions_table(), form)
+        return 0
+    if not files:
+        raise click.UsageError("name score files, e.g.: gsmbench evaluate scores/something-v1/validation/*.h5")
+    if (split or annotations) and not offline:
+        raise click.UsageError("--split and --annotations belong to --offline epic-55")
+    if parts or offline:
+        return _evaluate_parts(files, actions, split, annotations, offline, data, form)
     from gsm_bench.tables.protocols import evaluate_file
     from gsm_bench.tables.results import results_table
 
     workspace, manifest = registry()
-    blocks = [evaluate_file(path, lambda head: found_truth(head, manifest, workspace, data)) for path in files]
+    blocks = [evaluate_file(path, lambda head: found_truth(head, manifest, workspace, data), actions) for path in files]
     print_table(results_table("", blocks, name="evaluate"), form)
     return INCOMPLETE if any(result.bad for block in blocks for result in block) else 0
+
+
+def _evaluate_parts(
+    files: tuple[Path, ...], actions: ActionSource | None, split: str | None, annotations: Path | None,
+    offline: str | None, data: Path | None, form: str,
+) -> int:  # fmt: skip
+    from gsm_bench.tables.epic import estimate_table, parts_table
+
+    if len(files) > 1 and form != "rich":
+        raise click.UsageError("one file at a time with --parts and this --format")
+    workspace, manifest = registry()
+    incomplete = False
+    for path in files:
+        if offline:
+            places = (data or workspace.data / offline, annotations or workspace.data / "epic-100")
+            table, bad = estimate_table(path, manifest.dataset(offline), split, places, actions)
+        else:
+            table, bad = parts_table(path, lambda head: found_truth(head, manifest, workspace, data), actions)
+        print_table(table, form)
+        incomplete |= bool(bad)
+    return INCOMPLETE if incomplete else 0
 
 
 def found_truth(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None) -> Truth:

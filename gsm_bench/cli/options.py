@@ -59,6 +59,21 @@ def data_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def actions_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--actions",
+        type=click.Choice(["head", "verb-noun", "prior"]),
+        help="Where action scores come from: the action head, verb x noun, or that times the pair's count in training "
+        "(default: the head if every member has one, else verb x noun).",
+    )(function)
+
+
+def leak_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--allow-leak", is_flag=True, help="Go on with members that were trained on clips of this split, and say so."
+    )(function)
+
+
 def registry() -> tuple[Workspace, Manifest]:
     """The workspace of this call and all its entries."""
     from gsm_bench.manifest import load_manifest

@@ -23,6 +23,13 @@ from gsm_bench.cli.options import PATH, say, workspace_option
     show_default=True,
     help="Gate-shift modules, or plain TSN.",
 )
+@click.option(
+    "--head",
+    type=click.Choice(["action", "verb-noun-action"]),
+    default="action",
+    show_default=True,
+    help="Fourteen motions; or motions (verbs), shapes (nouns) and their 84 pairs, by three classifiers.",
+)
 @click.option("--frames", type=click.IntRange(1), default=8, show_default=True, metavar="T", help="Frames per clip.")
 @click.option("--epochs", type=click.IntRange(1), default=5, show_default=True, metavar="N")
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True, metavar="B", help="Clips per step.")

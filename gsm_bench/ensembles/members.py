@@ -151,6 +151,12 @@ def open_members(specs: Sequence[MemberSpec]) -> Iterator[list[OpenMember]]:
         yield members
 
 
+def common_tasks(members: Sequence[OpenMember]) -> list[str]:
+    """The tasks that every member has scores of; verbs and nouns before actions."""
+    common = [task for task in members[0].head.kinds if all(task in member.head.kinds for member in members)]
+    return sorted(common, key=lambda task: {"verb": 0, "noun": 1}.get(task, 2))
+
+
 def select_views(head: ScoreHead, spec: MemberSpec) -> NDArray[np.int64]:
     """Indices of the views of `spec.clips` clips (1 unless told), chosen by their offsets, all crops of each.
 
@@ -236,10 +242,16 @@ def _check_unverified(first_label: str, first: ScoreHead, label: str, head: Scor
 
 
 def _check_classes(first_label: str, first: ScoreHead, label: str, head: ScoreHead) -> None:
-    for task in first.classes_per_task:
-        if first.classes_per_task[task] != head.classes_per_task.get(task):
+    common = [task for task in first.classes_per_task if task in head.classes_per_task]
+    if not common:
+        raise AlignmentError(
+            f"{first_label} has scores of {', '.join(first.kinds)}, {label} of {', '.join(head.kinds)}",
+            fix="fuse models of one data set",
+        )
+    for task in common:
+        if first.classes_per_task[task] != head.classes_per_task[task]:
             raise AlignmentError(
-                f"{first_label} has {first.classes_per_task[task]} {task} classes, {label} {head.classes_per_task.get(task, 'none')}",
+                f"{first_label} has {first.classes_per_task[task]} {task} classes, {label} {head.classes_per_task[task]}",
                 fix="fuse models of one data set",
             )
         names, others = first.class_names.get(task), head.class_names.get(task)

@@ -44,12 +44,12 @@ def write_fused(
     head = ScoreHead(
         ids=first.ids,
         kinds=dict(spaces),
-        classes_per_task=first.classes_per_task,
+        classes_per_task={task: first.classes_per_task[task] for task in spaces},
         views=AVERAGED,
         status=status,
         provenance=_provenance(name, members, spaces, described),
-        labels=first.labels,
-        class_names=first.class_names,
+        labels={task: labels for task, labels in first.labels.items() if task in spaces},
+        class_names={task: names for task, names in first.class_names.items() if task in spaces},
         order=first.order,
         problems={first.ids[row]: "a member has no score" for row in np.flatnonzero(status == NOT_SCORED)},
         num_frames=first.num_frames,
@@ -58,6 +58,14 @@ def write_fused(
         for task, space in spaces.items():
             for block in fuse_blocks(members, task, space):
                 datasets[task][block.start : block.start + len(block.scores), 0] = block.scores
+
+
+def trained_on(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """``dataset/split`` names that the model of a score file, or any member of a fused one, was trained on."""
+    names = list((provenance.get("entry") or {}).get("trained_on") or ())
+    for part in provenance.get("members") or ():
+        names += part.get("trained_on") or ()
+    return tuple(dict.fromkeys(names))
 
 
 def _provenance(
@@ -70,6 +78,7 @@ def _provenance(
             "weight": member.weight,
             "views": member.head.views[member.views].tolist(),
             "signature": member.head.provenance.get("signature"),
+            "trained_on": trained_on(member.head.provenance),
         }
         for member in members
     ]

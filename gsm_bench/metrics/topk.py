@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.actions import NO_COLUMN
+
 KS = (1, 5)
 
 
@@ -21,7 +23,7 @@ class Accuracy:
         scored: clips with a score and a label.
         total: clips with a label; those without a score are `total - scored`.
         class_hits: int64 [C] top-1 hits per class.
-        class_counts: int64 [C] scored clips per class.
+        class_counts: int64 [C] scored clips per class; classes without a column are in none of them.
         correct: int8 [N] per clip: 1 the best class is right, 0 it is wrong, -1 no score or no label.
     """
 
@@ -59,15 +61,21 @@ class AccuracyCounter:
     def __init__(self, classes: int, ks: Sequence[int] = KS) -> None:
         self.hits = dict.fromkeys(ks, 0)
         self.total = 0
+        self._without_column = 0
         self.class_hits = np.zeros(classes, np.int64)
         self.class_counts = np.zeros(classes, np.int64)
         self._correct: list[NDArray[np.int8]] = []
 
     def add(self, scores: NDArray[Any], labels: NDArray[np.integer[Any]], scored: NDArray[np.bool_]) -> None:
-        """Count a block: scores [n, C], labels [n] (-1 unknown, not counted), and which rows hold a score."""
-        known = labels >= 0
+        """Count a block: scores [n, C], labels [n], and which rows hold a score.
+
+        A label of -1 is unknown and not counted; NO_COLUMN is a class that the scores have no column for, and counts
+        as wrong.
+        """
+        known = labels != -1
         self.total += int(known.sum())
-        rows = np.flatnonzero(known & scored)
+        self._without_column += int(((labels == NO_COLUMN) & scored).sum())
+        rows = np.flatnonzero((labels >= 0) & scored)
         wanted = labels[rows]
         ranks = label_ranks(scores[rows], wanted)
         for k in self.hits:
@@ -75,12 +83,13 @@ class AccuracyCounter:
         self.class_counts += np.bincount(wanted, minlength=len(self.class_counts))
         self.class_hits += np.bincount(wanted[ranks == 0], minlength=len(self.class_hits))
         correct = np.full(len(labels), -1, np.int8)
+        correct[(labels == NO_COLUMN) & scored] = 0
         correct[rows] = ranks == 0
         self._correct.append(correct)
 
     def result(self) -> Accuracy:
         correct = np.concatenate(self._correct) if self._correct else np.zeros(0, np.int8)
-        scored = int(self.class_counts.sum())
+        scored = int(self.class_counts.sum()) + self._without_column
         return Accuracy(self.hits, scored, self.total, self.class_hits, self.class_counts, correct)
 
 

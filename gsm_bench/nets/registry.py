@@ -40,10 +40,15 @@ def network_for(entry: ModelEntry, *, search: Path | None = None) -> nn.Module:
     """
     if entry.network not in OWN_NETWORKS:
         return _foreign_network(entry, search)
-    if entry.head != "action":
-        raise NetworkError(f"{entry.name}: networks with the head {entry.head!r} cannot be built by this version")
+    uncounted = [task for task, classes in entry.tasks.items() if classes == 0]
+    if uncounted:
+        raise NetworkError(
+            f"{entry.name}: its number of {uncounted[0]} classes is counted in the data set's files, which were not read",
+            fix=f"score finds it in data/{entry.dataset}/; or write it into the entry: gsmbench models add",
+        )
+    classes = entry.tasks["action"] if entry.head == "action" else entry.tasks
     try:
-        return build_network(entry.network, entry.temporal, entry.frames, entry.tasks["action"], **entry.options)  # type: ignore[arg-type]
+        return build_network(entry.network, entry.temporal, entry.frames, classes, **entry.options)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         known = [name for name, p in inspect.signature(build_network).parameters.items() if p.kind is p.KEYWORD_ONLY]
         raise NetworkError(f"{entry.name}: {error}", fix=f"options of this network are {', '.join(known)}") from error

@@ -1,4 +1,4 @@
-"""A clip's score from its frames: backbone, pooled features, a linear classifier per frame, the mean over frames."""
+"""A clip's score from its frames: backbone, pooled features, a classifier per frame, the mean over frames."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gsm_bench.nets.bninception import BNInception
 from gsm_bench.nets.gate_shift import GateActivation
+from gsm_bench.nets.heads import build_head
 from gsm_bench.nets.inceptionv3 import InceptionV3
 from gsm_bench.nets.units import BackboneOptions, UnitNet
 
@@ -17,26 +18,28 @@ BACKBONES: dict[str, type[UnitNet]] = {"bninception": BNInception, "inceptionv3"
 
 
 class SegmentNetwork(nn.Module):
-    """Segment consensus over a 2-D backbone: clips [B, T, 3, S, S] to logits [B, C].
+    """Segment consensus over a 2-D backbone: clips [B, T, 3, S, S] to logits [B, C], or to a dict of them per task.
 
     Children carry the released names: ``base_model`` and ``new_fc``.
     """
 
-    def __init__(self, base_model: UnitNet, *, frames: int, classes: int, dropout: float) -> None:
+    def __init__(self, base_model: UnitNet, *, frames: int, classes: int | dict[str, int], dropout: float) -> None:
         super().__init__()
         self.frames = frames
         self.base_model = base_model
         self.dropout = nn.Dropout(dropout)
-        self.new_fc = nn.Linear(base_model.features, classes)
+        self.new_fc = build_head(base_model.features, classes)
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """float32 [B, T, 3, S, S] (BGR minus mean for the released weights) -> logits [B, C]."""
+    def forward(self, clips: Tensor) -> Tensor | dict[str, Tensor]:
+        """float32 [B, T, 3, S, S] (BGR minus mean for the released weights) -> logits [B, C], or one per task."""
         batch, frames = clips.shape[:2]
         if frames != self.frames:
             raise ValueError(f"this network takes clips of {self.frames} frames, not {frames}")
         features = self.base_model(clips.flatten(0, 1))  # [B*T, F, H, W]
         pooled = features.mean((2, 3))  # [B*T, F]
-        logits: Tensor = self.new_fc(self.dropout(pooled))
+        logits: Tensor | dict[str, Tensor] = self.new_fc(self.dropout(pooled))  # [B*T, C]
+        if isinstance(logits, dict):
+            return {task: values.view(batch, frames, -1).mean(1) for task, values in logits.items()}
         return logits.view(batch, frames, -1).mean(1)  # [B, C]
 
 
@@ -44,7 +47,7 @@ def build_network(
     backbone: Backbone,
     temporal: Temporal = "gsm",
     frames: int = 8,
-    classes: int = 174,
+    classes: int | dict[str, int] = 174,
     *,
     gsm_blocks: int | None = None,
     gate: GateActivation = "tanh",
@@ -57,17 +60,18 @@ def build_network(
         backbone: ``bninception`` (input 224) or ``inceptionv3`` (input 229).
         temporal: ``gsm`` for gate-shift modules, ``none`` for plain TSN.
         frames: T, frames per clip.
-        classes: C, outputs.
+        classes: C, outputs; or outputs of ``verb``, ``noun`` and ``action`` for the three-headed network.
         gsm_blocks: gate-shift modules used, counted from the last; all ten unless told (table 2 of the paper).
         gate: ``tanh`` or ``sigmoid``.
         dropout: rate before the classifier; 0.5, and 0.7 for Diving48 (section 4.2).
         width: factor on the channel counts.
 
     Returns:
-        A module on the CPU, in training mode: float32 [B, T, 3, S, S] -> logits [B, C].
+        A module on the CPU, in training mode: float32 [B, T, 3, S, S] -> logits [B, C], or
+        a dict of logits [B, C] per task.
 
     Raises:
-        ValueError: for a backbone, temporal module, gate or number of modules that does not exist.
+        ValueError: for a backbone, temporal module, gate, number of modules or set of tasks that does not exist.
     """
     if backbone not in BACKBONES:
         raise ValueError(f"no backbone {backbone!r}; there are {', '.join(BACKBONES)}")

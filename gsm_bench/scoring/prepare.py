@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gsm_bench.entries import Crops, ModelEntry
-from gsm_bench.errors import GsmBenchError
+from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
+from gsm_bench.errors import GsmBenchError, SplitError
 from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder
 from gsm_bench.frames.sources import FolderSource
 from gsm_bench.manifest import Manifest
@@ -57,29 +57,64 @@ def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple
     """Resolve a request; raises a GsmBenchError that says what is missing and how to get it."""
     entry = manifest.model(request.model)
     settings = _settings(request)
+    place = _place(request, entry, manifest, workspace)
+    entry = _with_counted_classes(entry, place.split)
     network = load_network(entry, workspace.checkpoint_path(entry.checkpoint.file), search=workspace.root)
-    return job_for(request, entry, settings, manifest, workspace, network.sha256), network
+    return _job(request, entry, settings, place, workspace, network.sha256), network
 
 
-def job_for(
-    request: Request,
-    entry: ModelEntry,
-    settings: Settings,
-    manifest: Manifest,
-    workspace: Workspace,
-    checkpoint_sha256: str,
-) -> Job:
-    """The job of a request whose checkpoint is known."""
+@dataclass(frozen=True)
+class _Place:
+    """The split of a request, and the directory with its lists and frames."""
+
+    dataset: DatasetEntry
+    split: Split
+    data: Path
+
+
+def _place(request: Request, entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> _Place:
     where, name = manifest.place(entry.dataset, entry.split, request.dataset, request.split)
     dataset = manifest.dataset(where)
     check_classes(entry, dataset)
-    data = request.data or workspace.data / dataset.name
+    data = request.data or workspace.data / dataset.folder
     split = read_split(dataset, name, data)
-    if request.limit:
-        split = split.head(request.limit)
+    return _Place(dataset, split.head(request.limit) if request.limit else split, data)
+
+
+def _with_counted_classes(entry: ModelEntry, split: Split) -> ModelEntry:
+    """The entry with classes that it leaves to be counted (0), as the split's files name them.
+
+    Raises:
+        SplitError: the files that name them are not there.
+    """
+    uncounted = [task for task, classes in entry.tasks.items() if classes == 0]
+    absent = [task for task in uncounted if not split.class_names.get(task)]
+    if absent:
+        raise SplitError(
+            f"the {absent[0]} classes of {entry.name} are counted in the training csv of {split.dataset}, which is not here",
+            where=split.list_path.parent,
+            fix="put it beside the list: its verb-noun pairs are the action columns",
+        )
+    if not uncounted:
+        return entry
+    return replace(entry, classes=entry.tasks | {task: len(split.class_names[task]) for task in uncounted})
+
+
+def _job(
+    request: Request,
+    entry: ModelEntry,
+    settings: Settings,
+    place: _Place,
+    workspace: Workspace,
+    checkpoint_sha256: str,
+) -> Job:
+    """The job of a request whose checkpoint and split are known."""
+    dataset, split = place.dataset, place.split
     if not len(split):
-        raise GsmBenchError(f"{dataset.name}/{name} has no clips", where=split.list_path, fix="use a list with rows")
-    target = request.out or _target(request, entry, dataset.name, name, workspace)
+        raise GsmBenchError(
+            f"{dataset.name}/{split.name} has no clips", where=split.list_path, fix="use a list with rows"
+        )
+    target = request.out or _target(request, entry, dataset.name, split.name, workspace)
     if target.is_dir():
         raise GsmBenchError(
             "the score file would be written over a directory", where=target, fix="--out DIRECTORY/FILE.h5"
@@ -87,7 +122,7 @@ def job_for(
     return Job(
         entry=entry,
         split=split if request.fresh else _with_kept_counts(split, target),
-        source=FolderSource(frame_root(dataset, data, split.ids[0]), dataset.frame_pattern),
+        source=FolderSource(frame_root(dataset, place.data, split.clip(0)), dataset.frame_pattern),
         views=score_views(request.clips or entry.clips, request.crops or entry.crops),
         settings=settings,
         target=target,

@@ -21,7 +21,8 @@ reaches half of its pair accuracy, at most 50%.
 
 - **Frames:** JPEG, {width} x {height} pixels, `frames/<id>/00001.jpg` and on; {least} to {most} frames a clip, never a
   multiple of 8 (there the test positions of a clip and of its reversal would be different frames).
-- **Lists:** `<split>_videofolder.txt` with rows `<id> <frames> <class>`; `category.txt` names the classes in id order.
+- **Lists:** `<split>_videofolder.txt` with rows `<id> <frames> <class>`; `category.txt` names the classes in id order;
+  `nouns.txt` the shapes, and `actions.txt` the pairs `<verb>,<noun>`, for networks with three classifiers.
 - **`<split>_clips.csv`:** verb (the class's name), noun (the shape), texture group, pace, event and seed of every clip.
   Two clips of the same event are not independent: group by `event` when you resample.
 - **Classes ({classes}):** {pairs}.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class MotionPair:
@@ -39,6 +42,20 @@ CLASS_IDS = {name: index for index, name in enumerate(CLASSES)}
 
 SHAPES = ("cross", "disc", "ring", "square", "star", "triangle")
 """The nouns, in id order."""
+
+
+ACTIONS = tuple((verb, noun) for verb in range(len(CLASSES)) for noun in range(len(SHAPES)))
+"""The 84 actions in id order: every motion (the verb) of every shape (the noun)."""
+
+
+def class_counts() -> dict[str, int]:
+    """How many verbs, nouns and actions there are."""
+    return {"verb": len(CLASSES), "noun": len(SHAPES), "action": len(ACTIONS)}
+
+
+def action_ids(verbs: NDArray[np.int64], nouns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Action ids [N] of verb and noun ids [N]."""
+    return verbs * len(SHAPES) + nouns
 
 
 def reversed_class(index: int) -> int:

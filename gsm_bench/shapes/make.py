@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,11 +15,14 @@ from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from gsm_bench.errors import RunConflictError, SplitError
+from gsm_bench.files import write_whole
 from gsm_bench.shapes.card import write_card
-from gsm_bench.shapes.classes import CLASSES
+from gsm_bench.shapes.classes import ACTIONS, CLASSES, SHAPES
 from gsm_bench.shapes.events import Clip, Event, Split, plan_clips
 from gsm_bench.shapes.scenes import Frames, draw_event
 
@@ -100,8 +102,9 @@ def make(
     _draw(missing, frames_root, processes, progress, total=len(planned))
     _write_lists(root, split, planned)
     made = MadeSplit(recipe, list_path(root, split), frames_root, len(missing), checksum(root, split))
-    _write_text(_recipe_path(root, split), json.dumps(asdict(recipe) | {"checksum": made.checksum}, indent=1) + "\n")
-    _write_text(root / "README.md", write_card(_made_recipes(root)))
+    finished = json.dumps(asdict(recipe) | {"checksum": made.checksum}, indent=1) + "\n"
+    write_whole(_recipe_path(root, split), finished.encode())
+    write_whole(root / "README.md", write_card(_made_recipes(root)).encode())
     return made
 
 
@@ -121,6 +124,17 @@ def read_list(directory: str | Path, split: Split) -> list[tuple[str, int, int]]
         )
     rows = (line.split(" ") for line in path.read_text(encoding="utf-8").splitlines())
     return [(clip, int(frames), int(label)) for clip, frames, label in rows]
+
+
+def clips_path(directory: str | Path, split: Split) -> Path:
+    """Where the table is that names verb, noun, group, pace and event of every clip."""
+    return Path(directory) / f"{split}_clips.csv"
+
+
+def read_nouns(directory: str | Path, split: Split) -> NDArray[np.int64]:
+    """Shape ids int64 [N] of the clips of a made split, in list order."""
+    with clips_path(directory, split).open(encoding="utf-8", newline="") as file:
+        return np.array([SHAPES.index(row["noun"]) for row in csv.DictReader(file)], dtype=np.int64)
 
 
 def checksum(directory: str | Path, split: Split) -> str:
@@ -152,7 +166,7 @@ def _claim(root: Path, recipe: Recipe) -> None:
     """Say what is being made before the first clip, and refuse to mix two recipes."""
     path = _recipe_path(root, recipe.split)
     if not path.is_file():
-        _write_text(path, json.dumps(asdict(recipe), indent=1) + "\n")
+        write_whole(path, (json.dumps(asdict(recipe), indent=1) + "\n").encode())
         return
     there = json.loads(path.read_text(encoding="utf-8"))
     if {key: there.get(key) for key in asdict(recipe)} != asdict(recipe):
@@ -223,7 +237,9 @@ def _write_clip(folder: Path, encoded: Sequence[bytes]) -> None:
 
 
 def _write_lists(root: Path, split: Split, clips: Sequence[Clip]) -> None:
-    _write_text(root / "category.txt", "".join(f"{name}\n" for name in CLASSES))
+    write_whole(root / "category.txt", "".join(f"{name}\n" for name in CLASSES).encode())
+    write_whole(root / "nouns.txt", "".join(f"{name}\n" for name in SHAPES).encode())
+    write_whole(root / "actions.txt", "".join(f"{verb},{noun}\n" for verb, noun in ACTIONS).encode())
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("id", "frames", "class", "verb", "noun", "group", "pace", "event", "seed"))
@@ -241,11 +257,5 @@ def _write_lists(root: Path, split: Split, clips: Sequence[Clip]) -> None:
             event.seed,
         )
         writer.writerow(row)
-    _write_text(root / f"{split}_clips.csv", table.getvalue())
-    _write_text(list_path(root, split), "".join(f"{c.id} {c.event.frames} {c.label}\n" for c in clips))
-
-
-def _write_text(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    write_whole(clips_path(root, split), table.getvalue().encode())
+    write_whole(list_path(root, split), "".join(f"{c.id} {c.event.frames} {c.label}\n" for c in clips).encode())

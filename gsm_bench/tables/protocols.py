@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gsm_bench.ensembles.actions import ActionSource, rule_for
 from gsm_bench.ensembles.members import MemberSpec, open_members
 from gsm_bench.labels import Truth
 from gsm_bench.sampling import CENTRE, clip_offsets
@@ -14,7 +15,9 @@ from gsm_bench.scorefile import ScoreHead, open_scores
 from gsm_bench.tables.results import Result, evaluate_members
 
 
-def evaluate_file(path: Path, truth_of: Callable[[ScoreHead], Truth]) -> list[Result]:
+def evaluate_file(
+    path: Path, truth_of: Callable[[ScoreHead], Truth], actions: ActionSource | None = None
+) -> list[Result]:
     """One result per protocol: one clip where the file holds the offset 0.5, and K clips where it holds K."""
     with open_scores(path) as file:
         head = file.head
@@ -23,7 +26,8 @@ def evaluate_file(path: Path, truth_of: Callable[[ScoreHead], Truth]) -> list[Re
     results = []
     for clips in protocols(head):
         with open_members([MemberSpec(label, path, clips, 1.0)]) as members:
-            results.append(evaluate_members(label, members, truth)[0])
+            rule = rule_for(members, truth, actions)
+            results.append(evaluate_members(label, members, truth, actions=rule)[0])
     return results
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.ensembles.actions import ActionRule, action_rule, derived_action_accuracy
 from gsm_bench.ensembles.fuse import accuracies_of, fusion_space
-from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.entries import Published, Space
 from gsm_bench.labels import Truth
 from gsm_bench.metrics.statistics import PairedDifference, paired_difference
@@ -57,17 +58,26 @@ def evaluate_members(
     truth: Truth,
     space: Space | None = None,
     published: Published | None = None,
+    actions: ActionRule | None = None,
 ) -> tuple[Result, list[Result]]:
     """Fuse open members (one is a fusion too) and compare with what is known of the first's rows.
+
+    Args:
+        actions: how actions are ranked where they are pairs of verb and noun; by `action_rule` unless told.
 
     Returns:
         The result of the whole, and of each member as it goes into the whole.
     """
     counted = {
         task: accuracies_of(members, task, fusion_space(members, task, space), truth.labels[task])
-        for task in members[0].head.kinds
-        if task in truth.labels
+        for task in common_tasks(members)
+        if task in truth.labels and not (task == "action" and actions and actions.source != "head")
     }
+    if "action" not in counted and {"verb", "noun"} <= counted.keys():
+        rule = actions or action_rule(members, None)
+        each = [members] if len(members) == 1 else [members, *([member] for member in members)]
+        whole_action, *rest = (derived_action_accuracy(some, rule, truth.labels, space) for some in each)
+        counted["action"] = (whole_action, rest or [whole_action])
     whole = _result(label, members, {task: accuracy for task, (accuracy, _) in counted.items()}, published)
     if len(members) > 1:
         whole = replace(whole, gains=_gains(members, counted, truth.groups))
@@ -155,7 +165,7 @@ def results_table(
             Column(f"{prefix}top1", f"{word}Top-1", "percent"),
             Column(f"{prefix}top5", f"{word}Top-5", "percent"),
         ]
-        if not brief:
+        if not brief and len(tasks) == 1:
             columns.append(Column(f"{prefix}mean_class", f"{word}Mean\nclass", "percent"))
     if published:
         columns += [

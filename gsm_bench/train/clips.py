@@ -18,7 +18,7 @@ from gsm_bench.geometry import InputSpec
 from gsm_bench.sampling import Indices, sample_indices
 from gsm_bench.shapes.classes import mirrored_class
 from gsm_bench.shapes.events import Split
-from gsm_bench.shapes.make import FRAMES_FOLDER, frame_name, read_list
+from gsm_bench.shapes.make import FRAMES_FOLDER, frame_name, read_list, read_nouns
 
 CROP_SCALES = (0.88, 1.08)
 """Sides of a random crop against the test crop's."""
@@ -29,17 +29,18 @@ CROP_SHIFT = 0.06
 
 @dataclass(frozen=True)
 class LoadedSplit:
-    """Every frame of a split, decoded once: uint8 RGB [n, H, W, 3] per video, and the labels int64 [N]."""
+    """Every frame of a split, decoded once: uint8 RGB [n, H, W, 3] per video, motions and shapes int64 [N]."""
 
     videos: tuple[NDArray[np.uint8], ...]
     labels: NDArray[np.int64]
+    nouns: NDArray[np.int64]
 
 
 def load_split(directory: Path, split: Split) -> LoadedSplit:
     """Decode a split of `gsm_bench.shapes.make`."""
     rows = read_list(directory, split)
     videos = tuple(_decode(directory / FRAMES_FOLDER / clip, frames) for clip, frames, _ in rows)
-    return LoadedSplit(videos, np.array([label for _, _, label in rows], dtype=np.int64))
+    return LoadedSplit(videos, np.array([label for _, _, label in rows], dtype=np.int64), read_nouns(directory, split))
 
 
 def random_indices(num_frames: int, frames: int, rng: np.random.Generator) -> Indices:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gsm_bench.geometry import InputSpec
 from gsm_bench.nets.segment import Temporal
+
+Head = Literal["action", "verb-noun-action"]
 
 INPUT = InputSpec(
     size=64, resize=64 * 256 // 224, channel_order="BGR", value_range=255, mean=(104, 117, 128), std=(1, 1, 1)
@@ -23,6 +26,7 @@ class TrainConfig:
         data: a directory with both splits in the layout of `gsm_bench.shapes.make`.
         out: the checkpoint to write, ``.safetensors``; the log goes beside it as ``.jsonl``.
         temporal: ``gsm`` or ``none``.
+        head: ``action`` for the fourteen motions; ``verb-noun-action`` for motions, shapes and their 84 pairs.
         frames: T, frames per clip.
         epochs: passes over the training list.
         batch: clips per step.
@@ -43,6 +47,7 @@ class TrainConfig:
     data: Path
     out: Path
     temporal: Temporal = "gsm"
+    head: Head = "action"
     frames: int = 8
     epochs: int = 5
     batch: int = 16
@@ -67,7 +72,7 @@ class TrainResult:
     Attributes:
         checkpoint: the weights, float16 safetensors.
         log: one JSON line per epoch.
-        top1: accuracy of the saved float16 weights on the validation split, one clip, a fraction.
+        top1: action accuracy of the saved float16 weights on the validation split, one clip, a fraction.
         top5: the same, label among the five highest.
         top1_reversed: the same as `top1` with the sampled frames in reverse order.
         duration_s: of all epochs and validations.

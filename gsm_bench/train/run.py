@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gsm_bench.errors import NetworkError, RunConflictError, SplitError
 from gsm_bench.nets import SegmentNetwork, build_network
-from gsm_bench.shapes.classes import CLASSES
+from gsm_bench.shapes.classes import CLASSES, action_ids, class_counts
 from gsm_bench.train.clips import LoadedSplit, centre_clip, load_split, random_clip
 from gsm_bench.train.recipe import INPUT, TrainConfig, TrainResult, learning_rate
 
@@ -94,8 +94,9 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> TrainResu
 
 def new_network(config: TrainConfig) -> SegmentNetwork:
     """The untrained network, in the memory layout that CPUs like; gates start at zero."""
+    classes = len(CLASSES) if config.head == "action" else class_counts()
     network = build_network(
-        "bninception", config.temporal, config.frames, len(CLASSES), width=config.width, dropout=config.dropout
+        "bninception", config.temporal, config.frames, classes, width=config.width, dropout=config.dropout
     )
     for parameter in network.parameters():
         if parameter.ndim == 4:
@@ -119,10 +120,10 @@ def train_epoch(
         rate = learning_rate(config, epoch * batches + number, config.epochs * batches)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        clips, labels = _batch(split, order[number * config.batch : (number + 1) * config.batch], config.frames, rng)
-        labels = labels.to(config.device)
-        logits = network(clips.to(config.device))
-        loss = F.cross_entropy(logits, labels)
+        clips, labels = _batch(split, order[number * config.batch : (number + 1) * config.batch], config, rng)
+        logits = _by_task(network(clips.to(config.device)))
+        losses = [F.cross_entropy(logits[task], wanted.to(config.device)) for task, wanted in labels.items()]
+        loss = torch.stack(losses).sum()
         if not torch.isfinite(loss):
             raise NetworkError(f"the loss became infinite in epoch {epoch + 1}", fix="a smaller --learning-rate")
         optimiser.zero_grad()
@@ -130,7 +131,7 @@ def train_epoch(
         torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
         optimiser.step()
         total += loss.item()
-        hits += int((logits.argmax(1) == labels).sum())
+        hits += int((logits["action"].argmax(1).cpu() == labels["action"]).sum())
     return TrainingPass(total / batches, hits / (batches * config.batch))
 
 
@@ -138,14 +139,17 @@ def train_epoch(
 def validate(network: SegmentNetwork, split: LoadedSplit, frames: int, *, backwards: bool = False) -> Validation:
     """Top-1 and top-5 by the released one-clip rule, with the sampled frames in reverse order if `backwards`."""
     network.eval()
-    device = network.new_fc.weight.device
+    device = next(network.parameters()).device
     scores = []
     for first in range(0, len(split.videos), 32):
         clips = torch.stack([centre_clip(video, frames, INPUT) for video in split.videos[first : first + 32]])
-        scores.append(network(_laid_out(clips.flip(1) if backwards else clips).to(device)).cpu().numpy())
+        answer = _by_task(network(_laid_out(clips.flip(1) if backwards else clips).to(device)))
+        scores.append(answer["action"].cpu().numpy())
     # Equal scores rank by the lower class index.
     ranking = np.argsort(-np.concatenate(scores), axis=1, kind="stable")
-    hits = ranking[:, :5] == split.labels[:, None]
+    motions_alone = ranking.shape[1] == len(CLASSES)
+    labels = split.labels if motions_alone else action_ids(split.labels, split.nouns)
+    hits = ranking[:, :5] == labels[:, None]
     return Validation(float(hits[:, 0].mean()), float(hits.any(1).mean()))
 
 
@@ -155,6 +159,7 @@ def save(network: SegmentNetwork, config: TrainConfig, validation: Validation) -
         "epoch": str(config.epochs),
         "arch": "BNInception",
         "temporal": config.temporal,
+        "head": config.head,
         "frames": str(config.frames),
         "width": str(config.width),
         "top1": f"{validation.top1:.6f}",
@@ -192,11 +197,21 @@ def _epochs(
 
 
 def _batch(
-    split: LoadedSplit, chosen: NDArray[np.int64], frames: int, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """float32 [B, T, 3, S, S] and labels int64 [B]."""
-    samples = [random_clip(split.videos[i], int(split.labels[i]), frames, INPUT, rng) for i in chosen]
-    return _laid_out(torch.stack([clip for clip, _ in samples])), torch.tensor([label for _, label in samples])
+    split: LoadedSplit, chosen: NDArray[np.int64], config: TrainConfig, rng: np.random.Generator
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """float32 [B, T, 3, S, S] and labels int64 [B] per task."""
+    samples = [random_clip(split.videos[i], int(split.labels[i]), config.frames, INPUT, rng) for i in chosen]
+    verbs = np.array([label for _, label in samples])
+    labels = {"action": verbs}
+    if config.head != "action":
+        nouns = split.nouns[chosen]
+        labels = {"verb": verbs, "noun": nouns, "action": action_ids(verbs, nouns)}
+    clips = _laid_out(torch.stack([clip for clip, _ in samples]))
+    return clips, {task: torch.from_numpy(values) for task, values in labels.items()}
+
+
+def _by_task(answer: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
+    return answer if isinstance(answer, dict) else {"action": answer}
 
 
 def _laid_out(clips: Tensor) -> Tensor:

@@ -1,0 +1,169 @@
+"""Actions of fused members: from their action heads, from verb and noun, or from both with a training prior."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.actions import are_pairs, parse_pairs
+from gsm_bench.ensembles.fuse import SMALLEST_PROBABILITY, FusedBlock, fuse_blocks, fusion_space
+from gsm_bench.ensembles.members import OpenMember, common_tasks
+from gsm_bench.entries import Space
+from gsm_bench.errors import AlignmentError, SplitError
+from gsm_bench.labels import Truth
+from gsm_bench.metrics.epic import EpicAnswers
+from gsm_bench.metrics.top_actions import SERVED, TopActions, top_actions, top_columns, top_known_actions
+from gsm_bench.metrics.topk import KS, Accuracy
+from gsm_bench.splits import read_split
+
+ActionSource = Literal["head", "verb-noun", "prior"]
+SOURCE_WORDS: dict[ActionSource, str] = {
+    "head": "from the action head",
+    "verb-noun": "from verb x noun",
+    "prior": "from verb x noun x the count of the pair in training",
+}
+LOWEST_LOGARITHM = -1e6
+"""What a stored logarithm of 0 counts for in a sum: below every other."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """How often each action occurs in training: pairs int64 [A, 2] ascending, counts int64 [A]."""
+
+    pairs: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ActionRule:
+    """How actions are ranked: the source, and what it needs.
+
+    Attributes:
+        source: where action scores come from.
+        pairs: int64 [A, 2] of the action head's columns; None without a head.
+        prior: counts in training, where they are used.
+        why: in words, for people.
+    """
+
+    source: ActionSource
+    pairs: NDArray[np.int64] | None = None
+    prior: Prior | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ActionBlock:
+    """A block of rows from `start` on: verb and noun scores [n, C] in a logarithmic space, actions, which are whole."""
+
+    start: int
+    answers: EpicAnswers
+    scored: NDArray[np.bool_]
+
+
+def action_rule(members: Sequence[OpenMember], asked: ActionSource | None, prior: Prior | None = None) -> ActionRule:
+    """The action head if every member has one, else verb x noun; or as asked.
+
+    Raises:
+        AlignmentError: a head is asked for and a member has none; a prior is asked for and not known.
+    """
+    headless = [member.spec.label for member in members if "action" not in member.head.kinds]
+    names = members[0].head.class_names.get("action", ())
+    nameless = not headless and not are_pairs(names)
+    if asked == "head" and (headless or nameless):
+        said = f"{', '.join(headless)} has no action scores" if headless else "the action columns have no names"
+        raise AlignmentError(f"actions cannot come from the action head: {said}", fix="leave --actions head away")
+    if asked == "prior":
+        if prior is None:
+            raise AlignmentError(
+                "the training csv with the counts of the actions is not here",
+                fix="put it beside the list, or name --data DIR",
+            )
+        return ActionRule("prior", prior=prior, why="as asked")
+    if asked == "verb-noun" or headless or nameless:
+        why = "as asked" if asked else f"{', '.join(headless)} has no action head" if headless else "no column names"
+        return ActionRule("verb-noun", why=why)
+    return ActionRule("head", parse_pairs(names), why="as asked" if asked else "every member has one")
+
+
+def rule_for(members: Sequence[OpenMember], truth: Truth, asked: ActionSource | None) -> ActionRule | None:
+    """How actions are ranked where the members have verbs and nouns; None where they have not.
+
+    Raises:
+        AlignmentError: what is asked for cannot be had of these members or labels.
+    """
+    if {"verb", "noun"} <= set(common_tasks(members)):
+        return action_rule(members, asked, training_prior(truth) if asked == "prior" else None)
+    if asked:
+        raise AlignmentError(
+            "actions can be chosen only for scores of verbs and nouns",
+            where=members[0].spec.path,
+            fix="leave --actions away",
+        )
+    return None
+
+
+def training_prior(truth: Truth) -> Prior | None:
+    """How often each action occurs in the training list beside the labels, if one is there."""
+    if truth.split is None or truth.dataset is None or "train" not in truth.dataset.splits:
+        return None
+    try:
+        labels = read_split(truth.dataset, "train", truth.split.list_path.parent).labels
+    except SplitError:
+        return None
+    pairs, counts = np.unique(np.stack((labels["verb"], labels["noun"]), axis=1), axis=0, return_counts=True)
+    return Prior(pairs.astype(np.int64), counts)
+
+
+def action_blocks(
+    members: Sequence[OpenMember], rule: ActionRule, space: Space | None = None, k: int = SERVED
+) -> Iterator[ActionBlock]:
+    """Verb and noun scores and the k best actions of the fused members, block by block.
+
+    Rows that are not whole have answers that mean nothing.
+    """
+    tasks = ("verb", "noun", "action") if rule.source == "head" else ("verb", "noun")
+    spaces = {task: fusion_space(members, task, space) for task in tasks}
+    for blocks in zip(*(fuse_blocks(members, task, spaces[task]) for task in tasks), strict=True):
+        found = {task: _logarithmic(block, spaces[task]) for task, block in zip(tasks, blocks, strict=True)}
+        scored = np.logical_and.reduce([block.scored for block in blocks])
+        yield ActionBlock(blocks[0].start, EpicAnswers(found["verb"], found["noun"], _ranked(found, rule, k)), scored)
+
+
+def derived_action_accuracy(
+    members: Sequence[OpenMember], rule: ActionRule, labels: Mapping[str, NDArray[np.integer]], space: Space | None
+) -> Accuracy:
+    """Top-1 and top-5 of actions ranked by `rule` against verb and noun labels [N]; no mean over classes."""
+    verbs, nouns = labels["verb"], labels["noun"]
+    known = (verbs >= 0) & (nouns >= 0)
+    correct = np.full(len(verbs), -1, np.int8)
+    hits = dict.fromkeys(KS, 0)
+    for block in action_blocks(members, rule, space, max(KS)):
+        rows = slice(block.start, block.start + len(block.scored))
+        counted = known[rows] & block.scored
+        for k in KS:
+            right = block.answers.actions.hits(verbs[rows], nouns[rows], k) & counted
+            hits[k] += int(right.sum())
+            if k == 1:
+                correct[rows] = np.where(counted, right, -1)
+    nothing = np.zeros(0, np.int64)
+    return Accuracy(hits, int((correct >= 0).sum()), int(known.sum()), nothing, nothing, correct)
+
+
+def _logarithmic(block: FusedBlock, space: Space) -> NDArray[np.float64]:
+    """Scores that add up like logarithms, with 0 in rows that have none, so that ranking goes on."""
+    scores = np.where(block.scored[:, None], block.scores, 0.0)
+    if space == "probabilities":
+        scores = np.log(np.maximum(scores, SMALLEST_PROBABILITY))
+    return np.maximum(scores, LOWEST_LOGARITHM)
+
+
+def _ranked(found: Mapping[str, NDArray[np.float64]], rule: ActionRule, k: int) -> TopActions:
+    if rule.source == "head" and rule.pairs is not None:
+        return top_columns(found["action"], rule.pairs, k)
+    if rule.source == "prior" and rule.prior is not None:
+        return top_known_actions(found["verb"], found["noun"], rule.prior.pairs, np.log(rule.prior.counts), k)
+    return top_actions(found["verb"], found["noun"], k)

@@ -1,0 +1,59 @@
+"""Members that were trained on what they are measured on: directly, or under the name of another data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.ensembles.write import trained_on
+from gsm_bench.errors import LeakError
+from gsm_bench.manifest import Manifest
+from gsm_bench.scorefile import ScoreHead
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A member whose training data overlaps the split, and how."""
+
+    member: str
+    trained_on: str
+    how: str
+
+
+def find_leaks(members: Sequence[OpenMember], manifest: Manifest) -> list[Leak]:
+    """Members whose cards name training data that overlaps the split of the first member's scores."""
+    said = members[0].head.provenance
+    dataset, split = str(said.get("dataset")), str(said.get("split"))
+    if dataset not in manifest.datasets or split not in manifest.datasets[dataset].splits:
+        return []
+    overlaps = {f"{dataset}/{split}": "the split itself", **manifest.datasets[dataset].splits[split].overlaps}
+    return [
+        Leak(member.spec.label, name, overlaps[name])
+        for member in members
+        for name in training_data(member, manifest)
+        if name in overlaps
+    ]
+
+
+def split_name(head: ScoreHead) -> str:
+    """``dataset/split`` of a score file."""
+    return f"{head.provenance.get('dataset')}/{head.provenance.get('split')}"
+
+
+def training_data(member: OpenMember, manifest: Manifest) -> tuple[str, ...]:
+    """``dataset/split`` names that a member was trained on, as its score file says, else its card; empty if unsaid."""
+    said = trained_on(member.head.provenance)
+    model = str(member.head.provenance.get("model"))
+    return said or (manifest.models[model].trained_on if model in manifest.models else ())
+
+
+def refuse_leaks(leaks: Sequence[Leak], split: str, *, allowed: bool) -> list[str]:
+    """The leaks in words; raises LeakError unless they are allowed."""
+    lines = [f"{leak.member} was trained on {leak.trained_on}, which overlaps {split}: {leak.how}" for leak in leaks]
+    if lines and not allowed:
+        raise LeakError(
+            "\n  ".join(lines),
+            fix="leave the member out; or --allow-leak, and say so wherever the number is shown",
+        )
+    return lines

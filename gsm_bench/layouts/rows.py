@@ -1,0 +1,114 @@
+"""What the reader of a list file finds, and how list files are opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.entries import DatasetEntry
+from gsm_bench.errors import SplitError
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Where clips lie in longer videos.
+
+    Attributes:
+        videos: N names of the videos.
+        participants: N names of who recorded them.
+        starts: int64 [N], number of the first frame in the video, from 1.
+    """
+
+    videos: tuple[str, ...]
+    participants: tuple[str, ...]
+    starts: NDArray[np.int64]
+
+    def rows(self, rows: NDArray[np.int64]) -> Segments:
+        """The segments of some clips."""
+        return Segments(
+            tuple(self.videos[row] for row in rows), tuple(self.participants[row] for row in rows), self.starts[rows]
+        )
+
+
+@dataclass(frozen=True)
+class ListRows:
+    """The rows of a list file.
+
+    Attributes:
+        ids: N clip ids in list order.
+        num_frames: N lengths, 0 where the list does not say.
+        labels: per task N class numbers; empty for a list without labels.
+        class_names: per task C names in column order, where a class file was found.
+        segments: where the clips lie in longer videos; None where each clip is a video of its own.
+    """
+
+    ids: list[str]
+    num_frames: list[int]
+    labels: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    segments: Segments | None = None
+
+
+def named(entry: DatasetEntry, directory: Path) -> dict[str, tuple[str, ...]]:
+    """The names of the action classes, or nothing where no class file lies in the directory."""
+    names = class_names(entry, directory)
+    return {"action": names} if names else {}
+
+
+def class_names(entry: DatasetEntry, directory: Path) -> tuple[str, ...]:
+    """The class names in column order, or none where no class file lies beside the list."""
+    path = first_existing(directory, entry.class_files)
+    if path is None:
+        return ()
+    if path.suffix == ".json":
+        names = ["+".join(map(str, row)) if isinstance(row, list) else str(row) for row in load_json(path)]
+    else:
+        names = [line for line in text_lines(path) if line]
+    if entry.class_order == "alphabetical":
+        names = _sorted_names(names, path)
+    classes = entry.tasks["action"]
+    if len(names) != classes or len(set(names)) != classes:
+        raise SplitError(
+            f"{len(set(names))} different class names where {entry.name} has {classes}",
+            where=path,
+            fix="use the class file of this data set, or correct `classes` of its entry",
+        )
+    return tuple(names)
+
+
+def _sorted_names(names: list[str], path: Path) -> list[str]:
+    if path.name == "category.txt" and names != sorted(names):
+        line = next(at for at, pair in enumerate(zip(names, sorted(names), strict=True), start=1) if pair[0] != pair[1])
+        raise SplitError(
+            "the class names are not in alphabetical order, so the class numbers of the lists beside it mean other classes",
+            where=f"{path}, line {line}",
+            fix="use lists made with sorted names, or an entry with class_order = 'file'",
+        )
+    return sorted(names)
+
+
+def text_lines(path: Path) -> Iterable[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise SplitError("this list is not a text file", where=path, fix="give a UTF-8 text file") from error
+
+
+def load_json(path: Path) -> list[Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SplitError(f"this is not valid JSON: {error}", where=path, fix="download it again") from error
+    if not isinstance(document, list):
+        raise SplitError("this JSON file is not a list", where=path, fix="use the file of the data set's release")
+    return document
+
+
+def first_existing(directory: Path, names: Sequence[str]) -> Path | None:
+    return next((directory / name for name in names if (directory / name).is_file()), None)

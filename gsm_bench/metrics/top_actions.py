@@ -1,0 +1,179 @@
+"""The best (verb, noun) pairs of every clip, from verb and noun scores, without multiplying everything.
+
+p(verb) * p(noun) ranks like the sum of the two scores, because a row's softmax only takes a constant off each. Scores
+read from float32 files add up exactly in float64, so ties are exact ties, and rank by (verb, noun). The pair of the i-th
+best verb and the j-th best noun (from 1) is no better than the i * j pairs of verbs up to i and nouns up to j, itself
+included, so it is among the k best only if i * j <= k: at most 482 candidates for k = 100.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK_ROWS = 256
+"""Rows ranked at once: their candidates stay in a core's cache."""
+SERVED = 100
+"""Pairs per clip that the EPIC-KITCHENS servers take and that its metrics look at."""
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+TieKeys = Callable[[Integers], tuple[Integers, ...]]
+
+
+@dataclass(frozen=True)
+class TopActions:
+    """The k best actions per clip, best first; equal scores rank by (verb, noun).
+
+    Attributes:
+        verbs, nouns: int64 [N, k] class numbers; -1 where a row has fewer than k actions.
+        scores: float64 [N, k] logarithms of their probabilities; -inf where there is none.
+    """
+
+    verbs: Integers
+    nouns: Integers
+    scores: Floats
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def hits(self, verbs: NDArray[np.integer], nouns: NDArray[np.integer], k: int) -> NDArray[np.bool_]:
+        """Bool [N]: whether the action (verbs [N], nouns [N]) is among the first k."""
+        same = (self.verbs[:, :k] == verbs[:, None]) & (self.nouns[:, :k] == nouns[:, None])
+        found: NDArray[np.bool_] = same.any(axis=1)
+        return found
+
+
+def top_actions(verb: NDArray[np.floating], noun: NDArray[np.floating], k: int = SERVED) -> TopActions:
+    """The k best pairs by p(verb) * p(noun), softmax row by row.
+
+    Args:
+        verb: logits or log-probabilities [N, Cv], finite.
+        noun: logits or log-probabilities [N, Cn], finite.
+        k: pairs per row, at most Cv * Cn.
+
+    Raises:
+        ValueError: shapes that do not fit, or scores that are not finite.
+    """
+    _check(verb, noun)
+    k = min(k, verb.shape[1] * noun.shape[1])
+
+    def block(rows: slice) -> tuple[Integers, Integers, Floats]:
+        return _best_pairs(verb[rows].astype(np.float64), noun[rows].astype(np.float64), k)
+
+    return _in_blocks(len(verb), k, block)
+
+
+def top_known_actions(
+    verb: NDArray[np.floating],
+    noun: NDArray[np.floating],
+    pairs: Integers,
+    bias: Floats | None = None,
+    k: int = SERVED,
+) -> TopActions:
+    """The k best of the given pairs by p(verb) * p(noun) * exp(bias): with a training prior, or an action head.
+
+    Args:
+        verb, noun: logits or log-probabilities [N, Cv] and [N, Cn], finite.
+        pairs: int64 [A, 2] of verb and noun, ascending.
+        bias: float64 [A], such as the logarithm of how often each pair occurs in training.
+    """
+    _check(verb, noun)
+    k = min(k, len(pairs))
+    added = np.zeros(len(pairs)) if bias is None else bias
+
+    def block(rows: slice) -> tuple[Integers, Integers, Floats]:
+        best_verb, best_noun = _log_softmax(verb[rows]), _log_softmax(noun[rows])
+        scores = best_verb[:, pairs[:, 0]] + best_noun[:, pairs[:, 1]] + added  # [n, A]
+        columns = _ranked(scores, k)
+        return pairs[columns, 0], pairs[columns, 1], np.take_along_axis(scores, columns, 1)
+
+    return _in_blocks(len(verb), k, block)
+
+
+def top_columns(action: NDArray[np.floating], pairs: Integers, k: int = SERVED) -> TopActions:
+    """The k best columns of an action head: scores [N, A] of the pairs int64 [A, 2] in column order, ascending."""
+    k = min(k, len(pairs))
+
+    def block(rows: slice) -> tuple[Integers, Integers, Floats]:
+        scores = _log_softmax(action[rows])
+        columns = _ranked(action[rows], k)
+        return pairs[columns, 0], pairs[columns, 1], np.take_along_axis(scores, columns, 1)
+
+    return _in_blocks(len(action), k, block)
+
+
+def _check(verb: NDArray[np.floating], noun: NDArray[np.floating]) -> None:
+    if verb.ndim != 2 or noun.ndim != 2 or len(verb) != len(noun):
+        raise ValueError(f"scores are [N, Cv] and [N, Cn], not {verb.shape} and {noun.shape}")
+
+
+def _in_blocks(rows: int, k: int, block: Callable[[slice], tuple[Integers, Integers, Floats]]) -> TopActions:
+    """Fill the answer block by block, in as many threads as there are cores."""
+    found = TopActions(np.empty((rows, k), np.int64), np.empty((rows, k), np.int64), np.empty((rows, k)))
+
+    def fill(start: int) -> None:
+        part = slice(start, start + BLOCK_ROWS)
+        found.verbs[part], found.nouns[part], found.scores[part] = block(part)
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        list(pool.map(fill, range(0, rows, BLOCK_ROWS)))
+    return found
+
+
+def _best_pairs(verb: Floats, noun: Floats, k: int) -> tuple[Integers, Integers, Floats]:
+    """Pairs and their log-probabilities, all [n, k], of float64 [n, Cv] and [n, Cn]."""
+    if not (np.isfinite(verb).all() and np.isfinite(noun).all()):
+        raise ValueError("scores that are not finite cannot be ranked")
+    best_verbs, best_nouns = (_ranked(scores, min(k, scores.shape[1])) for scores in (verb, noun))
+    i, j = _candidates(best_verbs.shape[1], best_nouns.shape[1], k)
+    sums = np.take(np.take_along_axis(verb, best_verbs, 1), i, axis=1)  # [n, 482] for k = 100
+    sums += np.take(np.take_along_axis(noun, best_nouns, 1), j, axis=1)
+    order = _ranked(sums, k, ties=lambda rows: (best_verbs[rows][:, i], best_nouns[rows][:, j]))
+    return (
+        np.take_along_axis(best_verbs, i[order], 1),
+        np.take_along_axis(best_nouns, j[order], 1),
+        np.take_along_axis(sums, order, 1) - (_log_total(verb) + _log_total(noun)),
+    )
+
+
+@cache
+def _candidates(verbs: int, nouns: int, k: int) -> tuple[Integers, Integers]:
+    """Places (i, j), from 0, with (i + 1) * (j + 1) <= k."""
+    i, j = np.divmod(np.arange(verbs * nouns), nouns)
+    possible = (i + 1) * (j + 1) <= k
+    return i[possible], j[possible]
+
+
+def _ranked(scores: NDArray[np.floating], k: int, ties: TieKeys | None = None) -> Integers:
+    """Columns int64 [n, k] of the k highest of [n, C], best first.
+
+    Equal scores rank by the keys that `ties` gives for some rows, the first key deciding; without, by column. Rows
+    without a tie, nearly all of them, are sorted by the fast unstable sort alone.
+    """
+    order: Integers = np.argsort(-scores, axis=1)
+    ranked = np.take_along_axis(scores, order[:, : k + 1], 1)
+    tied = np.flatnonzero((ranked[:, 1:] == ranked[:, :-1]).any(axis=1))
+    if tied.size:
+        keys = ties(tied) if ties else ()
+        order[tied] = np.lexsort((*keys[::-1], -scores[tied]), axis=1)
+    return order[:, :k]
+
+
+def _log_softmax(scores: NDArray[np.floating]) -> Floats:
+    values = scores.astype(np.float64)
+    values -= _log_total(values)
+    return values
+
+
+def _log_total(scores: Floats) -> Floats:
+    """Logarithm of the sum of exponentials per row, float64 [n, 1]."""
+    highest = scores.max(axis=1, keepdims=True)
+    total: Floats = highest + np.log(np.exp(scores - highest).sum(axis=1, keepdims=True))
+    return total

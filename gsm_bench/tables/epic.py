@@ -1,0 +1,247 @@
+"""Verb, noun and action metrics of a result, with the parts that EPIC-KITCHENS looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.ensembles.actions import (
+    SOURCE_WORDS,
+    ActionRule,
+    ActionSource,
+    action_blocks,
+    action_rule,
+    training_prior,
+)
+from gsm_bench.ensembles.members import MemberSpec, OpenMember, open_members
+from gsm_bench.entries import DatasetEntry, Space
+from gsm_bench.errors import LabelError
+from gsm_bench.labels import Truth
+from gsm_bench.layouts.epic import read_parts
+from gsm_bench.metrics.epic import DEFINITIONS, EpicAnswers, EpicTruth, Measured, epic_metrics
+from gsm_bench.metrics.top_actions import TopActions
+from gsm_bench.offline import PUBLIC_FILES, OfflineLabels, offline_labels
+from gsm_bench.scorefile import NOT_SCORED, ScoreHead, open_scores
+from gsm_bench.splits import read_split
+from gsm_bench.tables.protocols import protocols
+from gsm_bench.tables.results import frames_text
+from gsm_bench.tables.table import Column, Table
+
+TASKS = ("verb", "noun", "action")
+ROWS = {
+    ("all", "top1"): "Top-1",
+    ("all", "top5"): "Top-5",
+    ("tail", "top1"): "Top-1, tail classes",
+    ("unseen", "top1"): "Top-1, unseen participants",
+    ("all", "precision"): "Precision, many-shot classes",
+    ("all", "recall"): "Recall, many-shot classes",
+}
+COLUMNS = (
+    Column("label", "Model"),
+    Column("frames", "Frames"),
+    Column("metric", "Metric"),
+    *(Column(task, task.capitalize(), "percent") for task in TASKS),
+    Column("over", "Over"),
+)
+
+
+def parts_table(
+    path: Path, truth_of: Callable[[ScoreHead], Truth], actions: ActionSource | None = None
+) -> tuple[Table, Sequence[str]]:
+    """All metrics of a score file, for every clip protocol that it holds; and the ids of clips without a score.
+
+    Args:
+        truth_of: gives what is known of a score file's clips.
+        actions: where action scores come from; the head if there is one, else verb x noun.
+
+    Raises:
+        LabelError: the split has no verb and noun labels.
+    """
+    with open_scores(path) as file:
+        head = file.head
+    truth = truth_of(head)
+    if not {"verb", "noun"} <= truth.labels.keys() or truth.split is None or truth.dataset is None:
+        raise LabelError(
+            "this split has no verb and noun labels",
+            where=path,
+            fix="gsmbench evaluate FILE without --parts; for the EPIC-55 tests with --offline epic-55",
+        )
+    blocks, notes = _blocks(path, head, truth, actions)
+    table = Table(f"{truth.dataset.title}, {truth.split.name}", COLUMNS, blocks, notes, "parts")
+    return table, _not_scored(head)
+
+
+def estimate_table(
+    path: Path, dataset: DatasetEntry, split: str | None, places: tuple[Path, Path], actions: ActionSource | None = None
+) -> tuple[Table, Sequence[str]]:
+    """The same of an EPIC-55 test split, by the labels that EPIC-100 made public: an estimate, always called so.
+
+    Args:
+        split: ``s1`` or ``s2``, the file's own unless told.
+        places: the annotations of EPIC-55 and of EPIC-100.
+
+    Raises:
+        LabelError: the file is of another split, or the annotations are not there.
+    """
+    with open_scores(path) as file:
+        head = file.head
+    own = (head.provenance.get("dataset"), head.provenance.get("split"))
+    name = split or str(own[1])
+    if own != (dataset.name, name) or name not in ("s1", "s2"):
+        raise LabelError(
+            f"these are scores of {own[0]}/{own[1]}, not of {dataset.name}/{split or 's1 or s2'}",
+            where=path,
+            fix=f"gsmbench score --model NAME --dataset {dataset.name} --split s1",
+        )
+    listed = read_split(dataset, name, places[0])
+    offline = offline_labels(listed, listed.list_path.parent, _annotations(places[1]))
+    place = {clip: row for row, clip in enumerate(listed.ids)}
+    absent = next((clip for clip in head.ids if clip not in place), None)
+    if absent is not None:
+        raise LabelError(f"clip {absent!r} is not in {dataset.name}/{name}", where=path, fix="score the split again")
+    rows = np.array([place[clip] for clip in head.ids])
+    labels = {task: values[rows] for task, values in offline.labels.items()}
+    truth = Truth(labels, None, listed.reordered(rows), dataset)
+    blocks, notes = _blocks(path, head, truth, actions)
+    title = f"ESTIMATE for {dataset.title}, {name}"
+    return Table(title, COLUMNS, blocks, (*_offline_notes(offline), *notes), "estimate"), _not_scored(head)
+
+
+def _annotations(directory: Path) -> Path:
+    """The folder with the csv files: the directory, or the clone inside it."""
+    inside = ("", "annotations", "epic-kitchens-100-annotations")
+    found = [directory / name for name in inside if any((directory / name / file).is_file() for file in PUBLIC_FILES)]
+    return found[0] if found else directory
+
+
+def _blocks(
+    path: Path, head: ScoreHead, truth: Truth, actions: ActionSource | None
+) -> tuple[tuple[tuple[dict[str, Any], ...], ...], tuple[str, ...]]:
+    """Rows per clip protocol, and notes on how they were made."""
+    assert truth.dataset is not None
+    label = str(head.provenance.get("model") or path.stem)
+    blocks, notes = [], []
+    for clips in protocols(head):
+        with open_members([MemberSpec(label, path, clips, 1.0)]) as members:
+            rule = action_rule(members, actions, training_prior(truth) if actions == "prior" else None)
+            found = evaluate_parts(members, truth, truth.dataset, rule)
+            blocks.append(tuple(_rows(label, frames_text(members[0].head, members[0].views), found)))
+            notes.append(f"Actions {SOURCE_WORDS[rule.source]} ({rule.why}).")
+    notes.append("gsmbench evaluate --definitions says what every number means.")
+    return tuple(blocks), tuple(dict.fromkeys(notes))
+
+
+def _not_scored(head: ScoreHead) -> list[str]:
+    return [head.ids[row] for row in np.flatnonzero(head.status == NOT_SCORED)]
+
+
+def evaluate_parts(
+    members: Sequence[OpenMember], truth: Truth, dataset: DatasetEntry, rule: ActionRule, space: Space | None = None
+) -> dict[tuple[str, str, str], Measured]:
+    """All metrics of fused members over the clips that have a score and labels."""
+    blocks = list(action_blocks(members, rule, space))
+    scored = np.concatenate([block.scored for block in blocks])
+    labels = truth.labels
+    counted = scored & (labels["verb"] >= 0) & (labels["noun"] >= 0)
+    either = {task: scored & (labels[task] >= 0) for task in ("verb", "noun")}
+    answers = _joined([block.answers for block in blocks])
+    found = epic_metrics(_rows_of(answers, counted), _truth(truth, dataset, counted, answers))
+    for task, rows in either.items():
+        if rows.sum() != counted.sum():  # an offline estimate, where a verb may be known and its noun not
+            alone = epic_metrics(_rows_of(answers, rows), _truth(truth, dataset, rows, answers, only=task))
+            found |= {key: value for key, value in alone.items() if key[1] == task}
+    return found
+
+
+def definitions_table() -> Table:
+    """What every number means."""
+    rows = tuple({"name": name, "meaning": meaning} for name, meaning in DEFINITIONS.items())
+    return Table("", (Column("name", "Number"), Column("meaning", "What it is")), (rows,), name="definitions")
+
+
+def _truth(
+    truth: Truth, dataset: DatasetEntry, rows: NDArray[np.bool_], answers: EpicAnswers, only: str = ""
+) -> EpicTruth:
+    split = truth.split
+    assert split is not None
+    parts = read_parts(dataset.layout, split.name, split.list_path.parent)
+    widths = {"verb": answers.verb.shape[1], "noun": answers.noun.shape[1]}
+    many: dict[str, NDArray[np.generic]] = {}
+    if parts.many_shot:
+        many = {task: _flags(parts.many_shot[task], width) for task, width in widths.items()}
+        many["action"] = np.asarray(parts.many_shot["action"], np.int64)
+    unseen = None
+    if parts.unseen is not None and split.segments is not None:
+        unseen = np.array([name in parts.unseen for name in split.segments.participants])[rows]
+    labels = {
+        task: np.maximum(truth.labels[task][rows], 0) if only else truth.labels[task][rows] for task in ("verb", "noun")
+    }
+    tail = {task: _flags(parts.tail[task], width) for task, width in widths.items()} if parts.tail else {}
+    return EpicTruth(labels["verb"], labels["noun"], many, tail, unseen)
+
+
+def _flags(classes: Any, size: int) -> NDArray[np.bool_]:
+    flags = np.zeros(size, bool)
+    flags[np.asarray(classes, np.int64)] = True
+    return flags
+
+
+def _joined(answers: Sequence[EpicAnswers]) -> EpicAnswers:
+    actions = TopActions(
+        *(np.concatenate([getattr(a.actions, name) for a in answers]) for name in ("verbs", "nouns", "scores"))
+    )
+    return EpicAnswers(np.concatenate([a.verb for a in answers]), np.concatenate([a.noun for a in answers]), actions)
+
+
+def _rows_of(answers: EpicAnswers, rows: NDArray[np.bool_]) -> EpicAnswers:
+    best = answers.actions
+    return EpicAnswers(
+        answers.verb[rows], answers.noun[rows], TopActions(best.verbs[rows], best.nouns[rows], best.scores[rows])
+    )
+
+
+def _rows(label: str, frames: str, found: Mapping[tuple[str, str, str], Measured]) -> Iterable[dict[str, Any]]:
+    for (part, metric), words in ROWS.items():
+        measured = {task: found[part, task, metric] for task in TASKS if (part, task, metric) in found}
+        if measured:
+            counts = [measured[task].over for task in TASKS if task in measured]
+            over = f"{counts[0]:,}" if len(set(counts)) == 1 else " / ".join(f"{count:,}" for count in counts)
+            values = {task: measure.value for task, measure in measured.items()}
+            yield {
+                "label": label,
+                "frames": frames,
+                "metric": words,
+                "part": part,
+                "measure": metric,
+                **values,
+                "over": over,
+            }
+
+
+def _offline_notes(offline: OfflineLabels) -> list[str]:
+    usable, noise = offline.usable, {task: 100 * offline.noise(task) for task in TASKS}
+    notes = [
+        "An estimate, not a result of the EPIC-KITCHENS-55 board, which its organisers declared no longer valid in February 2024:",
+        f"  labels come from the public EPIC-KITCHENS-100 files, which hold {offline.found:,} of the {offline.segments:,} segments;",
+        f"  {usable['verb']:,} verbs, {usable['noun']:,} nouns and {usable['action']:,} actions have an EPIC-55 class.",
+        f"  Label noise: up to {noise['verb']:.1f}% of the verb labels, {noise['noun']:.1f}% of the noun labels and {noise['action']:.1f}% of the "
+        "actions may differ from the official ones, so each accuracy is known to plus or minus that many points.",
+    ]
+    for task in ("verb", "noun"):
+        dropped = offline.dropped[task]
+        if dropped:
+            most = ", ".join(f"{word} {count}" for word, count in dropped[:5])
+            notes.append(
+                f"  Dropped {task}s: {sum(count for _, count in dropped):,} segments of {len(dropped)} words without a class ({most}, ..)."
+            )
+    if offline.absent_files:
+        left = offline.segments - offline.found
+        notes.append(
+            f"  Partial: {', '.join(offline.absent_files)} is not here; of the {left:,} segments without a label, those that it holds "
+            "could take part."
+        )
+    return notes
