@@ -25,6 +25,7 @@ COMMANDS = {
     "ensemble": ("gsm_bench.cli.ensemble", "Fuse models and evaluate the ensemble."),
     "evaluate": ("gsm_bench.cli.evaluate", "Evaluate score files."),
     "import": ("gsm_bench.cli.imports", "Make a score file of somebody else's score dump."),
+    "export": ("gsm_bench.cli.export", "Write a score file in another project's format."),
     "table": ("gsm_bench.cli.table", "Fill a table of the paper from score files."),
     "figure": ("gsm_bench.cli.figure", "Draw a figure from score files."),
     "shapes": ("gsm_bench.cli.shapes", "Make Temporal Shapes, the benchmark that ships with the package."),

@@ -98,6 +98,7 @@ def command(
     Example:
       gsmbench import joint.pkl
     """
+    from gsm_bench.errors import ScoreFileError
     from gsm_bench.importers.settle import ImportRequest, import_dump
     from gsm_bench.scorefile import write
 
@@ -123,6 +124,10 @@ def command(
         if found
         else workspace.scores / "imported" / f"{model}.h5"
     )
+    if place.exists() and not force:
+        raise ScoreFileError(
+            "this file exists; nothing is overwritten unasked", where=place, fix="--force, or another --out"
+        )
     imported = import_dump(request)
     say(f"recognised: {imported.layout}" if asked == "auto" else f"read as: {imported.layout}")
     for line in imported.assumptions:
@@ -158,7 +163,7 @@ def _split(
     from gsm_bench.splits import read_split
 
     entry = manifest.dataset(dataset)
-    return entry, read_split(entry, split or entry.evaluation_split, data or workspace.data / entry.name)
+    return entry, read_split(entry, split or entry.evaluation_split, data or workspace.data / entry.folder)
 
 
 def _class_files(texts: tuple[str, ...], entry: DatasetEntry | None) -> dict[str, Path]:

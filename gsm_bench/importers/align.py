@@ -56,7 +56,9 @@ def place(dump: Dump, labels: Mapping[str, Ints], split: Split | None, named: tu
 def _without_split(dump: Dump, ids: tuple[str, ...] | None) -> Placed:
     rows = np.arange(len(dump))
     if ids is not None:
-        return Placed(ids, rows, "ids" if dump.verified else "unverified", "clip ids are the source's own")
+        if dump.verified:
+            return Placed(ids, rows, "ids", "clip ids are the source's own")
+        return Placed(ids, rows, "unverified", "rows are numbered only: the source says that their order is unverified")
     return Placed(
         tuple(f"row-{row:05d}" for row in rows), rows, "unverified",
         "the source has no clip ids and no split was named: rows are row-00000 .., order unverified",

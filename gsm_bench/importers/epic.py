@@ -84,8 +84,15 @@ def _array_ndim(value: Mapping[str, Any]) -> int:
 
 def _outputs(value: Mapping[str, Any]) -> dict[str, str]:
     """The keys of a dict that hold scores, by task."""
-    found = {task: next((key for key in (f"{task}_output", task) if key in value), "") for task in TASKS}
-    return {task: key for task, key in found.items() if key and not isinstance(value[key], str | int)}
+    found = {task: next((key for key in (f"{task}_output", task) if _are_scores(value.get(key))), "") for task in TASKS}
+    return {task: key for task, key in found.items() if key}
+
+
+def _are_scores(value: Any) -> bool:
+    """Whether a value is an array or list of scores, and not a label."""
+    if isinstance(value, list):
+        return bool(value) and np.asarray(value[0]).dtype.kind == "f"
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim > 0
 
 
 def _read_arrays(source: Source, layout: str) -> Dump:

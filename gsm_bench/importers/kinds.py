@@ -43,13 +43,13 @@ def settle_kind(scores: Scores, task: str, told: Told | None, usual: Kind | None
     Raises:
         DumpError: the values contradict what is told, or nothing tells what they are.
     """
-    found = _from_values(scores, task)
+    found = _from_values(scores, task, where)
     if told in ("logits", "log_probabilities") or (
         told == "probabilities" and found.kind == told and found.summed == 1
     ):
         if told == "log_probabilities" and _highest(scores) > TOLERANCE:
             raise _contradiction(task, told, f"the highest is {_highest(scores):.3g}", where)
-        return Settled(scores, told, f"{task} scores are {told}, as told")
+        return Settled(scores, told, f"{task} scores are {told}, as was said")
     if told is not None and found.kind != "probabilities":
         raise _contradiction(task, told, f"its values look like {found.kind}", where)
     if not found.kind_is_known:
@@ -69,13 +69,13 @@ class _Found(Settled):
     kind_is_known: bool = True
 
 
-def _from_values(scores: Scores, task: str) -> _Found:
+def _from_values(scores: Scores, task: str, where: Path | str) -> _Found:
     rows = scores.reshape(-1, scores.shape[2])
     whole = ~np.isnan(rows).any(axis=1)
     if not whole.all():
         rows = rows[whole]
     if not len(rows):
-        return _Found(scores, "logits", f"{task} scores: no row is whole", kind_is_known=False)
+        raise DumpError(f"no row of the {task} scores is whole", where=where, fix="test again: every row holds NaN")
     sums = rows.sum(axis=1, dtype=np.float64)
     if rows.min() >= 0:
         return _not_negative(scores, sums, task)
