@@ -13,6 +13,7 @@ from gsm_bench.errors import DumpError
 from gsm_bench.importers import epic, gate_shift, mmaction2, pyslowfast, tabular, tdn, videomae
 from gsm_bench.importers.containers import Source, read_source
 from gsm_bench.importers.dump import Dump
+from gsm_bench.importers.pickles import guarded
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,28 @@ def read_dump(paths: Sequence[Path], asked: str = "auto") -> tuple[Dump, Layout]
             f"{layout.title}: a test run is one file, {len(sources)} were given", where=paths[1],
             fix="import them one by one",
         )  # fmt: skip
-    return layout.read(sources), layout
+    dump: Dump = guarded(lambda: layout.read(sources), paths[0])
+    _check_labels(dump, paths[0])
+    return dump, layout
+
+
+def _check_labels(dump: Dump, where: Path) -> None:
+    """Refuse labels that no column stands for."""
+    for task, labels in dump.labels.items():
+        classes = dump.scores[task].shape[2] if task in dump.scores else 0
+        wrong = np.flatnonzero((labels < -1) | (labels >= classes))
+        if wrong.size:
+            raise DumpError(
+                f"{wrong.size:,} {task} labels are not among the {classes} classes, first {labels[wrong[0]]} in row {wrong[0]}",
+                where=where,
+                fix="class numbers start at 0, and -1 is unknown; dump scores and labels of one test run",
+            )
 
 
 def _recognised(source: Source) -> Layout:
-    found = next((layout for layout in LAYOUTS.values() if layout.fits(source)), None)
+    found: Layout | None = guarded(
+        lambda: next((layout for layout in LAYOUTS.values() if layout.fits(source)), None), source.path
+    )
     if found is None:
         raise DumpError(
             f"no known layout of scores: the file holds {describe(source)}", where=source.path,

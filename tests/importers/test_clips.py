@@ -92,7 +92,7 @@ def test_a_list_gives_the_ids_where_the_dump_has_no_labels(listed, gsmbench, wor
     assert list(found.ids) == ids
     assert np.array_equal(found.scores["action"][:, 0], logits)
     (workspace.root / "tested.txt").write_text("v1\nv2\n")
-    assert "2 ids for 60 rows" in gsmbench("import", "old.pkl", *TOY, "--ids", "tested.txt").err
+    assert "2 ids for 60 rows" in gsmbench("import", "old.pkl", *TOY, "--ids", "tested.txt", "--force").err
 
 
 def test_ids_are_matched_whatever_their_order_and_ending(listed, gsmbench, workspace):
