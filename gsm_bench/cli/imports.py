@@ -16,7 +16,6 @@ from gsm_bench.cli.options import (
     print_table,
     registry,
     say,
-    split_options,
     workspace_option,
 )
 
@@ -54,7 +53,8 @@ class Count(click.ParamType):  # type: ignore[type-arg]
     "--from", "asked", type=click.Choice(LAYOUTS), default="auto", show_default=True, metavar="LAYOUT",
     help=f"Whose layout it is: {', '.join(LAYOUTS)}. Recognised from content unless told.",
 )  # fmt: skip
-@split_options
+@click.option("--dataset", metavar="NAME", help="The data set that was tested, where it is known.")
+@click.option("--split", metavar="NAME", help="Its split (default: the one that models are evaluated on).")
 @data_option
 @click.option(
     "--classes", multiple=True, metavar="[TASK=]FILE",
@@ -99,7 +99,8 @@ def command(
       gsmbench import joint.pkl
     """
     from gsm_bench.errors import ScoreFileError
-    from gsm_bench.importers.settle import ImportRequest, import_dump
+    from gsm_bench.importers.orders import ImportRequest
+    from gsm_bench.importers.settle import import_dump
     from gsm_bench.scorefile import write
 
     workspace, manifest = registry()

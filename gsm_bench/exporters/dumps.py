@@ -1,4 +1,4 @@
-"""A score file as the dump of another project: mmaction2 1.x, the EPIC-100 baselines."""
+"""A score file as the dump of another project that needs no torch: the EPIC-100 baselines."""
 
 from __future__ import annotations
 
@@ -8,32 +8,11 @@ from typing import Any
 
 from gsm_bench.ensembles.fuse import to_space
 from gsm_bench.errors import ExportError
-from gsm_bench.exporters.rows import best_classes, whole_rows
+from gsm_bench.exporters.rows import whole_rows
 from gsm_bench.scorefile import ClipScores
 
 PROTOCOL = 2
 """What mmengine and the baselines' Python write by default."""
-
-
-def write_mmaction2(path: Path, content: ClipScores, task: str) -> list[str]:
-    """List of dicts of tensors, as ``DumpResults`` of mmaction2 1.x writes it; scores of any kind, as they are."""
-    import torch
-
-    scores, notes = whole_rows(content, task)
-    best = best_classes(scores, 1)
-    labels = content.labels.get(task)
-    rows: list[dict[str, Any]] = []
-    for at in range(len(content)):
-        row = {"pred_score": torch.from_numpy(scores[at].copy()), "pred_label": torch.from_numpy(best[at].copy())}
-        if labels is not None and labels[at] >= 0:
-            row["gt_label"] = torch.tensor([int(labels[at])])
-        rows.append(row)
-    _write(path, rows)
-    kind = content.kinds[task]
-    notes += [f"pred_score holds {kind}; mmaction2 writes probabilities by default"] if kind != "probabilities" else []
-    if content.order == "ids":
-        notes.append("this format has no clip ids: rows are in the order of the score file")
-    return notes
 
 
 def write_epic_baseline(path: Path, content: ClipScores, _: str) -> list[str]:
@@ -54,7 +33,7 @@ def write_epic_baseline(path: Path, content: ClipScores, _: str) -> list[str]:
         {**{key: values[at].copy() for key, values in arrays.items()}, **_names(name)}
         for at, name in enumerate(content.ids)
     ]
-    _write(path, rows)
+    write_pickle(path, rows)
     if content.labels:
         notes.append("labels are left out: this format has none")
     return notes
@@ -66,6 +45,6 @@ def _names(segment: str) -> dict[str, str]:
     return {"narration_id": segment, **({"video_id": video} if video and number.isdecimal() else {})}
 
 
-def _write(path: Path, value: Any) -> None:
+def write_pickle(path: Path, value: Any) -> None:
     with path.open("wb") as file:
         pickle.dump(value, file, protocol=PROTOCOL)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gsm_bench.errors import ExportError
-from gsm_bench.exporters import dumps, something, tables
+from gsm_bench.exporters import dumps, something, tables, torch_dumps
 from gsm_bench.files import aside, settle
 from gsm_bench.scorefile import ClipScores
 
@@ -15,7 +15,7 @@ TARGETS: dict[str, tuple[Writer, str]] = {
     "npz": (tables.write_npz, ".npz"),
     "csv": (tables.write_csv, ".csv"),
     "parquet": (tables.write_parquet, ".parquet"),
-    "mmaction2": (dumps.write_mmaction2, ".pkl"),
+    "mmaction2": (torch_dumps.write_mmaction2, ".pkl"),
     "epic-baseline": (dumps.write_epic_baseline, ".pkl"),
     "something-v1": (something.write_v1, ".csv"),
     "something-v2": (something.write_v2, ".csv"),

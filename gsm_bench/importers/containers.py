@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
 from gsm_bench.importers import pickles
+from gsm_bench.importers.guard import guarded, require_file
 from gsm_bench.importers.limits import LARGEST_RATIO, UNSUSPICIOUS_BYTES, require_memory
 
 HDF5, NUMPY, PARQUET, ZIP = b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"PAR1", b"PK\x03\x04"
@@ -38,7 +39,7 @@ class Source:
 
 def read_source(path: Path) -> Source:
     """Read a file of any kind that score dumps come in; raises DumpError for what is none of them."""
-    pickles.require_file(path)
+    require_file(path)
     with path.open("rb") as file:
         head = file.read(64)
     if head.startswith(HDF5):
@@ -53,7 +54,7 @@ def read_source(path: Path) -> Source:
     if head.startswith(PARQUET):
         return Source(path, "parquet", None)
     if head.startswith(ZIP):
-        return pickles.guarded(lambda: _read_zip(path), path)  # type: ignore[no-any-return]
+        return guarded(lambda: _read_zip(path), path)  # type: ignore[no-any-return]
     content = path.read_bytes()
     if pickles.is_old_torch(head):
         return Source(path, "torch", pickles.load_old_torch(content, path))

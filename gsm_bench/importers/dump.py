@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,5 +153,10 @@ def refuse_doubles(ids: tuple[str, ...], where: Path | str) -> tuple[str, ...]:
     return ids
 
 
-def one_line(texts: Iterable[str]) -> str:
-    return "; ".join(texts)
+def read_provenance(text: str, where: Path) -> dict[str, Any]:
+    """The provenance that one of our exports carries as JSON."""
+    try:
+        said = json.loads(text)
+    except ValueError as error:
+        raise DumpError("the provenance of this export is damaged", where=where, fix="export again") from error
+    return said if isinstance(said, dict) else {}

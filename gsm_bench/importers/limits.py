@@ -13,7 +13,6 @@ MOST_OPEN_VALUES = 200_000
 """Values that wait at once for their container; a list hands them over by thousands."""
 DEEPEST = 32
 """Containers within containers; the deepest known layout has five."""
-MOST_VALUES = 2**36
 LARGEST_RATIO = 200
 """By how much scores shrink in a zip at the very most; beyond it the archive is a bomb."""
 UNSUSPICIOUS_BYTES = 2**24

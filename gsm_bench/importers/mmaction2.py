@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.containers import Source
 from gsm_bench.importers.dump import Dump, is_row, label_numbers, score_rows
@@ -66,7 +64,3 @@ def _ids(rows: list[Mapping[str, Any]]) -> tuple[tuple[str, ...] | None, tuple[s
             if len(set(stems)) == len(stems):
                 return stems, (f"clip ids are the names in {key}, without folder and ending",)
     return None, ()
-
-
-def is_list_of_rows(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind == "f"

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers import epic, gate_shift, mmaction2, pyslowfast, tabular, tdn, videomae
+from gsm_bench.importers import arrays, epic, gate_shift, mmaction2, pyslowfast, tabular, tdn, videomae
 from gsm_bench.importers.containers import Source, read_source
 from gsm_bench.importers.dump import Dump
-from gsm_bench.importers.pickles import guarded
+from gsm_bench.importers.guard import guarded
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Layout:
 
 # In the order in which they are tried; no two fit the same file except those under SAME_FORM.
 LAYOUTS: dict[str, Layout] = {
-    "npz": Layout("an .npz table with ids", tabular.fits_npz, tabular.read_npz),
+    "npz": Layout("an .npz table with ids", arrays.fits_npz, arrays.read_npz),
     "mmaction2": Layout("mmaction2 1.x: a list of dicts", mmaction2.fits_new, mmaction2.read_new),
     "epic-baseline": Layout("the EPIC-100 baselines: a list of dicts", epic.fits_list, epic.read_list),
     "pyslowfast": Layout("PySlowFast: [sum of softmax, labels]", pyslowfast.fits, pyslowfast.read),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,59 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.align import Placed, place, read_ids
 from gsm_bench.importers.class_order import (
     Renumbering,
-    by_name,
     near_chance,
-    paired_labels,
-    read_names,
     solve,
-    split_order,
 )
 from gsm_bench.importers.dump import Dump, Ints
-from gsm_bench.importers.kinds import Told, settle_kind
+from gsm_bench.importers.kinds import settle_kind
+from gsm_bench.importers.orders import ImportRequest, Ordered, possible_orders
 from gsm_bench.importers.recognise import read_dump
 from gsm_bench.scorefile import NOT_SCORED, SCORED, ClipScores, Scores
-from gsm_bench.splits import Split
 
 SHOWN_PLACES = 4
-
-
-@dataclass(frozen=True)
-class ImportRequest:
-    """What is to be imported, and what the user says of it.
-
-    Attributes:
-        paths: the file, or the files of one test run.
-        model: the name that tables show.
-        asked: the layout, or ``auto``.
-        dataset, split: the split that was tested, where it is known.
-        classes: per task the file with the source's class names in column order.
-        ids: a list of the clips in the dump's order.
-        kind: what the scores are.
-        solve: whether an order of classes found from the labels is applied.
-        frames, macs, params: frames of a view, multiply-adds of a view, parameters, where known.
-    """
-
-    paths: tuple[Path, ...]
-    model: str
-    asked: str = "auto"
-    dataset: DatasetEntry | None = None
-    split: Split | None = None
-    classes: Mapping[str, Path] = field(default_factory=dict)
-    ids: Path | None = None
-    kind: Told | None = None
-    solve: bool = False
-    frames: int | None = None
-    macs: int | None = None
-    params: int | None = None
-
-    @property
-    def where(self) -> Path:
-        return self.paths[0]
 
 
 @dataclass(frozen=True)
@@ -82,16 +43,6 @@ class Imported:
     layout: str
     assumptions: tuple[str, ...]
     advice: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Ordered:
-    """Scores and labels with their columns in the order of `names`."""
-
-    scores: Mapping[str, Scores]
-    labels: Mapping[str, Ints]
-    names: Mapping[str, tuple[str, ...]]
-    notes: tuple[str, ...]
 
 
 def import_dump(request: ImportRequest) -> Imported:
@@ -131,7 +82,7 @@ def import_dump(request: ImportRequest) -> Imported:
     return Imported(content, layout.title, tuple(notes), tuple(advice))
 
 
-def _place(dump: Dump, request: ImportRequest) -> tuple[_Ordered, Placed]:
+def _place(dump: Dump, request: ImportRequest) -> tuple[Ordered, Placed]:
     """The first order of classes under which the labels agree with the split's, and the clips' places."""
     named = read_ids(request.ids) if request.ids else None
     if named and len(named) != len(dump):
@@ -141,7 +92,7 @@ def _place(dump: Dump, request: ImportRequest) -> tuple[_Ordered, Placed]:
             fix="the list that was tested, a clip per line",
         )
     first_error = None
-    for ordered in _orders(dump, request):
+    for ordered in possible_orders(dump, request):
         try:
             placed = place(dump, ordered.labels, request.split, named)
         except DumpError as error:
@@ -152,117 +103,6 @@ def _place(dump: Dump, request: ImportRequest) -> tuple[_Ordered, Placed]:
         return ordered, placed
     assert first_error is not None
     raise first_error
-
-
-def _orders(dump: Dump, request: ImportRequest) -> Iterator[_Ordered]:
-    """Orders of classes that the columns may be in: the named one; or else as they stand, then those known of."""
-    for task, scores in dump.scores.items():
-        _check_classes(task, scores.shape[2], request)
-    given = {task: read_names(path) for task, path in request.classes.items()}
-    strange = given.keys() - dump.scores.keys()
-    if strange:
-        raise DumpError(
-            f"the dump has no task {sorted(strange)[0]!r}", where=request.where, fix="--classes [TASK=]FILE"
-        )
-    names = {**dump.class_names, **given}
-    yield _named_order(dump, names, request)
-    if names or request.split is None:
-        return
-    for where, order in _known_orders(request):
-        found = by_name(order, split_order(request.split.class_names, "action", where), where)
-        note = f"columns were in the order of {where.name}: {found.agreeing} of {len(order)} classes had the split's number"
-        yield _renumbered(dump, {"action": found}, request, note)
-    if request.solve:
-        yield from _solved_labels(dump, request)
-
-
-def _named_order(dump: Dump, names: Mapping[str, tuple[str, ...]], request: ImportRequest) -> _Ordered:
-    """Columns matched by name where names are known; as they stand where not."""
-    where = request.classes.get(next(iter(request.classes), ""), request.where)
-    for task, known in names.items():
-        classes = dump.scores[task].shape[2]
-        if len(known) != classes:
-            raise DumpError(
-                f"{len(known)} class names for {classes} {task} columns", where=where, fix="correct --classes"
-            )
-    if request.split is None:
-        return _Ordered(
-            dump.scores, dump.labels, dict(names), ("columns have the names of --classes",) if request.classes else ()
-        )
-    if not names:
-        note = f"columns are taken to be in the order of the classes of {request.split.dataset}"
-        if (
-            dump.layout.startswith("mmaction2")
-            and not dump.labels
-            and request.dataset
-            and request.dataset.class_order == "alphabetical"
-        ):
-            note += "; mmaction2 keeps the order of the label file: if the model was trained so, name it with --classes"
-        return _renumbered(dump, {}, request, note)
-    found = {
-        task: by_name(known, split_order(request.split.class_names, task, request.split.list_path.parent), where)
-        for task, known in names.items()
-        if task in request.classes or request.split.class_names.get(task)
-    }
-    said = ", ".join(
-        f"{order.agreeing} of {len(order.columns)} {task} classes had the split's number"
-        for task, order in found.items()
-    )
-    return _renumbered(
-        dump, found, request, f"columns were matched to the split's classes by name: {said}" if said else ""
-    )
-
-
-def _renumbered(dump: Dump, found: Mapping[str, Renumbering], request: ImportRequest, note: str) -> _Ordered:
-    assert request.split is not None
-    names = {task: names for task, names in request.split.class_names.items() if names and task in dump.scores}
-    return _Ordered(
-        {task: found[task].scores(values) if task in found else values for task, values in dump.scores.items()},
-        {task: found[task].labels(values) if task in found else values for task, values in dump.labels.items()},
-        names,
-        (note,) if note else (),
-    )
-
-
-def _known_orders(request: ImportRequest) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """The class files beside the split's list, in the order of the file: what mmaction2 goes by."""
-    assert request.split is not None
-    names = request.split.class_names.get("action")
-    if request.dataset is None or not names:
-        return
-    for file in request.dataset.class_files:
-        path = request.split.list_path.parent / file
-        if path.is_file():
-            found = read_names(path)
-            if found != names and set(found) == set(names):
-                yield path, found
-
-
-def _solved_labels(dump: Dump, request: ImportRequest) -> Iterator[_Ordered]:
-    """Where the labels are the split's but for their numbers, the order that makes them equal."""
-    assert request.split is not None
-    for task, labels in dump.labels.items():
-        theirs = request.split.labels.get(task)
-        if theirs is not None and len(theirs) == len(labels):
-            found = paired_labels(labels, theirs.astype(np.int64), dump.scores[task].shape[2])
-            if found:
-                note = (
-                    f"{task} classes were renumbered so that the source's labels are the split's, as asked: "
-                    f"{found.agreeing} of {len(found.columns)} had the split's number"
-                )
-                yield _renumbered(dump, {task: found}, request, note)
-
-
-def _check_classes(task: str, classes: int, request: ImportRequest) -> None:
-    if request.dataset is None or request.split is None:
-        return
-    wanted = request.dataset.tasks.get(task)
-    if wanted is None or (wanted and wanted != classes):
-        have = ", ".join(f"{count} {name}" for name, count in request.dataset.tasks.items())
-        raise DumpError(
-            f"the source has {classes} {task} classes, {request.dataset.name} has {have}", where=request.where,
-            fix="name the data set that the model was tested on: --dataset",
-        )  # fmt: skip
 
 
 def _check_accuracy(

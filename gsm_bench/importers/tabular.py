@@ -1,4 +1,4 @@
-"""Tables of scores: our own exports as csv, parquet and npz, and anybody's with an id column and a column per class.
+"""Tables of scores: our own exports as csv and parquet, and anybody's with an id column and a column per class.
 
 Columns of an export: ``clip_id`` (``row_id`` where the order is unverified), ``clip crop flip offset`` where there is
 more than one view or its place is known, ``status`` where not all clips are scored, ``label.<task>``, and
@@ -8,7 +8,6 @@ more than one view or its place is known, ``status`` where not all clips are sco
 from __future__ import annotations
 
 import csv
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -24,14 +23,12 @@ from gsm_bench.importers.containers import Source
 from gsm_bench.importers.dump import (
     Dump,
     label_numbers,
+    read_provenance,
     refuse_doubles,
-    score_array,
     score_rows,
-    text_ids,
-    unknown_views,
 )
 from gsm_bench.importers.limits import require_memory
-from gsm_bench.scorefile import AVERAGED, SCORED, VIEW_TYPE, Kind
+from gsm_bench.scorefile import AVERAGED, VIEW_TYPE, Kind
 
 CLIP_ID, ROW_ID, STATUS = "clip_id", "row_id", "status"
 ID_COLUMNS = (
@@ -39,10 +36,6 @@ ID_COLUMNS = (
     "filename", "clip",
 )  # fmt: skip
 LABEL_COLUMNS = ("label", "labels", "gt_label", "gt", "target", "action_label", "true_label")
-SCORE_ARRAYS: Mapping[str, Kind | None] = {
-    "scores": None, "logits": "logits", "probabilities": "probabilities", "probs": "probabilities",
-    "log_probabilities": "log_probabilities", "pred_score": None, "preds": None,
-}  # fmt: skip
 SCORE_COLUMN = re.compile(rf"(action|verb|noun)\.({'|'.join(get_args(Kind))})\.(.*)", re.DOTALL)
 WORDS_PER_ROW = 100_000
 
@@ -98,82 +91,7 @@ def read_parquet(sources: list[Source]) -> Dump:
         )  from error  # fmt: skip
     dump = _as_dump(_arrow_columns(table, source.path), "parquet", source.path)
     said = (table.schema.metadata or {}).get(b"gsm_bench.provenance")
-    return replace(dump, said=_said(said.decode(), source.path)) if said else dump
-
-
-def fits_npz(source: Source) -> bool:
-    if source.container != "npz":
-        return False
-    return (
-        _is_own_npz(source.value)
-        or (_first(source.value, ID_COLUMNS) and _first(source.value, SCORE_ARRAYS)) is not None
-    )
-
-
-def read_npz(sources: list[Source]) -> Dump:
-    (source,) = sources
-    value, where = source.value, source.path
-    if _is_own_npz(value):
-        return _own_npz(value, where)
-    key, id_key = _first(value, SCORE_ARRAYS), _first(value, ID_COLUMNS)
-    if key is None or id_key is None:
-        raise DumpError(f"no ids and scores among {', '.join(value)[:200]}", where=where, fix="another --from")
-    scores = score_array(value[key], key, where)
-    label_key = _first(value, LABEL_COLUMNS)
-    kind = SCORE_ARRAYS[key]
-    return Dump(
-        "npz",
-        {"action": scores},
-        text_ids(value[id_key], len(scores), where),
-        {"action": label_numbers(value[label_key], len(scores), where)} if label_key else {},
-        unknown_views(scores.shape[1]),
-        kinds={"action": kind} if kind else {},
-    )
-
-
-def _first(found: Mapping[str, Any], names: Sequence[str] | Mapping[str, Any]) -> str | None:
-    return next((name for name in names if name in found), None)
-
-
-def _is_own_npz(value: Mapping[str, Any]) -> bool:
-    return "clip_ids" in value and any(key.startswith("scores_") for key in value)
-
-
-def _own_npz(value: Mapping[str, NDArray[Any]], where: Path) -> Dump:
-    tasks = [key.removeprefix("scores_") for key in value if key.startswith("scores_")]
-    ids = text_ids(value["clip_ids"], len(value["clip_ids"]), where)
-    scores = {task: np.asarray(value[f"scores_{task}"], np.float32) for task in tasks}
-    views = np.asarray(value["views"]).astype(VIEW_TYPE)
-    if any(array.ndim != 3 or array.shape[:2] != (len(ids), len(views)) for array in scores.values()):
-        raise DumpError("scores, ids and views of this export do not belong together", where=where, fix="export again")
-    return Dump(
-        "npz",
-        scores,
-        ids,
-        {task: label_numbers(value[f"labels_{task}"], len(ids), where) for task in tasks if f"labels_{task}" in value},
-        views,
-        kinds={task: _kind(str(value[f"kind_{task}"]), where) for task in tasks},
-        class_names={task: tuple(value[f"classes_{task}"].tolist()) for task in tasks if f"classes_{task}" in value},
-        status=np.asarray(value["status"], np.uint8),
-        verified=str(value.get("order", "ids")) != "unverified",
-        said=_said(str(value.get("provenance", "{}")), where),
-    )
-
-
-def _said(text: str, where: Path) -> dict[str, Any]:
-    try:
-        said = json.loads(text)
-    except ValueError as error:
-        raise DumpError("the provenance of this export is damaged", where=where, fix="export again") from error
-    return said if isinstance(said, dict) else {}
-
-
-def _kind(text: str, where: Path) -> Kind:
-    if text not in get_args(Kind):
-        raise DumpError(
-            f"scores of the unknown kind {text[:40]!r}", where=where, fix=f"one of {', '.join(get_args(Kind))}"
-        )
-    return text  # type: ignore[return-value]
+    return replace(dump, said=read_provenance(said.decode(), source.path)) if said else dump
 
 
 def _delimiter(header: str) -> str:
@@ -336,7 +254,3 @@ def _by_task(
         if called != tuple(map(str, range(len(called)))):
             names[task] = called
     return scores, kinds, names  # type: ignore[return-value]
-
-
-def default_status(dump: Dump) -> NDArray[np.uint8]:
-    return np.full(len(dump), SCORED, np.uint8) if dump.status is None else dump.status

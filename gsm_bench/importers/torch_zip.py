@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from gsm_bench.errors import DumpError
+from gsm_bench.importers.guard import guarded
 from gsm_bench.importers.limits import require_memory
 from gsm_bench.importers.pickle_scan import refused
-from gsm_bench.importers.pickles import guarded, inspect_new_torch
+from gsm_bench.importers.pickles import inspect_new_torch
 
 
 def load_new_torch(path: Path, archive: zipfile.ZipFile, member: str) -> Any:

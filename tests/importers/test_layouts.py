@@ -237,3 +237,13 @@ def test_ids_in_the_meta_data_are_used(made, torch, workspace):
     dumps.dump(workspace.root / "x.pkl", rows)
     dump, _ = read_dump([workspace.root / "x.pkl"])
     assert list(dump.ids) == made.ids
+
+
+def test_the_command_line_offers_every_layout_and_target():
+    from gsm_bench.cli.export import TARGETS as OFFERED
+    from gsm_bench.cli.imports import LAYOUTS as ASKED
+    from gsm_bench.exporters.export import TARGETS
+    from gsm_bench.importers.recognise import NAMES
+
+    assert set(ASKED) == set(NAMES)
+    assert set(OFFERED) == set(TARGETS)
