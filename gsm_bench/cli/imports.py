@@ -132,7 +132,7 @@ def command(
     imported = import_dump(request)
     say(f"recognised: {imported.layout}" if asked == "auto" else f"read as: {imported.layout}")
     for line in imported.assumptions:
-        say(f"assumed: {line}")
+        say(f"settled: {line}")
     for line in imported.advice:
         say(f"note: {line}")
     write(place, imported.content, force=force)

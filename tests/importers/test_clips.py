@@ -166,6 +166,11 @@ def test_a_model_and_an_imported_file_fuse_in_one_line(listed, gsmbench, workspa
     assert "toy_4f: logits converted to probabilities" in ran.err
     assert "32x3" in ran.out
     assert "197.10" in ran.out  # 3 views of 65.7
+    assert "GFLOPs of slow are as told at import" in ran.out
+    ran = gsmbench("ensemble", "--members", members, "--explain")
+    assert "where they lie in the video is not known" in ran.out
+    ran = gsmbench("ensemble", "--members", f"{members}@3", "--space", "probabilities")
+    assert "@3 cannot be taken from it" in ran.err
     fused = read("fused.h5")
     assert np.allclose(fused.scores["action"][:, 0], dumps.softmax(logits), atol=1e-6)
 

@@ -64,6 +64,37 @@ def test_torch_is_not_needed(real, workspace):
     assert ran.returncode == 0, ran.stderr
 
 
+def test_packages_that_are_missing_are_named(workspace):
+    """A zip of torch's and a parquet table want packages; what they are is said."""
+    import subprocess
+    import sys
+
+    from tests.importers.hostile import zipped
+
+    (workspace.root / "x.pt").write_bytes(zipped({"a/data.pkl": b"\x80\x02]K\x01a.", "a/version": b"3"}))
+    (workspace.root / "x.parquet").write_bytes(b"PAR1" + bytes(100) + b"PAR1")
+    block = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'pyarrow'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from gsm_bench.cli import main\nmain(sys.argv[1:])"
+    )
+    for file, extra in (("x.pt", "score"), ("x.parquet", "parquet")):
+        ran = subprocess.run(
+            [sys.executable, "-c", block, "import", file],
+            cwd=workspace.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 1
+        assert f"pip install 'gsm-bench[{extra}]'" in ran.stderr
+        assert "Traceback" not in ran.stderr
+
+
 def test_something_v1_of_mmaction2_and_of_gsm(real):
     """Sorted names, as GSM has them, and the label file's order, as mmaction2 keeps it, agree at one place."""
     path = real / "mmaction2" / "sthv1_label_map.txt"
