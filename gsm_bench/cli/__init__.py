@@ -17,12 +17,15 @@ HEAVY_PACKAGES = {
     "PIL": "score",
     "safetensors": "score",
     "matplotlib": "figures",
+    "pyarrow": "parquet",
 }
 COMMANDS = {
     "models": ("gsm_bench.cli.models", "List, show, check and add models."),
     "score": ("gsm_bench.cli.score", "Score a split with a model."),
     "ensemble": ("gsm_bench.cli.ensemble", "Fuse models and evaluate the ensemble."),
     "evaluate": ("gsm_bench.cli.evaluate", "Evaluate score files."),
+    "import": ("gsm_bench.cli.imports", "Make a score file of somebody else's score dump."),
+    "export": ("gsm_bench.cli.export", "Write a score file in another project's format."),
     "table": ("gsm_bench.cli.table", "Fill a table of the paper from score files."),
     "submit": ("gsm_bench.cli.submit", "Write a server's file, checked before it is sent."),
     "check": ("gsm_bench.cli.check", "Judge a server's file before it is sent."),
