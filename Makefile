@@ -14,7 +14,7 @@ setup: $(READY)
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch torchvision
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[score,figures,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[score,figures,parquet,dev]'
 	touch $(READY)
 
 test: setup

@@ -72,3 +72,11 @@ class LeakError(GsmBenchError):
 
 class SubmissionError(GsmBenchError):
     """Scores cannot become a server's file, or such a file is not what the server takes."""
+
+
+class DumpError(GsmBenchError):
+    """Somebody else's score dump is missing, unsafe, damaged or of no known layout."""
+
+
+class ExportError(GsmBenchError):
+    """Scores cannot be written in the format that was asked for."""

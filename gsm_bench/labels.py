@@ -37,18 +37,19 @@ class Truth:
 def truth_for(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None = None) -> Truth:
     """Labels and groups of a score file's clips.
 
-    Looked for in the file itself (an import may carry them), in `data`, beside the list that the clips were read
-    from, and in the workspace's data/.
+    Looked for in `data`, beside the list that the clips were read from, in the workspace's data/, and at last in the
+    file itself: an import may carry labels, but neither groups nor segments.
 
     Raises:
         LabelError: no list is found whose ids are those of the score file.
     """
-    if head.labels:
-        return Truth(dict(head.labels))
     dataset, split = head.provenance.get("dataset"), head.provenance.get("split")
+    if head.labels and (head.order == "unverified" or not dataset or not split):
+        return Truth(dict(head.labels))
     if not dataset or not split:
         raise LabelError(
-            "this score file does not say which split it belongs to", fix="its provenance needs dataset and split"
+            "this score file has no labels and does not say which split it belongs to",
+            fix="if it was imported, import it again with --dataset and --split",
         )
     tried = []
     entry = manifest.dataset(dataset)
@@ -65,6 +66,8 @@ def truth_for(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: P
             labels = with_action_labels(found.labels, head.class_names.get("action", ()))
             return Truth(labels, found.groups, found, entry)
         tried.append(f"{found.list_path} lists other clips ({len(found):,}, fingerprint {found.sha256[:12]})")
+    if head.labels:
+        return Truth(dict(head.labels))
     raise LabelError(
         f"no labels of {dataset}/{split} belong to these {len(head):,} clips (fingerprint {ids_sha256(head.ids)[:12]})",
         where="; ".join(tried),

@@ -17,6 +17,7 @@ HEAVY_PACKAGES = {
     "PIL": "score",
     "safetensors": "score",
     "matplotlib": "figures",
+    "pyarrow": "parquet",
 }
 COMMANDS = {
     "models": ("gsm_bench.cli.models", "List, show, check and add models."),
@@ -26,6 +27,8 @@ COMMANDS = {
     "search": ("gsm_bench.cli.search", "Which ensemble of a pool is best, for its cost?"),
     "compare": ("gsm_bench.cli.compare", "Is the difference of two results real, and where does it come from?"),
     "calibrate": ("gsm_bench.cli.calibrate", "Does confidence mean what it says?"),
+    "import": ("gsm_bench.cli.imports", "Make a score file of somebody else's score dump."),
+    "export": ("gsm_bench.cli.export", "Write a score file in another project's format."),
     "table": ("gsm_bench.cli.table", "Fill a table of the paper from score files."),
     "submit": ("gsm_bench.cli.submit", "Write a server's file, checked before it is sent."),
     "check": ("gsm_bench.cli.check", "Judge a server's file before it is sent."),

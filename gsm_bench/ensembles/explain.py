@@ -40,6 +40,10 @@ def _member_lines(member: MemberSpec, head: ScoreHead | None, length: int, share
     lines = [
         f"{member.label}: {frames or '?'} frames x {clips} clip{'s' * (clips > 1)}, weight {share:.4g}, {member.path} ({scores})"
     ]
+    if head is not None and np.isnan(head.views["offset"]).all():
+        views = len(head.views)
+        held = f"its {views} views are averaged" if views > 1 else "one view, the mean of what its source had"
+        return [*lines, f"  {held}; where they lie in the video is not known", ""]
     if not frames:
         return [*lines, ""]
     for at, offset in enumerate(clip_offsets(clips), start=1):

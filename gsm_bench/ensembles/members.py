@@ -155,10 +155,9 @@ def open_members(specs: Sequence[MemberSpec]) -> Iterator[list[OpenMember]]:
         first = files[0].head
         members = []
         for spec, file in zip(specs, files, strict=True):
-            rows = None
-            if file is not files[0]:
-                rows = _aligned_rows(specs[0].label, first, spec.label, file.head)
-                _check_classes(specs[0].label, first, spec.label, file.head)
+            same = spec.path == specs[0].path
+            rows = None if same else _aligned_rows(specs[0].label, first, spec.label, file.head)
+            _check_classes(specs[0].label, first, spec.label, file.head)
             members.append(OpenMember(spec, file, select_views(file.head, spec), rows, spec.weight / total))
         yield members
 
@@ -178,8 +177,11 @@ def select_views(head: ScoreHead, spec: MemberSpec) -> NDArray[np.int64]:
     offsets = head.views["offset"]
     if np.isnan(offsets).all():
         if spec.clips not in (None, 1):
+            averaged = (
+                "were averaged before they were written" if len(offsets) == 1 else "lie at places that are not known"
+            )
             raise AlignmentError(
-                f"the views of {spec.label} were averaged before they were written: @{spec.clips} cannot be taken from it",
+                f"the views of {spec.label} {averaged}: @{spec.clips} cannot be taken from it",
                 where=spec.path, fix=f"leave @{spec.clips} away",
             )  # fmt: skip
         return np.arange(len(head.views))
@@ -249,7 +251,7 @@ def _check_unverified(first_label: str, first: ScoreHead, label: str, head: Scor
     if (first.order, len(first)) != (head.order, len(head)) or not first.labels or not same_labels:
         raise AlignmentError(
             f"{first_label} and {label} cannot be put beside each other: at least one has no clip ids, and their rows and labels do not all agree",
-            fix="fuse score files that carry clip ids",
+            fix="import with --dataset and --split, or with --ids, so that both carry clip ids",
         )
 
 

@@ -40,6 +40,7 @@ class Result:
         gains: per task, what an ensemble gains in top-1 over its best member, and that member's name.
         unverified: whether the order of its rows could not be checked by ids.
         ids, truth: the clips that the accuracies are over, in their order, and what is known of them.
+        told_cost: members whose operations were told at their import.
     """
 
     label: str
@@ -52,6 +53,7 @@ class Result:
     bad: tuple[str, ...] = ()
     substituted: tuple[str, ...] = ()
     unverified: bool = False
+    told_cost: tuple[str, ...] = ()
     gains: Mapping[str, tuple[str, PairedDifference]] = field(default_factory=dict)
     ids: tuple[str, ...] = field(default=(), repr=False)
     truth: Truth | None = field(default=None, repr=False, compare=False)
@@ -134,6 +136,7 @@ def _result(
         unverified=members[0].head.order == "unverified",
         ids=ids,
         truth=truth,
+        told_cost=tuple(member.spec.label for member in members if _is_told(member.head.provenance)),
     )
 
 
@@ -241,7 +244,10 @@ def _accuracy_items(prefix: str, accuracy: Accuracy | None, groups: NDArray[np.i
 
 def _notes(results: Sequence[Result]) -> Iterable[str]:
     if any(result.macs_paper for result in results):
+        told = dict.fromkeys(name for result in results for name in result.told_cost)
         yield CONVENTION
+        if told:
+            yield f"GFLOPs of {', '.join(told)} are as told at import; in which convention they were counted is not known."
     yield from _gain_notes(results)
     bad = tuple(dict.fromkeys(name for result in results for name in result.bad))
     if bad:
@@ -280,6 +286,10 @@ def _gain_notes(results: Sequence[Result]) -> Iterable[str]:
         word = "" if task == "action" else f", {task}"
         interval = f"[{100 * gain.low:+.2f}, {100 * gain.high:+.2f}]"
         yield f"  {result.frames}{word}: {100 * gain.value:+.2f} {interval} over {member}"
+
+
+def _is_told(provenance: Mapping[str, Any]) -> bool:
+    return "imported_from" in provenance and provenance.get("macs_paper_per_view") is not None
 
 
 def _named(ids: Sequence[str], most: int = 5) -> str:

@@ -1,0 +1,38 @@
+"""``gsmbench export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gsm_bench.cli.options import PATH, registry, say, workspace_option
+
+TARGETS = ("npz", "csv", "parquet", "mmaction2", "epic-baseline", "something-v1", "something-v2")
+
+
+@click.command("export", short_help="Write a score file in another project's format.")
+@click.argument("file", type=PATH)
+@click.option("--to", "target", type=click.Choice(TARGETS), required=True, help="The format.")
+@click.option("--task", default="action", show_default=True, help="For formats of one task: action, verb or noun.")
+@click.option("--out", type=PATH, metavar="FILE", help="The new file (default: beside FILE, with the format's ending).")
+@click.option("--force", is_flag=True, help="Replace the new file if it exists.")
+@workspace_option
+def command(file: Path, target: str, task: str, out: Path | None, force: bool) -> None:
+    """Write a score file as a table (npz, csv, parquet), another project's dump or a server's answer file.
+
+    Tables keep everything, and `gsmbench import` reads them and the dumps back.
+
+    \b
+    Example:
+      gsmbench export scores/imported/joint.h5 --to csv
+    """
+    from gsm_bench.exporters.export import TARGETS as WRITERS
+    from gsm_bench.exporters.export import export
+    from gsm_bench.scorefile import read
+
+    workspace, _ = registry()
+    place = out or file.with_suffix(WRITERS[target][1])
+    for note in export(place, read(file), target, task=task, force=force):
+        say(f"note: {note}")
+    say(f"wrote {workspace.shown(place.absolute())}")

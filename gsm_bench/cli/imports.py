@@ -1,0 +1,188 @@
+"""``gsmbench import``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gsm_bench.cli.options import (
+    INCOMPLETE,
+    PATH,
+    data_option,
+    format_option,
+    print_table,
+    registry,
+    say,
+    workspace_option,
+)
+
+if TYPE_CHECKING:
+    from gsm_bench.entries import DatasetEntry
+    from gsm_bench.importers.kinds import Told
+    from gsm_bench.manifest import Manifest
+    from gsm_bench.scorefile import ClipScores
+    from gsm_bench.splits import Split
+    from gsm_bench.tables.table import Table
+    from gsm_bench.workspace import Workspace
+
+LAYOUTS = (
+    "auto", "gsm", "gsf", "trn", "mmaction2", "mmaction2-0.x", "pyslowfast", "epic-slowfast", "epic-baseline", "epic-arrays",
+    "tbn", "mtcn", "videomae", "internvideo2", "tdn", "csv", "parquet", "npz",
+)  # fmt: skip
+SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+class Count(click.ParamType):  # type: ignore[type-arg]
+    """A whole number that may be written 65.7G or 34.6M."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d+)?)([kmgt]?)", str(value).strip().lower())
+        if not found:
+            self.fail(f"{value!r} is no number such as 34.6M or 65700000000", param, ctx)
+        return round(float(found[1]) * SUFFIXES[found[2]])
+
+
+@click.command("import", short_help="Make a score file of somebody else's score dump.")
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
+@click.option(
+    "--from", "asked", type=click.Choice(LAYOUTS), default="auto", show_default=True, metavar="LAYOUT",
+    help=f"Whose layout it is: {', '.join(LAYOUTS)}. Recognised from content unless told.",
+)  # fmt: skip
+@click.option("--dataset", metavar="NAME", help="The data set that was tested, where it is known.")
+@click.option("--split", metavar="NAME", help="Its split (default: the one that models are evaluated on).")
+@data_option
+@click.option(
+    "--classes", multiple=True, metavar="[TASK=]FILE",
+    help="The source's class names in its order: columns are put in the split's order by name.",
+)  # fmt: skip
+@click.option("--ids", type=PATH, metavar="FILE", help="The list that was tested, a clip per line in the dump's order.")
+@click.option(
+    "--kind", type=click.Choice(["logits", "probabilities", "log_probabilities", "softmax_sums"]),
+    help="What the scores are (default: told from the values).",
+)  # fmt: skip
+@click.option(
+    "--solve-classes",
+    "solve",
+    is_flag=True,
+    help="Apply the order of classes that the labels suggest, where there is one.",
+)
+@click.option("--name", metavar="NAME", help="The model's name in tables (default: the file's).")
+@click.option("--frames", type=click.IntRange(min=1), help="Frames of one view, for tables.")
+@click.option("--macs", type=Count(), help="Multiply-adds of one view, for tables: 65.7G.")
+@click.option("--params", type=Count(), help="Parameters, for tables: 34.6M.")
+@click.option(
+    "--out",
+    type=PATH,
+    metavar="FILE",
+    help="The score file (default: scores/<dataset>/<split>/NAME.h5, else scores/imported/).",
+)
+@click.option("--force", is_flag=True, help="Replace the score file if it exists.")
+@format_option
+@workspace_option
+def command(
+    files: tuple[Path, ...], asked: str, dataset: str | None, split: str | None, data: Path | None,
+    classes: tuple[str, ...], ids: Path | None, kind: Told | None, solve: bool, name: str | None, frames: int | None,
+    macs: int | None, params: int | None, out: Path | None, force: bool, form: str,
+) -> int:  # fmt: skip
+    """Make a score file of a dump from mmaction2, PySlowFast, VideoMAE, TRN, the EPIC baselines and others.
+
+    Nothing in a pickle is run. What the dump leaves unsaid (clips, class order, kind of score) is found out, said and
+    stored with the scores. Several FILEs are the processes, clips or crops of one test run.
+
+    \b
+    Example:
+      gsmbench import joint.pkl
+    """
+    from gsm_bench.errors import ScoreFileError
+    from gsm_bench.importers.orders import ImportRequest
+    from gsm_bench.importers.settle import import_dump
+    from gsm_bench.scorefile import write
+
+    workspace, manifest = registry()
+    entry, found = _split(manifest, workspace, dataset, split, data)
+    model = name or files[0].stem
+    request = ImportRequest(
+        _expanded(files),
+        model,
+        asked,
+        entry,
+        found,
+        _class_files(classes, entry),
+        ids,
+        kind,
+        solve,
+        frames,
+        macs,
+        params,
+    )
+    place = out or (
+        workspace.score_path(found.dataset, found.name, model)
+        if found
+        else workspace.scores / "imported" / f"{model}.h5"
+    )
+    if place.exists() and not force:
+        raise ScoreFileError(
+            "this file exists; nothing is overwritten unasked", where=place, fix="--force, or another --out"
+        )
+    imported = import_dump(request)
+    say(f"recognised: {imported.layout}" if asked == "auto" else f"read as: {imported.layout}")
+    for line in imported.assumptions:
+        say(f"settled: {line}")
+    for line in imported.advice:
+        say(f"note: {line}")
+    write(place, imported.content, force=force)
+    say(f"wrote {workspace.shown(place.absolute())}")
+    print_table(_table(place, imported.content, found), form)
+    return INCOMPLETE if (imported.content.status == 2).any() else 0
+
+
+def _table(path: Path, content: ClipScores, split: Split | None) -> Table:
+    """The imported file, evaluated where it or its split has labels."""
+    from gsm_bench.labels import Truth
+    from gsm_bench.tables.protocols import evaluate_file
+    from gsm_bench.tables.results import results_table
+
+    labels = dict(content.labels) or (dict(split.labels) if split else {})
+    results = evaluate_file(path, lambda _: Truth(labels, split.groups if split else None))
+    return results_table("", [results], name="import")
+
+
+def _split(
+    manifest: Manifest, workspace: Workspace, dataset: str | None, split: str | None, data: Path | None
+) -> tuple[DatasetEntry | None, Split | None]:
+    if dataset is None:
+        if split or data:
+            raise click.UsageError(
+                "--split and --data go with --dataset, e.g.: --dataset something-v1 --split validation"
+            )
+        return None, None
+    from gsm_bench.splits import read_split
+
+    entry = manifest.dataset(dataset)
+    return entry, read_split(entry, split or entry.evaluation_split, data or workspace.data / entry.folder)
+
+
+def _class_files(texts: tuple[str, ...], entry: DatasetEntry | None) -> dict[str, Path]:
+    """Class files by task, from ``FILE`` or ``TASK=FILE``."""
+    found = {}
+    for text in texts:
+        task, equals, path = text.partition("=")
+        known = equals and task in ("action", "verb", "noun")
+        found[task if known else "action"] = Path(path if known else text)
+    return found
+
+
+def _expanded(files: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Folders replaced by the files in them."""
+    return tuple(
+        inner
+        for path in files
+        for inner in (
+            sorted(p for p in path.iterdir() if p.is_file() and p.name[0] != ".") if path.is_dir() else [path]
+        )
+    )

@@ -1,0 +1,1 @@
+"""Score files in the forms that other projects read."""

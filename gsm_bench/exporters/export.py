@@ -1,0 +1,52 @@
+"""Where each target's writer is, and how a file gets into place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gsm_bench.errors import ExportError
+from gsm_bench.exporters import dumps, something, tables, torch_dumps
+from gsm_bench.files import aside, settle
+from gsm_bench.scorefile import ClipScores
+
+Writer = Callable[[Path, ClipScores, str], list[str]]
+TARGETS: dict[str, tuple[Writer, str]] = {
+    "npz": (tables.write_npz, ".npz"),
+    "csv": (tables.write_csv, ".csv"),
+    "parquet": (tables.write_parquet, ".parquet"),
+    "mmaction2": (torch_dumps.write_mmaction2, ".pkl"),
+    "epic-baseline": (dumps.write_epic_baseline, ".pkl"),
+    "something-v1": (something.write_v1, ".csv"),
+    "something-v2": (something.write_v2, ".csv"),
+}
+"""The writer of each target and the ending of its files."""
+
+
+def export(path: Path, content: ClipScores, target: str, *, task: str = "action", force: bool = False) -> list[str]:
+    """Write scores in another project's format.
+
+    Args:
+        path: the new file; one that exists needs `force`.
+        target: a key of TARGETS.
+        task: for formats of one task.
+
+    Returns:
+        What was given up or changed on the way, in words.
+
+    Raises:
+        ExportError: the file exists, or the format cannot hold these scores.
+    """
+    if path.exists() and not force:
+        raise ExportError(
+            "this file exists; nothing is overwritten unasked", where=path, fix="--force, or another --out"
+        )
+    writer, _ = TARGETS[target]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = aside(path)
+    try:
+        notes = writer(written, content, task)
+        settle(written, path)
+    finally:
+        written.unlink(missing_ok=True)
+    return notes

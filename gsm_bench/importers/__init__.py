@@ -1,0 +1,1 @@
+"""Other people's score dumps: read safely, recognised from content, settled as score files."""

@@ -1,0 +1,173 @@
+"""The columns of foreign scores put in a split's order of classes: by name, or, on request, by solving for it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.errors import DumpError
+from gsm_bench.importers.dump import Ints
+from gsm_bench.scorefile import Scores
+
+FEWEST_ROWS_PER_CLASS = 2
+"""With fewer labelled clips per class an assignment fits noise."""
+
+
+@dataclass(frozen=True)
+class Renumbering:
+    """Where the columns of a source go.
+
+    Attributes:
+        columns: int64 [C]: column j of the result is column ``columns[j]`` of the source.
+        agreeing: how many classes have the same number in both.
+    """
+
+    columns: Ints
+
+    @property
+    def agreeing(self) -> int:
+        return int((self.columns == np.arange(len(self.columns))).sum())
+
+    def scores(self, scores: Scores) -> Scores:
+        """Scores float32 [N, V, C] with their columns in the new order."""
+        return np.ascontiguousarray(scores[:, :, self.columns])
+
+    def labels(self, labels: Ints) -> Ints:
+        """Labels int64 [N] as numbers of the new order; -1 stays."""
+        new = np.empty(len(self.columns), np.int64)
+        new[self.columns] = np.arange(len(self.columns))
+        return np.where(labels >= 0, new[np.maximum(labels, 0)], -1)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """An order of classes that the labels suggest.
+
+    Attributes:
+        renumbering: found from all clips.
+        before: top-1 as the columns stand.
+        after: top-1 with an order found on one half of the clips and measured on the other, both ways.
+        unknown: how many classes no clip decides.
+    """
+
+    renumbering: Renumbering
+    before: float
+    after: float
+    unknown: int
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """Class names in column order: a text file with a name per line, a JSON list, or a JSON dict name to number."""
+    if not path.is_file():
+        raise DumpError("there is no such file of class names", where=path, fix="correct --classes")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        document: Any = json.loads(text) if path.suffix == ".json" else text.splitlines()
+    except ValueError as error:
+        raise DumpError(
+            "this file of class names is neither text nor JSON", where=path, fix="a name per line"
+        ) from error
+    if isinstance(document, dict):
+        document = sorted(document, key=lambda name: int(document[name]))
+    names = tuple(str(name).strip() for name in document if str(name).strip())
+    if not names or len(set(names)) != len(names):
+        raise DumpError(
+            f"{len(names)} class names, {len(set(names))} of them different",
+            where=path,
+            fix="one name per line, each once",
+        )
+    return names
+
+
+def by_name(source: Sequence[str], target: Sequence[str], where: Path | str) -> Renumbering:
+    """The renumbering under which columns named `source` stand in the order `target`.
+
+    Names are compared as they are, and where that fails without case, brackets and spacing.
+
+    Raises:
+        DumpError: other names, or another number of them.
+    """
+    place = {name: at for at, name in enumerate(source)}
+    if set(place) != set(target):
+        place, wanted = {_plain(name): at for at, name in enumerate(source)}, [_plain(name) for name in target]
+        missing = [name for name, plain in zip(target, wanted, strict=True) if plain not in place]
+        if missing or len(source) != len(target) or len(place) != len(source):
+            near = difflib.get_close_matches(missing[0], source, n=1) if missing else []
+            raise DumpError(
+                f"{len(source)} classes of the source do not match the split's {len(target)}: {len(missing)} have no equal"
+                + (f", first {missing[0]!r}" if missing else "") + (f"; the nearest is {near[0]!r}" if near else ""),
+                where=where,
+                fix="--classes FILE is the class list that the model was trained with, of the same data set",
+            )  # fmt: skip
+        return Renumbering(np.array([place[name] for name in wanted]))
+    return Renumbering(np.array([place[name] for name in target]))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"[\[\]]", "", name)).strip().casefold()
+
+
+def near_chance(scores: Scores, labels: Ints) -> float | None:
+    """Top-1 of scores [N, V, C] where it is near chance and there are clips enough to say so; else None."""
+    clips, classes = int((labels >= 0).sum()), scores.shape[2]
+    if clips < FEWEST_ROWS_PER_CLASS * classes or classes < 3:
+        return None
+    top1 = _top1(scores.mean(axis=1, dtype=np.float64), labels)
+    bound = max(3 / classes, 1 / classes + 5 * float(np.sqrt(1 / classes / clips)))
+    return top1 if top1 < min(bound, 0.5) else None
+
+
+def solve(scores: Scores, labels: Ints) -> Solved:
+    """The order of columns that makes scores [N, V, C] most right, and what it is worth on clips it was not found on."""
+    rows = np.flatnonzero(labels >= 0)
+    mean = scores.mean(axis=1, dtype=np.float64)[rows]  # (N, C)
+    known, best = labels[rows], mean.argmax(axis=1)
+    classes = mean.shape[1]
+    whole = _assigned(best, known, classes)
+    halves = [np.arange(len(rows)) % 2 == half for half in (0, 1)]
+    hits = sum(int((_assigned(best[half], known[half], classes)[known[~half]] == best[~half]).sum()) for half in halves)
+    hit = np.bincount(known[whole[known] == best], minlength=classes)
+    return Solved(Renumbering(whole), _top1(mean, known), hits / len(rows), int((hit == 0).sum()))
+
+
+def _assigned(best: Ints, labels: Ints, classes: int) -> Ints:
+    """For each class the column that is assigned to it, int64 [C], from the best columns and the labels of clips [N]."""
+    from scipy.optimize import linear_sum_assignment
+
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (labels, best), 1)
+    _, columns = linear_sum_assignment(confusion, maximize=True)
+    return np.asarray(columns, np.int64)
+
+
+def paired_labels(labels: Ints, others: Ints, classes: int) -> Renumbering | None:
+    """The renumbering under which two lists of labels [N] are the same, if there is exactly one."""
+    pairs = np.unique(np.stack([labels, others]), axis=1)
+    if len(pairs[0]) != classes or len(set(pairs[0].tolist())) != classes or len(set(pairs[1].tolist())) != classes:
+        return None
+    columns = np.empty(classes, np.int64)
+    columns[pairs[1]] = pairs[0]
+    return Renumbering(columns)
+
+
+def _top1(mean: NDArray[np.float64], labels: Ints) -> float:
+    known = labels >= 0
+    return float((mean[known].argmax(axis=1) == labels[known]).mean())
+
+
+def split_order(names: Mapping[str, tuple[str, ...]], task: str, where: Path | str) -> tuple[str, ...]:
+    """The class names of a split; raises DumpError if no class file lies beside its list."""
+    if not names.get(task):
+        raise DumpError(
+            f"the split's {task} classes have no names here, so columns cannot be matched by name", where=where,
+            fix="put the data set's class file (category.txt, ..) beside the list",
+        )  # fmt: skip
+    return names[task]

@@ -1,0 +1,127 @@
+"""What a file is, told by its first bytes and never by its name, and what it holds as arrays, lists, dicts or text."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.errors import DumpError
+from gsm_bench.importers import pickles
+from gsm_bench.importers.guard import guarded, require_file
+from gsm_bench.importers.limits import LARGEST_RATIO, UNSUSPICIOUS_BYTES, require_memory
+
+HDF5, NUMPY, PARQUET, ZIP = b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"PAR1", b"PK\x03\x04"
+TEXT_PICKLE = re.compile(rb"[(\]}]|c[\w.]+\n[\w.]+\n|[ILFNV][-+\d.]*(?:[L\n]|$)")
+"""How pickles of the protocols 0 and 1 begin; all end with a full stop."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One foreign file, read.
+
+    Attributes:
+        container: ``pickle``, ``torch``, ``npz``, ``parquet`` or ``text``.
+        value: what it holds: lists, dicts and arrays; the text; for parquet None, its reader opens it.
+    """
+
+    path: Path
+    container: str
+    value: Any
+
+
+def read_source(path: Path) -> Source:
+    """Read a file of any kind that score dumps come in; raises DumpError for what is none of them."""
+    require_file(path)
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(HDF5):
+        raise DumpError(
+            "this is an HDF5 file: a score file needs no import", where=path, fix=f"gsmbench evaluate {path}"
+        )
+    if head.startswith(NUMPY):
+        raise DumpError(
+            "this is one bare numpy array: nothing says what it is", where=path,
+            fix="np.savez('dump.npz', ids=ids, scores=scores, labels=labels) keeps ids and labels beside it",
+        )  # fmt: skip
+    if head.startswith(PARQUET):
+        return Source(path, "parquet", None)
+    if head.startswith(ZIP):
+        return guarded(lambda: _read_zip(path), path)  # type: ignore[no-any-return]
+    content = path.read_bytes()
+    if pickles.is_old_torch(head):
+        return Source(path, "torch", pickles.load_old_torch(content, path))
+    if (head[0] == 0x80 and head[1:2] <= b"\x05") or (TEXT_PICKLE.match(head) and content[-1:] == b"."):
+        return Source(path, "pickle", pickles.load(content, path))
+    return Source(path, "text", _text(content, path))
+
+
+def _text(content: bytes, path: Path) -> str:
+    if content[:1024].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise DumpError("this is a web page, not a score dump", where=path, fix="download the file itself in a browser")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text[:4096]:
+        raise DumpError(
+            f"nothing here reads a file that begins with {content[:8]!r}",
+            where=path,
+            fix="score dumps are pickles, torch files, npz, csv, parquet or text",
+        )
+    return text
+
+
+def _read_zip(path: Path) -> Source:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        inner = next((name for name in names if name == "data.pkl" or name.endswith("/data.pkl")), None)
+        if inner is not None:
+            from gsm_bench.importers.torch_zip import load_new_torch
+
+            return Source(path, "torch", load_new_torch(path, archive, inner))
+        if names and all(name.endswith(".npy") for name in names):
+            return Source(path, "npz", _read_npz(path, archive))
+    raise DumpError(
+        f"this zip archive is neither npz nor torch's: it holds {', '.join(names[:3]) or 'nothing'}", where=path,
+        fix="unpack it and import the dump inside",
+    )  # fmt: skip
+
+
+def _read_npz(path: Path, archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
+    infos = archive.infolist()
+    total = sum(info.file_size for info in infos)
+    if total > UNSUSPICIOUS_BYTES and total > LARGEST_RATIO * sum(info.compress_size for info in infos):
+        raise DumpError(
+            f"this archive says it holds {total / 2**30:,.1f} GiB in {path.stat().st_size:,} bytes: a bomb, or no scores",
+            where=path,
+            fix="do not unpack it elsewhere either",
+        )
+    require_memory(3 * total, "reading this archive", path)
+    return {
+        info.filename.removesuffix(".npy"): _read_npy(archive.read(info), f"{path}, {info.filename}") for info in infos
+    }
+
+
+def _read_npy(content: bytes, where: str) -> NDArray[Any]:
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+    shape, fortran, dtype = header(stream)
+    start = stream.tell()
+    if dtype.hasobject:
+        return np.asarray(pickles.load(content[start:], where, objects=True))
+    if math.prod(shape) * dtype.itemsize != len(content) - start:
+        raise DumpError(
+            f"an array of shape {' x '.join(map(str, shape))[:80]} does not fit its {len(content) - start:,} bytes",
+            where=where,
+            fix="copy the file again",
+        )
+    return np.frombuffer(content, dtype, offset=start).reshape(shape, order="F" if fortran else "C")

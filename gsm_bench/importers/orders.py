@@ -1,0 +1,172 @@
+"""The orders that the columns of a dump may be in: told by name, as they stand, or known from the data set's files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gsm_bench.entries import DatasetEntry
+from gsm_bench.errors import DumpError
+from gsm_bench.importers.class_order import Renumbering, by_name, paired_labels, read_names, split_order
+from gsm_bench.importers.dump import Dump, Ints
+from gsm_bench.importers.kinds import Told
+from gsm_bench.scorefile import Scores
+from gsm_bench.splits import Split
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Scores and labels with their columns in the order of `names`."""
+
+    scores: Mapping[str, Scores]
+    labels: Mapping[str, Ints]
+    names: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """What is to be imported, and what the user says of it.
+
+    Attributes:
+        paths: the file, or the files of one test run.
+        model: the name that tables show.
+        asked: the layout, or ``auto``.
+        dataset, split: the split that was tested, where it is known.
+        classes: per task the file with the source's class names in column order.
+        ids: a list of the clips in the dump's order.
+        kind: what the scores are.
+        solve: whether an order of classes found from the labels is applied.
+        frames, macs, params: frames of a view, multiply-adds of a view, parameters, where known.
+    """
+
+    paths: tuple[Path, ...]
+    model: str
+    asked: str = "auto"
+    dataset: DatasetEntry | None = None
+    split: Split | None = None
+    classes: Mapping[str, Path] = field(default_factory=dict)
+    ids: Path | None = None
+    kind: Told | None = None
+    solve: bool = False
+    frames: int | None = None
+    macs: int | None = None
+    params: int | None = None
+
+    @property
+    def where(self) -> Path:
+        return self.paths[0]
+
+
+def possible_orders(dump: Dump, request: ImportRequest) -> Iterator[Ordered]:
+    """Orders of classes that the columns may be in: the named one; or else as they stand, then those known of."""
+    for task, scores in dump.scores.items():
+        _check_classes(task, scores.shape[2], request)
+    given = {task: read_names(path) for task, path in request.classes.items()}
+    strange = given.keys() - dump.scores.keys()
+    if strange:
+        raise DumpError(
+            f"the dump has no task {sorted(strange)[0]!r}", where=request.where, fix="--classes [TASK=]FILE"
+        )
+    names = {**dump.class_names, **given}
+    yield _named_order(dump, names, request)
+    if names or request.split is None:
+        return
+    for where, order in _known_orders(request):
+        found = by_name(order, split_order(request.split.class_names, "action", where), where)
+        note = f"columns were in the order of {where.name}: {found.agreeing} of {len(order)} classes had the split's number"
+        yield _renumbered(dump, {"action": found}, request, note)
+    if request.solve:
+        yield from _solved_labels(dump, request)
+
+
+def _named_order(dump: Dump, names: Mapping[str, tuple[str, ...]], request: ImportRequest) -> Ordered:
+    """Columns matched by name where names are known; as they stand where not."""
+    where = request.classes.get(next(iter(request.classes), ""), request.where)
+    for task, known in names.items():
+        classes = dump.scores[task].shape[2]
+        if len(known) != classes:
+            raise DumpError(
+                f"{len(known)} class names for {classes} {task} columns", where=where, fix="correct --classes"
+            )
+    if request.split is None:
+        return Ordered(
+            dump.scores, dump.labels, dict(names), ("columns have the names of --classes",) if request.classes else ()
+        )
+    if not names:
+        note = f"columns are taken to be in the order of the classes of {request.split.dataset}"
+        if (
+            dump.layout.startswith("mmaction2")
+            and not dump.labels
+            and request.dataset
+            and request.dataset.class_order == "alphabetical"
+        ):
+            note += "; mmaction2 keeps the order of the label file: if the model was trained so, name it with --classes"
+        return _renumbered(dump, {}, request, note)
+    found = {
+        task: by_name(known, split_order(request.split.class_names, task, request.split.list_path.parent), where)
+        for task, known in names.items()
+        if task in request.classes or request.split.class_names.get(task)
+    }
+    said = ", ".join(
+        f"{order.agreeing} of {len(order.columns)} {task} classes had the split's number"
+        for task, order in found.items()
+    )
+    return _renumbered(
+        dump, found, request, f"columns were matched to the split's classes by name: {said}" if said else ""
+    )
+
+
+def _renumbered(dump: Dump, found: Mapping[str, Renumbering], request: ImportRequest, note: str) -> Ordered:
+    assert request.split is not None
+    names = {task: names for task, names in request.split.class_names.items() if names and task in dump.scores}
+    return Ordered(
+        {task: found[task].scores(values) if task in found else values for task, values in dump.scores.items()},
+        {task: found[task].labels(values) if task in found else values for task, values in dump.labels.items()},
+        names,
+        (note,) if note else (),
+    )
+
+
+def _known_orders(request: ImportRequest) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """The class files beside the split's list, in the order of the file: what mmaction2 goes by."""
+    assert request.split is not None
+    names = request.split.class_names.get("action")
+    if request.dataset is None or not names:
+        return
+    for file in request.dataset.class_files:
+        path = request.split.list_path.parent / file
+        if path.is_file():
+            found = read_names(path)
+            if found != names and set(found) == set(names):
+                yield path, found
+
+
+def _solved_labels(dump: Dump, request: ImportRequest) -> Iterator[Ordered]:
+    """Where the labels are the split's but for their numbers, the order that makes them equal."""
+    assert request.split is not None
+    for task, labels in dump.labels.items():
+        theirs = request.split.labels.get(task)
+        if theirs is not None and len(theirs) == len(labels):
+            found = paired_labels(labels, theirs.astype(np.int64), dump.scores[task].shape[2])
+            if found:
+                note = (
+                    f"{task} classes were renumbered so that the source's labels are the split's, as asked: "
+                    f"{found.agreeing} of {len(found.columns)} had the split's number"
+                )
+                yield _renumbered(dump, {task: found}, request, note)
+
+
+def _check_classes(task: str, classes: int, request: ImportRequest) -> None:
+    if request.dataset is None or request.split is None:
+        return
+    wanted = request.dataset.tasks.get(task)
+    if wanted is None or (wanted and wanted != classes):
+        have = ", ".join(f"{count} {name}" for name, count in request.dataset.tasks.items())
+        raise DumpError(
+            f"the source has {classes} {task} classes, {request.dataset.name} has {have}", where=request.where,
+            fix="name the data set that the model was tested on: --dataset",
+        )  # fmt: skip

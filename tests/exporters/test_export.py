@@ -1,0 +1,179 @@
+"""Exports by their exact form, and round trips without loss."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gsm_bench.scorefile import VIEW_TYPE, ClipScores, content_hash, read, views_array, write
+from tests.conftest import clip_scores
+from tests.importers import dumps
+from tests.importers.dumps import Made
+
+RNG = np.random.default_rng(0)
+
+
+def two_tasks() -> ClipScores:
+    """Everything a score file may hold: two tasks, three views, a clip without scores, labels, odd class names."""
+    verb = (RNG.standard_normal((6, 3, 4)) * 10.0 ** RNG.integers(-20, 20, (6, 3, 4))).astype(np.float32)
+    noun = RNG.dirichlet(np.ones(5), (6, 3)).astype(np.float32)
+    verb[2], noun[2] = np.nan, np.nan
+    verb[1, 0, 0] = -np.inf
+    return ClipScores(
+        ids=("a", "b,c", "d e", "é", "P01_101_3", '"q"'),
+        kinds={"verb": "logits", "noun": "probabilities"},
+        classes_per_task={"verb": 4, "noun": 5},
+        views=views_array((0.0, 0.5, 0.75), 1),
+        status=np.array([0, 0, 2, 1, 0, 0], np.uint8),
+        provenance={"model": "m", "dataset": "toy", "split": "val", "signature": "s", "params": 3},
+        labels={"verb": np.array([0, 1, 2, 3, -1, 0], np.int32)},
+        class_names={"verb": ("take, then", "put.down", "x;y", "é")},
+        scores={"verb": verb, "noun": noun},
+    )
+
+
+@pytest.mark.parametrize("target", ["npz", "csv", "parquet"])
+def test_tables_keep_everything(target, gsmbench, workspace):
+    if target == "parquet":
+        pytest.importorskip("pyarrow")
+    content = two_tasks()
+    write("x.h5", content)
+    assert gsmbench("export", "x.h5", "--to", target, "--out", "x.table").status == 0
+    ran = gsmbench("import", "x.table", "--out", "y.h5")
+    assert ran.status == 3, ran.err  # a clip has no score
+    found = read("y.h5")
+    assert content_hash("y.h5") == content_hash("x.h5")
+    for task in content.scores:
+        assert np.array_equal(found.scores[task], content.scores[task], equal_nan=True)
+    assert found.labels["verb"].tolist() == content.labels["verb"].tolist()
+    assert (found.ids, found.kinds, found.class_names) == (content.ids, content.kinds, content.class_names)
+    if target != "csv":
+        assert (found.provenance["dataset"], found.provenance["params"]) == ("toy", 3)
+
+
+@pytest.mark.parametrize("target", ["npz", "csv", "parquet"])
+def test_unverified_rows_stay_unverified(target, gsmbench, workspace):
+    if target == "parquet":
+        pytest.importorskip("pyarrow")
+    dumps.gsf("x.npz", Made())
+    gsmbench("import", "x.npz", "--out", "x.h5")
+    assert gsmbench("export", "x.h5", "--to", target, "--out", "x.table").status == 0
+    assert gsmbench("import", "x.table", "--out", "y.h5").status == 0
+    assert read("y.h5").order == "unverified"
+    assert content_hash("y.h5") == content_hash("x.h5")
+
+
+def test_mmaction2_and_back(gsmbench, workspace):
+    torch = pytest.importorskip("torch")
+    made = Made()
+    dumps.mmaction2(Path("x.pkl"), made)
+    gsmbench("import", "x.pkl", "--out", "x.h5")
+    ran = gsmbench("export", "x.h5", "--to", "mmaction2", "--out", "y.pkl")
+    assert ran.status == 0, ran.err
+    rows, theirs = (pickle.loads(Path(name).read_bytes()) for name in ("y.pkl", "x.pkl"))
+    for row, other in zip(rows, theirs, strict=True):
+        assert all(row[key].equal(other[key]) for key in ("pred_score", "gt_label", "pred_label"))
+        assert all(row[key].dtype == other[key].dtype for key in row)
+    gsmbench("import", "y.pkl", "--out", "z.h5")
+    assert content_hash("z.h5") == content_hash("x.h5")
+    assert torch.equal(rows[0]["gt_label"], torch.tensor([made.labels[0]]))
+
+
+def test_epic_baseline_and_back(gsmbench, workspace):
+    dumps.epic_baseline(Path("x.pt"), Made())
+    gsmbench("import", "x.pt", "--out", "x.h5")
+    assert gsmbench("export", "x.h5", "--to", "epic-baseline", "--out", "y.pt").status == 0
+    rows, theirs = (pickle.loads(Path(name).read_bytes()) for name in ("y.pt", "x.pt"))
+    for row, other in zip(rows, theirs, strict=True):
+        assert row.keys() == other.keys()
+        assert np.array_equal(row["verb_output"], other["verb_output"])
+        assert row["noun_output"].dtype == np.float32
+        assert (row["narration_id"], row["video_id"]) == (other["narration_id"], other["video_id"])
+
+
+def test_probabilities_become_logarithms_where_a_softmax_follows(gsmbench, workspace):
+    dumps.epic_slowfast(Path("x.pkl"), Made())
+    gsmbench("import", "x.pkl", "--out", "x.h5")
+    ran = gsmbench("export", "x.h5", "--to", "epic-baseline", "--out", "y.pkl")
+    assert "log-probabilities" in ran.err
+    row = pickle.loads(Path("y.pkl").read_bytes())[0]
+    assert np.allclose(dumps.softmax(row["verb_output"]), read("x.h5").scores["verb"][0, 0], atol=1e-7)
+
+
+def six_classes(**options):
+    scores = np.array([[0, 5, 3, 1, 4, 2], [1, 1, 1, 0, 0, 2], [9, 8, 7, 6, 5, 4]], np.float32)[:, None]
+    return clip_scores(scores, ["7", "8", "9"], offsets=(0.5,), names=("a", "b", "c", "d", "e", "f"), **options)
+
+
+def test_something_v2_has_five_answers_best_first(gsmbench, workspace):
+    write("x.h5", six_classes())
+    assert gsmbench("export", "x.h5", "--to", "something-v2", "--out", "y.csv").status == 0
+    assert Path("y.csv").read_text() == "7;1;4;2;5;3\n8;5;0;1;2;3\n9;0;1;2;3;4\n"
+
+
+def test_something_v1_names_the_class(gsmbench, workspace):
+    write("x.h5", six_classes())
+    ran = gsmbench("export", "x.h5", "--to", "something-v1")
+    assert Path("x.csv").read_text() == "7;b\n8;f\n9;a\n"
+    assert "is down" in ran.err
+
+
+def test_views_are_averaged_and_it_is_said(gsmbench, workspace):
+    scores = np.array([[[0, 1, 0, 0, 0, 0], [4, 0, 0, 0, 0, 0]]], np.float32)
+    write("x.h5", clip_scores(scores, ["7"], names="abcdef"))
+    ran = gsmbench("export", "x.h5", "--to", "something-v1")
+    assert "mean over 2 views" in ran.err
+    assert Path("x.csv").read_text() == "7;a\n"
+
+
+def test_what_a_format_cannot_hold_is_refused(gsmbench, workspace):
+    content = six_classes(status=[0, 2, 0])
+    content.scores["action"][1] = np.nan
+    write("x.h5", content)
+    ran = gsmbench("export", "x.h5", "--to", "something-v1")
+    assert ran.status == 1
+    assert "1 clips have no score, first '8'" in ran.err
+    assert not Path("x.csv").exists()
+    ran = gsmbench("export", "x.h5", "--to", "epic-baseline")
+    assert "holds verb and noun scores, the score file action" in ran.err
+    ran = gsmbench("export", "x.h5", "--to", "mmaction2", "--task", "verb")
+    assert "no verb scores" in ran.err
+    write("y.h5", clip_scores(np.zeros((2, 1, 4)), offsets=(0.5,)))
+    assert "4 classes cannot give five answers" in gsmbench("export", "y.h5", "--to", "something-v2").err
+    assert "does not name its classes" in gsmbench("export", "y.h5", "--to", "something-v1").err
+    unsorted = clip_scores(np.zeros((2, 1, 5)), offsets=(0.5,), names=("b", "a", "c", "d", "e"))
+    write("z.h5", unsorted)
+    assert "not in the order of their sorted names" in gsmbench("export", "z.h5", "--to", "something-v2").err
+
+
+def test_exports_overwrite_nothing_unasked(gsmbench, workspace):
+    write("x.h5", six_classes())
+    assert gsmbench("export", "x.h5", "--to", "csv").status == 0
+    ran = gsmbench("export", "x.h5", "--to", "csv")
+    assert ran.status == 1
+    assert "--force" in ran.err
+    assert gsmbench("export", "x.h5", "--to", "csv", "--force").status == 0
+    assert gsmbench("export", "nothing.h5", "--to", "csv").status == 1
+
+
+def test_csv_by_hand(gsmbench, workspace):
+    write(
+        "x.h5", clip_scores(np.array([[[0.5, 0.1]]]), ["v,1"], offsets=(0.5,), kind="probabilities", names=("a", "b"))
+    )
+    gsmbench("export", "x.h5", "--to", "csv")
+    assert Path("x.csv").read_text() == (
+        'clip_id,clip,crop,flip,offset,action.probabilities.a,action.probabilities.b\n"v,1",0,-1,0,0.5,0.5,0.100000001\n'
+    )
+
+
+def test_npz_by_hand(gsmbench, workspace):
+    write("x.h5", six_classes(model="m"))
+    gsmbench("export", "x.h5", "--to", "npz")
+    with np.load("x.npz") as found:
+        assert found["clip_ids"].tolist() == ["7", "8", "9"]
+        assert found["scores_action"].shape == (3, 1, 6)
+        assert found["views"].dtype == VIEW_TYPE
+        assert str(found["kind_action"]) == "logits"
+        assert json.loads(str(found["provenance"]))["model"] == "m"
