@@ -36,7 +36,8 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 
 
 @click.command("score", short_help="Score a split with a model.")
-@click.option("--model", required=True, metavar="NAME", help="A model of the registry (gsmbench models list).")
+@click.option("--model", metavar="NAME", help="A model of the registry (gsmbench models list).")
+@click.option("--cascade", metavar="NAME", help="Instead, a saved cascade: later models only where they are needed.")
 @split_options
 @data_option
 @click.option("--clips", type=click.IntRange(1), metavar="K", help="Clips per video (default: the model's, 2 for GSM).")
@@ -85,7 +86,9 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--quiet", is_flag=True, help="No progress.")
 @format_option
 @workspace_option
-def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str | None, **choices: Any) -> int:
+def command(
+    form: str, plan: bool, quiet: bool, device: str | None, crops: str | None, cascade: str | None, **choices: Any
+) -> int:
     """Score a split with a model, into a score file.
 
     Work is kept in parts: stop it at any moment, and the same command goes on. Start the same command several
@@ -95,6 +98,10 @@ def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str |
     Example:
       gsmbench score --model inv3_12f --data ~/something-v1
     """
+    if (choices["model"] is None) == (cascade is None):
+        raise click.UsageError("give either --model or --cascade, e.g.: gsmbench score --model inv3_12f")
+    if cascade:
+        return _score_cascade(cascade, plan=plan, quiet=quiet, device=device, crops=crops, **choices)
     from gsm_bench.scoring.fleet import helpers_on
     from gsm_bench.scoring.job import check_device
     from gsm_bench.scoring.plan import plan_run
@@ -121,6 +128,28 @@ def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str |
     for failure in failures:
         say(f"note: {failure}\n      its parts were done by the other devices")
     return _conclude(job, outcome, workspace.shown)
+
+
+def _score_cascade(name: str, *, quiet: bool, device: str | None, **choices: Any) -> int:
+    """Run a saved cascade; what its entry decides, and what needs one run only, is not for the command line."""
+    refused = [key for key in ("plan", "crops", "clips", "shard") if choices.pop(key)]
+    if refused or "," in (device or ""):
+        raise click.UsageError(f"--cascade goes without {f'--{refused[0]}' if refused else 'a list of devices'}")
+    from gsm_bench.cli.progress import ProgressDisplay
+    from gsm_bench.scoring.cascade import run_cascade
+    from gsm_bench.scoring.prepare import Request
+
+    workspace, manifest = registry()
+    entry = manifest.cascade(name)
+    request = Request(**{**choices, "model": entry.members[0].model, "device": device})
+    outcome = run_cascade(entry, request, manifest, workspace, lambda label: ProgressDisplay(label, quiet=quiet))
+    for member, clips in zip(entry.members, (*outcome.reached, *[0] * len(entry.members)), strict=False):
+        say(f"{member.model}: {clips:,} of {outcome.reached[0]:,} clips")
+    if outcome.mean_macs is not None:
+        say(f"{outcome.mean_macs / 1e9:.2f} GFLOPs per clip on average")
+    _say_clips(outcome.bad, "is not scored", "are not scored")
+    click.echo(workspace.shown(outcome.path))
+    return INCOMPLETE if outcome.bad else 0
 
 
 def _announce(job: Job, quiet: bool) -> None:
