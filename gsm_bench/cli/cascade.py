@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,8 @@ def command(
 def _weighted(specs: Sequence[MemberSpec], entry: CascadeEntry) -> list[MemberSpec]:
     from gsm_bench.ensembles.members import reweighted
 
-    return reweighted(specs, [member.weight for member in entry.members])
+    weighted = reweighted(specs, [member.weight for member in entry.members])
+    return [replace(spec, temperature=m.temperature) for spec, m in zip(weighted, entry.members, strict=True)]
 
 
 def _setting(entry: CascadeEntry) -> Setting:
@@ -124,7 +126,7 @@ def _save(name: str, specs: Sequence[MemberSpec], setting: Setting, space: Space
             f"an entry names models, and {foreign[0]} is a file", fix="name the members by their models"
         )
     workspace, _ = registry()
-    members = tuple(Member(spec.label, spec.clips or 1, spec.weight) for spec in specs)
+    members = tuple(Member(spec.label, spec.clips or 1, spec.weight, spec.temperature) for spec in specs)
     title = f"Found by cascade, {len(members)} members"
     entry = CascadeEntry(name, members, setting.rule, setting.thresholds, title, space, task)
     return workspace.shown(save_cascade(workspace, entry, force=force))

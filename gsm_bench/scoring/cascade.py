@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.cascade import goes_on, running_mean, sureness
-from gsm_bench.ensembles.fuse import to_space
+from gsm_bench.ensembles.fuse import tempered
 from gsm_bench.entries import CascadeEntry, Member
 from gsm_bench.errors import RunConflictError
 from gsm_bench.manifest import Manifest
@@ -84,7 +84,7 @@ class _Cascade:
             found = first if stage == 0 else self._later(stage, state, progress_for)
             if found is None:
                 break
-            state.add(found, self._means(found), member)
+            state.add(found, self._means(found, member), member)
             if stage < len(self.entry.thresholds):
                 state.decide(self.entry, self.entry.thresholds[stage])
         write(self.target, self._content(job, state), force=True)
@@ -110,13 +110,13 @@ class _Cascade:
         self.costs.append(dict(found.provenance))
         return job, found
 
-    def _means(self, found: ClipScores) -> dict[str, NDArray[np.float64]]:
+    def _means(self, found: ClipScores, member: Member) -> dict[str, NDArray[np.float64]]:
         """Mean over views float64 [n, C] per task, in the cascade's space, as the fusion of dumps takes it."""
         means = {}
         for task, scores in found.scores.items():
             total = np.zeros((len(found), scores.shape[2]))
             for view in range(scores.shape[1]):
-                total += to_space(scores[:, view], found.kinds[task], self.entry.space)
+                total += tempered(scores[:, view], found.kinds[task], self.entry.space, member.temperature)
             means[task] = total / scores.shape[1]
         return means
 
@@ -129,7 +129,7 @@ class _Cascade:
 
     @property
     def definition(self) -> str:
-        members = [[member.model, member.clips, member.weight] for member in self.entry.members]
+        members = [[member.model, member.clips, member.weight, member.temperature] for member in self.entry.members]
         rule = [self.entry.rule, list(self.entry.thresholds), self.entry.space, self.entry.task]
         return f"cascade={json.dumps([members, rule])}"
 
