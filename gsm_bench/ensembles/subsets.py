@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,22 +178,25 @@ class _Block:
         choices, shape = len(blocks), blocks.shape[1:]
         band = np.float32(choices * (choices + 1) * ROUNDING)
         sums = np.zeros((choices + 1, *shape), np.float32)
-        surely, maybe = np.empty(shape, bool), np.empty(shape, bool)
-        counts = np.empty((len(nodes), len(rows)), np.uint16)
+        flags = np.zeros((2, -(-blocks[0].size // 8) * 8), bool)  # padded, to be compared eight at a time
+        surely, maybe = (flat[: blocks[0].size].reshape(shape) for flat in flags)
+        words = flags.view(np.uint64)
+        column_sums = _small_sums if shape[0] < 256 else _column_sums
+        counts = np.empty((len(nodes), len(rows)), np.uint8 if shape[0] < 256 else np.uint16)
         doubtful: list[tuple[int, NDArray[np.int64]]] = []
         for at, node in enumerate(nodes):
             total = sums[node.depth + 1]
             np.add(sums[node.depth], blocks[node.choice], out=total)
             np.greater(total, band, out=surely)
             np.greater_equal(total, -band, out=maybe)
-            _column_sums(surely, counts[at])
-            if np.count_nonzero(surely) != np.count_nonzero(maybe):
-                most = _column_sums(maybe, np.empty(len(rows), np.uint16)) + above[rows]
+            column_sums(surely, counts[at])
+            if (words[0] != words[1]).any():
+                most = column_sums(maybe, np.empty(len(rows), counts.dtype)) + above[rows]
                 least = counts[at] + above[rows]
                 unclear = np.logical_or.reduce([(least < k) & (most >= k) for k in KS])
                 if unclear.any():
                     doubtful.append((at, np.flatnonzero(unclear)))
-        right = {k: counts < np.maximum(k - above[rows], 0).astype(np.uint16) for k in KS}
+        right = {k: counts < np.maximum(k - above[rows], 0).astype(counts.dtype) for k in KS}
         for at, places in doubtful:
             ranks = self._exact_ranks(at, rows[places])
             for k in KS:
@@ -269,7 +273,13 @@ def _compacted(
     return np.ascontiguousarray(values.transpose(0, 2, 1))
 
 
-def _column_sums(flags: NDArray[np.bool_], out: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def _small_sums(flags: NDArray[np.bool_], out: NDArray[Any]) -> NDArray[Any]:
+    """As `_column_sums`, of fewer than 256 flags a column into bytes."""
+    np.add.reduce(flags.view(np.uint8), axis=0, dtype=np.uint8, out=out)
+    return out
+
+
+def _column_sums(flags: NDArray[np.bool_], out: NDArray[Any]) -> NDArray[Any]:
     """How many of K flags [K, R] are set, per column; bytes are added 255 rows at a time, which cannot overflow."""
     out[...] = 0
     numbers = flags.view(np.uint8)

@@ -86,7 +86,8 @@ def clustered_interval(correct: NDArray[np.int8], groups: NDArray[np.int64], *, 
     if share in (0, 1):
         return Interval(*_wilson(share, count, quantile), count)  # as if each group were one clip
     moments = _moments(hits, sizes)  # [G, 5]
-    error = float(_standard_errors(np.array([share]), moments.sum(0, keepdims=True), count)[0])
+    residuals = (hits - share * sizes) / (1 - sizes / total)  # a large group draws the share towards itself
+    error = math.sqrt(float((residuals**2).sum()) * (count - 1) / count) / total
     if min((hits > 0).sum(), (hits < sizes).sum()) < SPARSE or not error:
         effective = share * (1 - share) / error**2 if error else total
         return Interval(*_wilson(share, effective, quantile), count)
