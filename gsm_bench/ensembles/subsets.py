@@ -9,27 +9,30 @@ within their rounding, ties among them, is decided by the very arithmetic of `gs
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.fuse import member_mean, refuse_broken_rows, weighted_mean
-from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.ensembles.members import MemberSpec, OpenMember, open_members
 from gsm_bench.entries import Space
 from gsm_bench.metrics.topk import KS, label_ranks
 from gsm_bench.scorefile import NOT_SCORED
 
 READ_ELEMENTS = 2_000_000
-"""Scores read at once by a thread, over all choices: 16 MB as float64."""
+"""Scores read at once by a process, over all choices: 16 MB as float64."""
 CACHED_ELEMENTS = 48_000
 """Elements of a running sum: with the block that is added and the comparisons it stays in a core's own cache."""
-ADDED_SUBSETS = 4096
 ROUNDING = 2.0**-23
+MOST_PROCESSES = 8
+WORTH_PROCESSES = 2_000_000_000
+"""Scores times subsets from which on processes are quicker than their start takes."""
 DUST = 1e-12
 """Differences below this share of the scores may be rounding already; they are left to exact arithmetic."""
 
@@ -102,37 +105,74 @@ def count_subsets(
         folds: int64 [N], the fold that each clip is counted in.
         progress: called with rows done and rows in all.
     """
-    nodes, subsets = walk([str(member.spec.path) for member in members])
-    scored = np.logical_and.reduce([member.status != NOT_SCORED for member in members]) & (labels != -1)
-    count = int(folds.max()) + 1
-    hits = {k: np.zeros((count, len(nodes)), np.int64) for k in KS}
-    classes = members[0].head.classes_per_task[task]
-    size = max(16, READ_ELEMENTS // (len(members) * classes))
-    starts = range(0, len(labels), size)
-    reading, adding = threading.Lock(), threading.Lock()
-    done = 0
-
-    def count_rows(start: int) -> None:
-        nonlocal done
-        rows = slice(start, min(start + size, len(labels)))
-        kept = scored[rows] & (labels[rows] >= 0)  # a class without a column is right in no subset
-        with reading:
-            means = [member_mean(member, task, space, rows) for member in members]
-        for member, mean in zip(members, means, strict=True):
-            refuse_broken_rows(member, mean, kept, rows)
-        block = _Block(np.stack(means)[:, kept], labels[rows][kept], folds[rows][kept], subsets)
-        found = block.count(nodes, count)
-        with adding:
+    counter = _Counter(members, task, space, labels, folds)
+    hits = {k: np.zeros((int(folds.max()) + 1, len(counter.nodes)), np.int64) for k in KS}
+    with _counting(counter) as counted:
+        for done, found in enumerate(counted, start=1):
             for k in KS:
                 hits[k] += found[k]
-            done += rows.stop - rows.start
-            progress(done, len(labels))
+            progress(min(done * counter.size, len(labels)), len(labels))
+    clips = np.bincount(folds[counter.scored], minlength=len(hits[KS[0]]))
+    return SubsetHits(counter.subsets, hits, clips, np.flatnonzero(counter.scored))
 
-    workers = min(len(os.sched_getaffinity(0)), 8)
-    with ThreadPoolExecutor(workers, "subsets") as pool:
-        for future in [pool.submit(count_rows, start) for start in starts]:
-            future.result()
-    return SubsetHits(subsets, hits, np.bincount(folds[scored], minlength=count), np.flatnonzero(scored))
+
+class _Counter:
+    """Counts blocks of rows of open members, one at a time."""
+
+    def __init__(
+        self,
+        members: Sequence[OpenMember],
+        task: str,
+        space: Space,
+        labels: NDArray[np.integer],
+        folds: NDArray[np.int64],
+    ) -> None:
+        self.members, self.task, self.space, self.labels, self.folds = members, task, space, labels, folds
+        self.nodes, self.subsets = walk([str(member.spec.path) for member in members])
+        scored = np.logical_and.reduce([member.status != NOT_SCORED for member in members])
+        self.scored: NDArray[np.bool_] = scored & (labels != -1)
+        classes = members[0].head.classes_per_task[task]
+        self.size = max(16, READ_ELEMENTS // (len(members) * classes))
+        self.blocks = [(start, min(start + self.size, len(labels))) for start in range(0, len(labels), self.size)]
+        self.work = len(self.nodes) * len(labels) * classes
+
+    def count(self, block_rows: tuple[int, int]) -> dict[int, NDArray[np.int64]]:
+        """Hits int64 [F, S] per k of a block of rows, from one row up to another."""
+        rows = slice(*block_rows)
+        kept = self.scored[rows] & (self.labels[rows] >= 0)  # a class without a column is right in no subset
+        means = [member_mean(member, self.task, self.space, rows) for member in self.members]
+        for member, mean in zip(self.members, means, strict=True):
+            refuse_broken_rows(member, mean, kept, rows)
+        block = _Block(np.stack(means)[:, kept], self.labels[rows][kept], self.folds[rows][kept], self.subsets)
+        return block.count(self.nodes, int(self.folds.max()) + 1)
+
+
+@contextmanager
+def _counting(counter: _Counter) -> Iterator[Iterator[dict[int, NDArray[np.int64]]]]:
+    """Hits of all blocks: of much work by one process per core. Threads would wait for each other's interpreter."""
+    processes = min(len(os.sched_getaffinity(0)), len(counter.blocks), MOST_PROCESSES)
+    if processes < 2 or counter.work < WORTH_PROCESSES:
+        yield map(counter.count, counter.blocks)
+        return
+    asked = ([member.spec for member in counter.members], counter.task, counter.space, counter.labels, counter.folds)
+    with ProcessPoolExecutor(processes, get_context("spawn"), _enter_process, asked) as pool:
+        yield pool.map(_count_in_process, counter.blocks)
+
+
+_files = ExitStack()
+_counters: list[_Counter] = []
+"""In a process of the pool, its own counter over files that it opened itself."""
+
+
+def _enter_process(
+    specs: Sequence[MemberSpec], task: str, space: Space, labels: NDArray[np.integer], folds: NDArray[np.int64]
+) -> None:
+    members = _files.enter_context(open_members(specs))
+    _counters.append(_Counter(members, task, space, labels, folds))
+
+
+def _count_in_process(block_rows: tuple[int, int]) -> dict[int, NDArray[np.int64]]:
+    return _counters[0].count(block_rows)
 
 
 class _Block:
@@ -212,12 +252,11 @@ class _Block:
     def _add(
         self, hits: dict[int, NDArray[np.int64]], rows: NDArray[np.int64], right: dict[int, NDArray[np.bool_]]
     ) -> None:
-        folds = len(hits[KS[0]])
-        of_fold = (self.folds[rows][:, None] == np.arange(folds)).astype(np.float32)  # [R, F]; counts stay exact
+        order = np.argsort(self.folds[rows], kind="stable")
+        folds, starts = np.unique(self.folds[rows][order], return_index=True)
         for k, values in right.items():
-            for start in range(0, len(values), ADDED_SUBSETS):
-                some = slice(start, start + ADDED_SUBSETS)
-                hits[k][:, some] += (values[some].astype(np.float32) @ of_fold).T.astype(np.int64)
+            columns = np.ascontiguousarray(values.view(np.uint8).T)[order]  # [R, S]
+            hits[k][folds] += np.add.reduceat(columns, starts, axis=0, dtype=np.uint16)
 
 
 def differences(

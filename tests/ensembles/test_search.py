@@ -78,6 +78,17 @@ def test_equals_brute_force_in_small_blocks(tmp_path, labels, monkeypatch):
     assert counted(specs, labels)[1] == brute_force(specs, labels, "logits")
 
 
+def test_processes_count_the_same(tmp_path, labels, monkeypatch):
+    specs = pool(tmp_path, noisy(labels, 9, 4))
+    alone = counted(specs, labels)
+    monkeypatch.setattr(subsets, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(subsets, "READ_ELEMENTS", 2000)
+    monkeypatch.setattr(subsets.os, "sched_getaffinity", lambda _: {0, 1})
+    shared = counted(specs, labels)
+    assert shared[1] == alone[1]
+    assert np.array_equal(shared[0].clips, alone[0].clips)
+
+
 @pytest.mark.parametrize("step", [1.0, 0.1, 3.0])
 def test_ties_rank_by_the_lower_class_as_everywhere(tmp_path, labels, step):
     """Scores in coarse steps: most rows hold ties, in some members, in some sums, or in all."""
