@@ -179,21 +179,34 @@ class DatasetEntry:
 
 @dataclass(frozen=True)
 class RowEntry:
-    """One row of a table: a model with its clips, or an ensemble."""
+    """One row of a table: a model with its clips, an ensemble, or what others printed.
+
+    Attributes:
+        printed: accuracies in percent that a paper prints, by column.
+    """
 
     label: str
     model: str | None = None
     clips: Count = 1
     ensemble: str | None = None
+    pretraining: str = ""
+    printed: Mapping[str, Percent] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TableEntry:
-    """A table of the paper; `blocks` are separated by rules."""
+    """A table of the paper; `blocks` are separated by rules.
+
+    Attributes:
+        form: ``accuracy``, one split with cost and top-1/5; or ``verb-noun-action``, top-1 of three tasks on `splits`.
+        splits: the splits side by side, for the second form.
+    """
 
     name: str
     title: str
     dataset: str
     split: str
     blocks: tuple[tuple[RowEntry, ...], ...]
+    form: Literal["accuracy", "verb-noun-action"] = "accuracy"
+    splits: tuple[str, ...] = ()
     notes: str = ""

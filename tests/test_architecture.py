@@ -32,6 +32,7 @@ MAY_USE = {
     "tables": {"metrics", "ensembles"},
     "importers": {"metrics"},
     "exporters": {"metrics", "ensembles", "importers"},
+    "submit": {"metrics", "ensembles", "tables"},
     "render": {"tables"},
     "figures": {"tables"},
     "shapes": set(),

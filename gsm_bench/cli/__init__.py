@@ -27,6 +27,8 @@ COMMANDS = {
     "import": ("gsm_bench.cli.imports", "Make a score file of somebody else's score dump."),
     "export": ("gsm_bench.cli.export", "Write a score file in another project's format."),
     "table": ("gsm_bench.cli.table", "Fill a table of the paper from score files."),
+    "submit": ("gsm_bench.cli.submit", "Write a server's file, checked before it is sent."),
+    "check": ("gsm_bench.cli.check", "Judge a server's file before it is sent."),
     "figure": ("gsm_bench.cli.figure", "Draw a figure from score files."),
     "shapes": ("gsm_bench.cli.shapes", "Make Temporal Shapes, the benchmark that ships with the package."),
     "train": ("gsm_bench.cli.train", "Train a small network on Temporal Shapes."),

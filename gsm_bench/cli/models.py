@@ -238,7 +238,8 @@ def check_model(name: str, file: Path | None, pin: bool) -> int:
     Example:
       gsmbench models check inv3_12f --file ~/Downloads/checkpoint.pth.tar
     """
-    from gsm_bench.nets.checkpoint import describe, file_sha256, fit, read_checkpoint
+    from gsm_bench.files import file_sha256
+    from gsm_bench.nets.checkpoint import describe, fit, read_checkpoint
     from gsm_bench.nets.registry import network_for
 
     workspace, manifest = registry()

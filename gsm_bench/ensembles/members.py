@@ -145,9 +145,10 @@ def open_members(specs: Sequence[MemberSpec]) -> Iterator[list[OpenMember]]:
         first = files[0].head
         members = []
         for spec, file in zip(specs, files, strict=True):
-            same = spec.path == specs[0].path
-            rows = None if same else _aligned_rows(specs[0].label, first, spec.label, file.head)
-            _check_classes(specs[0].label, first, spec.label, file.head)
+            rows = None
+            if spec.path != specs[0].path:
+                rows = _aligned_rows(specs[0].label, first, spec.label, file.head)
+                _check_classes(specs[0].label, first, spec.label, file.head)
             members.append(OpenMember(spec, file, select_views(file.head, spec), rows, spec.weight / total))
         yield members
 

@@ -68,6 +68,14 @@ def trained_on(provenance: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def pretraining_of(provenance: Mapping[str, Any]) -> list[str]:
+    """Pretraining of the model of a score file, or of each member of a fused one; empty where nothing is said."""
+    parts = provenance.get("members")
+    if parts:
+        return [str(part.get("pretraining") or "") for part in parts]
+    return [str((provenance.get("entry") or {}).get("pretraining") or "")]
+
+
 def _provenance(
     name: str, members: Sequence[OpenMember], spaces: Mapping[str, Space], described: Described
 ) -> dict[str, Any]:
@@ -79,6 +87,7 @@ def _provenance(
             "views": member.head.views[member.views].tolist(),
             "signature": member.head.provenance.get("signature"),
             "trained_on": trained_on(member.head.provenance),
+            "pretraining": ", ".join(filter(None, pretraining_of(member.head.provenance))),
         }
         for member in members
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 import warnings
@@ -106,12 +105,6 @@ def fit(network: nn.Module, checkpoint: Checkpoint, ignore_keys: Sequence[str] =
         ),
         ignored=tuple(sorted(ignored)),
     )
-
-
-def file_sha256(path: str | Path) -> str:
-    """Hexadecimal sha256 of a file's bytes."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def describe(checkpoint: Checkpoint) -> str:

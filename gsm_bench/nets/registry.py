@@ -15,7 +15,8 @@ from torch import nn
 
 from gsm_bench.entries import OWN_NETWORKS, ModelEntry
 from gsm_bench.errors import CheckpointError, NetworkError
-from gsm_bench.nets.checkpoint import file_sha256, load_checkpoint
+from gsm_bench.files import file_sha256
+from gsm_bench.nets.checkpoint import load_checkpoint
 from gsm_bench.nets.segment import build_network
 
 

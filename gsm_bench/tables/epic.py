@@ -97,18 +97,33 @@ def estimate_table(
             where=path,
             fix=f"gsmbench score --model NAME --dataset {dataset.name} --split s1",
         )
-    listed = read_split(dataset, name, places[0])
+    truth, offline = estimated_truth(head, dataset, name, places, path)
+    blocks, notes = _blocks(path, head, truth, actions)
+    title = f"ESTIMATE for {dataset.title}, {name}"
+    return Table(title, COLUMNS, blocks, (*offline_notes(offline), *notes), "estimate"), _not_scored(head)
+
+
+def estimated_truth(
+    head: ScoreHead, dataset: DatasetEntry, split: str, places: tuple[Path, Path], path: Path
+) -> tuple[Truth, OfflineLabels]:
+    """Public labels in the rows of a score file.
+
+    Args:
+        places: the annotations of EPIC-55 and of EPIC-100.
+        path: the score file, for messages.
+
+    Raises:
+        LabelError: a clip that is not in the split.
+    """
+    listed = read_split(dataset, split, places[0])
     offline = offline_labels(listed, listed.list_path.parent, _annotations(places[1]))
     place = {clip: row for row, clip in enumerate(listed.ids)}
     absent = next((clip for clip in head.ids if clip not in place), None)
     if absent is not None:
-        raise LabelError(f"clip {absent!r} is not in {dataset.name}/{name}", where=path, fix="score the split again")
+        raise LabelError(f"clip {absent!r} is not in {dataset.name}/{split}", where=path, fix="score the split again")
     rows = np.array([place[clip] for clip in head.ids])
     labels = {task: values[rows] for task, values in offline.labels.items()}
-    truth = Truth(labels, None, listed.reordered(rows), dataset)
-    blocks, notes = _blocks(path, head, truth, actions)
-    title = f"ESTIMATE for {dataset.title}, {name}"
-    return Table(title, COLUMNS, blocks, (*_offline_notes(offline), *notes), "estimate"), _not_scored(head)
+    return Truth(labels, None, listed.reordered(rows), dataset), offline
 
 
 def _annotations(directory: Path) -> Path:
@@ -222,7 +237,8 @@ def _rows(label: str, frames: str, found: Mapping[tuple[str, str, str], Measured
             }
 
 
-def _offline_notes(offline: OfflineLabels) -> list[str]:
+def offline_notes(offline: OfflineLabels) -> list[str]:
+    """What an estimate rests on, in words."""
     usable, noise = offline.usable, {task: 100 * offline.noise(task) for task in TASKS}
     notes = [
         "An estimate, not a result of the EPIC-KITCHENS-55 board, which its organisers declared no longer valid in February 2024:",

@@ -6,11 +6,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
+from gsm_bench.files import file_sha256  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
-from gsm_bench.nets.checkpoint import file_sha256  # noqa: E402
 from gsm_bench.scorefile import content_hash  # noqa: E402
 
-NAMES = ("shapes_tsn_8f", "shapes_8f", "shapes_12f", "shapes_16f", "shapes_24f")
+NAMES = ("shapes_tsn_8f", "shapes_8f", "shapes_12f", "shapes_16f", "shapes_24f", "shapes_vna_12f")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -22,7 +22,7 @@ def test_the_weights_that_ship_are_the_pinned_ones(workspace, name):
 def test_demo_end_to_end_and_again(gsmbench, workspace):
     ran = gsmbench("demo", "--dir", "one", "--clips", 28)
     assert ran.status == 0, ran.err
-    assert "12. Accuracy against cost" in ran.err
+    assert "14. Accuracy against cost" in ran.err
     assert (workspace.root / "one/reports/accuracy-cost.png").read_bytes().startswith(b"\x89PNG")
     table = json.loads(gsmbench("--workspace", "one", "table", "4", "--dataset", "shapes", "--format", "json").out)[
         "rows"

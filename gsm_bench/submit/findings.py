@@ -1,0 +1,48 @@
+"""What is wrong with a server's file, one finding each: what, where in the file, and how to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or worth knowing.
+
+    Attributes:
+        kind: a short name of the damage, such as ``duplicate key``.
+        what: the damage in words.
+        where: the place in the file.
+        fatal: whether the server would refuse the file or misread it; else it is a note.
+    """
+
+    kind: str
+    what: str
+    where: str = ""
+    fatal: bool = True
+
+
+@dataclass
+class Findings:
+    """Findings as they are gathered; many of one kind are counted and the first few kept."""
+
+    kept: list[Finding] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    MOST_OF_A_KIND = 3
+
+    def add(self, kind: str, what: str, where: str = "", *, fatal: bool = True) -> None:
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if self.counts[kind] <= self.MOST_OF_A_KIND:
+            self.kept.append(Finding(kind, what, where, fatal))
+
+    def result(self) -> tuple[Finding, ...]:
+        """The findings, with a line for those of a kind that were not kept."""
+        more = [
+            Finding(kind, f"{count - self.MOST_OF_A_KIND:,} more of this kind", "", self._fatal(kind))
+            for kind, count in self.counts.items()
+            if count > self.MOST_OF_A_KIND
+        ]
+        return (*self.kept, *more)
+
+    def _fatal(self, kind: str) -> bool:
+        return any(finding.fatal for finding in self.kept if finding.kind == kind)

@@ -1,0 +1,186 @@
+"""What was written and what was sent: one JSON line each in ``submissions/ledger.jsonl``, only ever added to."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gsm_bench.errors import SubmissionError
+from gsm_bench.files import file_sha256
+from gsm_bench.submit.targets import TARGETS
+
+WRITTEN, SENT = "written", "sent"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger.
+
+    Attributes:
+        event: ``written`` by us, or ``sent`` to the server by the user, who told us.
+        file: its path, as in the workspace.
+        sha256: of the file's bytes.
+        target: the server, by its data set.
+        date: UTC, ISO 8601.
+        splits: splits inside.
+        content: digest of what each member says, whatever its bytes.
+        source: model, ensemble or score file that it was made from.
+        signature: of all that decided the scores, alike for every split of one source.
+        actions: where the actions come from.
+        sls: supervision levels.
+        score: the server's answer, by name.
+        failed: the server's error, where it refused the file; such attempts count too.
+    """
+
+    event: str
+    file: str
+    sha256: str
+    target: str
+    date: str
+    splits: tuple[str, ...] = ()
+    content: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    signature: str = ""
+    actions: str = ""
+    sls: Mapping[str, int] = field(default_factory=dict)
+    score: Mapping[str, float] = field(default_factory=dict)
+    failed: str = ""
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """Attempts that a server allows, and how many are left; None where no limit is known."""
+
+    used_today: int
+    used: int
+    left_today: int | None
+    left: int | None
+
+
+class Ledger:
+    """The ledger of a workspace."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def entries(self) -> list[Entry]:
+        """All lines, oldest first.
+
+        Raises:
+            SubmissionError: a line is damaged.
+        """
+        if not self.path.is_file():
+            return []
+        found = []
+        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                found.append(msgspec.json.decode(line, type=Entry))
+            except msgspec.DecodeError as error:
+                raise SubmissionError(
+                    f"a line of the ledger is damaged: {error}",
+                    where=f"{self.path}, line {number}",
+                    fix="mend or remove the line",
+                ) from error
+        return found
+
+    def add(self, entry: Entry) -> None:
+        """Append one line and bring it to disk: a line is there whole or not at all."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps({key: value for key, value in asdict(entry).items() if value not in ("", {}, ())}) + "\n"
+        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, line.encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def written(self, file: str) -> Entry | None:
+        """The last line that says how `file` was written."""
+        return next((entry for entry in reversed(self.entries()) if (entry.event, entry.file) == (WRITTEN, file)), None)
+
+    def by_sha256(self, sha256: str) -> Entry | None:
+        """The last line that says how a file with these bytes was written."""
+        matching = (entry for entry in reversed(self.entries()) if (entry.event, entry.sha256) == (WRITTEN, sha256))
+        return next(matching, None)
+
+    def attempts(self, target: str, now: datetime | None = None) -> Attempts:
+        """Attempts on a server so far; its day ends at midnight UTC."""
+        today = (now or datetime.now(UTC)).date().isoformat()
+        dates = [entry.date[:10] for entry in self.entries() if (entry.event, entry.target) == (SENT, target)]
+        limits = TARGETS[target]
+        left = None if limits.in_all is None else max(0, limits.in_all - len(dates))
+        left_today = None if limits.per_day is None else max(0, min(limits.per_day - dates.count(today), left or 0))
+        return Attempts(dates.count(today), len(dates), left_today, left)
+
+
+def parse_score(texts: Iterable[str]) -> dict[str, float]:
+    """The server's answer from ``verb=65.2`` and the like; raises SubmissionError."""
+    score = {}
+    for text in texts:
+        for part in text.split(","):
+            name, equals, value = part.strip().partition("=")
+            try:
+                score[name.strip()] = float(value)
+            except ValueError:
+                equals = ""
+            if not equals or not name.strip():
+                raise SubmissionError(
+                    f"{part!r} is no score", fix="--score verb=65.2 --score noun=48.1, or --score verb=65.2,noun=48.1"
+                )
+    return score
+
+
+def attempts_words(attempts: Attempts) -> str:
+    """Attempts in a sentence."""
+    if attempts.left is None:
+        return f"{attempts.used} sent so far"
+    return (
+        f"{attempts.left_today} of today's attempts and {attempts.left} in all are left ({attempts.used} sent so far)"
+    )
+
+
+def sent_rows(entries: Sequence[Entry]) -> tuple[dict[str, Any], ...]:
+    """The ledger as rows of a table."""
+    return tuple(
+        {
+            "date": entry.date[:16].replace("T", " "),
+            "event": entry.event if not entry.failed else "failed",
+            "file": entry.file,
+            "splits": "+".join(entry.splits),
+            "source": entry.source,
+            "sha256": entry.sha256[:12],
+            "score": ", ".join(f"{name} {value:g}" for name, value in entry.score.items()) or entry.failed or None,
+        }
+        for entry in entries
+    )
+
+
+def record_sent(ledger: Ledger, path: Path, score: Mapping[str, float], failed: str, date: str | None) -> Entry:
+    """Add the server's answer to a file that was written here; returns the new line.
+
+    Raises:
+        SubmissionError: the file is not there, was not written here, or the date is none.
+    """
+    if not path.is_file():
+        raise SubmissionError("there is no such file", where=path, fix="name the file that was sent")
+    written = ledger.by_sha256(file_sha256(path))
+    if written is None:
+        raise SubmissionError(
+            "the ledger does not know this file: it was written elsewhere, or changed since",
+            where=path,
+            fix="gsmbench check FILE says which",
+        )
+    try:
+        when = datetime.fromisoformat(date).astimezone(UTC) if date else datetime.now(UTC)
+    except ValueError as error:
+        raise SubmissionError(f"{date!r} is no date", fix="--date 2026-03-01 or 2026-03-01T14:30:00+00:00") from error
+    sent = replace(written, event=SENT, date=when.isoformat(timespec="seconds"), content={}, score=score, failed=failed)
+    ledger.add(sent)
+    return sent

@@ -1,0 +1,246 @@
+"""From the bytes of a submission's JSON to numbers, with every damage named by its place."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import orjson
+
+from gsm_bench.metrics.top_actions import SERVED, TopActions
+from gsm_bench.submit.answers import Answers, Floats
+from gsm_bench.submit.findings import Findings
+from gsm_bench.submit.targets import CHALLENGE, SLS, TARGETS, Target
+
+BOM = b"\xef\xbb\xbf"
+NUMBERS = {float, int}
+
+
+def load_json(data: bytes, where: str, findings: Findings) -> Any:
+    """The parsed document, or None with the reason in `findings`."""
+    if data.startswith((BOM, b"\xff\xfe", b"\xfe\xff")):
+        findings.add("byte order mark", "the file begins with a byte order mark: save it as plain UTF-8", where)
+        return None
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        findings.add("not UTF-8", f"byte {error.start:,} is not UTF-8 text", where)
+        return None
+    try:
+        document = orjson.loads(data)
+        if _colons_outweigh_keys(data, document):
+            _name_duplicates(data, where, findings)
+    except orjson.JSONDecodeError as error:
+        _name_broken_json(data, error, where, findings)
+        return None
+    except RecursionError:
+        findings.add("nested too deep", "objects inside objects without end", where)
+        return None
+    return document
+
+
+def target_of(document: Any, where: str, findings: Findings) -> Target | None:
+    """Which server a document is for, by its version; None with the reason in `findings`."""
+    if not isinstance(document, dict):
+        findings.add("not an object", f"the document is a {_kind(document)}, not an object", where)
+        return None
+    version = document.get("version")
+    target = next((target for target in TARGETS.values() if target.version == version), None)
+    if target is None:
+        known = " or ".join(f'"{target.version}" ({target.title})' for target in TARGETS.values())
+        findings.add("wrong version", f"version is {_short(version)}, not {known}", f"{where}: version")
+    return target
+
+
+def check_header(document: dict[str, Any], target: Target, where: str, findings: Findings) -> dict[str, int]:
+    """Judge everything but the results; returns the supervision levels."""
+    if document.get("challenge") != CHALLENGE:
+        findings.add(
+            "wrong challenge",
+            f'challenge is {_short(document.get("challenge"))}, not "{CHALLENGE}"',
+            f"{where}: challenge",
+        )
+    expected = {"version", "challenge", "results", *(SLS if target.sls else ())}
+    for key in document.keys() - expected:
+        findings.add("unknown key", f"{_short(key)} is not a key of this document", f"{where}: {key}")
+    levels = {}
+    for key in SLS if target.sls else ():
+        level = document.get(key)
+        if type(level) is not int or not 0 <= level <= 5:
+            findings.add("supervision level", f"{key} is {_short(level)}, not a whole number 0 to 5", f"{where}: {key}")
+        else:
+            levels[key] = level
+    if not isinstance(document.get("results"), dict):
+        findings.add("no results", f"results is {_kind(document.get('results'))}, not an object", f"{where}: results")
+    return levels
+
+
+def read_results(results: dict[str, Any], target: Target, where: str, findings: Findings) -> Answers:
+    """The numbers of all clips that are sound; NaN in rows that are not."""
+    ids = tuple(results)
+    scores = {task: np.full((len(ids), classes), np.nan) for task, classes in target.classes.items()}
+    keys = {task: [str(number) for number in range(classes)] for task, classes in target.classes.items()}
+    listed: list[dict[str, float] | None] = []
+    for row, (name, result) in enumerate(results.items()):
+        place = f"{where}: {name}"
+        if not isinstance(result, dict):
+            findings.add("not an object", f"the answer is {_kind(result)}, not an object", place)
+            continue
+        for task, columns in keys.items():
+            values = _row(result.get(task), columns, f"{place}: {task}", findings)
+            if values is not None:
+                scores[task][row] = values
+        listed.append(_listed_actions(result, target, f"{place}: action", findings))
+        if result.keys() - {*target.classes, "action"}:
+            extra = min(result.keys() - {*target.classes, "action"})
+            findings.add("unknown key", f"{_short(extra)} is not a key of an answer", place)
+    return Answers(ids, scores["verb"], scores["noun"], _as_actions(listed, len(ids), where, findings))
+
+
+def _row(answer: Any, columns: list[str], where: str, findings: Findings) -> Iterable[float] | None:
+    """The scores of one task in class order."""
+    if not isinstance(answer, dict):
+        kind = "missing" if answer is None else f"{_kind(answer)}, not an object"
+        findings.add("missing scores" if answer is None else "not an object", f"the scores are {kind}", where)
+        return None
+    if list(answer) == columns:
+        values = list(answer.values())
+    else:
+        problem = _key_problem(answer, columns)
+        if problem:
+            findings.add(*problem, where)
+            return None
+        values = [answer[column] for column in columns]
+    if not set(map(type, values)) <= NUMBERS:
+        at = next(at for at, value in enumerate(values) if type(value) not in NUMBERS)
+        findings.add("not a number", f"class {at} has {_short(values[at])}, {_kind(values[at])}", f"{where}: {at}")
+        return None
+    if not all(map(math.isfinite, values)):
+        at = next(at for at, value in enumerate(values) if not math.isfinite(value))
+        findings.add("not finite", f"class {at} has a number beyond what float64 holds", f"{where}: {at}")
+        return None
+    return values
+
+
+def _key_problem(answer: dict[str, Any], columns: list[str]) -> tuple[str, str] | None:
+    expected, found = set(columns), set(answer)
+    if found == expected:
+        return None
+    unknown = sorted(found - expected)
+    absent = [column for column in columns if column not in found]
+    if unknown:
+        hint = f'; classes are "0" to "{len(columns) - 1}"'
+        return "unknown class", f"{_short(unknown[0])} is no class{hint} ({len(unknown)} such, {len(absent)} missing)"
+    return "missing class", f"{len(absent)} of {len(columns)} classes are missing, first {absent[0]}"
+
+
+def _listed_actions(result: dict[str, Any], target: Target, where: str, findings: Findings) -> dict[str, float] | None:
+    if "action" not in result:
+        return None
+    listed = result["action"]
+    if not target.actions:
+        findings.add("actions not taken", f"{target.title} takes verbs and nouns only", where)
+    elif not isinstance(listed, dict):
+        findings.add("not an object", f"the actions are {_kind(listed)}, not an object", where)
+    elif len(listed) != SERVED:
+        findings.add("number of actions", f"{len(listed)} actions, exactly {SERVED} are taken", where)
+    elif wrong := next((key for key in listed if not _is_pair(key, target)), None):
+        findings.add("not an action", f'{_short(wrong)} is not "<verb>,<noun>" within the classes', where)
+    elif bad := next((k for k, v in listed.items() if type(v) not in NUMBERS or not math.isfinite(v)), None):
+        kind = "not finite" if type(listed[bad]) in NUMBERS else "not a number"
+        findings.add(kind, f"{bad} has {_short(listed[bad])}", where)
+    else:
+        return listed
+    return None
+
+
+def _is_pair(key: str, target: Target) -> bool:
+    verb, comma, noun = key.partition(",")
+    limits = (target.classes["verb"], target.classes["noun"])
+    return bool(comma) and all(
+        len(part) < 7 and part.isascii() and part.isdecimal() and str(int(part)) == part and int(part) < limit
+        for part, limit in zip((verb, noun), limits, strict=True)
+    )
+
+
+def _as_actions(listed: list[dict[str, float] | None], clips: int, where: str, findings: Findings) -> TopActions | None:
+    present = [row for row, actions in enumerate(listed) if actions is not None]
+    if not present:
+        return None
+    if len(present) != clips:
+        if "number of actions" not in findings.counts:
+            findings.add(
+                "actions missing",
+                f"{clips - len(present):,} of {clips:,} clips list no actions, others do",
+                where,
+                fatal=False,
+            )
+        return None
+    pairs = np.array([[key.split(",") for key in actions] for actions in listed if actions], dtype=np.int64)
+    scores: Floats = np.array([list(actions.values()) for actions in listed if actions], dtype=np.float64)
+    return TopActions(pairs[:, :, 0], pairs[:, :, 1], scores)
+
+
+def _name_broken_json(data: bytes, error: orjson.JSONDecodeError, where: str, findings: Findings) -> None:
+    literals: list[str] = []
+
+    def note(literal: str) -> float:
+        literals.append(literal)
+        return 0.0
+
+    try:
+        json.loads(data, parse_constant=note)
+    except (ValueError, RecursionError):
+        findings.add("broken JSON", f"line {error.lineno}, column {error.colno}: {error.msg}", where)
+        return
+    if literals:
+        findings.add("not finite", f"{literals[0]} is written {len(literals):,} times; JSON has no such number", where)
+    else:
+        findings.add("broken JSON", f"line {error.lineno}, column {error.colno}: {error.msg}", where)
+
+
+def _colons_outweigh_keys(data: bytes, document: Any) -> bool:
+    """Whether the text may hold more keys than came out of it: parsers keep the last of equal keys, silently.
+
+    Outside strings a colon stands after each key and nowhere else. If the text has as many colons as the parsed
+    document has keys, and no string holds one, no key was dropped. A backslash could spell one otherwise.
+    """
+    return b"\\" in data or data.count(b":") != _count_keys(document)
+
+
+def _count_keys(document: Any) -> int:
+    """Keys of all objects inside, and -1 forever if a string holds a colon."""
+    if isinstance(document, dict):
+        if any(":" in key for key in document):
+            return -(10**12)
+        return len(document) + sum(_count_keys(value) for value in document.values() if type(value) not in NUMBERS)
+    if isinstance(document, list):
+        return sum(_count_keys(value) for value in document if type(value) not in NUMBERS)
+    return -(10**12) if isinstance(document, str) and ":" in document else 0
+
+
+def _name_duplicates(data: bytes, where: str, findings: Findings) -> None:
+    def gather(pairs: list[tuple[str, Any]]) -> int:
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                findings.add(
+                    "duplicate key", f"{_short(key)} stands twice in one object; the server keeps one of them", where
+                )
+            seen.add(key)
+        return 0
+
+    json.loads(data, object_pairs_hook=gather)
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}
+    return names.get(type(value), "a number")
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,103 @@
+"""A written file rescored as its server does: softmax again, row by row or over the whole file at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.metrics.top_actions import TopActions, top_actions
+from gsm_bench.submit.answers import TIE, Answers, Floats, pair_scores
+
+SMALLEST = float(np.finfo(np.float64).tiny)
+Softmax = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What the server would find.
+
+    Attributes:
+        changed: clips whose 100 best actions, or their order, are not those of the scores that were meant.
+        faint: clips with actions among them whose probability float64 cannot tell from 0.
+    """
+
+    changed: tuple[str, ...]
+    faint: int
+
+
+def rescore(read: Answers, meant: Answers) -> dict[str, Rescored]:
+    """Compare what was read back with what was meant, under both readings of softmax.
+
+    Args:
+        read: the file's content, its clips in the order of `meant`.
+        meant: the log-probabilities before they were rounded.
+
+    Returns:
+        Per reading, ``row-wise`` and ``whole-file``, what changed. Actions that differ by less than the last digit of
+        float64, and those whose probability is 0, have no order.
+    """
+    if meant.actions is not None:
+        same = Rescored(_named(read, ~_same_listed(read.actions, meant.actions)), 0)
+        return {"row-wise": same, "whole-file": same}
+    truth = pair_scores(meant.verb, meant.noun, top_actions(meant.verb, meant.noun))
+    found = {}
+    for reading, softmaxes in _readings(read).items():
+        verb, noun = (softmax(scores) for softmax, scores in zip(softmaxes, (read.verb, read.noun), strict=True))
+        best = top_actions(np.log(np.maximum(verb, SMALLEST)), np.log(np.maximum(noun, SMALLEST)))
+        alive = np.take_along_axis(verb, best.verbs, 1) * np.take_along_axis(noun, best.nouns, 1) > SMALLEST
+        apart = np.abs(pair_scores(meant.verb, meant.noun, best) - truth) > TIE * np.maximum(np.abs(truth), 1.0)
+        found[reading] = Rescored(
+            _named(read, np.asarray((apart & alive).any(axis=1))), int((~alive.all(axis=1)).sum())
+        )
+    return found
+
+
+def readings_differ(answers: Answers) -> tuple[str, ...]:
+    """Clips of any file whose best verb or noun is another, or has probability 0, when softmax goes over the file."""
+    per_row, per_file = _readings(answers).values()
+    differ = np.zeros(len(answers), bool)
+    for at, scores in enumerate((answers.verb, answers.noun)):
+        one, other = per_row[at](scores), per_file[at](scores)
+        differ |= (one.argmax(1) != other.argmax(1)) | (other.max(1) < SMALLEST)
+    return _named(answers, differ)
+
+
+def _readings(answers: Answers) -> dict[str, tuple[Softmax, Softmax]]:
+    """Softmax of verbs and of nouns: row by row; and with the highest score of the file taken off every row.
+
+    The second is what the organisers' EPIC-100 code does; dividing by a sum does not change a row's order.
+    """
+    verb, noun = answers.verb.max(initial=-np.inf), answers.noun.max(initial=-np.inf)
+    return {
+        "row-wise": (_per_row, _per_row),
+        "whole-file": (lambda scores: np.exp(scores - verb), lambda scores: np.exp(scores - noun)),
+    }
+
+
+def _per_row(scores: Floats) -> Floats:
+    powers: Floats = np.exp(scores - scores.max(axis=1, keepdims=True))
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
+
+
+def _same_listed(read: TopActions | None, meant: TopActions) -> NDArray[np.bool_]:
+    """Bool [n]: whether the file lists the same actions in the same order."""
+    if read is None or read.scores.shape != meant.scores.shape:
+        return np.zeros(len(meant), bool)
+    order = np.lexsort((read.nouns, read.verbs, -read.scores), axis=1)
+    falls = np.diff(meant.scores, axis=1) < -TIE * np.maximum(np.abs(meant.scores[:, 1:]), 1.0)
+    verbs, nouns = np.take_along_axis(read.verbs, order, 1), np.take_along_axis(read.nouns, order, 1)
+    equal = (verbs == meant.verbs) & (nouns == meant.nouns)
+    tied = np.zeros_like(equal)
+    tied[:, 1:] |= ~falls
+    tied[:, :-1] |= ~falls
+    codes = [np.sort(best.verbs * 100_000 + best.nouns, axis=1) for best in (read, meant)]
+    same: NDArray[np.bool_] = (equal | tied).all(axis=1) & (codes[0] == codes[1]).all(axis=1)
+    return same
+
+
+def _named(answers: Answers, rows: NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(answers.ids[row] for row in np.flatnonzero(rows))

@@ -1,0 +1,71 @@
+"""A workspace with small EPIC-KITCHENS lists and score files of them."""
+
+import numpy as np
+import pytest
+
+from gsm_bench.manifest import load_manifest
+from gsm_bench.scorefile import ClipScores, views_array, write
+from gsm_bench.splits import read_split
+from tests.epic_files import CLASSES_55, CLASSES_100, write_epic_55, write_epic_100
+
+
+@pytest.fixture
+def epic(workspace):
+    write_epic_55(workspace.data / "epic-55")
+    write_epic_100(workspace.data / "epic-100")
+    return workspace
+
+
+@pytest.fixture
+def save_epic(epic):
+    """Write a score file of an EPIC split; returns its path. `change` edits the content before it is written."""
+
+    def save(dataset, split, name, *, seed=0, head=False, offsets=(0.0, 0.5), change=None, kind="logits", **provenance):
+        listed = read_split(load_manifest(epic).dataset(dataset), split, epic.data / dataset)
+        classes = dict(CLASSES_55 if dataset == "epic-55" else CLASSES_100)
+        if head:
+            classes["action"] = len(listed.class_names["action"])
+        rng = np.random.default_rng([seed, len(listed)])
+        scores = {
+            t: 3 * rng.standard_normal((len(listed), len(offsets), c)).astype(np.float32) for t, c in classes.items()
+        }
+        content = ClipScores(
+            ids=listed.ids,
+            kinds=dict.fromkeys(scores, kind),
+            classes_per_task=classes,
+            views=views_array(tuple(offsets), 1),
+            status=np.zeros(len(listed), np.uint8),
+            provenance={
+                "model": name, "dataset": dataset, "split": split,
+                "signature": f"network={name}; seed={seed}; split={dataset}/{split}/{listed.sha256}; batch=2",
+                **provenance,
+            },
+            class_names={task: names for task, names in listed.class_names.items() if task in classes},
+            scores=scores,
+        )  # fmt: skip
+        path = epic.score_path(dataset, split, name)
+        write(path, change(content) if change else content, force=True)
+        return path
+
+    return save
+
+
+LEVELS = ("--sls-pt", 1, "--sls-tl", 3, "--sls-td", 3)
+
+
+@pytest.fixture
+def made_zip(epic, save_epic, gsmbench):
+    """A sound EPIC-100 zip that the ledger knows."""
+    save_epic("epic-100", "test", "mine")
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 0, ran.err
+    return epic.root / ran.out.strip()
+
+
+@pytest.fixture
+def made_json(epic, save_epic, gsmbench):
+    """A sound EPIC-55 seen.json with actions that the ledger knows."""
+    save_epic("epic-55", "s1", "mine")
+    ran = gsmbench("submit", "epic", "--split", "s1")
+    assert ran.status == 0, ran.err
+    return epic.root / ran.out.strip()

@@ -1,0 +1,298 @@
+import json
+import zipfile
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from gsm_bench.metrics.top_actions import top_actions
+from gsm_bench.scorefile import NOT_SCORED, read
+from gsm_bench.submit.ledger import Ledger
+from tests.submit.conftest import LEVELS
+
+
+def document(path, name="test.json"):
+    if path.suffix == ".json":
+        return json.loads(path.read_text())
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == [name]
+        return json.loads(archive.read(name))
+
+
+def test_epic_100(epic, save_epic, gsmbench):
+    scores = read(save_epic("epic-100", "test", "mine")).scores
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 0, ran.err
+    assert ran.out.strip() == "submissions/epic-100/mine.zip"
+    assert "1 of today's attempts and 50 in all are left" in ran.err
+    found = document(epic.submissions / "epic-100" / "mine.zip")
+    assert (found["version"], found["challenge"]) == ("0.2", "action_recognition")
+    assert (found["sls_pt"], found["sls_tl"], found["sls_td"]) == (1, 3, 3)
+    assert list(found["results"]) == [f"P01_101_{at}" for at in range(5)]
+    for row, result in enumerate(found["results"].values()):
+        assert set(result) == {"verb", "noun"}
+        assert list(result["verb"]) == [str(at) for at in range(97)]
+        mean = scores["verb"][row].mean(0)
+        assert np.argsort(list(result["verb"].values())).tolist() == np.argsort(mean).tolist()
+        assert np.exp(list(result["noun"].values())).sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_the_same_scores_give_the_same_bytes(made_zip, gsmbench):
+    before = made_zip.read_bytes()
+    assert gsmbench("submit", "epic100", *LEVELS, "--force").status == 0
+    assert made_zip.read_bytes() == before
+
+
+def test_epic_55_zips_both_splits_of_one_source(epic, save_epic, gsmbench):
+    for split in ("s1", "s2"):
+        save_epic("epic-55", split, "mine", head=True)
+    first = gsmbench("submit", "epic", "--split", "s1")
+    assert first.status == 0, first.err
+    assert "no longer valid in February 2024" in first.err
+    assert "the zip is made once s2 is there too" in first.err
+    second = gsmbench("submit", "epic", "--split", "s2")
+    assert second.out.split() == ["submissions/epic-55/mine/unseen.json", "submissions/epic-55/mine.zip"]
+    with zipfile.ZipFile(epic.submissions / "epic-55" / "mine.zip") as archive:
+        assert sorted(archive.namelist()) == ["seen.json", "unseen.json"]
+        assert archive.read("seen.json") == (epic.submissions / "epic-55/mine/seen.json").read_bytes()
+    assert gsmbench("check", epic.submissions / "epic-55" / "mine.zip").status == 0
+
+
+def test_epic_55_is_not_zipped_from_two_sources(epic, save_epic, gsmbench):
+    save_epic("epic-55", "s1", "mine")
+    assert gsmbench("submit", "epic", "--split", "s1").status == 0
+    save_epic("epic-55", "s2", "mine", seed=8)
+    ran = gsmbench("submit", "epic", "--split", "s2")
+    assert ran.status == 0
+    assert "seen.json comes from other scores or settings" in ran.err
+    assert not (epic.submissions / "epic-55" / "mine.zip").exists()
+
+
+def test_actions_come_from_the_head_if_every_member_has_one(epic, save_epic, gsmbench):
+    """The small training list has three actions, the real one 2,513: here the head has 100 of its own."""
+
+    def hundred(content):
+        scores = dict(content.scores)
+        scores["action"] = np.random.default_rng(3).standard_normal((4, 2, 120)).astype(np.float32)
+        names = {**content.class_names, "action": tuple(f"{at // 40},{at % 40}" for at in range(120))}
+        classes = {**content.classes_per_task, "action": 120}
+        return replace(content, scores=scores, class_names=names, classes_per_task=classes)
+
+    path = save_epic("epic-55", "s1", "with_head", head=True, change=hundred)
+    ran = gsmbench("submit", "epic", "--split", "s1", "--model", "with_head", "--scores", path)
+    assert ran.status == 2
+    assert "one of --model, --ensemble and --scores" in ran.err
+    ran = gsmbench("submit", "epic", "--split", "s1", "--scores", path)
+    assert ran.status == 0, ran.err
+    assert "actions from the action head (every member has one)" in ran.err
+    listed = document(epic.root / ran.out.strip())["results"]["100"]["action"]
+    mean = read(path).scores["action"][0].mean(0)
+    assert list(listed) == [f"{at // 40},{at % 40}" for at in np.argsort(-mean, kind="stable")[:100]]
+
+
+def test_actions_come_from_verb_x_noun_otherwise(epic, save_epic, gsmbench):
+    path = save_epic("epic-55", "s1", "mine")
+    ran = gsmbench("submit", "epic", "--split", "s1")
+    assert "actions from verb x noun (mine has no action head)" in ran.err
+    listed = document(epic.root / ran.out.strip())["results"]["101"]["action"]
+    scores = read(path).scores
+    best = top_actions(scores["verb"][1:2].mean(1), scores["noun"][1:2].mean(1))
+    assert list(listed) == [f"{v},{n}" for v, n in zip(best.verbs[0], best.nouns[0], strict=True)]
+
+
+def spoiled(task="verb", value=np.nan):
+    def change(content):
+        content.scores[task][2, :, 5] = value
+        return content
+
+    return change
+
+
+def without_last(content):
+    return replace(
+        content, ids=content.ids[:-1], status=content.status[:-1], scores={t: s[:-1] for t, s in content.scores.items()}
+    )
+
+
+def renamed(content):
+    return replace(content, ids=(*content.ids[:-1], "P99_1_1"))
+
+
+def unscored(content):
+    content.status[1] = NOT_SCORED
+    return content
+
+
+def one_class_less(content):
+    return replace(
+        content,
+        classes_per_task={"verb": 97, "noun": 299},
+        scores={**content.scores, "noun": content.scores["noun"][:, :, :299]},
+        class_names={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (spoiled(), "hold no numbers"),
+        (spoiled("noun", np.inf), "hold no numbers"),
+        (spoiled("noun", -np.inf), "infinite noun scores, first P01_101_2"),
+        (without_last, "1 clips of epic-100/test are missing, first P01_101_4"),
+        (renamed, "1 ids are not in it, first P99_1_1"),
+        (unscored, "1 clips have no score, first P01_101_1: the server takes all or nothing"),
+        (one_class_less, "299 noun classes, EPIC-KITCHENS-100 has 300"),
+        (lambda content: replace(content, order="unverified"), "without clip ids"),
+    ],
+)
+def test_scores_that_the_server_would_not_take(epic, save_epic, gsmbench, change, said):
+    save_epic("epic-100", "test", "mine", change=change)
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 1
+    assert said in ran.err
+    assert "mend:" in ran.err
+    assert not list(epic.submissions.rglob("*.zip"))
+
+
+def test_members_of_unlike_kinds_are_refused(epic, save_epic, gsmbench):
+    def as_probabilities(content):
+        return replace(
+            content, scores={t: np.abs(s) / np.abs(s).sum(2, keepdims=True) for t, s in content.scores.items()}
+        )
+
+    save_epic("epic-100", "test", "epic100_bninc_16f")
+    save_epic("epic-100", "test", "other", change=as_probabilities, kind="probabilities")
+    (epic.manifests / "mine.toml").write_text(
+        '[models.other]\ntitle = "Other"\nnetwork = "a:b"\nframes = 8\nclasses = { verb = 97, noun = 300 }\nclass_order = "file"\n'
+        'input = { size = 32, resize = 36, channel_order = "BGR", value_range = 255, mean = [1, 1, 1], std = [1, 1, 1] }\n'
+        'checkpoint = { file = "x" }\ndataset = "epic-100"\nsplit = "test"\n'
+        '[ensembles.both]\nmembers = [{ model = "epic100_bninc_16f" }, { model = "other" }]\n'
+    )
+    ran = gsmbench("submit", "epic100", *LEVELS, "--ensemble", "both")
+    assert ran.status == 1
+    assert "unlike kinds" in ran.err
+    ran = gsmbench("submit", "epic100", *LEVELS, "--ensemble", "both", "--space", "log_probabilities")
+    assert ran.status == 0, ran.err
+
+
+def test_levels_are_never_defaulted(epic, save_epic, gsmbench):
+    save_epic("epic-100", "test", "mine")
+    ran = gsmbench("submit", "epic100", "--sls-pt", 1, "--sls-tl", 3)
+    assert ran.status == 2
+    assert "--sls-td" in ran.err
+    assert gsmbench("submit", "epic100", "--sls-pt", 6, "--sls-tl", 3, "--sls-td", 3).status == 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "levels", "said"),
+    [
+        ({"pretraining": "ImageNet"}, (0, 3, 3), "sls_pt 0: pretraining, none, but the cards say pretraining ImageNet"),
+        ({"pretraining": "ImageNet"}, (2, 3, 3), "public images and video, but the cards say pretraining ImageNet"),
+        ({"pretraining": "Kinetics"}, (1, 3, 3), "sls_pt 1"),
+        ({"trained_on": ["epic-100/train"]}, (1, 3, 2), "sls_td 2"),
+        ({"trained_on": ["epic-100/train"]}, (1, 3, 4), "sls_td 4"),
+        ({"trained_on": ["epic-100/train", "epic-100/validation"]}, (1, 3, 3), "sls_td 3"),
+    ],
+)
+def test_levels_that_the_cards_contradict(epic, save_epic, gsmbench, entry, levels, said):
+    save_epic("epic-100", "test", "mine", entry=entry)
+    pt, tl, td = levels
+    ran = gsmbench("submit", "epic100", "--sls-pt", pt, "--sls-tl", tl, "--sls-td", td)
+    assert ran.status == 1
+    assert said in ran.err
+
+
+def test_which_score_file(epic, save_epic, gsmbench):
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 1
+    assert "gsmbench score --model NAME --dataset epic-100 --split test" in ran.err
+    save_epic("epic-100", "test", "a")
+    save_epic("epic-100", "test", "b")
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 1
+    assert "--scores scores/epic-100/test/a.h5" in ran.err
+    assert "--scores scores/epic-100/test/b.h5" in ran.err
+    assert gsmbench("submit", "epic100", *LEVELS, "--scores", "scores/epic-100/test/b.h5").status == 0
+    ran = gsmbench("submit", "epic100", *LEVELS, "--model", "epic100_bninc_16f")
+    assert "gsmbench score --model epic100_bninc_16f --split test" in ran.err
+
+
+def test_nothing_is_overwritten_unasked(made_zip, gsmbench):
+    before = made_zip.read_bytes()
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 1
+    assert "nothing is overwritten unasked" in ran.err
+    assert made_zip.read_bytes() == before
+
+
+def test_a_model_trained_on_the_split_is_refused(epic, save_epic, gsmbench):
+    save_epic("epic-55", "s1", "mine", entry={"trained_on": ["epic-100/train", "epic-100/validation"]})
+    ran = gsmbench("submit", "epic", "--split", "s1")
+    assert ran.status == 1
+    assert "mine was trained on epic-100/validation, which overlaps epic-55/s1: 8,032 of its 8,047" in ran.err
+    ran = gsmbench("submit", "epic", "--split", "s1", "--allow-leak")
+    assert ran.status == 0
+    assert "leak: mine was trained on epic-100/validation" in ran.err
+
+
+def test_a_disk_that_lies_leaves_nothing_in_place(epic, save_epic, gsmbench, monkeypatch):
+    """What is written is read back from disk before it gets its name."""
+    from gsm_bench.submit import epic as module
+
+    whole = module.json_pieces
+
+    def lossy(answers, target):
+        pieces = list(whole(answers, target))
+        return [pieces[0], pieces[1].replace(b"-", b"", 1), *pieces[2:]]
+
+    monkeypatch.setattr(module, "json_pieces", lossy)
+    save_epic("epic-100", "test", "mine")
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 1
+    assert "what was written" in ran.err
+    assert not list((epic.submissions / "epic-100").iterdir())
+
+
+def test_log(made_zip, epic, gsmbench):
+    ran = gsmbench("submit", "log", made_zip, "--score", "verb=65.2,noun=48", "--score", "action=35.5")
+    assert ran.status == 0, ran.err
+    assert "0 of today's attempts and 49 in all are left" in ran.err
+    assert gsmbench("submit", "log", made_zip, "--failed", "MissingResultException", "--date", "2026-01-02").status == 0
+    shown = json.loads(gsmbench("submit", "log", "--format", "json").out)
+    assert [row["event"] for row in shown["rows"]] == ["written", "sent", "failed"]
+    assert shown["rows"][1]["score"] == "verb 65.2, noun 48, action 35.5"
+    assert "0 of today's attempts and 48 in all" in shown["notes"][0]
+
+
+def test_attempts_end_with_the_day(made_zip, epic, gsmbench):
+    gsmbench("submit", "log", made_zip, "--score", "verb=1", "--date", "2026-03-01T23:59:00+00:00")
+    ledger = Ledger(epic.submissions / "ledger.jsonl")
+    assert ledger.attempts("epic-100", datetime(2026, 3, 1, 12, tzinfo=UTC)).left_today == 0
+    assert ledger.attempts("epic-100", datetime(2026, 3, 2, 0, 1, tzinfo=UTC)).left_today == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["submissions/epic-100/mine.zip"], 2, "say what the server answered"),
+        (["submissions/epic-100/mine.zip", "--score", "65"], 1, "is no score"),
+        (["submissions/epic-100/mine.zip", "--score", "verb=high"], 1, "is no score"),
+        (["submissions/epic-100/mine.zip", "--score", "verb=1", "--date", "yesterday"], 1, "is no date"),
+        (["nowhere.zip", "--score", "verb=1"], 1, "no such file"),
+        (["toynet.py", "--score", "verb=1"], 1, "the ledger does not know this file"),
+        (["--score", "verb=1"], 2, "name the file that was sent"),
+    ],
+)
+def test_log_wrongly(made_zip, gsmbench, arguments, status, said):
+    ran = gsmbench("submit", "log", *arguments)
+    assert ran.status == status
+    assert said in ran.err
+
+
+def test_a_damaged_ledger_is_named(made_zip, epic, gsmbench):
+    path = epic.submissions / "ledger.jsonl"
+    path.write_text(path.read_text() + "{broken\n")
+    ran = gsmbench("submit", "log")
+    assert ran.status == 1
+    assert "ledger.jsonl, line 2" in ran.err
