@@ -116,6 +116,31 @@ class EnsembleEntry:
     published: tuple[Published, ...] = ()
 
 
+Rule = Literal["confidence", "margin", "entropy"]
+Threshold = Annotated[float, Meta(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class CascadeEntry:
+    """Models that are run one after the other, each later one only on the clips that are not sure enough by then.
+
+    Attributes:
+        members: in the order in which they run.
+        rule: what sureness is: of the running mean's probabilities the highest, the lead of the highest over the
+            second, or one minus their entropy over that of equal ones.
+        thresholds: one less than members: a clip goes on from the k-th while its sureness is at most the k-th.
+        task: whose sureness decides.
+    """
+
+    name: str
+    members: Annotated[tuple[Member, ...], Meta(min_length=2)]
+    rule: Rule
+    thresholds: tuple[Threshold, ...]
+    title: str = ""
+    space: Space = "logits"
+    task: str = "action"
+
+
 @dataclass(frozen=True)
 class SplitEntry:
     """A split of a data set.

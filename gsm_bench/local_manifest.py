@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import tomlkit
 
-from gsm_bench.entries import ModelEntry
+from gsm_bench.entries import CascadeEntry, Member, ModelEntry, Space
 from gsm_bench.errors import ManifestError
 from gsm_bench.files import write_whole
 from gsm_bench.manifest import LOCAL_FILE, check_model_fits, convert_entry, load_manifest
@@ -25,13 +25,50 @@ def save_model(workspace: Workspace, name: str, raw: Mapping[str, Any], *, force
     """
     path = workspace.manifests / LOCAL_FILE
     check_model_fits(load_manifest(workspace), convert_entry("models", name, raw, path), path)
+    return _save(path, "models", name, raw, force=force)
+
+
+def save_ensemble(
+    workspace: Workspace, name: str, members: Sequence[Member], space: Space, title: str = "", *, force: bool = False
+) -> Path:
+    """Write an ensemble of registered models into local.toml; returns the file.
+
+    Raises:
+        ManifestError: a model that is not registered, or a name that local.toml has already (unless `force`).
+    """
+    raw = {"title": title, "members": [_plain_member(member) for member in members], "space": space}
+    return _save_members(workspace, "ensembles", name, raw, force=force)
+
+
+def save_cascade(workspace: Workspace, entry: CascadeEntry, *, force: bool = False) -> Path:
+    """Write a cascade of registered models into local.toml; returns the file; raises as `save_ensemble`."""
+    raw: dict[str, Any] = _without_none(msgspec.to_builtins(entry))
+    del raw["name"]
+    return _save_members(workspace, "cascades", entry.name, raw, force=force)
+
+
+def _save_members(workspace: Workspace, section: str, name: str, raw: Mapping[str, Any], *, force: bool) -> Path:
+    path = workspace.manifests / LOCAL_FILE
+    entry = convert_entry(section, name, raw, path)
+    manifest = load_manifest(workspace)
+    for member in entry.members:
+        manifest.model(member.model)
+    return _save(path, section, name, raw, force=force)
+
+
+def _plain_member(member: Member) -> dict[str, Any]:
+    plain: dict[str, Any] = _without_none(msgspec.to_builtins(member))
+    return plain
+
+
+def _save(path: Path, section: str, name: str, raw: Mapping[str, Any], *, force: bool) -> Path:
     document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
-    models = document.setdefault("models", tomlkit.table(is_super_table=True))
-    if name in models and not force:
+    entries = document.setdefault(section, tomlkit.table(is_super_table=True))
+    if name in entries and not force:
         raise ManifestError(
             f"{name} is in the workspace's own manifest already", where=path, fix="--force, or another name"
         )
-    models[name] = _table(raw)
+    entries[name] = _table(raw)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, tomlkit.dumps(document).encode())
     return path
@@ -71,4 +108,8 @@ def _inline(value: Any) -> Any:
         inline = tomlkit.inline_table()
         inline.update({key: _inline(item) for key, item in value.items()})
         return inline
+    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        array = tomlkit.array()
+        array.extend(_inline(item) for item in value)
+        return array.multiline(True)
     return value

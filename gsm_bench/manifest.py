@@ -7,7 +7,7 @@ import fnmatch
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -17,6 +17,7 @@ import msgspec
 from gsm_bench.entries import (
     FOREIGN_NETWORK,
     OWN_NETWORKS,
+    CascadeEntry,
     DatasetEntry,
     EnsembleEntry,
     ModelEntry,
@@ -32,9 +33,10 @@ SECTIONS: dict[str, type] = {
     "ensembles": EnsembleEntry,
     "datasets": DatasetEntry,
     "tables": TableEntry,
+    "cascades": CascadeEntry,
 }
 
-Entry = TypeVar("Entry", ModelEntry, EnsembleEntry, DatasetEntry, TableEntry)
+Entry = TypeVar("Entry", ModelEntry, EnsembleEntry, DatasetEntry, TableEntry, CascadeEntry)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Manifest:
     datasets: Mapping[str, DatasetEntry]
     tables: Mapping[str, TableEntry]
     origins: Mapping[tuple[str, str], Origin]
+    cascades: Mapping[str, CascadeEntry] = field(default_factory=dict)
 
     def model(self, name: str) -> ModelEntry:
         """The model `name`; an unknown one raises ManifestError with the nearest names."""
@@ -63,6 +66,10 @@ class Manifest:
     def ensemble(self, name: str) -> EnsembleEntry:
         """The ensemble `name`; an unknown one raises ManifestError."""
         return _find(self.ensembles, name, "ensemble", "gsmbench ensemble --members A,B fuses without an entry")
+
+    def cascade(self, name: str) -> CascadeEntry:
+        """The cascade `name`; an unknown one raises ManifestError."""
+        return _find(self.cascades, name, "cascade", "gsmbench cascade MODEL,MODEL --save NAME makes one")
 
     def dataset(self, name: str) -> DatasetEntry:
         """The data set `name`; an unknown one raises ManifestError."""
@@ -114,7 +121,9 @@ def load_manifest(workspace: Workspace | None = None) -> Manifest:
             same_as_shipped = origin.overrides and found[section][name] == entry
             origins[section, name] = replace(origin, overrides=origin.overrides and not same_as_shipped)
             found[section][name] = entry
-    manifest = Manifest(found["models"], found["ensembles"], found["datasets"], found["tables"], origins)
+    manifest = Manifest(
+        found["models"], found["ensembles"], found["datasets"], found["tables"], origins, found["cascades"]
+    )
     _check_references(manifest)
     return manifest
 
@@ -135,6 +144,12 @@ def convert_entry(section: str, name: str, raw: Mapping[str, Any], path: Path) -
         ) from error
     if isinstance(entry, ModelEntry):
         _check_model(entry, key, path)
+    if isinstance(entry, CascadeEntry) and len(entry.thresholds) != len(entry.members) - 1:
+        raise ManifestError(
+            f"bad entry: {len(entry.thresholds)} thresholds for {len(entry.members)} members",
+            where=f"{path}, key {key}.thresholds",
+            fix="one threshold for each member but the last",
+        )
     if isinstance(entry, DatasetEntry):
         _check_frame_pattern(entry, key, path)
     return entry
@@ -297,6 +312,9 @@ def _references(manifest: Manifest) -> Iterable[tuple[str, str, str, str]]:
     for ensemble in manifest.ensembles.values():
         for member in ensemble.members:
             yield "ensembles", ensemble.name, "models", member.model
+    for cascade in manifest.cascades.values():
+        for member in cascade.members:
+            yield "cascades", cascade.name, "models", member.model
     for table in manifest.tables.values():
         yield "tables", table.name, "datasets", table.dataset
         for row in (row for block in table.blocks for row in block):

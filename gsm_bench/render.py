@@ -6,15 +6,16 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gsm_bench.tables.table import Column, Table
+from gsm_bench.tables.table import TIED, Column, Table
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 DASH = "-"
+SMALLEST_P = 1e-4
 
 
 def render(table: Table, form: str, *, width: int | None = None, colour: bool = False) -> str:
@@ -22,6 +23,22 @@ def render(table: Table, form: str, *, width: int | None = None, colour: bool = 
     if form == "rich":
         return _terminal(table, width, colour)
     return FORMATS[form](table)
+
+
+def render_all(tables: Sequence[Table], form: str, *, width: int | None = None, colour: bool = False) -> str:
+    """Draw the tables of one result one after the other; in JSON, the later ones by name within the first."""
+    if form != "json":
+        return "\n\n".join(render(table, form, width=width, colour=colour) for table in tables)
+    first, *others = (_document(table) for table in tables)
+    return json.dumps(
+        {**first, "tables": {_unused(other["name"], others[:at]): other for at, other in enumerate(others)}}, indent=1
+    )
+
+
+def _unused(name: str, before: Sequence[Mapping[str, Any]]) -> str:
+    """A table's name, with a number where earlier ones have it too."""
+    same = sum(other["name"] == name for other in before)
+    return f"{name}-{same + 1}" if same else name
 
 
 def _markdown(table: Table) -> str:
@@ -45,8 +62,12 @@ def _csv(table: Table) -> str:
 
 
 def _json(table: Table) -> str:
+    return json.dumps(_document(table), indent=1)
+
+
+def _document(table: Table) -> dict[str, Any]:
     rows = [{key: _plain(value) for key, value in row.items()} for row in table.rows]
-    return json.dumps({"name": table.name, "title": table.title, "rows": rows, "notes": list(table.notes)}, indent=1)
+    return {"name": table.name, "title": table.title, "rows": rows, "notes": list(table.notes)}
 
 
 def _terminal(table: Table, width: int | None, colour: bool) -> str:
@@ -92,13 +113,17 @@ FORMATS: dict[str, Callable[[Table], str]] = {
 
 
 def cell(row: Mapping[str, Any], column: Column) -> str:
-    """The text of one value; an accuracy with bounds shows them in brackets."""
-    value = row.get(column.key)
-    text = _text(value, column)
-    low, high = row.get(f"{column.key}_low"), row.get(f"{column.key}_high")
-    if low is None or high is None:
+    """The text of one value: an accuracy with half the width of its interval, with bounds in brackets, and tied."""
+    text = _text(row.get(column.key), column)
+    if text == DASH:
         return text
-    return f"{text} [{_text(low, column)}, {_text(high, column)}]"
+    low, high = row.get(f"{column.key}_low95"), row.get(f"{column.key}_high95")
+    if low is not None and high is not None:
+        text += f" ±{50 * (high - low):.1f}"
+    low, high = row.get(f"{column.key}_low"), row.get(f"{column.key}_high")
+    if low is not None and high is not None:
+        text += f" [{_text(low, column)}, {_text(high, column)}]"
+    return f"{TIED} {text}" if row.get(f"{column.key}_tied") else text
 
 
 def _text(value: Any, column: Column) -> str:
@@ -107,6 +132,12 @@ def _text(value: Any, column: Column) -> str:
     match column.unit:
         case "percent":
             return f"{100 * value:.2f}"
+        case "points":
+            return f"{100 * value:+.2f}"
+        case "number":
+            return f"{value:.4f}"
+        case "p":
+            return f"<{SMALLEST_P:.4f}" if value < SMALLEST_P else f"{value:.4f}"
         case "giga":
             return f"{value / 1e9:.2f}"
         case "mega":

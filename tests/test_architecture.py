@@ -22,6 +22,7 @@ SHARED = {
     "local_manifest",
     "splits",
     "scorefile",
+    "signatures",
     "labels",
     "offline",
 }
@@ -30,9 +31,9 @@ MAY_USE = {
     "metrics": set(),
     "ensembles": {"metrics"},
     "tables": {"metrics", "ensembles"},
+    "submit": {"metrics", "ensembles", "tables"},
     "importers": {"metrics"},
     "exporters": {"metrics", "ensembles", "importers"},
-    "submit": {"metrics", "ensembles", "tables"},
     "render": {"tables"},
     "figures": {"tables"},
     "shapes": set(),
@@ -128,6 +129,10 @@ def loaded_by(arguments, cwd):
         "evaluate scores/toy/val/a.h5",
         "ensemble --members scores/toy/val/a.h5,scores/toy/val/a.h5",
         "table 4 --partial",
+        "table 6 --partial",
+        "evaluate --definitions",
+        "submit epic100 --help",
+        "submit log",
     ],
 )
 def test_light_commands_never_load_torch(command, workspace, toy_labels, save_scores):

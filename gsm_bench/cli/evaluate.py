@@ -14,6 +14,7 @@ from gsm_bench.cli.options import (
     data_option,
     format_option,
     print_table,
+    print_tables,
     registry,
     say,
     workspace_option,
@@ -26,11 +27,18 @@ if TYPE_CHECKING:
     from gsm_bench.scorefile import ScoreHead
     from gsm_bench.workspace import Workspace
 
+PAIRS = 20
+
 
 @click.command("evaluate", short_help="Evaluate score files.")
 @click.argument("files", nargs=-1, type=PATH)
 @click.option(
     "--parts", is_flag=True, help="Verb, noun, action metrics: tail, unseen, precision and recall over many-shot."
+)
+@click.option("--per-class", is_flag=True, help="The accuracy of each class, of the protocol with most clips.")
+@click.option("--confusions", is_flag=True, help="Which classes are taken for which, of that protocol.")
+@click.option(
+    "--most", type=click.IntRange(1), metavar="N", help="Pairs of classes listed (default: 20; all in csv and json)."
 )
 @actions_option
 @click.option("--offline", type=click.Choice(["epic-55"]), help="Estimate from the labels that EPIC-100 made public.")
@@ -46,8 +54,9 @@ if TYPE_CHECKING:
 @format_option
 @workspace_option
 def command(
-    files: tuple[Path, ...], parts: bool, actions: ActionSource | None, offline: str | None, split: str | None,
-    annotations: Path | None, definitions: bool, data: Path | None, form: str,
+    files: tuple[Path, ...], parts: bool, per_class: bool, confusions: bool, most: int | None,
+    actions: ActionSource | None, offline: str | None, split: str | None, annotations: Path | None, definitions: bool,
+    data: Path | None, form: str,
 ) -> int:  # fmt: skip
     """Top-1, top-5 and mean class accuracy of score files, for every clip protocol that they hold.
 
@@ -66,12 +75,20 @@ def command(
         raise click.UsageError("--split and --annotations belong to --offline epic-55")
     if parts or offline:
         return _evaluate_parts(files, actions, split, annotations, offline, data, form)
-    from gsm_bench.tables.protocols import evaluate_file
+    from gsm_bench.tables.protocols import class_tables, evaluate_file
     from gsm_bench.tables.results import results_table
 
     workspace, manifest = registry()
-    blocks = [evaluate_file(path, lambda head: found_truth(head, manifest, workspace, data), actions) for path in files]
-    print_table(results_table("", blocks, name="evaluate"), form)
+
+    def truth_of(head: ScoreHead) -> Truth:
+        return found_truth(head, manifest, workspace, data)
+
+    blocks = [evaluate_file(path, truth_of, actions) for path in files]
+    tables = [results_table("", blocks, name="evaluate")]
+    if per_class or confusions:
+        most = most or (None if form in ("csv", "json") else PAIRS)
+        tables += [table for path in files for table in class_tables(path, truth_of, per_class, confusions, most)]
+    print_tables(tables, form)
     return INCOMPLETE if any(result.bad for block in blocks for result in block) else 0
 
 

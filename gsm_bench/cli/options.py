@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,9 +87,18 @@ def print_table(table: Table, form: str) -> None:
     """Print a result to stdout."""
     from gsm_bench.render import render
 
-    terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else 160
-    click.echo(render(table, form, width=width, colour=terminal))
+    click.echo(render(table, form, width=_width(), colour=sys.stdout.isatty()))
+
+
+def print_tables(tables: Sequence[Table], form: str) -> None:
+    """Print a result of several tables to stdout."""
+    from gsm_bench.render import render_all
+
+    click.echo(render_all(tables, form, width=_width(), colour=sys.stdout.isatty()))
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
 
 
 def say(message: str) -> None:

@@ -17,7 +17,7 @@ from gsm_bench.errors import AlignmentError, SplitError
 from gsm_bench.labels import Truth
 from gsm_bench.metrics.epic import EpicAnswers
 from gsm_bench.metrics.top_actions import SERVED, TopActions, top_actions, top_columns, top_known_actions
-from gsm_bench.metrics.topk import KS, Accuracy
+from gsm_bench.metrics.topk import BEYOND, KS, Accuracy
 from gsm_bench.splits import read_split
 
 ActionSource = Literal["head", "verb-noun", "prior"]
@@ -139,18 +139,20 @@ def derived_action_accuracy(
     """Top-1 and top-5 of actions ranked by `rule` against verb and noun labels [N]; no mean over classes."""
     verbs, nouns = labels["verb"], labels["noun"]
     known = (verbs >= 0) & (nouns >= 0)
-    correct = np.full(len(verbs), -1, np.int8)
+    ranks = np.full(len(verbs), -1, np.int32)
     hits = dict.fromkeys(KS, 0)
     for block in action_blocks(members, rule, space, max(KS)):
         rows = slice(block.start, block.start + len(block.scored))
         counted = known[rows] & block.scored
-        for k in KS:
+        placed = np.where(counted, BEYOND, -1)
+        for k in sorted(KS, reverse=True):  # a rank is known no finer than the ks
             right = block.answers.actions.hits(verbs[rows], nouns[rows], k) & counted
             hits[k] += int(right.sum())
-            if k == 1:
-                correct[rows] = np.where(counted, right, -1)
+            placed[right] = k - 1
+        ranks[rows] = placed
     nothing = np.zeros(0, np.int64)
-    return Accuracy(hits, int((correct >= 0).sum()), int(known.sum()), nothing, nothing, correct)
+    correct = np.where(ranks < 0, -1, ranks == 0).astype(np.int8)
+    return Accuracy(hits, int((correct >= 0).sum()), int(known.sum()), nothing, nothing, correct, ranks)
 
 
 def _logarithmic(block: FusedBlock, space: Space) -> NDArray[np.float64]:

@@ -78,12 +78,12 @@ def fuse_blocks(members: Sequence[OpenMember], task: str, space: Space) -> Itera
     statuses = [member.status for member in members]
     for start in range(0, total, BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, total))
-        means = tuple(_member_mean(member, task, space, rows) for member in members)
+        means = tuple(member_mean(member, task, space, rows) for member in members)
         member_scored = tuple(status[rows] != NOT_SCORED for status in statuses)
         for member, mean, sound in zip(members, means, member_scored, strict=True):
-            _refuse_broken_rows(member, mean, sound, rows)
+            refuse_broken_rows(member, mean, sound, rows)
         scored: NDArray[np.bool_] = np.logical_and.reduce(member_scored)
-        fused = _weighted_mean(means, [member.weight for member in members])
+        fused = weighted_mean(means, [member.weight for member in members])
         if not scored.all():
             fused[~scored] = np.nan
         yield FusedBlock(start, fused, scored, means, member_scored)
@@ -105,7 +105,7 @@ def accuracies_of(
     return accuracy, [single.result() for single in singles] if len(members) > 1 else [accuracy]
 
 
-def _refuse_broken_rows(member: OpenMember, mean: NDArray[np.float64], scored: NDArray[np.bool_], rows: slice) -> None:
+def refuse_broken_rows(member: OpenMember, mean: NDArray[np.float64], scored: NDArray[np.bool_], rows: slice) -> None:
     """A row that says it is scored holds numbers (minus infinity is the logarithm of 0)."""
     broken = np.flatnonzero(scored & ~(mean < np.inf).all(axis=1))
     if broken.size:
@@ -118,14 +118,14 @@ def _refuse_broken_rows(member: OpenMember, mean: NDArray[np.float64], scored: N
         )
 
 
-def _weighted_mean(means: Sequence[NDArray[np.float64]], weights: Sequence[float]) -> NDArray[np.float64]:
+def weighted_mean(means: Sequence[NDArray[np.float64]], weights: Sequence[float]) -> NDArray[np.float64]:
     total = means[0] * weights[0]
     for mean, weight in zip(means[1:], weights[1:], strict=True):
         total += mean * weight
     return total
 
 
-def _member_mean(member: OpenMember, task: str, space: Space, rows: slice) -> NDArray[np.float64]:
+def member_mean(member: OpenMember, task: str, space: Space, rows: slice) -> NDArray[np.float64]:
     """Mean over the chosen views, float64 [n, C]."""
     if member.rows is None:
         block = member.file.block(task, rows.start, rows.stop)

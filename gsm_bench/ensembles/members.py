@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.entries import EnsembleEntry, ModelEntry
+from gsm_bench.entries import EnsembleEntry, ModelEntry, Space
 from gsm_bench.errors import AlignmentError, GsmBenchError, MissingScoresError
 from gsm_bench.manifest import Manifest
 from gsm_bench.sampling import clip_offsets
@@ -97,6 +97,16 @@ def parse_members(
     return reweighted([_parse_member(name, manifest, workspace, dataset, split) for name in names], weights)
 
 
+def named_members(
+    text: str, manifest: Manifest, workspace: Workspace, dataset: str | None, split: str | None
+) -> tuple[list[MemberSpec], Space | None]:
+    """The members that a name stands for, an ensemble's or those of `parse_members`, and the entry's space."""
+    if text in manifest.ensembles:
+        entry = manifest.ensemble(text)
+        return specs_of_entry(entry, manifest, workspace, dataset, split), entry.space
+    return parse_members(text, None, manifest, workspace, dataset, split), None
+
+
 def reweighted(specs: Sequence[MemberSpec], weights: Sequence[float] | None) -> list[MemberSpec]:
     """The members with other weights; raises GsmBenchError unless there is one positive number for each."""
     if weights is None:
@@ -145,10 +155,9 @@ def open_members(specs: Sequence[MemberSpec]) -> Iterator[list[OpenMember]]:
         first = files[0].head
         members = []
         for spec, file in zip(specs, files, strict=True):
-            rows = None
-            if spec.path != specs[0].path:
-                rows = _aligned_rows(specs[0].label, first, spec.label, file.head)
-                _check_classes(specs[0].label, first, spec.label, file.head)
+            same = spec.path == specs[0].path
+            rows = None if same else _aligned_rows(specs[0].label, first, spec.label, file.head)
+            _check_classes(specs[0].label, first, spec.label, file.head)
             members.append(OpenMember(spec, file, select_views(file.head, spec), rows, spec.weight / total))
         yield members
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from gsm_bench.actions import NO_COLUMN
 
 KS = (1, 5)
+BEYOND = int(np.iinfo(np.int32).max)
+"""The rank of a class that the scores have no column for."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Accuracy:
         class_hits: int64 [C] top-1 hits per class.
         class_counts: int64 [C] scored clips per class; classes without a column are in none of them.
         correct: int8 [N] per clip: 1 the best class is right, 0 it is wrong, -1 no score or no label.
+        ranks: int32 [N] place of each clip's label from 0, `BEYOND` without a column; -1 no score or no label.
     """
 
     hits: dict[int, int]
@@ -33,6 +36,11 @@ class Accuracy:
     class_hits: NDArray[np.int64]
     class_counts: NDArray[np.int64]
     correct: NDArray[np.int8]
+    ranks: NDArray[np.int32]
+
+    def correct_at(self, k: int) -> NDArray[np.int8]:
+        """As `correct`, for the k best classes."""
+        return np.where(self.ranks < 0, -1, self.ranks < k).astype(np.int8)
 
     @property
     def missing(self) -> int:
@@ -64,7 +72,7 @@ class AccuracyCounter:
         self._without_column = 0
         self.class_hits = np.zeros(classes, np.int64)
         self.class_counts = np.zeros(classes, np.int64)
-        self._correct: list[NDArray[np.int8]] = []
+        self._ranks: list[NDArray[np.int32]] = []
 
     def add(self, scores: NDArray[Any], labels: NDArray[np.integer[Any]], scored: NDArray[np.bool_]) -> None:
         """Count a block: scores [n, C], labels [n], and which rows hold a score.
@@ -82,15 +90,16 @@ class AccuracyCounter:
             self.hits[k] += int((ranks < k).sum())
         self.class_counts += np.bincount(wanted, minlength=len(self.class_counts))
         self.class_hits += np.bincount(wanted[ranks == 0], minlength=len(self.class_hits))
-        correct = np.full(len(labels), -1, np.int8)
-        correct[(labels == NO_COLUMN) & scored] = 0
-        correct[rows] = ranks == 0
-        self._correct.append(correct)
+        placed = np.full(len(labels), -1, np.int32)
+        placed[(labels == NO_COLUMN) & scored] = BEYOND
+        placed[rows] = ranks
+        self._ranks.append(placed)
 
     def result(self) -> Accuracy:
-        correct = np.concatenate(self._correct) if self._correct else np.zeros(0, np.int8)
+        ranks = np.concatenate(self._ranks) if self._ranks else np.zeros(0, np.int32)
+        correct = np.where(ranks < 0, -1, ranks == 0).astype(np.int8)
         scored = int(self.class_counts.sum()) + self._without_column
-        return Accuracy(self.hits, scored, self.total, self.class_hits, self.class_counts, correct)
+        return Accuracy(self.hits, scored, self.total, self.class_hits, self.class_counts, correct, ranks)
 
 
 def topk_accuracy(scores: NDArray[Any], labels: NDArray[np.integer[Any]], ks: Sequence[int] = KS) -> tuple[float, ...]:

@@ -135,20 +135,6 @@ def check_device(name: str) -> None:
         )
 
 
-def signature_difference(before: str, now: str) -> str:
-    """The settings in which two signatures differ, one per line."""
-    old, new = _items(before), _items(now)
-    if not old:
-        return "    all: what is there was made elsewhere and has no signature"
-    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    return "\n".join(f"    {key}: there {old.get(key, '-')}, now {new.get(key, '-')}" for key in keys)
-
-
-def _items(signature: str) -> dict[str, str]:
-    pairs = (item.partition("=") for item in signature.split("; "))
-    return {key: value for key, equals, value in pairs if equals}
-
-
 def provenance(job: Job, started: str | None, finished: str) -> dict[str, Any]:
     """What the score file says about its making; cost is added by the run."""
     entry, settings = job.entry, job.settings

@@ -30,8 +30,9 @@ from gsm_bench.scorefile import (
     read,
 )
 from gsm_bench.scoring.forward import Scorer, collect
-from gsm_bench.scoring.job import Job, provenance, signature_difference
+from gsm_bench.scoring.job import Job, provenance
 from gsm_bench.scoring.parts import MERGE, Part, PartsFolder, RunCard
+from gsm_bench.signatures import signature_difference
 
 Rows = NDArray[np.int64]
 Passes = list[Future[dict[str, Scores]]]

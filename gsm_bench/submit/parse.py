@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import orjson
 
 from gsm_bench.metrics.top_actions import SERVED, TopActions
 from gsm_bench.submit.answers import Answers, Floats
@@ -29,16 +28,31 @@ def load_json(data: bytes, where: str, findings: Findings) -> Any:
     except UnicodeDecodeError as error:
         findings.add("not UTF-8", f"byte {error.start:,} is not UTF-8 text", where)
         return None
+    literals: list[str] = []
+
+    def note_literal(literal: str) -> float:
+        literals.append(literal)
+        return math.nan
+
+    def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            _name_duplicates(pairs, where, findings)
+        return found
+
     try:
-        document = orjson.loads(data)
-        if _colons_outweigh_keys(data, document):
-            _name_duplicates(data, where, findings)
-    except orjson.JSONDecodeError as error:
-        _name_broken_json(data, error, where, findings)
+        document = json.loads(data, object_pairs_hook=without_duplicates, parse_constant=note_literal)
+    except json.JSONDecodeError as error:
+        findings.add("broken JSON", f"line {error.lineno}, column {error.colno}: {error.msg}", where)
         return None
     except RecursionError:
         findings.add("nested too deep", "objects inside objects without end", where)
         return None
+    except ValueError as error:  # a whole number of thousands of digits
+        findings.add("broken JSON", str(error), where)
+        return None
+    if literals:
+        findings.add("not finite", f"{literals[0]} is written {len(literals):,} times; JSON has no such number", where)
     return document
 
 
@@ -184,56 +198,15 @@ def _as_actions(listed: list[dict[str, float] | None], clips: int, where: str, f
     return TopActions(pairs[:, :, 0], pairs[:, :, 1], scores)
 
 
-def _name_broken_json(data: bytes, error: orjson.JSONDecodeError, where: str, findings: Findings) -> None:
-    literals: list[str] = []
-
-    def note(literal: str) -> float:
-        literals.append(literal)
-        return 0.0
-
-    try:
-        json.loads(data, parse_constant=note)
-    except (ValueError, RecursionError):
-        findings.add("broken JSON", f"line {error.lineno}, column {error.colno}: {error.msg}", where)
-        return
-    if literals:
-        findings.add("not finite", f"{literals[0]} is written {len(literals):,} times; JSON has no such number", where)
-    else:
-        findings.add("broken JSON", f"line {error.lineno}, column {error.colno}: {error.msg}", where)
-
-
-def _colons_outweigh_keys(data: bytes, document: Any) -> bool:
-    """Whether the text may hold more keys than came out of it: parsers keep the last of equal keys, silently.
-
-    Outside strings a colon stands after each key and nowhere else. If the text has as many colons as the parsed
-    document has keys, and no string holds one, no key was dropped. A backslash could spell one otherwise.
-    """
-    return b"\\" in data or data.count(b":") != _count_keys(document)
-
-
-def _count_keys(document: Any) -> int:
-    """Keys of all objects inside, and -1 forever if a string holds a colon."""
-    if isinstance(document, dict):
-        if any(":" in key for key in document):
-            return -(10**12)
-        return len(document) + sum(_count_keys(value) for value in document.values() if type(value) not in NUMBERS)
-    if isinstance(document, list):
-        return sum(_count_keys(value) for value in document if type(value) not in NUMBERS)
-    return -(10**12) if isinstance(document, str) and ":" in document else 0
-
-
-def _name_duplicates(data: bytes, where: str, findings: Findings) -> None:
-    def gather(pairs: list[tuple[str, Any]]) -> int:
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                findings.add(
-                    "duplicate key", f"{_short(key)} stands twice in one object; the server keeps one of them", where
-                )
-            seen.add(key)
-        return 0
-
-    json.loads(data, object_pairs_hook=gather)
+def _name_duplicates(pairs: list[tuple[str, Any]], where: str, findings: Findings) -> None:
+    """Parsers keep the last of equal keys, silently; the server's does too."""
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            findings.add(
+                "duplicate key", f"{_short(key)} stands twice in one object; the server keeps one of them", where
+            )
+        seen.add(key)
 
 
 def _kind(value: Any) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from gsm_bench.ensembles.members import MemberSpec, OpenMember, model_spec, specs_of_entry
+from gsm_bench.ensembles.pool import protocols
 from gsm_bench.entries import Space
 from gsm_bench.errors import MissingScoresError
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import open_scores
-from gsm_bench.tables.protocols import protocols
 from gsm_bench.workspace import Workspace
 
 

@@ -18,6 +18,7 @@ from gsm_bench.ensembles.actions import (
     training_prior,
 )
 from gsm_bench.ensembles.members import MemberSpec, OpenMember, open_members
+from gsm_bench.ensembles.pool import protocols
 from gsm_bench.entries import DatasetEntry, Space
 from gsm_bench.errors import LabelError
 from gsm_bench.labels import Truth
@@ -27,7 +28,6 @@ from gsm_bench.metrics.top_actions import TopActions
 from gsm_bench.offline import PUBLIC_FILES, OfflineLabels, offline_labels
 from gsm_bench.scorefile import NOT_SCORED, ScoreHead, open_scores
 from gsm_bench.splits import read_split
-from gsm_bench.tables.protocols import protocols
 from gsm_bench.tables.results import frames_text
 from gsm_bench.tables.table import Column, Table
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import numpy as np
 
 from gsm_bench.ensembles.actions import ActionSource, rule_for
 from gsm_bench.ensembles.members import MemberSpec, open_members
+from gsm_bench.ensembles.pool import protocols
+from gsm_bench.ensembles.predictions import predict
 from gsm_bench.labels import Truth
-from gsm_bench.sampling import CENTRE, clip_offsets
 from gsm_bench.scorefile import ScoreHead, open_scores
-from gsm_bench.tables.results import Result, evaluate_members
+from gsm_bench.tables.per_class import confusions_table, per_class_table
+from gsm_bench.tables.results import Result, evaluate_members, frames_text
+from gsm_bench.tables.table import Table
 
 
 def evaluate_file(
@@ -31,12 +32,20 @@ def evaluate_file(
     return results
 
 
-def protocols(head: ScoreHead) -> list[int | None]:
-    """Numbers of clips that can be taken from a file; None alone where its views were averaged or are of no set."""
-    offsets = sorted(set(head.views["offset"].tolist()))
-    if np.isnan(offsets).any():
-        return [None]
-    found = [1] if any(np.isclose(offset, CENTRE) for offset in offsets) else []
-    if len(offsets) > 1 and np.allclose(offsets, clip_offsets(len(offsets))):
-        found.append(len(offsets))
-    return list(found) or [None]
+def class_tables(
+    path: Path, truth_of: Callable[[ScoreHead], Truth], per_class: bool, confusions: bool, most: int | None
+) -> Iterator[Table]:
+    """A file class by class, in the protocol with most clips: accuracies, and which classes are taken for which."""
+    with open_scores(path) as file:
+        head = file.head
+    truth, label = truth_of(head), str(head.provenance.get("model") or path.stem)
+    with open_members([MemberSpec(label, path, protocols(head)[-1], 1.0)]) as members:
+        for task in (task for task in head.kinds if task in truth.labels):
+            labels = truth.labels[task]
+            answers = predict(members, task, head.kinds[task], labels)
+            names = head.class_names.get(task) or [f"class {n}" for n in range(head.classes_per_task[task])]
+            of = f"{label} {frames_text(head, members[0].views)}{'' if task == 'action' else f', {task}'}"
+            if per_class:
+                yield per_class_table(f"Classes of {of}", answers, labels, names, truth.groups)
+            if confusions:
+                yield confusions_table(f"What {of} takes for what", answers.best, labels, names, most)

@@ -14,10 +14,12 @@ from gsm_bench.ensembles.fuse import accuracies_of, fusion_space
 from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.entries import Published, Space
 from gsm_bench.labels import Truth
-from gsm_bench.metrics.statistics import PairedDifference, paired_difference
+from gsm_bench.metrics.intervals import FEW_GROUPS, accuracy_interval
+from gsm_bench.metrics.paired import PairedDifference, paired_difference
 from gsm_bench.metrics.topk import Accuracy
 from gsm_bench.scorefile import NOT_SCORED, SUBSTITUTED, ScoreHead
-from gsm_bench.tables.table import Column, Table
+from gsm_bench.tables.separable import chances_of_best, tied
+from gsm_bench.tables.table import TIED, Column, Table
 
 CONVENTION = (
     "GFLOPs in the paper's convention: multiply-adds, one per bias, 2 per batch-norm output, 1 per pooling input."
@@ -37,6 +39,7 @@ class Result:
         substituted: ids of clips scored with a substituted frame in at least one member.
         gains: per task, what an ensemble gains in top-1 over its best member, and that member's name.
         unverified: whether the order of its rows could not be checked by ids.
+        ids, truth: the clips that the accuracies are over, in their order, and what is known of them.
         told_cost: members whose operations were told at their import.
     """
 
@@ -52,6 +55,8 @@ class Result:
     unverified: bool = False
     told_cost: tuple[str, ...] = ()
     gains: Mapping[str, tuple[str, PairedDifference]] = field(default_factory=dict)
+    ids: tuple[str, ...] = field(default=(), repr=False)
+    truth: Truth | None = field(default=None, repr=False, compare=False)
 
 
 def evaluate_members(
@@ -80,11 +85,14 @@ def evaluate_members(
         each = [members] if len(members) == 1 else [members, *([member] for member in members)]
         whole_action, *rest = (derived_action_accuracy(some, rule, truth.labels, space) for some in each)
         counted["action"] = (whole_action, rest or [whole_action])
-    whole = _result(label, members, {task: accuracy for task, (accuracy, _) in counted.items()}, published)
+    whole = _result(label, members, truth, {task: accuracy for task, (accuracy, _) in counted.items()}, published)
     if len(members) > 1:
         whole = replace(whole, gains=_gains(members, counted, truth.groups))
+    ids = members[0].head.ids
     singles = [
-        _result(member.spec.label, [member], {task: singles[at] for task, (_, singles) in counted.items()})
+        _result(
+            member.spec.label, [member], truth, {task: singles[at] for task, (_, singles) in counted.items()}, ids=ids
+        )
         for at, member in enumerate(members)
     ]
     return whole, singles
@@ -106,9 +114,14 @@ def _gains(
 
 
 def _result(
-    label: str, members: Sequence[OpenMember], accuracy: Mapping[str, Accuracy], published: Published | None = None
+    label: str,
+    members: Sequence[OpenMember],
+    truth: Truth,
+    accuracy: Mapping[str, Accuracy],
+    published: Published | None = None,
+    ids: tuple[str, ...] | None = None,
 ) -> Result:
-    ids = members[0].head.ids if members[0].rows is None else [members[0].head.ids[row] for row in members[0].rows]
+    ids = members[0].head.ids if ids is None else ids
     status = np.max([np.asarray(member.status) for member in members], axis=0)
     return Result(
         label=label,
@@ -121,6 +134,8 @@ def _result(
         bad=tuple(ids[row] for row in np.flatnonzero(status == NOT_SCORED)),
         substituted=tuple(ids[row] for row in np.flatnonzero(status == SUBSTITUTED)),
         unverified=members[0].head.order == "unverified",
+        ids=ids,
+        truth=truth,
         told_cost=tuple(member.spec.label for member in members if _is_told(member.head.provenance)),
     )
 
@@ -177,11 +192,14 @@ def results_table(
         ]
     if not brief:
         columns.append(Column("clips", "Clips"))
-    blocks_of_rows = tuple(tuple(_row(result, tasks) for result in block) for block in grouped)
-    return Table(title, tuple(columns), blocks_of_rows, tuple(_notes(results)), name)
+    chances = {task: chances_of_best(results, task) for task in tasks}
+    rows = iter([_row(result, {task: chances[task][at] for task in tasks}) for at, result in enumerate(results)])
+    blocks_of_rows = tuple(tuple(next(rows) for _ in block) for block in grouped)
+    notes = (*_notes(results), *_interval_notes(results, chances))
+    return Table(title, tuple(columns), blocks_of_rows, notes, name)
 
 
-def _row(result: Result, tasks: Sequence[str]) -> dict[str, Any]:
+def _row(result: Result, chances: Mapping[str, float | None]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "label": result.label,
         "frames": result.frames,
@@ -189,14 +207,18 @@ def _row(result: Result, tasks: Sequence[str]) -> dict[str, Any]:
         "macs_paper": result.macs_paper,
         "macs_bare": result.macs_bare,
     }
-    for task in tasks:
-        row |= _accuracy_items("" if list(tasks) == ["action"] else f"{task}_", result.accuracy.get(task))
+    tasks = list(chances)
+    groups = result.truth.groups if result.truth else None
+    for task, chance in chances.items():
+        prefix = "" if tasks == ["action"] else f"{task}_"
+        row |= _accuracy_items(prefix, result.accuracy.get(task), groups)
+        row |= {f"{prefix}top1_p": chance, f"{prefix}top1_tied": tied(chance)}
     counts = next(iter(result.accuracy.values()), None)
     if counts:
         row["clips"] = f"{counts.scored}/{counts.total}" if counts.missing else f"{counts.total}"
         row["scored"], row["total"] = counts.scored, counts.total
     for task, (member, gain) in result.gains.items():
-        prefix = "" if list(tasks) == ["action"] else f"{task}_"
+        prefix = "" if tasks == ["action"] else f"{task}_"
         row |= {f"{prefix}gain": gain.value, f"{prefix}gain_low": gain.low, f"{prefix}gain_high": gain.high}
         row[f"{prefix}gain_over"] = member
     if result.published:
@@ -206,12 +228,14 @@ def _row(result: Result, tasks: Sequence[str]) -> dict[str, Any]:
     return row
 
 
-def _accuracy_items(prefix: str, accuracy: Accuracy | None) -> dict[str, Any]:
+def _accuracy_items(prefix: str, accuracy: Accuracy | None, groups: NDArray[np.int64] | None) -> dict[str, Any]:
     if accuracy is None:
         return {f"{prefix}top1": None, f"{prefix}top5": None, f"{prefix}mean_class": None}
     items: dict[str, Any] = {f"{prefix}mean_class": accuracy.mean_class}
     for k, count in accuracy.hits.items():
+        interval = accuracy_interval(accuracy.correct_at(k), groups)
         items |= {f"{prefix}top{k}": accuracy.top(k), f"{prefix}hits{k}": count}
+        items |= {f"{prefix}top{k}_low95": interval.low, f"{prefix}top{k}_high95": interval.high}
         if accuracy.missing:
             low, high = accuracy.bounds(k)
             items |= {f"{prefix}top{k}_low": low, f"{prefix}top{k}_high": high}
@@ -236,6 +260,20 @@ def _notes(results: Sequence[Result]) -> Iterable[str]:
         yield f"{len(substituted):,} clips were scored with a substituted frame: {_named(substituted)}."
     if any(result.unverified for result in results):
         yield "Order unverified: rows were matched by position, because these scores came without clip ids."
+
+
+def _interval_notes(results: Sequence[Result], chances: Mapping[str, Sequence[float | None]]) -> Iterable[str]:
+    measured = [result for result in results if result.accuracy]
+    if not measured:
+        return
+    groups = [result.truth.groups for result in measured if result.truth and result.truth.groups is not None]
+    counts = sorted({len(np.unique(found)) for found in groups})
+    over = f"bootstrap over {counts[-1]:,} groups of clips" if counts else "Wilson's, over clips"
+    yield f"±: half of the 95% interval ({over})."
+    if counts and counts[0] < FEW_GROUPS:
+        yield f"Only {counts[0]} groups of clips: with fewer than {FEW_GROUPS} no interval can be relied on."
+    if any(tied(chance) for found in chances.values() for chance in found):
+        yield f"{TIED}: cannot be told from the best row in top-1 (exact paired test, Holm-corrected)."
 
 
 def _gain_notes(results: Sequence[Result]) -> Iterable[str]:

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Unit = Literal["text", "count", "percent", "giga", "mega", "whole"]
-"""How a raw value is drawn: fractions as percent, operations in 1e9, parameters in 1e6."""
+Unit = Literal["text", "count", "percent", "points", "p", "number", "giga", "mega", "whole"]
+"""How a raw value is drawn: fractions as percent, differences of fractions as signed points, operations in 1e9,
+parameters in 1e6."""
+
+TIED = "≈"
+"""Beside an accuracy that cannot be told from the best one of its table."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class Column:
 class Table:
     """Rows of raw values in blocks; a value of None is drawn as a dash.
 
-    An accuracy `key` that holds over only a part of the clips has its bounds in `key_low` and `key_high`.
+    An accuracy `key` that holds over only a part of the clips has its bounds in `key_low` and `key_high`, its 95%
+    interval in `key_low95` and `key_high95`, and `key_tied` where it cannot be told from the best one of the table.
     """
 
     title: str

@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import re
 import zipfile
 
 import numpy as np
@@ -53,6 +54,15 @@ def first(document):
 
 def set_value(value):
     return results_edit(lambda d: first(d)["verb"].update({"7": value}))
+
+
+def number_edit(text):
+    """Write the first score of class 7 as this text."""
+
+    def damage(path):
+        zipped(path, re.sub(r'"7": -?[0-9.e-]+', f'"7": {text}', json.dumps(load(path)), count=1))
+
+    return damage
 
 
 def archive_of(**files):
@@ -162,7 +172,8 @@ DAMAGES = {
     "score null": ("not a number", set_value(None)),
     "NaN": ("not finite", set_value(float("nan"))),
     "infinity": ("not finite", set_value(float("-inf"))),
-    "a number beyond float64": ("not finite|broken JSON", text_edit('"7": -', '"7": -9e999, "x": -')),
+    "a number beyond float64": ("not finite", number_edit("-9e999")),
+    "a number of 5,000 digits": ("broken JSON|not finite", number_edit("9" * 5000)),
     "duplicate class": ("duplicate key", text_edit('"7":', '"8": -1.0, "7":')),
     "duplicate clip": ("duplicate key", text_edit('"results": {', '"results": {"P01_101_0": 3, ')),
     "duplicate clip spelt otherwise": ("duplicate key", text_edit('"results": {', '"results": {"P01_101_\\u0030": 3, ')),

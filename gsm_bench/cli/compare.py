@@ -1,0 +1,97 @@
+"""``gsmbench compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gsm_bench.cli.evaluate import found_truth
+from gsm_bench.cli.options import (
+    INCOMPLETE,
+    data_option,
+    format_option,
+    print_tables,
+    registry,
+    split_options,
+    workspace_option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gsm_bench.ensembles.members import OpenMember
+
+
+@click.command("compare", short_help="Is the difference of two results real, and where does it come from?")
+@click.argument("first")
+@click.argument("second")
+@click.option("--clips", "list_clips", is_flag=True, help="List the clips that only one of the two has right.")
+@click.option("--why", is_flag=True, help="Name the settings in which the two differ, and what they flip.")
+@click.option(
+    "--most",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Pairs of classes shown per side.",
+)
+@split_options
+@data_option
+@format_option
+@workspace_option
+def command(
+    first: str, second: str, list_clips: bool, why: bool, most: int, dataset: str | None, split: str | None,
+    data: Path | None, form: str,
+) -> int:  # fmt: skip
+    """Compare two results clip by clip: models, score files, ensembles, or members between commas.
+
+    Prints the difference with its interval and an exact paired test, and the classes whose clips flip.
+
+    \b
+    Example:
+      gsmbench compare En3 inv3_12f@2
+      gsmbench compare scores/x.h5 scores/y.h5 --why
+    """
+    from gsm_bench.ensembles.members import named_members, open_members
+    from gsm_bench.ensembles.predictions import shared_out
+    from gsm_bench.tables.comparison import (
+        Side,
+        classes_table,
+        clips_table,
+        compare,
+        difference_table,
+        knobs_table,
+    )
+
+    workspace, manifest = registry()
+    specs, space = named_members(first, manifest, workspace, dataset, split)
+    others, other_space = named_members(second, manifest, workspace, dataset, split)
+    with open_members([*specs, *others]) as opened:
+        truth = found_truth(opened[0].head, manifest, workspace, data)
+        mine, theirs = short_names((first, second)) if first != second else ("first", "second")
+        found = compare(
+            Side(mine, shared_out(opened[: len(specs)]), space),
+            Side(theirs, shared_out(opened[len(specs) :]), other_space),
+            truth,
+        )
+        tables = [difference_table(found)]
+        if why:
+            tables.append(knobs_table(found))
+        if truth.labels:
+            tables.append(clips_table(found) if list_clips else classes_table(found, most))
+        print_tables(tables, form)
+        return INCOMPLETE if _incomplete(opened) else 0
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Names for a table: of a score file its stem, unless two are the same then."""
+    short = [Path(text).stem if text.endswith((".h5", ".hdf5")) else text for text in names]
+    return short if len(set(short)) == len(short) else list(names)
+
+
+def _incomplete(members: list[OpenMember]) -> bool:
+    from gsm_bench.scorefile import NOT_SCORED
+
+    return any(bool((member.status == NOT_SCORED).any()) for member in members)

@@ -1,0 +1,275 @@
+"""Every subset of a pool of choices, exactly: how many clips each has right, equal to what fusing it would count.
+
+A subset is right when no class lies above the label in the sum of its members' scores, so for each clip only the
+differences to the label's score are summed, and only over the classes that some choice puts above it. Subsets are
+walked as a tree, each one addition away from its prefix; sums are float32, in blocks that stay in cache. What falls
+within their rounding, ties among them, is decided by the very arithmetic of `gsm_bench.ensembles.fuse`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.ensembles.fuse import member_mean, refuse_broken_rows, weighted_mean
+from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.entries import Space
+from gsm_bench.metrics.topk import KS, label_ranks
+from gsm_bench.scorefile import NOT_SCORED
+
+READ_ELEMENTS = 2_000_000
+"""Scores read at once by a thread, over all choices: 16 MB as float64."""
+CACHED_ELEMENTS = 48_000
+"""Elements of a running sum: with the block that is added and the comparisons it stays in a core's own cache."""
+ADDED_SUBSETS = 4096
+ROUNDING = 2.0**-23
+DUST = 1e-12
+"""Differences below this share of the scores may be rounding already; they are left to exact arithmetic."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A subset in the walk: its prefix has `depth` choices, and `choice` comes on top."""
+
+    depth: int
+    choice: int
+
+
+@dataclass(frozen=True)
+class SubsetHits:
+    """What every subset has right.
+
+    Attributes:
+        subsets: bool [S, M], which choices a subset holds, in the order of the walk.
+        hits: int64 [F, S] per k, clips of each fold whose label is among the k best.
+        clips: int64 [F], clips of each fold that all choices have scored and that have a label.
+        rows: int64, those clips' rows.
+    """
+
+    subsets: NDArray[np.bool_]
+    hits: dict[int, NDArray[np.int64]]
+    clips: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+    def accuracy(self, k: int = 1) -> NDArray[np.float64]:
+        """Top-k [S] over all folds, as fractions."""
+        shares: NDArray[np.float64] = self.hits[k].sum(axis=0) / max(1, int(self.clips.sum()))
+        return shares
+
+
+def walk(models: Sequence[object]) -> tuple[list[Node], NDArray[np.bool_]]:
+    """All subsets with at most one choice of each model, prefixes first; the nodes and the subsets bool [S, M]."""
+    nodes: list[Node] = []
+    subsets: list[list[int]] = []
+
+    def grow(prefix: list[int]) -> None:
+        taken = {models[choice] for choice in prefix}
+        for choice in range(prefix[-1] + 1 if prefix else 0, len(models)):
+            if models[choice] not in taken:
+                nodes.append(Node(len(prefix), choice))
+                subsets.append([*prefix, choice])
+                grow(subsets[-1])
+
+    grow([])
+    held = np.zeros((len(subsets), len(models)), bool)
+    for row, subset in enumerate(subsets):
+        held[row, subset] = True
+    return nodes, held
+
+
+def count_subsets(
+    members: Sequence[OpenMember],
+    task: str,
+    space: Space,
+    labels: NDArray[np.integer],
+    folds: NDArray[np.int64],
+    *,
+    progress: Progress = lambda done, total: None,
+) -> SubsetHits:
+    """Hits of every subset of open members at equal weights, over the clips that all of them have scored.
+
+    Args:
+        labels: int [N], -1 unknown, other negative ones of a class that the scores have no column for.
+        folds: int64 [N], the fold that each clip is counted in.
+        progress: called with rows done and rows in all.
+    """
+    nodes, subsets = walk([str(member.spec.path) for member in members])
+    scored = np.logical_and.reduce([member.status != NOT_SCORED for member in members]) & (labels != -1)
+    count = int(folds.max()) + 1
+    hits = {k: np.zeros((count, len(nodes)), np.int64) for k in KS}
+    classes = members[0].head.classes_per_task[task]
+    size = max(16, READ_ELEMENTS // (len(members) * classes))
+    starts = range(0, len(labels), size)
+    reading, adding = threading.Lock(), threading.Lock()
+    done = 0
+
+    def count_rows(start: int) -> None:
+        nonlocal done
+        rows = slice(start, min(start + size, len(labels)))
+        kept = scored[rows] & (labels[rows] >= 0)  # a class without a column is right in no subset
+        with reading:
+            means = [member_mean(member, task, space, rows) for member in members]
+        for member, mean in zip(members, means, strict=True):
+            refuse_broken_rows(member, mean, kept, rows)
+        block = _Block(np.stack(means)[:, kept], labels[rows][kept], folds[rows][kept], subsets)
+        found = block.count(nodes, count)
+        with adding:
+            for k in KS:
+                hits[k] += found[k]
+            done += rows.stop - rows.start
+            progress(done, len(labels))
+
+    workers = min(len(os.sched_getaffinity(0)), 8)
+    with ThreadPoolExecutor(workers, "subsets") as pool:
+        for future in [pool.submit(count_rows, start) for start in starts]:
+            future.result()
+    return SubsetHits(subsets, hits, np.bincount(folds[scored], minlength=count), np.flatnonzero(scored))
+
+
+class _Block:
+    """A block of n clips: scores float64 [M, n, C] of all choices, labels [n], folds [n]."""
+
+    def __init__(
+        self,
+        scores: NDArray[np.float64],
+        labels: NDArray[np.integer],
+        folds: NDArray[np.int64],
+        subsets: NDArray[np.bool_],
+    ) -> None:
+        self.scores, self.labels, self.folds, self.subsets = scores, labels, folds, subsets
+
+    def count(self, nodes: Sequence[Node], folds: int) -> dict[int, NDArray[np.int64]]:
+        """Hits int64 [F, S] per k."""
+        hits = {k: np.zeros((folds, len(nodes)), np.int64) for k in KS}
+        if not len(self.labels):
+            return hits
+        above, candidates, scaled, certain = self._prepared()
+        counts = candidates.sum(axis=1)
+        settled = certain & ((counts == 0) | (above >= max(KS)))
+        for k in KS:
+            hits[k] += np.bincount(self.folds[settled & (above < k)], minlength=folds)[:, None]
+        for rows in _chunks(np.flatnonzero(certain & ~settled), counts):
+            self._add(hits, rows, self._walked(nodes, rows, above, candidates, scaled))
+        for row in np.flatnonzero(~certain):
+            rows = np.array([row])
+            ranks = np.array([self._exact_ranks(subset, rows) for subset in range(len(nodes))])
+            self._add(hits, rows, {k: ranks < k for k in KS})
+        return hits
+
+    def _prepared(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]]:
+        """What the differences to the label's score say at once.
+
+        Returns:
+            Per clip [n] how many classes lie above the label in every subset; [n, C] the classes that lie above it
+            in some subsets only; float32 [M, n, C] differences, scaled per class and clip to at most 1, which changes
+            no sign and lets one bound on rounding serve every kind of score; and [n] whether all this is known.
+        """
+        own = np.take_along_axis(self.scores, self.labels[None, :, None].astype(np.int64), axis=2)  # [M, n, 1]
+        with np.errstate(invalid="ignore"):
+            differences = self.scores - own
+        certain = np.asarray(np.isfinite(differences).all(axis=(0, 2)))
+        differences[:, ~certain] = 0
+        highest, lowest = differences.max(axis=0), differences.min(axis=0)
+        scale = np.maximum(highest, -lowest)
+        magnitude = np.abs(np.where(certain[:, None], self.scores, 0)).max(axis=(0, 2))
+        dust = (scale > 0) & (scale < DUST * magnitude[:, None])
+        tied = scale == 0
+        before = np.arange(self.scores.shape[2]) < self.labels[:, None]
+        above: NDArray[np.int64] = ((lowest > 0) & ~dust | tied & before).sum(axis=1)
+        candidates: NDArray[np.bool_] = ~tied & (highest >= 0) & (lowest <= 0) | dust
+        differences[:, dust] = 0
+        scale[tied | dust] = 1
+        differences /= scale
+        return above, candidates, differences.astype(np.float32), certain
+
+    def _walked(
+        self,
+        nodes: Sequence[Node],
+        rows: NDArray[np.int64],
+        above: NDArray[np.int64],
+        candidates: NDArray[np.bool_],
+        scaled: NDArray[np.float32],
+    ) -> dict[int, NDArray[np.bool_]]:
+        """Whether each subset has each of R clips right: bool [S, R] per k."""
+        blocks = _compacted(rows, candidates, scaled)  # [M, K, R]
+        choices, shape = len(blocks), blocks.shape[1:]
+        band = np.float32(choices * (choices + 1) * ROUNDING)
+        sums = np.zeros((choices + 1, *shape), np.float32)
+        surely, maybe = np.empty(shape, bool), np.empty(shape, bool)
+        counts = np.empty((len(nodes), len(rows)), np.uint16)
+        doubtful: list[tuple[int, NDArray[np.int64]]] = []
+        for at, node in enumerate(nodes):
+            total = sums[node.depth + 1]
+            np.add(sums[node.depth], blocks[node.choice], out=total)
+            np.greater(total, band, out=surely)
+            np.greater_equal(total, -band, out=maybe)
+            _column_sums(surely, counts[at])
+            if np.count_nonzero(surely) != np.count_nonzero(maybe):
+                most = _column_sums(maybe, np.empty(len(rows), np.uint16)) + above[rows]
+                least = counts[at] + above[rows]
+                unclear = np.logical_or.reduce([(least < k) & (most >= k) for k in KS])
+                if unclear.any():
+                    doubtful.append((at, np.flatnonzero(unclear)))
+        right = {k: counts < np.maximum(k - above[rows], 0).astype(np.uint16) for k in KS}
+        for at, places in doubtful:
+            ranks = self._exact_ranks(at, rows[places])
+            for k in KS:
+                right[k][at, places] = ranks < k
+        return right
+
+    def _exact_ranks(self, subset: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ranks of the labels of some clips, computed as the fusion of this subset computes them."""
+        held = np.flatnonzero(self.subsets[subset])
+        fused = weighted_mean([self.scores[choice, rows] for choice in held], [1 / len(held)] * len(held))
+        return label_ranks(fused, self.labels[rows])
+
+    def _add(
+        self, hits: dict[int, NDArray[np.int64]], rows: NDArray[np.int64], right: dict[int, NDArray[np.bool_]]
+    ) -> None:
+        folds = len(hits[KS[0]])
+        of_fold = (self.folds[rows][:, None] == np.arange(folds)).astype(np.float32)  # [R, F]; counts stay exact
+        for k, values in right.items():
+            for start in range(0, len(values), ADDED_SUBSETS):
+                some = slice(start, start + ADDED_SUBSETS)
+                hits[k][:, some] += (values[some].astype(np.float32) @ of_fold).T.astype(np.int64)
+
+
+def _chunks(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Rows in pieces of like numbers of candidates, each as large as stays in cache."""
+    rows = rows[np.argsort(counts[rows], kind="stable")]
+    start = 0
+    while start < len(rows):
+        stop = start + 1
+        while stop < len(rows) and counts[rows[stop]] * (stop + 1 - start) <= CACHED_ELEMENTS:
+            stop += 1
+        yield rows[start:stop]
+        start = stop
+
+
+def _compacted(
+    rows: NDArray[np.int64], candidates: NDArray[np.bool_], scaled: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Differences float32 [M, K, R] of R clips over their own candidates alone; -1 pads those that have fewer."""
+    chosen = candidates[rows]
+    counts = chosen.sum(axis=1)
+    places = np.argsort(~chosen, axis=1, kind="stable")[:, : counts.max()]  # [R, K]
+    values = np.take_along_axis(scaled[:, rows], places[None], axis=2)  # [M, R, K]
+    values[:, np.arange(places.shape[1]) >= counts[:, None]] = -1
+    return np.ascontiguousarray(values.transpose(0, 2, 1))
+
+
+def _column_sums(flags: NDArray[np.bool_], out: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """How many of K flags [K, R] are set, per column; bytes are added 255 rows at a time, which cannot overflow."""
+    out[...] = 0
+    numbers = flags.view(np.uint8)
+    for start in range(0, len(numbers), 255):
+        out += np.add.reduce(numbers[start : start + 255], axis=0, dtype=np.uint8)
+    return out

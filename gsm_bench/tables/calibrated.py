@@ -1,0 +1,153 @@
+"""Calibration of results as tables, as they are and with a temperature fitted on other clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.ensembles.folds import folds_of
+from gsm_bench.ensembles.fuse import SMALLEST_PROBABILITY, fuse_blocks, fusion_space, log_softmax
+from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.entries import Space
+from gsm_bench.labels import Truth
+from gsm_bench.metrics.calibration import Calibration, calibration, fit_temperature, held_out_temperatures
+from gsm_bench.tables.table import Column, Table
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """One result's calibration, as it is and scaled by temperatures that other folds chose; `temperature` of all."""
+
+    label: str
+    task: str
+    space: Space
+    plain: Calibration
+    scaled: Calibration
+    temperature: float
+
+
+def calibrate(
+    label: str, members: Sequence[OpenMember], truth: Truth, space: Space | None, *, bins: int, folds: int
+) -> Iterator[Calibrated]:
+    """Calibrate a fused result, per task with labels.
+
+    Probabilities and log-probabilities are scaled through their logarithms.
+    """
+    for task in (task for task in members[0].head.kinds if task in truth.labels):
+        found = fusion_space(members, task, space)
+        scores, rows = _log_scores(members, task, found, truth.labels[task])
+        if not len(rows):
+            continue
+        labels = truth.labels[task][rows].astype(np.int64)
+        groups = None if truth.groups is None else truth.groups[rows]
+        temperatures = held_out_temperatures(scores, labels, folds_of(len(rows), groups, folds))
+        yield Calibrated(
+            label,
+            task,
+            found,
+            calibration(log_softmax(scores), labels, bins),
+            calibration(log_softmax(scores / temperatures[:, None]), labels, bins),
+            fit_temperature(scores, labels),
+        )
+
+
+def _log_scores(
+    members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer]
+) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+    """Fused scores [n, C] whose softmax they mean, and their rows: those with a score and a label."""
+    kept, rows = [], []
+    for block in fuse_blocks(members, task, space):
+        found = np.flatnonzero(block.scored & (labels[block.rows] >= 0))
+        scores = block.scores[found]
+        kept.append(np.log(np.maximum(scores, SMALLEST_PROBABILITY)) if space == "probabilities" else scores)
+        rows.append(block.start + found)
+    return np.concatenate(kept), np.concatenate(rows)
+
+
+def calibration_table(results: Sequence[Calibrated], folds: int) -> Table:
+    """Two rows per result: as it is, and scaled."""
+    rows = [
+        tuple(_row(result, how, found) for how, found in (("as it is", result.plain), ("scaled", result.scaled)))
+        for result in results
+    ]
+    columns = (
+        Column("label", "Result"),
+        Column("how", ""),
+        Column("temperature", "T", "number"),
+        Column("top1", "Top-1", "percent"),
+        Column("confidence", "Confidence", "percent"),
+        Column("ece", "ECE", "percent"),
+        Column("adaptive_ece", "Adaptive\nECE", "percent"),
+        Column("nll", "NLL", "number"),
+        Column("brier", "Brier", "number"),
+    )
+    notes = (
+        f"Scaled: scores divided by the temperature that minimises the NLL of the other folds ({folds} folds, groups of "
+        "clips kept whole); T is that of all clips. Above 1: too sure as it is.",
+        f"ECE over {bins_of(results)} bins of equal width, adaptive over as many of equal numbers of clips; percent. NLL: "
+        "natural logarithm. Brier: summed over classes, 0 to 2.",
+    )
+    return Table("Calibration", columns, tuple(rows), notes, "calibration")
+
+
+def bins_of(results: Sequence[Calibrated]) -> int:
+    """How many bins the results were counted in."""
+    return round(1 / (results[0].plain.bins[0].high - results[0].plain.bins[0].low)) if results else 0
+
+
+def _row(result: Calibrated, how: str, found: Calibration) -> dict[str, Any]:
+    return {
+        "label": _name(result),
+        "task": result.task,
+        "space": result.space,
+        "how": how,
+        "temperature": 1.0 if how == "as it is" else result.temperature,
+        "top1": found.accuracy,
+        "confidence": found.confidence,
+        "ece": found.ece,
+        "adaptive_ece": found.adaptive_ece,
+        "nll": found.nll,
+        "brier": found.brier,
+        "clips": found.clips,
+    }
+
+
+def reliability_table(results: Sequence[Calibrated]) -> Table:
+    """How often a result is right when it is so and so sure; the data of a reliability diagram."""
+    blocks = []
+    for result in results:
+        for how, found in (("as it is", result.plain), ("scaled", result.scaled)):
+            blocks.append(
+                tuple(
+                    {
+                        "label": _name(result),
+                        "how": how,
+                        "range": f"{bin_.low:.2f} to {bin_.high:.2f}",
+                        "low": bin_.low,
+                        "high": bin_.high,
+                        "clips": bin_.clips,
+                        "confidence": bin_.confidence,
+                        "accuracy": bin_.accuracy,
+                        "gap": bin_.accuracy - bin_.confidence,
+                    }
+                    for bin_ in found.bins
+                )
+            )
+    columns = (
+        Column("label", "Result"),
+        Column("how", ""),
+        Column("range", "Confidence"),
+        Column("clips", "Clips", "count"),
+        Column("confidence", "Mean", "percent"),
+        Column("accuracy", "Right", "percent"),
+        Column("gap", "Right - mean", "points"),
+    )
+    return Table("Reliability", columns, tuple(blocks), name="reliability")
+
+
+def _name(result: Calibrated) -> str:
+    return result.label if result.task == "action" else f"{result.label} {result.task}"
