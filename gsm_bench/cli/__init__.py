@@ -15,6 +15,7 @@ HEAVY_PACKAGES = {
     "torch": "score",
     "torchvision": "score",
     "PIL": "score",
+    "av": "score",
     "safetensors": "score",
     "matplotlib": "figures",
 }
@@ -25,6 +26,7 @@ COMMANDS = {
     "evaluate": ("gsm_bench.cli.evaluate", "Evaluate score files."),
     "table": ("gsm_bench.cli.table", "Fill a table of the paper from score files."),
     "figure": ("gsm_bench.cli.figure", "Draw a figure from score files."),
+    "pack": ("gsm_bench.cli.pack", "Put the frames of many videos into one HDF5 file."),
     "shapes": ("gsm_bench.cli.shapes", "Make Temporal Shapes, the benchmark that ships with the package."),
     "train": ("gsm_bench.cli.train", "Train a small network on Temporal Shapes."),
     "demo": ("gsm_bench.cli.demo", "The main job, end to end, on a small benchmark: two minutes."),

@@ -12,6 +12,7 @@ from gsm_bench.cli.options import (
     PATH,
     data_option,
     format_option,
+    frames_option,
     print_table,
     registry,
     say,
@@ -39,6 +40,7 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--model", required=True, metavar="NAME", help="A model of the registry (gsmbench models list).")
 @split_options
 @data_option
+@frames_option
 @click.option("--clips", type=click.IntRange(1), metavar="K", help="Clips per video (default: the model's, 2 for GSM).")
 @click.option("--crops", type=click.Choice(["1", "5", "10"]), help="Crops per clip (default: the model's).")
 @click.option(

@@ -12,7 +12,7 @@ import torch
 from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
 from gsm_bench.errors import GsmBenchError, SplitError
 from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder
-from gsm_bench.frames.sources import FolderSource
+from gsm_bench.frames.sources import open_source
 from gsm_bench.manifest import Manifest
 from gsm_bench.nets.registry import LoadedNetwork, load_network
 from gsm_bench.scorefile import NOT_SCORED, open_scores
@@ -26,8 +26,11 @@ from gsm_bench.scoring.job import (
     default_device,
     score_views,
 )
-from gsm_bench.splits import Split, frame_root, read_split
+from gsm_bench.splits import Split, read_split
 from gsm_bench.workspace import Workspace
+
+SAMPLED_CLIPS = 8
+"""Clips that are looked for to find out where frames lie, and in what form."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Request:
     dataset: str | None = None
     split: str | None = None
     data: Path | None = None
+    frames: Path | None = None
     clips: int | None = None
     crops: Crops | None = None
     device: str | None = None
@@ -122,7 +126,7 @@ def _job(
     return Job(
         entry=entry,
         split=split if request.fresh else _with_kept_counts(split, target),
-        source=FolderSource(frame_root(dataset, place.data, split.clip(0)), dataset.frame_pattern),
+        source=open_source(dataset, place.data, split.sample(SAMPLED_CLIPS), request.frames),
         views=score_views(request.clips or entry.clips, request.crops or entry.crops),
         settings=settings,
         target=target,
