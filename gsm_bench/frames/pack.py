@@ -23,11 +23,10 @@ from PIL import Image
 
 from gsm_bench.errors import FrameError, RunConflictError
 from gsm_bench.files import aside, create_whole, settle
-from gsm_bench.frames.sources.hdf5 import FORMAT, open_frames
+from gsm_bench.frames.sources.hdf5 import BYTES, FORMAT, open_frames
 from gsm_bench.frames.sources.reels import Reel, StillsReel
 
 VERSION = 1
-BYTES = h5py.vlen_dtype(np.uint8)
 LIBVER = ("v110", "v110")
 """HDF5 1.10 and later can read it; older layouts slow down with hundreds of thousands of names in one group."""
 PART_BYTES = 256_000_000
