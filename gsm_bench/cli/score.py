@@ -37,7 +37,10 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 
 
 @click.command("score", short_help="Score a split with a model.")
-@click.option("--model", required=True, metavar="NAME", help="A model of the registry (gsmbench models list).")
+@click.option("--model", metavar="NAME", help="A model of the registry (gsmbench models list).")
+@click.option(
+    "--models", metavar="A,B,..", help="Several models that share one reading of the frames; their files are the same."
+)
 @split_options
 @data_option
 @frames_option
@@ -88,7 +91,7 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @format_option
 @workspace_option
 def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str | None, **choices: Any) -> int:
-    """Score a split with a model, into a score file.
+    """Score a split with one model or with several, into a score file for each.
 
     Work is kept in parts: stop it at any moment, and the same command goes on. Start the same command several
     times, on one machine or many that share the folder, and the processes divide the work.
@@ -96,33 +99,53 @@ def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str |
     \b
     Example:
       gsmbench score --model inv3_12f --data ~/something-v1
+      gsmbench score --models inv3_8f,inv3_12f,inv3_16f,inv3_24f
     """
+    from dataclasses import replace
+
+    from gsm_bench.scoring.begin import begin
     from gsm_bench.scoring.fleet import helpers_on
     from gsm_bench.scoring.job import check_device
     from gsm_bench.scoring.plan import plan_run
-    from gsm_bench.scoring.prepare import Request, prepare
-    from gsm_bench.scoring.run import begin, run
+    from gsm_bench.scoring.prepare import Request, prepare_together
+    from gsm_bench.scoring.run import run_together
 
+    arguments = _arguments_for_others(choices, crops)
+    names = _models(choices.pop("model"), choices.pop("models"), choices["out"])
     devices = device.split(",") if device else [None]
     workspace, manifest = registry()
-    request = Request(device=devices[0], crops=int(crops) if crops else None, **choices)  # type: ignore[arg-type]
-    job, loaded = prepare(request, manifest, workspace)
-    _announce(job, quiet)
+    request = Request(names[0], device=devices[0], crops=int(crops) if crops else None, **choices)  # type: ignore[arg-type]
+    prepared = prepare_together([replace(request, model=name) for name in names], manifest, workspace)
+    for job, _ in prepared:
+        _announce(job, quiet)
     if plan:
-        print_table(_plan_table(job, plan_run(job, loaded.network)), form)
+        for job, loaded in prepared:
+            print_table(_plan_table(job, plan_run(job, loaded.network)), form)
         return 0
     for name in devices[1:]:
         check_device(str(name))
-    job = begin(job)
-    arguments = _arguments_for_others(str(workspace.root), choices, crops)
+    jobs = [(begin(job), loaded.network) for job, loaded in prepared]
+    arguments = ["--workspace", str(workspace.root), *arguments]
     with helpers_on([name for name in devices[1:] if name], arguments) as failures:
         from gsm_bench.cli.progress import ProgressDisplay
 
-        with ProgressDisplay(job.entry.name, quiet=quiet) as display:
-            outcome = run(job, loaded.network, display)
+        with ProgressDisplay(names[0] if len(names) == 1 else f"{len(names)} models", quiet=quiet) as display:
+            outcomes = run_together(jobs, display)
     for failure in failures:
         say(f"note: {failure}\n      its parts were done by the other devices")
-    return _conclude(job, outcome, workspace.shown)
+    return max(_conclude(job, outcome, workspace.shown) for (job, _), outcome in zip(jobs, outcomes, strict=True))
+
+
+def _models(model: str | None, models: str | None, out: Path | None) -> list[str]:
+    """The models of a run, in the order given."""
+    if (model is None) == (models is None):
+        raise click.UsageError("give --model NAME, or --models A,B for several")
+    names = [name.strip() for name in (models or str(model)).split(",")]
+    if len(set(names)) < len(names):
+        raise click.UsageError("--models names one of them twice")
+    if len(names) > 1 and out:
+        raise click.UsageError("--out is one file, --models writes one for each: leave --out away")
+    return names
 
 
 def _announce(job: Job, quiet: bool) -> None:
@@ -140,8 +163,8 @@ def _announce(job: Job, quiet: bool) -> None:
         say(f"note: checkpoint keys ignored by the entry: {', '.join(job.entry.ignore_keys)}")
 
 
-def _arguments_for_others(workspace: str, choices: dict[str, Any], crops: str | None) -> list[str]:
-    arguments = ["--workspace", workspace, "score"]
+def _arguments_for_others(choices: dict[str, Any], crops: str | None) -> list[str]:
+    arguments = ["score"]
     for name, value in {**choices, "crops": crops}.items():
         if isinstance(value, bool):
             continue  # --fresh is settled by this process, before the others start
@@ -155,13 +178,15 @@ def _arguments_for_others(workspace: str, choices: dict[str, Any], crops: str | 
 def _conclude(job: Job, outcome: Outcome, shown: Any) -> int:
     rate = outcome.scored / outcome.seconds if outcome.seconds else 0.0
     say(
-        f"scored {outcome.scored:,} clips ({outcome.reused:,} were there already) in {outcome.seconds:.1f} s, {rate:.2f} clips/s"
+        f"{job.entry.name}: scored {outcome.scored:,} clips ({outcome.reused:,} were there already) in {outcome.seconds:.1f} s, {rate:.2f} clips/s"
     )
     if outcome.path is None:
         say(
             f"this shard is done; {outcome.parts_left} parts are still with the others, the last one writes {shown(job.target)}"
         )
         return 0
+    for clips, parts in outcome.halved.items():
+        say(f"note: memory did not hold the batch; {parts:,} parts went through the network {clips} clips at a time")
     _say_clips(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
     _say_clips(outcome.bad, "is not scored", "are not scored")
     click.echo(shown(outcome.path))

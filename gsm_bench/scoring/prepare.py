@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,6 +66,26 @@ def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple
     entry = _with_counted_classes(entry, place.split)
     network = load_network(entry, workspace.checkpoint_path(entry.checkpoint.file), search=workspace.root)
     return _job(request, entry, settings, place, workspace, network.sha256), network
+
+
+def prepare_together(
+    requests: Sequence[Request], manifest: Manifest, workspace: Workspace
+) -> list[tuple[Job, LoadedNetwork]]:
+    """Resolve requests that differ in their model only and share one reading of the frames."""
+    prepared = [prepare(request, manifest, workspace) for request in requests]
+    first = prepared[0][0]
+    for job, _ in prepared[1:]:
+        if (job.split.dataset, job.split.name, job.split.ids) != (
+            first.split.dataset,
+            first.split.name,
+            first.split.ids,
+        ):
+            raise GsmBenchError(
+                f"models of one run read one split: {first.entry.name} is scored on {first.split.dataset}/{first.split.name}, "
+                f"{job.entry.name} on {job.split.dataset}/{job.split.name}",
+                fix="--dataset and --split for all of them, or one run each",
+            )
+    return [(replace(job, source=first.source), loaded) for job, loaded in prepared]
 
 
 @dataclass(frozen=True)
