@@ -116,8 +116,8 @@ def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str |
     workspace, manifest = registry()
     request = Request(names[0], device=devices[0], crops=int(crops) if crops else None, **choices)  # type: ignore[arg-type]
     prepared = prepare_together([replace(request, model=name) for name in names], manifest, workspace)
-    for job, _ in prepared:
-        _announce(job, quiet)
+    if not quiet:
+        _announce([job for job, _ in prepared])
     if plan:
         for job, loaded in prepared:
             print_table(_plan_table(job, plan_run(job, loaded.network)), form)
@@ -133,6 +133,7 @@ def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str |
             outcomes = run_together(jobs, display)
     for failure in failures:
         say(f"note: {failure}\n      its parts were done by the other devices")
+    _say_rate(outcomes)
     return max(_conclude(job, outcome, workspace.shown) for (job, _), outcome in zip(jobs, outcomes, strict=True))
 
 
@@ -148,19 +149,21 @@ def _models(model: str | None, models: str | None, out: Path | None) -> list[str
     return names
 
 
-def _announce(job: Job, quiet: bool) -> None:
-    split = job.split
-    if quiet:
-        return
-    views = f"{len(job.views)} views" if len(job.views) > 1 else "1 view"
-    say(
-        f"{job.entry.name}: {len(split):,} {'clip' if len(split) == 1 else 'clips'} of {split.dataset}/{split.name} "
-        f"({split.list_path}), {views} each, on {job.settings.device}"
-    )
+def _announce(jobs: list[Job]) -> None:
+    split = jobs[0].split
+    together: dict[int, list[str]] = {}
+    for job in jobs:
+        together.setdefault(len(job.views), []).append(job.entry.name)
+    for views, names in together.items():
+        say(
+            f"{', '.join(names)}: {len(split):,} {'clip' if len(split) == 1 else 'clips'} of {split.dataset}/{split.name} "
+            f"({split.list_path}), {views} {'view' if views == 1 else 'views'} each, on {jobs[0].settings.device}"
+        )
     if split.full_size and split.full_size != len(split):
         say(f"note: the full split has {split.full_size:,} clips")
-    if job.entry.ignore_keys:
-        say(f"note: checkpoint keys ignored by the entry: {', '.join(job.entry.ignore_keys)}")
+    for job in jobs:
+        if job.entry.ignore_keys:
+            say(f"note: checkpoint keys ignored by the entry {job.entry.name}: {', '.join(job.entry.ignore_keys)}")
 
 
 def _arguments_for_others(choices: dict[str, Any], crops: str | None) -> list[str]:
@@ -175,11 +178,15 @@ def _arguments_for_others(choices: dict[str, Any], crops: str | None) -> list[st
     return arguments
 
 
+def _say_rate(outcomes: list[Outcome]) -> None:
+    scored, reused = sum(o.scored for o in outcomes), sum(o.reused for o in outcomes)
+    seconds = max(outcome.seconds for outcome in outcomes)
+    rate = f", {scored / seconds:.2f} clips/s" if seconds else ""
+    by = f" by {len(outcomes)} models" if len(outcomes) > 1 else ""
+    say(f"scored {scored:,} clips{by} ({reused:,} were there already) in {seconds:.1f} s{rate}")
+
+
 def _conclude(job: Job, outcome: Outcome, shown: Any) -> int:
-    rate = outcome.scored / outcome.seconds if outcome.seconds else 0.0
-    say(
-        f"{job.entry.name}: scored {outcome.scored:,} clips ({outcome.reused:,} were there already) in {outcome.seconds:.1f} s, {rate:.2f} clips/s"
-    )
     if outcome.path is None:
         say(
             f"this shard is done; {outcome.parts_left} parts are still with the others, the last one writes {shown(job.target)}"
