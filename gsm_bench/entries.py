@@ -98,11 +98,15 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class Member:
-    """A model's part in an ensemble: how many clips of it, and its weight before division by the sum."""
+    """A model's part in an ensemble: how many clips of it, and its weight before division by the sum.
+
+    Its scores are divided by `temperature`, probabilities through their logarithms, before anything else.
+    """
 
     model: str
     clips: Count = 1
     weight: Annotated[float, Meta(gt=0)] = 1.0
+    temperature: Annotated[float, Meta(gt=0)] = 1.0
 
 
 @dataclass(frozen=True)

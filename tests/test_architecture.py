@@ -39,7 +39,7 @@ MAY_USE = {
     "shapes": set(),
     "nets": set(),
     "frames": set(),
-    "scoring": {"nets", "frames"},
+    "scoring": {"nets", "frames", "ensembles"},
     "train": {"nets", "frames", "shapes", "scoring"},
     "cli": None,  # everything
 }

@@ -26,6 +26,7 @@ COMMANDS = {
     "ensemble": ("gsm_bench.cli.ensemble", "Fuse models and evaluate the ensemble."),
     "evaluate": ("gsm_bench.cli.evaluate", "Evaluate score files."),
     "search": ("gsm_bench.cli.search", "Which ensemble of a pool is best, for its cost?"),
+    "cascade": ("gsm_bench.cli.cascade", "More models only for the clips that are not sure."),
     "compare": ("gsm_bench.cli.compare", "Is the difference of two results real, and where does it come from?"),
     "calibrate": ("gsm_bench.cli.calibrate", "Does confidence mean what it says?"),
     "import": ("gsm_bench.cli.imports", "Make a score file of somebody else's score dump."),

@@ -41,6 +41,7 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option(
     "--models", metavar="A,B,..", help="Several models that share one reading of the frames; their files are the same."
 )
+@click.option("--cascade", metavar="NAME", help="Instead, a saved cascade: later models only where they are needed.")
 @split_options
 @data_option
 @frames_option
@@ -90,7 +91,9 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--quiet", is_flag=True, help="No progress.")
 @format_option
 @workspace_option
-def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str | None, **choices: Any) -> int:
+def command(
+    form: str, plan: bool, quiet: bool, device: str | None, crops: str | None, cascade: str | None, **choices: Any
+) -> int:
     """Score a split with one model or with several, into a score file for each.
 
     Work is kept in parts: stop it at any moment, and the same command goes on. Start the same command several
@@ -101,6 +104,10 @@ def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str |
       gsmbench score --model inv3_12f --data ~/something-v1
       gsmbench score --models inv3_8f,inv3_12f,inv3_16f,inv3_24f
     """
+    if sum(choices[name] is not None for name in ("model", "models")) + (cascade is not None) != 1:
+        raise click.UsageError("give --model NAME, --models A,B for several, or --cascade NAME")
+    if cascade:
+        return _score_cascade(cascade, plan=plan, quiet=quiet, device=device, crops=crops, **choices)
     from dataclasses import replace
 
     from gsm_bench.scoring.begin import begin
@@ -137,10 +144,30 @@ def command(form: str, plan: bool, quiet: bool, device: str | None, crops: str |
     return max(_conclude(job, outcome, workspace.shown) for (job, _), outcome in zip(jobs, outcomes, strict=True))
 
 
+def _score_cascade(name: str, *, quiet: bool, device: str | None, models: None, **choices: Any) -> int:
+    """Run a saved cascade; what its entry decides, and what needs one run only, is not for the command line."""
+    refused = [key for key in ("plan", "crops", "clips", "shard") if choices.pop(key)]
+    if refused or "," in (device or ""):
+        raise click.UsageError(f"--cascade goes without {f'--{refused[0]}' if refused else 'a list of devices'}")
+    from gsm_bench.cli.progress import ProgressDisplay
+    from gsm_bench.scoring.cascade import run_cascade
+    from gsm_bench.scoring.prepare import Request
+
+    workspace, manifest = registry()
+    entry = manifest.cascade(name)
+    request = Request(**{**choices, "model": entry.members[0].model, "device": device})
+    outcome = run_cascade(entry, request, manifest, workspace, lambda label: ProgressDisplay(label, quiet=quiet))
+    for member, clips in zip(entry.members, (*outcome.reached, *[0] * len(entry.members)), strict=False):
+        say(f"{member.model}: {clips:,} of {outcome.reached[0]:,} clips")
+    if outcome.mean_macs is not None:
+        say(f"{outcome.mean_macs / 1e9:.2f} GFLOPs per clip on average")
+    _say_clips(outcome.bad, "is not scored", "are not scored")
+    click.echo(workspace.shown(outcome.path))
+    return INCOMPLETE if outcome.bad else 0
+
+
 def _models(model: str | None, models: str | None, out: Path | None) -> list[str]:
     """The models of a run, in the order given."""
-    if (model is None) == (models is None):
-        raise click.UsageError("give --model NAME, or --models A,B for several")
     names = [name.strip() for name in (models or str(model)).split(",")]
     if len(set(names)) < len(names):
         raise click.UsageError("--models names one of them twice")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -29,10 +30,22 @@ if TYPE_CHECKING:
     from gsm_bench.scorefile import ScoreHead
     from gsm_bench.workspace import Workspace
 
+LARGE = 20
+"""Fits of a pool of so many members take long enough to be counted aloud."""
+
 
 @click.command("search", short_help="Which ensemble of a pool is best, for its cost?")
 @click.argument("names", nargs=-1)
 @click.option("--members", metavar="LIST", help="The pool between commas, as for gsmbench ensemble.")
+@click.option(
+    "--method",
+    type=click.Choice(["exact", "greedy", "weights"]),
+    default="exact",
+    show_default=True,
+    help="Every subset; for larger pools, greedy selection with replacement, or continuous weights.",
+)
+@click.option("--rounds", type=click.IntRange(1), default=100, show_default=True, help="Rounds of greedy selection.")
+@click.option("--temperatures", is_flag=True, help="Divide each member's scores by its own temperature first.")
 @click.option("--budget", type=click.FloatRange(0, min_open=True), metavar="G", help="At most G GFLOPs per clip.")
 @click.option("--metric", type=click.Choice(["top1", "top5"]), default="top1", show_default=True)
 @click.option(
@@ -50,14 +63,16 @@ if TYPE_CHECKING:
 @format_option
 @workspace_option
 def command(
-    names: tuple[str, ...], members: str | None, dataset: str | None, split: str | None, data: Path | None, form: str,
+    names: tuple[str, ...], members: str | None, method: Literal["exact", "greedy", "weights"], rounds: int, temperatures: bool, dataset: str | None,
+    split: str | None, data: Path | None, form: str,
     budget: float | None, metric: str, space: Space | None, task: str | None, folds: int, save: str | None, force: bool,
     quiet: bool,
 ) -> int:  # fmt: skip
-    """Try every subset of a pool of models, and show the best for each cost.
+    """Try every subset of a pool of models and show the best for each cost; or weigh a larger pool.
 
     NAMES are models, wildcards, score files, or an ensemble for its models. Each stands for one choice per number of
-    clips that its file holds, unless @K says which; an ensemble takes at most one choice of a file. Accuracies that
+    clips that its file holds, unless @K says which; a subset takes at most one choice of a file. Greedy selection and
+    continuous weights are for larger pools, of one choice per file, with all its clips. Accuracies that
     were searched for flatter: beside them stands what the search finds on clips that it has not seen.
 
     \b
@@ -66,35 +81,53 @@ def command(
     """
     from gsm_bench.ensembles.fuse import fusion_space
     from gsm_bench.ensembles.members import open_members
-    from gsm_bench.ensembles.pool import pool_of
+    from gsm_bench.ensembles.pool import member_label, pool_of
     from gsm_bench.ensembles.search import Wanted, search_pool
-    from gsm_bench.tables.search_result import front_table, members_table
+    from gsm_bench.ensembles.weighting import member_temperatures, weigh
+    from gsm_bench.tables.search_result import front_table, members_table, weighted_table
 
     if not names and not members:
         raise click.UsageError("name a pool, e.g.: gsmbench search 'inv3_*'")
     workspace, manifest = registry()
-    specs = pool_of([*names, *([members] if members else [])], manifest, workspace, dataset, split)
+    named = [*names, *([members] if members else [])]
+    specs = pool_of(named, manifest, workspace, dataset, split, every=method == "exact")
     wanted = Wanted(int(metric[3:]), None if budget is None else budget * 1e9, folds)
+    if method != "exact" and budget is not None:
+        raise click.UsageError("--budget is for --method exact")
     with open_members(specs) as opened:
         truth = found_truth(opened[0].head, manifest, workspace, data)
         task = chosen_task(opened[0].head, truth, task)
         space = fusion_space(opened, task, space)
-        with ProgressDisplay("search", quiet=quiet) as display:
-            search = search_pool(
-                opened,
-                task,
-                space,
-                truth,
-                wanted,
-                progress=lambda done, total: display.count(done, total) if done < total else None,
-            )
+        if temperatures:
+            found = member_temperatures(opened, task, truth)
+            specs = [replace(spec, temperature=value) for spec, value in zip(specs, found, strict=True)]
+            opened = [replace(member, spec=spec) for member, spec in zip(opened, specs, strict=True)]
+            for spec in specs:
+                say(f"note: scores of {member_label(spec)} divided by {spec.temperature:.4g}, fitted on all clips")
         title = f"Search of {len(specs)} choices: mean of {space.replace('_', '-')}"
-        tables = [front_table(search, title), members_table(search)]
+        with ProgressDisplay("search", quiet=quiet) as display:
+
+            def progress(done: int, total: int) -> None:
+                if done < total:
+                    display.count(done, total)
+
+            if method == "exact":
+                search = search_pool(opened, task, space, truth, wanted, progress=progress)
+                tables, used = [front_table(search, title), members_table(search)], int(search.found.clips.sum())
+                shares = dict.fromkeys(search.members, 1.0)
+            else:
+                weighted = weigh(
+                    opened, task, space, truth, method, folds=folds, rounds=rounds, k=wanted.k,
+                    progress=lambda done, total: None if quiet or len(specs) < LARGE else say(f"fit {done} of {total}"),
+                )  # fmt: skip
+                tables, used = [weighted_table(opened, weighted, truth, method, title)], weighted.clips
+                shares = {at: float(share) for at, share in enumerate(weighted.weights) if share > 0}
         if save:
-            path = _save(save, [specs[at] for at in search.members], workspace, space, force)
+            members_of = [replace(specs[at], weight=share) for at, share in shares.items()]
+            path = _save(save, members_of, workspace, space, force)
             say(f"{save} saved in {workspace.shown(path)}: gsmbench ensemble {save}")
     print_tables(tables, form)
-    missing = len(opened[0].head) - int(search.found.clips.sum())
+    missing = len(opened[0].head) - used
     if missing:
         say(f"note: {missing:,} clips without a score in every member, or without a label, were left out")
     return INCOMPLETE if missing else 0
@@ -123,5 +156,5 @@ def _save(name: str, specs: Sequence[MemberSpec], workspace: Workspace, space: S
             f"an entry names models, and {foreign[0]} is a file",
             fix="name the pool by its models, or leave --save away",
         )
-    members = [Member(spec.label, spec.clips or 1) for spec in specs]
+    members = [Member(spec.label, spec.clips or 1, spec.weight, spec.temperature) for spec in specs]
     return save_ensemble(workspace, name, members, space, f"Found by search, {len(members)} members", force=force)

@@ -38,7 +38,8 @@ def _member_lines(member: MemberSpec, head: ScoreHead | None, length: int, share
     )
     scores = "scores here" if head else "no scores yet"
     lines = [
-        f"{member.label}: {frames or '?'} frames x {clips} clip{'s' * (clips > 1)}, weight {share:.4g}, {member.path} ({scores})"
+        f"{member.label}: {frames or '?'} frames x {clips} clip{'s' * (clips > 1)}, "
+        f"weight {share:.4g}{_temperature(member)}, {member.path} ({scores})"
     ]
     if head is not None and np.isnan(head.views["offset"]).all():
         views = len(head.views)
@@ -52,6 +53,10 @@ def _member_lines(member: MemberSpec, head: ScoreHead | None, length: int, share
     if head is not None and clips > 1:
         lines.append(f"  {_identical(head, frames, clips)}")
     return [*lines, ""]
+
+
+def _temperature(member: MemberSpec) -> str:
+    return "" if member.temperature == 1 else f", scores divided by {member.temperature:.4g}"
 
 
 def _identical(head: ScoreHead, frames: int, clips: int) -> str:

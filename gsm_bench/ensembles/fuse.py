@@ -133,7 +133,7 @@ def member_mean(member: OpenMember, task: str, space: Space, rows: slice) -> NDA
         block = member.file.rows(task, member.rows[rows])
     total = np.zeros((len(block), block.shape[2]))
     for view in member.views:
-        total += to_space(block[:, view], member.head.kinds[task], space)
+        total += tempered(block[:, view], member.head.kinds[task], space, member.spec.temperature)
     total /= len(member.views)
     return total
 
@@ -156,6 +156,19 @@ def to_space(scores: Scores, kind: Kind, space: Space) -> NDArray[np.floating]:
     elif kind == "probabilities":
         values = np.log(np.maximum(values, SMALLEST_PROBABILITY))
     return values
+
+
+def tempered(scores: Scores, kind: Kind, space: Space, temperature: float) -> NDArray[np.floating]:
+    """Scores [..., C] in a space after division by a temperature, which logarithms of probabilities stand for."""
+    if temperature == 1:
+        return to_space(scores, kind, space)
+    if space == "logits" and kind != "logits":
+        raise ValueError(f"logits cannot be had from {kind}")
+    scaled = (scores if kind == "logits" else to_space(scores, kind, "log_probabilities")) / temperature
+    if space == "logits":
+        return scaled
+    logs = log_softmax(scaled)
+    return logs if space == "log_probabilities" else np.asarray(np.exp(logs))
 
 
 def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -28,6 +28,7 @@ class MemberSpec:
     weight: float
     entry: ModelEntry | None = None
     workspace_option: str = ""
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def specs_of_entry(
         replace(
             model_spec(manifest.model(member.model), manifest, workspace, dataset, split, member.clips),
             weight=member.weight,
+            temperature=member.temperature,
         )
         for member in ensemble.members
     ]

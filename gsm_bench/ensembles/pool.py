@@ -26,16 +26,17 @@ class Choice:
 
 
 def pool_of(
-    names: Sequence[str], manifest: Manifest, workspace: Workspace, dataset: str | None, split: str | None
-) -> list[MemberSpec]:
+    names: Sequence[str], manifest: Manifest, workspace: Workspace, dataset: str | None, split: str | None, *,
+    every: bool = True,
+) -> list[MemberSpec]:  # fmt: skip
     """Members for a search: of an ensemble its models, of ``inv3_*`` the models that have scores, else as named.
 
-    Without ``@K`` a file stands for one choice per number of clips that it holds.
+    Without ``@K`` a file stands for one choice per number of clips that it holds, or, unless `every`, for the most.
     """
     found: dict[tuple[str, int | None], MemberSpec] = {}
     for name in (part.strip() for text in names for part in text.split(",") if part.strip()):
         for spec in _named(name, manifest, workspace, dataset, split):
-            for choice in _with_clips(spec):
+            for choice in _with_clips(spec)[0 if every else -1 :]:
                 found.setdefault((str(choice.path.absolute()), choice.clips), choice)
     if not found:
         raise GsmBenchError("no members are given", fix="gsmbench search 'inv3_*', or names between commas")

@@ -123,7 +123,7 @@ def search_pool(
     if len(members) > MOST_CHOICES:
         raise GsmBenchError(
             f"a pool of {len(members)} choices: every subset can be tried of at most {MOST_CHOICES}",
-            fix="name fewer members, with @K to say how many clips of each",
+            fix="name fewer, with @K to say how many clips of each, or --method greedy",
         )
     labels, choices = truth.labels[task], choices_of(members)
     parts = folds_of(len(labels), truth.groups, PARTS)

@@ -151,7 +151,7 @@ class _Block:
         hits = {k: np.zeros((folds, len(nodes)), np.int64) for k in KS}
         if not len(self.labels):
             return hits
-        above, candidates, scaled, certain = self._prepared()
+        above, candidates, scaled, certain = differences(self.scores, self.labels)
         counts = candidates.sum(axis=1)
         settled = certain & ((counts == 0) | (above >= max(KS)))
         for k in KS:
@@ -163,32 +163,6 @@ class _Block:
             ranks = np.array([self._exact_ranks(subset, rows) for subset in range(len(nodes))])
             self._add(hits, rows, {k: ranks < k for k in KS})
         return hits
-
-    def _prepared(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]]:
-        """What the differences to the label's score say at once.
-
-        Returns:
-            Per clip [n] how many classes lie above the label in every subset; [n, C] the classes that lie above it
-            in some subsets only; float32 [M, n, C] differences, scaled per class and clip to at most 1, which changes
-            no sign and lets one bound on rounding serve every kind of score; and [n] whether all this is known.
-        """
-        own = np.take_along_axis(self.scores, self.labels[None, :, None].astype(np.int64), axis=2)  # [M, n, 1]
-        with np.errstate(invalid="ignore"):
-            differences = self.scores - own
-        certain = np.asarray(np.isfinite(differences).all(axis=(0, 2)))
-        differences[:, ~certain] = 0
-        highest, lowest = differences.max(axis=0), differences.min(axis=0)
-        scale = np.maximum(highest, -lowest)
-        magnitude = np.abs(np.where(certain[:, None], self.scores, 0)).max(axis=(0, 2))
-        dust = (scale > 0) & (scale < DUST * magnitude[:, None])
-        tied = scale == 0
-        before = np.arange(self.scores.shape[2]) < self.labels[:, None]
-        above: NDArray[np.int64] = ((lowest > 0) & ~dust | tied & before).sum(axis=1)
-        candidates: NDArray[np.bool_] = ~tied & (highest >= 0) & (lowest <= 0) | dust
-        differences[:, dust] = 0
-        scale[tied | dust] = 1
-        differences /= scale
-        return above, candidates, differences.astype(np.float32), certain
 
     def _walked(
         self,
@@ -240,6 +214,35 @@ class _Block:
             for start in range(0, len(values), ADDED_SUBSETS):
                 some = slice(start, start + ADDED_SUBSETS)
                 hits[k][:, some] += (values[some].astype(np.float32) @ of_fold).T.astype(np.int64)
+
+
+def differences(
+    scores: NDArray[np.float64], labels: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]]:
+    """What the differences of scores [M, n, C] to those of the labels [n] say at once.
+
+    Returns:
+        Per clip [n] how many classes lie above the label in every subset; [n, C] the classes that lie above it
+        in some subsets only; float32 [M, n, C] differences, scaled per class and clip to at most 1, which changes
+        no sign and lets one bound on rounding serve every kind of score; and [n] whether all this is known.
+    """
+    own = np.take_along_axis(scores, labels[None, :, None].astype(np.int64), axis=2)  # [M, n, 1]
+    with np.errstate(invalid="ignore"):
+        gaps = scores - own
+    certain = np.asarray(np.isfinite(gaps).all(axis=(0, 2)))
+    gaps[:, ~certain] = 0
+    highest, lowest = gaps.max(axis=0), gaps.min(axis=0)
+    scale = np.maximum(highest, -lowest)
+    magnitude = np.abs(np.where(certain[:, None], scores, 0)).max(axis=(0, 2))
+    dust = (scale > 0) & (scale < DUST * magnitude[:, None])
+    tied = scale == 0
+    before = np.arange(scores.shape[2]) < labels[:, None]
+    above: NDArray[np.int64] = ((lowest > 0) & ~dust | tied & before).sum(axis=1)
+    candidates: NDArray[np.bool_] = ~tied & (highest >= 0) & (lowest <= 0) | dust
+    gaps[:, dust] = 0
+    scale[tied | dust] = 1
+    gaps /= scale
+    return above, candidates, gaps.astype(np.float32), certain
 
 
 def _chunks(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

@@ -84,6 +84,7 @@ def _provenance(
         {
             "model": member.spec.label,
             "weight": member.weight,
+            "temperature": member.spec.temperature,
             "views": member.head.views[member.views].tolist(),
             "signature": member.head.provenance.get("signature"),
             "trained_on": trained_on(member.head.provenance),
@@ -101,5 +102,11 @@ def _provenance(
         "macs_paper_per_view": described.macs_paper,
         "macs_bare_per_view": described.macs_bare,
         "versions": {"gsm-bench": version("gsm-bench"), "numpy": np.__version__},
-        "signature": f"fused={json.dumps([[p['signature'], p['weight'], p['views']] for p in parts])}; space={dict(spaces)}",
+        "signature": f"fused={json.dumps([_signed(part) for part in parts])}; space={dict(spaces)}",
     }
+
+
+def _signed(part: Mapping[str, Any]) -> list[Any]:
+    """What of a member could change a number; its temperature where it has one."""
+    temperature = [] if part["temperature"] == 1 else [part["temperature"]]
+    return [part["signature"], part["weight"], part["views"], *temperature]

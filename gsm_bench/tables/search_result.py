@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.ensembles.pool import choices_of
 from gsm_bench.ensembles.predictions import Predictions
 from gsm_bench.ensembles.search import Search, contributions, disagreement, oracle, pareto
+from gsm_bench.ensembles.weighting import Method, Weighted
+from gsm_bench.labels import Truth
 from gsm_bench.metrics.intervals import FEW_GROUPS, accuracy_interval
 from gsm_bench.tables.results import CONVENTION
 from gsm_bench.tables.separable import chance_of_best, tied
@@ -75,6 +79,67 @@ def _row(search: Search, place: int, answer: Predictions, fronts: Sequence[str])
         "front": FRONTS[fronts[0]] if len(fronts) == 1 else "both",
         "best": place == search.best,
     }
+
+
+def weighted_table(members: Sequence[OpenMember], found: Weighted, truth: Truth, method: Method, title: str) -> Table:
+    """The members that have a share, then the whole beside the best single one, searched and held out."""
+    choices = choices_of(members)
+    held = np.flatnonzero(found.weights).tolist()
+    shares = tuple(
+        {
+            "what": choices[at].label,
+            "weight": float(found.weights[at]),
+            "macs": choices[at].macs,
+            "params": choices[at].params,
+        }
+        for at in sorted(held, key=lambda at: -found.weights[at])
+    )
+    sides = ((choices[found.single].label, [found.single], found.single_answers), (method, held, found.answers))
+    chances = chance_of_best([answers.correct() for _, _, answers in sides], truth.groups)
+    rows: list[dict[str, Any]] = []
+    for (label, places, answers), honest, chance in zip(sides, reversed(found.held_out), chances, strict=True):
+        correct = answers.correct()
+        interval, top1 = accuracy_interval(correct, truth.groups), float(correct[correct >= 0].mean())
+        wide = answers.correct(5)
+        rows.append(
+            {
+                "what": f"best single: {label}" if len(rows) == 0 else f"{label}, {len(held)} members",
+                "macs": _sum(choices[at].macs for at in places),
+                "params": _sum(choices[at].params for at in places),
+                "top1": top1,
+                "top1_low95": interval.low,
+                "top1_high95": interval.high,
+                "top1_p": chance,
+                "top1_tied": tied(chance),
+                "held_out": honest,
+                "optimism": top1 - honest,
+                "top5": float(wide[wide >= 0].mean()),
+            }
+        )
+    columns = (
+        Column("what", "Member"),
+        Column("weight", "Weight", "number"),
+        Column("macs", "GFLOPs", "giga"),
+        Column("params", "Params\n(M)", "mega"),
+        Column("top1", "Top-1", "percent"),
+        Column("held_out", "Held\nout", "percent"),
+        Column("optimism", "Optimism", "points"),
+        Column("top5", "Top-5", "percent"),
+    )
+    gain = found.gain
+    notes = (
+        f"Over {found.clips:,} clips. Held out: weights and best single member chosen on the other folds, for every clip.",
+        f"Gain over the best single member: {100 * found.searched:+.2f} points on the clips searched, {100 * gain.value:+.2f} "
+        f"[{100 * gain.low:+.2f}, {100 * gain.high:+.2f}] held out: optimism {100 * (found.searched - gain.value):+.2f}.",
+        "±: half of the 95% interval. ≈: cannot be told from the best row (paired test).",
+        CONVENTION,
+    )
+    return Table(title, columns, (shares, tuple(rows)), notes, "search")
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    found = list(values)
+    return None if None in found else sum(value for value in found if value is not None)
 
 
 def _known(value: float) -> int | None:

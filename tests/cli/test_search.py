@@ -93,3 +93,27 @@ def test_without_costs_the_front_is_by_members(gsmbench, toy_labels, save_scores
     rows = found(gsmbench("search", *(f"scores/toy/val/m{seed}.h5" for seed in range(3)), "--format", "json"))["rows"]
     assert {row["front"] for row in rows} == {"members"}
     assert {row["macs"] for row in rows} == {None}
+
+
+@pytest.mark.parametrize("method", ["greedy", "weights"])
+def test_weights_are_saved_and_give_the_same_accuracy(gsmbench, scored, workspace, method):
+    rows = found(gsmbench("search", "toy_*", "--method", method, "--save", "w", "--format", "json"))["rows"]
+    members = [row for row in rows if row.get("weight")]
+    assert sum(row["weight"] for row in members) == pytest.approx(1)
+    assert {row["what"] for row in members} <= {"toy_4f@2", "toy_bninc@2"}
+    entry = load_manifest(workspace).ensemble("w")
+    assert [member.weight for member in entry.members] == pytest.approx(
+        [row["weight"] for row in sorted(members, key=lambda row: row["what"])]
+    )
+    fused = found(gsmbench("ensemble", "w", "--format", "json"))["rows"][-1]
+    assert fused["top1"] == rows[-1]["top1"]
+    assert gsmbench("search", "toy_*", "--method", method, "--budget", 1).status == 2
+
+
+def test_temperatures_are_saved_and_applied(gsmbench, scored, workspace):
+    ran = gsmbench("search", "toy_*", "--temperatures", "--space", "probabilities", "--save", "t", "--format", "json")
+    best = next(row for row in found(ran)["rows"] if row["best"])
+    assert "scores of toy_4f divided by" in ran.err
+    assert all(member.temperature != 1 for member in load_manifest(workspace).ensemble("t").members)
+    assert found(gsmbench("ensemble", "t", "--format", "json"))["rows"][-1]["top1"] == best["top1"]
+    assert "scores divided by" in gsmbench("ensemble", "t", "--explain").out
