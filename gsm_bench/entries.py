@@ -175,11 +175,12 @@ class DatasetEntry:
         frame_roots: folders below the data directory where frames are looked for, in order.
         class_files: files with the class names, in the order in which they are looked for.
         data: its directory in the workspace's data/, where that has another name.
+        other_frame_patterns: further patterns, for releases that keep some videos elsewhere.
     """
 
     name: str
     title: str
-    layout: Literal["something-v1", "diving48", "list", "epic-55", "epic-100", "verb-noun"]
+    layout: Literal["something-v1", "something-v2", "diving48", "list", "epic-55", "epic-100", "verb-noun"]
     classes: Count | dict[str, int]
     class_order: Literal["alphabetical", "file"]
     frame_pattern: str
@@ -189,6 +190,7 @@ class DatasetEntry:
     url: str = ""
     notes: str = ""
     data: str = ""
+    other_frame_patterns: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -199,6 +201,11 @@ class DatasetEntry:
     def tasks(self) -> dict[str, int]:
         """Classes per task."""
         return {"action": self.classes} if isinstance(self.classes, int) else dict(self.classes)
+
+    @property
+    def frame_patterns(self) -> tuple[str, ...]:
+        """All patterns, in the order in which they are tried."""
+        return (self.frame_pattern, *self.other_frame_patterns)
 
     @property
     def evaluation_split(self) -> str:

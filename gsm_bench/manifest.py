@@ -272,19 +272,26 @@ def _check_model(entry: ModelEntry, key: str, path: Path) -> None:
 
 
 def _check_frame_pattern(entry: DatasetEntry, key: str, path: Path) -> None:
+    for name, pattern in [
+        ("frame_pattern", entry.frame_pattern),
+        *(("other_frame_patterns", other) for other in entry.other_frame_patterns),
+    ]:
+        if not _names_frames(pattern):
+            raise ManifestError(
+                f"bad entry: {pattern!r} does not say where a clip's frames are",
+                where=f"{path}, key {key}.{name}",
+                fix="write a folder per clip and a number per frame: {id}/{frame:05d}.jpg",
+            )
+
+
+def _names_frames(pattern: str) -> bool:
     try:
-        folder, slash, file = entry.frame_pattern.rpartition("/")
-        file.format(frame=1, id="a")
+        folder, slash, file = pattern.rpartition("/")
+        file.format(frame=1, id="a", video="a", participant="a")
         folder.format(id="a", video="a", participant="a")
-        fits = bool(slash) and "{" in folder and "{frame" in file
+        return bool(slash) and "{" in folder and "{frame" in file
     except (KeyError, ValueError, IndexError):
-        fits = False
-    if not fits:
-        raise ManifestError(
-            f"bad entry: {entry.frame_pattern!r} does not say where a clip's frames are",
-            where=f"{path}, key {key}.frame_pattern",
-            fix="write a folder per clip and a number per frame: {id}/{frame:05d}.jpg",
-        )
+        return False
 
 
 def _check_references(manifest: Manifest) -> None:

@@ -89,6 +89,10 @@ class Split:
             self.ids[row], frames, row, segments.videos[row], segments.participants[row], int(segments.starts[row])
         )
 
+    def sample(self, clips: int) -> list[Clip]:
+        """A few clips, spread evenly over the split, the first among them."""
+        return [self.clip(row) for row in range(0, len(self), max(1, -(-len(self) // clips)))]
+
     def head(self, limit: int) -> Split:
         """The first `limit` clips as a split of their own."""
         return self.reordered(np.arange(min(limit, len(self))))
@@ -169,35 +173,6 @@ def with_action_labels(labels: Mapping[str, Labels], action_names: Sequence[str]
     if {"verb", "noun"} <= labels.keys() and are_pairs(action_names):
         return {**labels, "action": action_columns(parse_pairs(action_names), labels["verb"], labels["noun"])}
     return dict(labels)
-
-
-def frame_root(entry: DatasetEntry, data: Path, first: Clip) -> Path:
-    """The folder below `data` that holds the clips' frame folders.
-
-    Raises:
-        SplitError: none of the entry's folders holds the frames of the `first` clip, or is there at all.
-    """
-    folder = entry.frame_pattern.rpartition("/")[0].format(
-        id=first.id, video=first.container, participant=first.participant
-    )
-    for candidate in entry.frame_roots:
-        if _is_folder(data / candidate / folder):
-            return data / candidate
-    for candidate in entry.frame_roots:  # the first clip may be the missing one
-        if candidate != "." and (data / candidate).is_dir():
-            return data / candidate
-    raise SplitError(
-        f"no frames of {entry.name} here: no folder {folder!r} in {', '.join(entry.frame_roots)}",
-        where=data,
-        fix=f"frames are {entry.frame_pattern} below one of these folders; frame_roots and frame_pattern of the data set's entry say so",
-    )
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):  # a name that no folder can have
-        return False
 
 
 def _labels(entry: DatasetEntry, rows: ListRows, path: Path) -> dict[str, Labels]:

@@ -6,7 +6,7 @@ import pytest
 from gsm_bench.entries import DatasetEntry, SplitEntry
 from gsm_bench.errors import SplitError
 from gsm_bench.manifest import load_manifest
-from gsm_bench.splits import Clip, frame_root, ids_sha256, read_split
+from gsm_bench.splits import ids_sha256, read_split
 
 
 @pytest.fixture
@@ -138,15 +138,6 @@ def test_nothing_there_names_what_was_looked_for(tmp_path, something):
         read_split(something, "validation", tmp_path / "none")
     with pytest.raises(SplitError, match="train, validation, test"):
         read_split(something, "val", tmp_path)
-
-
-def test_frame_root(tmp_path, something, reference):
-    assert frame_root(something, reference / "e2e", Clip("10001", 12, 0)).name == "20bn-something-something-v1"
-    (tmp_path / "frames" / "10001").mkdir(parents=True)
-    assert frame_root(something, tmp_path, Clip("10001", 12, 0)) == tmp_path / "frames"
-    assert frame_root(something, tmp_path, Clip("gone", 12, 0)) == tmp_path / "frames"
-    with pytest.raises(SplitError, match="no frames of something-v1"):
-        frame_root(something, tmp_path / "frames" / "10001", Clip("10001", 12, 0))
 
 
 def test_groups(tmp_path):

@@ -57,9 +57,9 @@ def _steps(directory: Path, clips: int | None) -> list[tuple[str, list[str]]]:
     make = ["shapes", "make", data, "--split", "val"] + (["--clips", str(clips)] if clips else [])
     backwards = ["--clips", "1", "--frame-order", "reversed"]
     steps = [("Draw the validation clips: shapes that move, each class with its time reversal", make)]
-    steps += [(f"Score {model} with two clips", ["score", "--model", model, "--batch", BATCH]) for model in MODELS]
     steps += [
-        (f"The same frames backwards, {m}", ["score", "--model", m, "--batch", BATCH, *backwards]) for m in REVERSED
+        (f"Score {len(MODELS)} networks with two clips; each frame is decoded once", _score(MODELS)),
+        ("The same frames backwards", _score(REVERSED) + backwards),
     ]
     steps.append(
         (f"Verbs, nouns and actions: {ACTIONS}", ["score", "--model", ACTIONS, "--batch", BATCH, "--clips", "1"])
@@ -77,6 +77,10 @@ def _steps(directory: Path, clips: int | None) -> list[tuple[str, list[str]]]:
         ("Accuracy against cost", ["figure", "accuracy-cost", "--dataset", "shapes"]),
     ]
     return steps
+
+
+def _score(models: tuple[str, ...]) -> list[str]:
+    return ["score", "--models", ",".join(models), "--batch", BATCH]
 
 
 def _run(directory: Path, arguments: list[str]) -> None:

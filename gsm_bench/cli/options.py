@@ -74,6 +74,15 @@ def leak_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def frames_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--frames",
+        type=PATH,
+        metavar="PATH",
+        help="Where the frames are, if not below the data directory: a folder, or one .h5, .tar or .zip file.",
+    )(function)
+
+
 def registry() -> tuple[Workspace, Manifest]:
     """The workspace of this call and all its entries."""
     from gsm_bench.manifest import load_manifest

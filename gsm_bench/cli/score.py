@@ -12,6 +12,7 @@ from gsm_bench.cli.options import (
     PATH,
     data_option,
     format_option,
+    frames_option,
     print_table,
     registry,
     say,
@@ -37,9 +38,13 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 
 @click.command("score", short_help="Score a split with a model.")
 @click.option("--model", metavar="NAME", help="A model of the registry (gsmbench models list).")
+@click.option(
+    "--models", metavar="A,B,..", help="Several models that share one reading of the frames; their files are the same."
+)
 @click.option("--cascade", metavar="NAME", help="Instead, a saved cascade: later models only where they are needed.")
 @split_options
 @data_option
+@frames_option
 @click.option("--clips", type=click.IntRange(1), metavar="K", help="Clips per video (default: the model's, 2 for GSM).")
 @click.option("--crops", type=click.Choice(["1", "5", "10"]), help="Crops per clip (default: the model's).")
 @click.option(
@@ -89,7 +94,7 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 def command(
     form: str, plan: bool, quiet: bool, device: str | None, crops: str | None, cascade: str | None, **choices: Any
 ) -> int:
-    """Score a split with a model, into a score file.
+    """Score a split with one model or with several, into a score file for each.
 
     Work is kept in parts: stop it at any moment, and the same command goes on. Start the same command several
     times, on one machine or many that share the folder, and the processes divide the work.
@@ -97,40 +102,49 @@ def command(
     \b
     Example:
       gsmbench score --model inv3_12f --data ~/something-v1
+      gsmbench score --models inv3_8f,inv3_12f,inv3_16f,inv3_24f
     """
-    if (choices["model"] is None) == (cascade is None):
-        raise click.UsageError("give either --model or --cascade, e.g.: gsmbench score --model inv3_12f")
+    if sum(choices[name] is not None for name in ("model", "models")) + (cascade is not None) != 1:
+        raise click.UsageError("give --model NAME, --models A,B for several, or --cascade NAME")
     if cascade:
         return _score_cascade(cascade, plan=plan, quiet=quiet, device=device, crops=crops, **choices)
+    from dataclasses import replace
+
+    from gsm_bench.scoring.begin import begin
     from gsm_bench.scoring.fleet import helpers_on
     from gsm_bench.scoring.job import check_device
     from gsm_bench.scoring.plan import plan_run
-    from gsm_bench.scoring.prepare import Request, prepare
-    from gsm_bench.scoring.run import begin, run
+    from gsm_bench.scoring.prepare import Request, prepare_together
+    from gsm_bench.scoring.run import run_together
 
+    arguments = _arguments_for_others(choices, crops)
+    names = _models(choices.pop("model"), choices.pop("models"), choices["out"])
     devices = device.split(",") if device else [None]
     workspace, manifest = registry()
-    request = Request(device=devices[0], crops=int(crops) if crops else None, **choices)  # type: ignore[arg-type]
-    job, loaded = prepare(request, manifest, workspace)
-    _announce(job, quiet)
+    request = Request(names[0], device=devices[0], crops=int(crops) if crops else None, **choices)  # type: ignore[arg-type]
+    prepared = prepare_together([replace(request, model=name) for name in names], manifest, workspace)
+    if not quiet:
+        _announce([job for job, _ in prepared])
     if plan:
-        print_table(_plan_table(job, plan_run(job, loaded.network)), form)
+        for job, loaded in prepared:
+            print_table(_plan_table(job, plan_run(job, loaded.network)), form)
         return 0
     for name in devices[1:]:
         check_device(str(name))
-    job = begin(job)
-    arguments = _arguments_for_others(str(workspace.root), choices, crops)
+    jobs = [(begin(job), loaded.network) for job, loaded in prepared]
+    arguments = ["--workspace", str(workspace.root), *arguments]
     with helpers_on([name for name in devices[1:] if name], arguments) as failures:
         from gsm_bench.cli.progress import ProgressDisplay
 
-        with ProgressDisplay(job.entry.name, quiet=quiet) as display:
-            outcome = run(job, loaded.network, display)
+        with ProgressDisplay(names[0] if len(names) == 1 else f"{len(names)} models", quiet=quiet) as display:
+            outcomes = run_together(jobs, display)
     for failure in failures:
         say(f"note: {failure}\n      its parts were done by the other devices")
-    return _conclude(job, outcome, workspace.shown)
+    _say_rate(outcomes)
+    return max(_conclude(job, outcome, workspace.shown) for (job, _), outcome in zip(jobs, outcomes, strict=True))
 
 
-def _score_cascade(name: str, *, quiet: bool, device: str | None, **choices: Any) -> int:
+def _score_cascade(name: str, *, quiet: bool, device: str | None, models: None, **choices: Any) -> int:
     """Run a saved cascade; what its entry decides, and what needs one run only, is not for the command line."""
     refused = [key for key in ("plan", "crops", "clips", "shard") if choices.pop(key)]
     if refused or "," in (device or ""):
@@ -152,23 +166,35 @@ def _score_cascade(name: str, *, quiet: bool, device: str | None, **choices: Any
     return INCOMPLETE if outcome.bad else 0
 
 
-def _announce(job: Job, quiet: bool) -> None:
-    split = job.split
-    if quiet:
-        return
-    views = f"{len(job.views)} views" if len(job.views) > 1 else "1 view"
-    say(
-        f"{job.entry.name}: {len(split):,} {'clip' if len(split) == 1 else 'clips'} of {split.dataset}/{split.name} "
-        f"({split.list_path}), {views} each, on {job.settings.device}"
-    )
+def _models(model: str | None, models: str | None, out: Path | None) -> list[str]:
+    """The models of a run, in the order given."""
+    names = [name.strip() for name in (models or str(model)).split(",")]
+    if len(set(names)) < len(names):
+        raise click.UsageError("--models names one of them twice")
+    if len(names) > 1 and out:
+        raise click.UsageError("--out is one file, --models writes one for each: leave --out away")
+    return names
+
+
+def _announce(jobs: list[Job]) -> None:
+    split = jobs[0].split
+    together: dict[int, list[str]] = {}
+    for job in jobs:
+        together.setdefault(len(job.views), []).append(job.entry.name)
+    for views, names in together.items():
+        say(
+            f"{', '.join(names)}: {len(split):,} {'clip' if len(split) == 1 else 'clips'} of {split.dataset}/{split.name} "
+            f"({split.list_path}), {views} {'view' if views == 1 else 'views'} each, on {jobs[0].settings.device}"
+        )
     if split.full_size and split.full_size != len(split):
         say(f"note: the full split has {split.full_size:,} clips")
-    if job.entry.ignore_keys:
-        say(f"note: checkpoint keys ignored by the entry: {', '.join(job.entry.ignore_keys)}")
+    for job in jobs:
+        if job.entry.ignore_keys:
+            say(f"note: checkpoint keys ignored by the entry {job.entry.name}: {', '.join(job.entry.ignore_keys)}")
 
 
-def _arguments_for_others(workspace: str, choices: dict[str, Any], crops: str | None) -> list[str]:
-    arguments = ["--workspace", workspace, "score"]
+def _arguments_for_others(choices: dict[str, Any], crops: str | None) -> list[str]:
+    arguments = ["score"]
     for name, value in {**choices, "crops": crops}.items():
         if isinstance(value, bool):
             continue  # --fresh is settled by this process, before the others start
@@ -179,16 +205,22 @@ def _arguments_for_others(workspace: str, choices: dict[str, Any], crops: str | 
     return arguments
 
 
+def _say_rate(outcomes: list[Outcome]) -> None:
+    scored, reused = sum(o.scored for o in outcomes), sum(o.reused for o in outcomes)
+    seconds = max(outcome.seconds for outcome in outcomes)
+    rate = f", {scored / seconds:.2f} clips/s" if seconds else ""
+    by = f" by {len(outcomes)} models" if len(outcomes) > 1 else ""
+    say(f"scored {scored:,} clips{by} ({reused:,} were there already) in {seconds:.1f} s{rate}")
+
+
 def _conclude(job: Job, outcome: Outcome, shown: Any) -> int:
-    rate = outcome.scored / outcome.seconds if outcome.seconds else 0.0
-    say(
-        f"scored {outcome.scored:,} clips ({outcome.reused:,} were there already) in {outcome.seconds:.1f} s, {rate:.2f} clips/s"
-    )
     if outcome.path is None:
         say(
             f"this shard is done; {outcome.parts_left} parts are still with the others, the last one writes {shown(job.target)}"
         )
         return 0
+    for clips, parts in outcome.halved.items():
+        say(f"note: memory did not hold the batch; {parts:,} parts went through the network {clips} clips at a time")
     _say_clips(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
     _say_clips(outcome.bad, "is not scored", "are not scored")
     click.echo(shown(outcome.path))

@@ -12,9 +12,9 @@ from gsm_bench.scorefile import ClipScores
 
 def write_mmaction2(path: Path, content: ClipScores, task: str) -> list[str]:
     """List of dicts of tensors, as ``DumpResults`` of mmaction2 1.x writes it; scores of any kind, as they are."""
+    scores, notes = whole_rows(content, task)
     import torch
 
-    scores, notes = whole_rows(content, task)
     best = best_classes(scores, 1)
     labels = content.labels.get(task)
     rows: list[dict[str, Any]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,8 @@ from gsm_bench.splits import Clip
 
 BadFramePolicy = Literal["skip", "error", "nearest"]
 FrameOrder = Literal["forward", "reversed"]
+Geometry = tuple[int, str]
+"""What decides a resized frame: the shorter side and the filter."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +57,28 @@ def read_clip(source: FrameSource, clip: Clip, plan: ReadPlan) -> ClipPixels:
     Raises:
         FrameError: a frame is missing or damaged and the policy is ``error``.
     """
-    total = 0
+    return read_clip_for(source, clip, [plan])[0]
+
+
+def read_clip_for(source: FrameSource, clip: Clip, plans: Sequence[ReadPlan]) -> list[ClipPixels]:
+    """Read `clip` for several plans of one policy: every frame that any of them needs is decoded once.
+
+    Each plan gets what it would have got alone; a frame counts as decoded for the first plan that needs it.
+    """
     try:
         total = source.count(clip)
-        numbers = [view_indices(total, plan, view) for view in plan.views]
-        resized, problem = _resized_frames(source, clip, sorted(set(np.concatenate(numbers).tolist())), total, plan)
     except FrameError as error:
-        if plan.on_bad_frame == "error":
-            raise
-        return ClipPixels(None, f"{error.what} ({error.where})" if error.where else error.what, num_frames=total)
-    size = plan.input.size
-    pixels = np.empty((len(plan.views), plan.frames, size, size, 3), np.uint8)
-    for view, place in enumerate(plan.views):
-        for at, number in enumerate(numbers[view]):
-            pixels[view, at] = _crop(resized[int(number)], size, int(place["crop"]), bool(place["flip"]))
-    return ClipPixels(pixels, problem, len(resized), total)
+        return [_refused(error, plan, 0) for plan in plans]
+    numbers = [[view_indices(total, plan, view) for view in plan.views] for plan in plans]
+    needed = [set(np.concatenate(views).tolist()) for views in numbers]
+    frames = _Frames(source, clip, total, plans)
+    frames.load(sorted(set().union(*needed)))
+    found, counted = [], set[int]()
+    for plan, views, wanted in zip(plans, numbers, needed, strict=True):
+        fresh = len([number for number in wanted - counted if number not in frames.bad])
+        counted |= wanted
+        found.append(_cut(frames, plan, views, sorted(wanted), fresh))
+    return found
 
 
 def view_indices(num_frames: int, plan: ReadPlan, view: np.void) -> NDArray[np.int64]:
@@ -77,33 +87,97 @@ def view_indices(num_frames: int, plan: ReadPlan, view: np.void) -> NDArray[np.i
     return numbers[::-1] if plan.frame_order == "reversed" else numbers
 
 
-def _resized_frames(
-    source: FrameSource, clip: Clip, numbers: list[int], total: int, plan: ReadPlan
-) -> tuple[dict[int, NDArray[np.uint8]], str]:
-    """uint8 [H', W', 3] by frame number, and what was substituted."""
-    resized, substituted = {}, []
-    for number in numbers:
+class _Frames:
+    """The frames of one clip, decoded once and resized once for every geometry.
+
+    Attributes:
+        resized: uint8 [H', W', 3] by geometry and frame number.
+        bad: what is wrong, by frame number.
+        stand_ins: number of the frame taken instead, by frame number.
+    """
+
+    def __init__(self, source: FrameSource, clip: Clip, total: int, plans: Sequence[ReadPlan]) -> None:
+        self.source, self.clip, self.total = source, clip, total
+        self.specs = {_geometry(plan.input): plan.input for plan in plans}
+        self.substitutes = any(plan.on_bad_frame == "nearest" for plan in plans)
+        self.resized: dict[Geometry, dict[int, NDArray[np.uint8]]] = {geometry: {} for geometry in self.specs}
+        self.bad: dict[int, FrameError] = {}
+        self.stand_ins: dict[int, int] = {}
+
+    def load(self, numbers: list[int]) -> None:
+        """Decode the ascending `numbers`."""
         try:
-            image = source.read(clip, number)
-        except FrameError as error:
-            if plan.on_bad_frame != "nearest":
-                raise
-            image, stand_in = _nearest(source, clip, number, total, error)
-            substituted.append(f"frame {number} by {stand_in}")
-        resized[number] = np.asarray(resize_image(image, plan.input))
-    return resized, ", ".join(substituted)
+            for number, picture in self.source.pictures(self.clip, numbers):
+                self._keep(number, picture)
+        except FrameError as error:  # all of it is out of reach
+            self.bad |= {number: error for number in numbers if number not in self._kept}
+        if self.substitutes:
+            for number in list(self.bad):
+                self._substitute(number)
+
+    @property
+    def _kept(self) -> dict[int, NDArray[np.uint8]]:
+        return next(iter(self.resized.values()))
+
+    def _keep(self, number: int, picture: Image.Image | FrameError) -> None:
+        if isinstance(picture, FrameError):
+            self.bad[number] = picture
+            return
+        for geometry, spec in self.specs.items():
+            self.resized[geometry][number] = np.asarray(resize_image(picture, spec))
+
+    def _substitute(self, number: int) -> None:
+        """Take the readable frame nearest to a bad one, the earlier of two."""
+        for distance in range(1, self.total):
+            for candidate in (number - distance, number + distance):
+                if 1 <= candidate <= self.total and self._readable(candidate):
+                    for frames in self.resized.values():
+                        frames[number] = frames[candidate]
+                    self.stand_ins[number] = candidate
+                    del self.bad[number]
+                    return
+        error = self.bad[number]
+        self.bad[number] = FrameError(f"no frame of clip {self.clip.id!r} can be read; {error.what}", where=error.where)
+
+    def _readable(self, number: int) -> bool:
+        if number in self._kept and number not in self.stand_ins:
+            return True
+        if number in self.bad or number in self.stand_ins:
+            return False
+        try:
+            picture = next(iter(self.source.pictures(self.clip, [number])))[1]
+        except FrameError:
+            return False
+        if isinstance(picture, FrameError):
+            return False
+        self._keep(number, picture)
+        return True
 
 
-def _nearest(source: FrameSource, clip: Clip, number: int, total: int, error: FrameError) -> tuple[Image.Image, int]:
-    """The readable frame nearest to `number`, the earlier of two."""
-    for distance in range(1, total):
-        for candidate in (number - distance, number + distance):
-            if 1 <= candidate <= total:
-                try:
-                    return source.read(clip, candidate), candidate
-                except FrameError:
-                    continue
-    raise FrameError(f"no frame of clip {clip.id!r} can be read; {error.what}", where=error.where)
+def _geometry(spec: InputSpec) -> Geometry:
+    return spec.resize, spec.interpolation
+
+
+def _cut(
+    frames: _Frames, plan: ReadPlan, views: list[NDArray[np.int64]], wanted: list[int], decoded: int
+) -> ClipPixels:
+    """The views of one plan, cut from the resized frames."""
+    bad = next((frames.bad[number] for number in wanted if number in frames.bad), None)
+    if bad is not None:
+        return _refused(bad, plan, frames.total)
+    resized, size = frames.resized[_geometry(plan.input)], plan.input.size
+    pixels = np.empty((len(plan.views), plan.frames, size, size, 3), np.uint8)
+    for view, place in enumerate(plan.views):
+        for at, number in enumerate(views[view]):
+            pixels[view, at] = _crop(resized[int(number)], size, int(place["crop"]), bool(place["flip"]))
+    substituted = [f"frame {number} by {frames.stand_ins[number]}" for number in wanted if number in frames.stand_ins]
+    return ClipPixels(pixels, ", ".join(substituted), decoded, frames.total)
+
+
+def _refused(error: FrameError, plan: ReadPlan, total: int) -> ClipPixels:
+    if plan.on_bad_frame == "error":
+        raise error
+    return ClipPixels(None, f"{error.what} ({error.where})" if error.where else error.what, num_frames=total)
 
 
 def _crop(frame: NDArray[np.uint8], size: int, crop: int, flip: bool) -> NDArray[np.uint8]:

@@ -27,13 +27,15 @@ from gsm_bench.importers.stand_ins import (
     NumpyType,
     as_floats,
     encode,
+    is_shape,
     never,
     no_bytes,
+    only_array,
     plain_dict,
-    plain_tuple,
     raw_bytes,
     shown_shape,
     storage_reference,
+    tensor_size,
 )
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
@@ -213,9 +215,9 @@ class _Reader:
         answers: Mapping[str, Callable[..., Any]] = {
             "torch._utils _rebuild_tensor_v2": self._tensor,
             "torch._utils _rebuild_tensor": self._tensor,
-            "torch._utils _rebuild_parameter": lambda tensor, *_: tensor,
+            "torch._utils _rebuild_parameter": only_array,
             "torch.storage _load_from_bytes": self._nested,
-            "torch Size": plain_tuple,
+            "torch Size": tensor_size,
             "collections OrderedDict": plain_dict,
             "_codecs encode": encode,
             "builtins bytes": no_bytes,
@@ -238,7 +240,7 @@ class _Reader:
             raise ValueError("a nested torch file that is not bytes")
         self.nested = True
         try:
-            return self.old_torch(data)
+            return only_array(self.old_torch(data))
         finally:
             self.nested = False
 
@@ -247,8 +249,7 @@ class _Reader:
             raise ValueError("a tensor without a storage")
         if len(size) == 1 and stride == (1,) and 0 <= offset <= offset + size[0] <= len(storage):
             return as_floats(storage[offset : offset + size[0]])
-        numbers = (offset, *size, *stride)
-        if len(size) != len(stride) or not all(type(number) is int and number >= 0 for number in numbers):
+        if not is_shape((offset,), size, stride) or len(size) != len(stride):
             raise ValueError("a tensor of no proper shape")
         count = math.prod(size)
         last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True)) if count else 0
@@ -288,8 +289,7 @@ class _Reader:
         return np.frombuffer(content, dtype).reshape(shape, order="F" if order == "F" else "C")
 
     def _check_shape(self, shape: Any, dtype: np.dtype[Any], size: int) -> None:
-        proper = isinstance(shape, tuple) and len(shape) <= 32 and all(type(n) is int and n >= 0 for n in shape)
-        if not proper or math.prod(shape) * dtype.itemsize != size:
+        if not is_shape(shape) or math.prod(shape) * dtype.itemsize != size:
             raise DumpError(
                 f"an array of shape {shown_shape(shape)} does not fit its {size:,} bytes",
                 where=self.where,

@@ -16,7 +16,7 @@ STORAGES = {
     "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "|i1", "ByteStorage": "|u1", "BoolStorage": "|b1",
 }  # fmt: skip
 NUMBERS = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
-LONGEST_TEXT = 4096
+LONGEST_TEXT, MOST_AXES, MOST_ALONG_AXIS = 4096, 32, 2**62
 
 
 class Function:
@@ -104,8 +104,17 @@ def plain_dict(items: Any = ()) -> dict[Any, Any]:
     return dict(pairs)
 
 
-def plain_tuple(items: Any = ()) -> tuple[Any, ...]:
-    return tuple(items)
+def tensor_size(numbers: Any = ()) -> tuple[int, ...]:
+    if len(numbers) > MOST_AXES or not all(type(number) is int for number in numbers):
+        raise ValueError("a tensor's size that is no numbers")
+    return tuple(numbers)
+
+
+def only_array(value: Any, *_: Any) -> NDArray[Any]:
+    """A tensor or storage as it is; whatever else would get past the scan of the steps that made it."""
+    if not isinstance(value, np.ndarray):
+        raise ValueError("a tensor that is none")
+    return value
 
 
 def no_bytes(*arguments: Any) -> bytes:
@@ -124,3 +133,12 @@ def shown_shape(shape: Any) -> str:
         if isinstance(shape, tuple | list)
         else type(shape).__name__
     )
+
+
+def is_shape(*parts: Any) -> bool:
+    """Whether these are the sizes or strides of an array."""
+    numbers = [number for part in parts for number in part]
+    return (
+        all(isinstance(part, tuple | list) and len(part) <= MOST_AXES for part in parts)
+        and all(type(number) is int and 0 <= number < MOST_ALONG_AXIS for number in numbers)
+    )  # fmt: skip

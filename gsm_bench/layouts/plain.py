@@ -19,11 +19,7 @@ def read_something_v1(entry: DatasetEntry, path: Path) -> ListRows:
     if all(len(row) == 1 for row in rows):
         return ListRows(ids, [0] * len(ids), class_names=named(entry, path.parent))
     if not names:
-        raise SplitError(
-            "the class names that this list refers to are missing",
-            where=path.parent,
-            fix=f"put one of {', '.join(entry.class_files)} beside the list",
-        )
+        raise _names_missing(entry, path)
     place = {name: index for index, name in enumerate(names)}
     for line, row in enumerate(rows, start=1):
         if len(row) != 2 or row[1] not in place:
@@ -34,6 +30,50 @@ def read_something_v1(entry: DatasetEntry, path: Path) -> ListRows:
                 fix="use the label file of the same release",
             )
     return ListRows(ids, [0] * len(ids), {"action": [place[row[1]] for row in rows]}, {"action": names})
+
+
+def read_something_v2(entry: DatasetEntry, path: Path) -> ListRows:
+    """The release's JSON lists: ``id`` and, but for the test set, ``template``, whose placeholders are in brackets.
+
+    A template without its brackets is a class name; the label file numbers the names.
+    """
+    if path.suffix != ".json":
+        return read_plain(entry, path)
+    rows = load_json(path)
+    names = class_names(entry, path.parent)
+    try:
+        ids = [str(row["id"]) for row in rows]
+        templates = [row.get("template") for row in rows]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise SplitError(
+            f"this is not a Something-Something V2 list: {error!r}",
+            where=path,
+            fix="it is a list of {id, template, ..}",
+        ) from error
+    if not any(templates):
+        return ListRows(ids, [0] * len(ids), class_names=named(entry, path.parent))
+    if not names:
+        raise _names_missing(entry, path)
+    place = {name: index for index, name in enumerate(names)}
+    labels = []
+    for row, template in enumerate(templates, start=1):
+        name = str(template).replace("[", "").replace("]", "")
+        if name not in place:
+            raise SplitError(
+                f"{name!r} is not one of the {len(names)} class names",
+                where=f"{path}, entry {row}",
+                fix="use the label file of the same release",
+            )
+        labels.append(place[name])
+    return ListRows(ids, [0] * len(ids), {"action": labels}, {"action": names})
+
+
+def _names_missing(entry: DatasetEntry, path: Path) -> SplitError:
+    return SplitError(
+        "the class names that this list refers to are missing",
+        where=path.parent,
+        fix=f"put one of {', '.join(entry.class_files)} beside the list",
+    )
 
 
 def read_diving48(entry: DatasetEntry, path: Path) -> ListRows:

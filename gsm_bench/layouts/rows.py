@@ -66,12 +66,15 @@ def class_names(entry: DatasetEntry, directory: Path) -> tuple[str, ...]:
     path = first_existing(directory, entry.class_files)
     if path is None:
         return ()
-    if path.suffix == ".json":
+    numbered = _numbered_names(path) if path.suffix == ".json" else None
+    if numbered is not None:
+        names = numbered
+    elif path.suffix == ".json":
         names = ["+".join(map(str, row)) if isinstance(row, list) else str(row) for row in load_json(path)]
     else:
         names = [line for line in text_lines(path) if line]
     if entry.class_order == "alphabetical":
-        names = _sorted_names(names, path)
+        names = _sorted_names(names, path, numbered=numbered is not None)
     classes = entry.tasks["action"]
     if len(names) != classes or len(set(names)) != classes:
         raise SplitError(
@@ -82,8 +85,24 @@ def class_names(entry: DatasetEntry, directory: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _sorted_names(names: list[str], path: Path) -> list[str]:
-    if path.name == "category.txt" and names != sorted(names):
+def _numbered_names(path: Path) -> list[str] | None:
+    """Names in the order of their numbers, of a JSON object from name to number; None for another JSON file."""
+    document = _parsed_json(path)
+    if not isinstance(document, dict):
+        return None
+    try:
+        names = sorted(document, key=lambda name: int(document[name]))
+        if [int(document[name]) for name in names] != list(range(len(names))):
+            raise ValueError
+    except (TypeError, ValueError) as error:
+        raise SplitError(
+            f"the classes are not numbered 0..{len(document) - 1}", where=path, fix="use the file of the release"
+        ) from error
+    return names
+
+
+def _sorted_names(names: list[str], path: Path, *, numbered: bool = False) -> list[str]:
+    if (numbered or path.name == "category.txt") and names != sorted(names):
         line = next(at for at, pair in enumerate(zip(names, sorted(names), strict=True), start=1) if pair[0] != pair[1])
         raise SplitError(
             "the class names are not in alphabetical order, so the class numbers of the lists beside it mean other classes",
@@ -100,11 +119,15 @@ def text_lines(path: Path) -> Iterable[str]:
         raise SplitError("this list is not a text file", where=path, fix="give a UTF-8 text file") from error
 
 
-def load_json(path: Path) -> list[Any]:
+def _parsed_json(path: Path) -> Any:
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise SplitError(f"this is not valid JSON: {error}", where=path, fix="download it again") from error
+
+
+def load_json(path: Path) -> list[Any]:
+    document = _parsed_json(path)
     if not isinstance(document, list):
         raise SplitError("this JSON file is not a list", where=path, fix="use the file of the data set's release")
     return document

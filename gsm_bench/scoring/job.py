@@ -105,6 +105,7 @@ class Job:
             "batch": settings.batch,
             "torch": torch.__version__,
             "pillow": version("pillow"),
+            **({"frames": self.source.encoding} if self.source.encoding else {}),
         }
 
 
@@ -158,6 +159,7 @@ def provenance(job: Job, started: str | None, finished: str) -> dict[str, Any]:
         "signature": job.signature,
         "limit": job.limit,
         "ignore_keys": list(entry.ignore_keys),
+        "frames": job.source.encoding or "stored pictures",
     }
 
 

@@ -46,6 +46,7 @@ class Part:
         num_frames: int64 [n] frames of each video, 0 where they could not be counted.
         problems: reason per row that has one.
         scores: float32 [n, V, C] per task.
+        pass_clips: clips that went through the network at once where memory did not hold the batch, else 0.
     """
 
     rows: NDArray[np.int64]
@@ -53,6 +54,7 @@ class Part:
     num_frames: NDArray[np.int64]
     problems: Mapping[int, str]
     scores: Mapping[str, Scores]
+    pass_clips: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,9 @@ class PartsFolder:
         text = json.dumps({str(row): reason for row, reason in part.problems.items()})
         buffer = io.BytesIO()
         np.savez(
-            buffer, rows=part.rows, status=part.status, num_frames=part.num_frames, problems=np.array(text), **arrays
-        )
+            buffer, rows=part.rows, status=part.status, num_frames=part.num_frames, problems=np.array(text),
+            pass_clips=np.array(part.pass_clips), **arrays,
+        )  # fmt: skip
         write_whole(self.path / f"{number:06d}.npz", buffer.getvalue())
         self.release(str(number))
 
@@ -111,7 +114,8 @@ class PartsFolder:
         with np.load(self.path / f"{number:06d}.npz") as file:
             problems = {int(row): reason for row, reason in json.loads(str(file["problems"])).items()}
             scores = {name.removeprefix("scores_"): file[name] for name in file.files if name.startswith("scores_")}
-            return Part(file["rows"], file["status"], file["num_frames"], problems, scores)
+            pass_clips = int(file["pass_clips"]) if "pass_clips" in file.files else 0
+            return Part(file["rows"], file["status"], file["num_frames"], problems, scores, pass_clips)
 
     def claim(self, name: str) -> bool:
         """Take part `name` in hand; False if somebody alive holds it."""
@@ -166,8 +170,12 @@ class PartsFolder:
         finally:
             self._stop.set()
             thread.join()
-            for path in list(self._held):
-                self.release(path.stem)
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Release all claims of this process."""
+        for path in list(self._held):
+            self.release(path.stem)
 
     def _renew(self) -> None:
         while not self._stop.wait(HEARTBEAT_S):

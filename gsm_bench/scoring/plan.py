@@ -14,10 +14,10 @@ from torch import nn
 
 from gsm_bench.frames.clip_reader import read_clip, view_indices
 from gsm_bench.scorefile import content_size
-from gsm_bench.scoring.forward import Scorer, collect
+from gsm_bench.scoring.begin import todo_rows
+from gsm_bench.scoring.forward import Lanes, Scorer, collect
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.parts import PartsFolder
-from gsm_bench.scoring.run import todo_rows
 
 TIMED_BATCHES = 2
 
@@ -69,8 +69,9 @@ def plan_run(job: Job, network: nn.Module) -> Plan:
 def _timed_rate(job: Job, network: nn.Module, rows: np.ndarray) -> float | None:
     """Clips per second of reading and scoring at once, after one batch to warm up; None if no clip can be read."""
     size, plan = job.settings.batch, job.read_plan
-    with Scorer(network, job.entry, job.settings) as scorer, ThreadPoolExecutor(job.settings.workers) as pool:
-        sample = rows[: size * (1 + max(TIMED_BATCHES, scorer.lanes))]
+    with Lanes(job.settings) as lanes, ThreadPoolExecutor(job.settings.workers) as pool:
+        scorer = Scorer(network, job.entry, job.settings, lanes)
+        sample = rows[: size * (1 + max(TIMED_BATCHES, lanes.count))]
         read = pool.map(lambda row: read_clip(job.source, job.split.clip(int(row)), plan), sample)
         batches = ([next(read).pixels for _ in sample[start : start + size]] for start in range(0, len(sample), size))
         _score_all(scorer, itertools.islice(batches, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
 from gsm_bench.errors import GsmBenchError, SplitError
 from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder
-from gsm_bench.frames.sources import FolderSource
+from gsm_bench.frames.sources import open_source
 from gsm_bench.manifest import Manifest
 from gsm_bench.nets.registry import LoadedNetwork, load_network
 from gsm_bench.scorefile import NOT_SCORED, open_scores
@@ -26,8 +27,11 @@ from gsm_bench.scoring.job import (
     default_device,
     score_views,
 )
-from gsm_bench.splits import Split, frame_root, read_split
+from gsm_bench.splits import Split, read_split
 from gsm_bench.workspace import Workspace
+
+SAMPLED_CLIPS = 8
+"""Clips that are looked for to find out where frames lie, and in what form."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Request:
     dataset: str | None = None
     split: str | None = None
     data: Path | None = None
+    frames: Path | None = None
     clips: int | None = None
     crops: Crops | None = None
     device: str | None = None
@@ -61,6 +66,26 @@ def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple
     entry = _with_counted_classes(entry, place.split)
     network = load_network(entry, workspace.checkpoint_path(entry.checkpoint.file), search=workspace.root)
     return _job(request, entry, settings, place, workspace, network.sha256), network
+
+
+def prepare_together(
+    requests: Sequence[Request], manifest: Manifest, workspace: Workspace
+) -> list[tuple[Job, LoadedNetwork]]:
+    """Resolve requests that differ in their model only and share one reading of the frames."""
+    prepared = [prepare(request, manifest, workspace) for request in requests]
+    first = prepared[0][0]
+    for job, _ in prepared[1:]:
+        if (job.split.dataset, job.split.name, job.split.ids) != (
+            first.split.dataset,
+            first.split.name,
+            first.split.ids,
+        ):
+            raise GsmBenchError(
+                f"models of one run read one split: {first.entry.name} is scored on {first.split.dataset}/{first.split.name}, "
+                f"{job.entry.name} on {job.split.dataset}/{job.split.name}",
+                fix="--dataset and --split for all of them, or one run each",
+            )
+    return [(replace(job, source=first.source), loaded) for job, loaded in prepared]
 
 
 @dataclass(frozen=True)
@@ -122,7 +147,7 @@ def _job(
     return Job(
         entry=entry,
         split=split if request.fresh else _with_kept_counts(split, target),
-        source=FolderSource(frame_root(dataset, place.data, split.clip(0)), dataset.frame_pattern),
+        source=open_source(dataset, place.data, split.sample(SAMPLED_CLIPS), request.frames),
         views=score_views(request.clips or entry.clips, request.crops or entry.crops),
         settings=settings,
         target=target,

@@ -22,7 +22,7 @@ def test_the_weights_that_ship_are_the_pinned_ones(workspace, name):
 def test_demo_end_to_end_and_again(gsmbench, workspace):
     ran = gsmbench("demo", "--dir", "one", "--clips", 28)
     assert ran.status == 0, ran.err
-    assert "14. Accuracy against cost" in ran.err
+    assert "9. Accuracy against cost" in ran.err
     assert (workspace.root / "one/reports/accuracy-cost.png").read_bytes().startswith(b"\x89PNG")
     table = json.loads(gsmbench("--workspace", "one", "table", "4", "--dataset", "shapes", "--format", "json").out)[
         "rows"

@@ -32,8 +32,11 @@ def system(build: bytes = b"R") -> bytes:
 
 def nested(inner: bytes) -> bytes:
     """A call of torch.storage._load_from_bytes on `inner`, inside one row of an mmaction2 dump."""
-    load = b"ctorch.storage\n_load_from_bytes\nB" + struct.pack("<I", len(inner)) + inner + b"\x85R"
-    return b"\x80\x03](}(" + text("pred_score") + load + b"uu.".replace(b"uu", b"ue")
+    return b"\x80\x03](}(" + text("pred_score") + nested_call(inner) + b"ue."
+
+
+def nested_call(inner: bytes) -> bytes:
+    return b"ctorch.storage\n_load_from_bytes\nB" + struct.pack("<I", len(inner)) + inner + b"\x85R"
 
 
 def old_torch(main: bytes, keys: bytes = b"\x80\x02].", tail: bytes = b"") -> bytes:
@@ -84,9 +87,17 @@ def array_with_state(shape: tuple[int, ...], content: bytes) -> bytes:
     return start + pickle.dumps(state, 2)[2:-1] + b"b."
 
 
-def tuple_tower(levels: int) -> bytes:
-    """A dict whose key is a tuple of tuples, each twice the last: its hash takes 2**levels steps."""
-    return b"\x80\x02}K\x01\x85q\x00" + b"".join(b"h\x00h\x00\x86q\x00" for _ in range(levels)) + b"K\x01s."
+LEVELS = 30
+
+
+def tower() -> bytes:
+    """A tuple of tuples, each twice the last: its hash takes 2**30 steps."""
+    return b"K\x01\x85q\x000" + b"h\x00h\x00\x86q\x000" * LEVELS + b"h\x00"
+
+
+def hidden_tower(wrapped: bytes) -> bytes:
+    """A dict with the tower as its key, as it is or as what an allowed name answers."""
+    return b"\x80\x02}" + wrapped + b"K\x01s."
 
 
 def deep_lists(levels: int) -> bytes:
@@ -157,7 +168,14 @@ FILES: dict[str, tuple[bytes, str]] = {
     "deep_lists": (deep_lists(5_000), "deep"),
     "very_deep_lists": (deep_lists(1_000_000), "waiting for a container"),
     "deep_tuples": (b"\x80\x02)" + b"\x85" * 100_000 + b".", "deep"),
-    "hash_bomb": (tuple_tower(25), "nested containers"),
+    "hash_bomb": (hidden_tower(tower()), "nested containers"),
+    "hash_bomb_as_a_size": (hidden_tower(b"ctorch\nSize\n" + tower() + b"\x85R"), "damaged"),
+    "hash_bomb_as_a_parameter": (
+        hidden_tower(b"ctorch._utils\n_rebuild_parameter\n(" + tower() + b"\x89NtR"), "damaged",
+    ),
+    "hash_bomb_as_a_storage": (
+        hidden_tower(nested_call(old_torch(b"\x80\x02" + tower() + b"."))), "damaged",
+    ),
     "memo_bomb": (b"\x80\x02]r\xff\xff\xff\x7f.", "a memo of 2147483647 places"),
     "billion_laughs": (laughs(), "a list of 10"),
     "marks": (b"\x80\x02" + b"(" * 3_000_000 + b".", "waiting for a container"),

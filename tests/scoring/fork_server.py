@@ -12,18 +12,18 @@ import threading
 import torch
 
 from gsm_bench.cli import main
-from gsm_bench.frames.sources import FolderSource
+from gsm_bench.frames.sources.folder import FolderReel
 
 
 def count_decodes():
     log = os.open(os.environ["DECODE_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    decode = FolderSource.read
+    read = FolderReel._bytes
 
-    def read(self, clip, number):
+    def read_and_count(self, number):
         os.write(log, b".")
-        return decode(self, clip, number)
+        return read(self, number)
 
-    FolderSource.read = read
+    FolderReel._bytes = read_and_count
 
 
 def child(arguments):

@@ -152,8 +152,8 @@ def test_command_line(toys, gsmbench):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["score"], 2, "either --model or --cascade"),
-        (["score", "--model", "toy_4f", "--cascade", "x"], 2, "either --model or --cascade"),
+        (["score"], 2, "or --cascade NAME"),
+        (["score", "--model", "toy_4f", "--cascade", "x"], 2, "or --cascade NAME"),
         (["score", "--cascade", "nosuch"], 1, "no cascade 'nosuch'"),
         (["score", "--cascade", "nosuch", "--shard", "1/2"], 2, "--cascade goes without --shard"),
         (["cascade", "toy_4f"], 1, "at least two members"),

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from PIL import Image  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
-from gsm_bench.frames.sources import FolderSource  # noqa: E402
+from gsm_bench.frames.sources import open_source  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.nets import build_network  # noqa: E402
 from gsm_bench.scorefile import read  # noqa: E402
@@ -93,12 +93,14 @@ def test_segments_are_scored_and_a_frame_beyond_the_video_is_named(epic_55, gsmb
 
 def test_a_segment_reads_its_own_frames(epic_55):
     """Frame i of a segment is file start + i - 1."""
-    split = read_split(load_manifest(epic_55).dataset("epic-55"), "s1", epic_55.data / "epic-55")
-    source = FolderSource(epic_55.data / "epic-55" / "frames", "{participant}/{video}/frame_{frame:010d}.jpg")
-    clip = split.clip(1)
+    entry, data = load_manifest(epic_55).dataset("epic-55"), epic_55.data / "epic-55"
+    clip = read_split(entry, "s1", data).clip(1)
+    source = open_source(entry, data, [clip])
     assert source.count(clip) == 31
-    wanted = Image.open(epic_55.data / "epic-55/frames/P01/P01_11/frame_0000000024.jpg").convert("RGB")
-    assert source.read(clip, 5).tobytes() == wanted.tobytes()
+    ((number, picture),) = source.pictures(clip, [5])
+    wanted = Image.open(data / "frames" / "P01" / "P01_11" / "frame_0000000024.jpg").convert("RGB")
+    assert number == 5
+    assert picture.tobytes() == wanted.tobytes()
 
 
 def test_a_segment_shorter_than_the_network_repeats_frames(epic_55, gsmbench):

@@ -13,6 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
+from tests.scoring.test_together import add_model  # noqa: E402
 from tests.scoring.toys import decoded_frames, make_checkpoint, make_clips  # noqa: E402
 
 CLIPS, PART = 352, 16
@@ -33,10 +34,8 @@ class Server:
         )  # fmt: skip
         self.ended = {}
 
-    def start(self, *arguments):
-        self.process.stdin.write(
-            json.dumps(["score", "--model", "toy_4f", "--threads", "1", "--workers", "2", *arguments]) + "\n"
-        )
+    def start(self, *arguments, models=("--model", "toy_4f")):
+        self.process.stdin.write(json.dumps(["score", *models, "--threads", "1", "--workers", "2", *arguments]) + "\n")
         self.process.stdin.flush()
         return int(self._line())
 
@@ -142,3 +141,23 @@ def test_several_devices_in_one_command(server, workspace):
     assert server.wait(server.start("--out", "whole.h5")) == 0
     assert server.wait(server.start("--device", "cpu,cpu")) == 0, server.said
     assert content_hash(workspace.root / "scores/toy/val/toy_4f.h5") == content_hash(workspace.root / "whole.h5")
+
+
+def test_kills_of_runs_of_two_models_that_help_each_other(server, workspace):
+    add_model(workspace, "toy_6f", 6, 24, 30, 1)
+    names, both = ("toy_4f", "toy_6f"), ("--models", "toy_4f,toy_6f")
+    for name in names:
+        assert server.wait(server.start("--out", f"{name}.h5", models=("--model", name))) == 0, server.said
+    scores = workspace.root / "scores/toy/val"
+    for kill in range(1, 5):
+        pids = [server.start(models=both), server.start(models=("--model", names[kill % 2]))]
+        while len(list(scores.glob("*.parts/*.npz"))) < kill * 2 * PARTS // 6:
+            time.sleep(0.002)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            assert server.wait(pid) == -signal.SIGKILL
+    pids = [server.start(models=both), server.start(models=both), server.start()]
+    assert [server.wait(pid) for pid in pids] == [0, 0, 0], server.said
+    for name in names:
+        assert content_hash(scores / f"{name}.h5") == content_hash(workspace.root / f"{name}.h5")
+    assert sorted(path.name for path in scores.iterdir()) == ["toy_4f.h5", "toy_6f.h5"]

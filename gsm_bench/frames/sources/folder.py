@@ -1,79 +1,56 @@
-"""Frames as JPEG files in one folder per clip."""
+"""Frames as picture files in one folder per video."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
-
-from PIL import Image, UnidentifiedImageError
 
 from gsm_bench.errors import FrameError
-from gsm_bench.splits import Clip
+from gsm_bench.frames.sources.reels import FrameNames, Picture, StillsReel, decoded, reason
 
 
-class FrameSource(Protocol):
-    """Decoded frames of clips, by number from 1."""
+class FolderReel(StillsReel):
+    """The frames of one video as files in one folder."""
 
-    def count(self, clip: Clip) -> int:
-        """Number of frames of `clip` as its list gives it, else as found; raises FrameError when some are missing."""
+    def __init__(self, folder: Path, names: FrameNames) -> None:
+        self.folder = folder
+        self.names = names
+        self.where = str(folder)
 
-    def read(self, clip: Clip, number: int) -> Image.Image:
-        """Frame `number` of `clip` as an RGB picture; raises FrameError when it is missing or damaged."""
+    def count(self) -> int:
+        return self._found
 
-
-class FolderSource:
-    """JPEG folders: `root` joined with a pattern such as ``{id}/{frame:05d}.jpg``.
-
-    For segments of longer videos the pattern names ``{participant}`` and ``{video}``; a folder is listed once.
-    """
-
-    def __init__(self, root: Path, pattern: str) -> None:
-        self.root = root
-        self._counted: dict[Path, int] = {}
-        self.folder_pattern, _, self.file_pattern = pattern.rpartition("/")
-        self._suffix = Path(self.file_pattern).suffix.lower()
-
-    def count(self, clip: Clip) -> int:
-        """Frames of `clip`: the list's number, which the folder must hold at least."""
-        folder = self._folder(clip)
-        found, needed = self._files_in(folder, clip), clip.start - 1 + clip.num_frames
-        if found == 0 or found < needed:
-            listed = f", {needed} are expected" if clip.num_frames and not clip.video else ""
-            if clip.video:
-                listed = f" in its video, its segment ends at frame {needed}"
-            raise FrameError(f"clip {clip.id!r} has {found} frames{listed}", where=folder)
-        return clip.num_frames or found
-
-    def _files_in(self, folder: Path, clip: Clip) -> int:
-        if clip.video and folder in self._counted:
-            return self._counted[folder]
+    @cached_property
+    def _found(self) -> int:
+        suffix = self.names.suffix.lower()
         try:
-            found = sum(entry.name.lower().endswith(self._suffix) for entry in os.scandir(folder))
+            return sum(entry.name.lower().endswith(suffix) for entry in os.scandir(self.folder))
         except OSError as error:
-            raise FrameError(
-                f"the frame folder of clip {clip.id!r} cannot be read: {error.strerror}", where=folder
-            ) from error
-        if clip.video:
-            self._counted[folder] = found
-        return found
+            raise FrameError(f"its frame folder cannot be read: {reason(error)}", where=self.folder) from error
 
-    def read(self, clip: Clip, number: int) -> Image.Image:
-        """Decode one frame."""
-        path = self._folder(clip) / self.file_pattern.format(id=clip.id, frame=clip.start + number - 1)
+    def numbers(self) -> list[int]:
         try:
-            with Image.open(path) as image:
-                return image.convert("RGB")
-        except FileNotFoundError as error:
-            raise FrameError(f"frame {number} of clip {clip.id!r} is missing", where=path) from error
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise FrameError(
-                f"frame {number} of clip {clip.id!r} cannot be decoded: {_reason(error)}", where=path
-            ) from error
+            found = (self.names.number(entry.name) for entry in os.scandir(self.folder))
+            return sorted(number for number in found if number is not None)
+        except OSError as error:
+            raise FrameError(f"its frame folder cannot be read: {reason(error)}", where=self.folder) from error
 
-    def _folder(self, clip: Clip) -> Path:
-        return self.root / self.folder_pattern.format(id=clip.id, video=clip.container, participant=clip.participant)
+    def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
+        for number in numbers:
+            yield number, self._bytes(number)
 
+    def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
+        for number, content in self.encoded(numbers):
+            where = str(self.folder / self.names.name(number))
+            yield number, content if isinstance(content, FrameError) else decoded(content, number, where)
 
-def _reason(error: BaseException) -> str:
-    return "not a picture" if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
+    def _bytes(self, number: int) -> bytes | FrameError:
+        path = self.folder / self.names.name(number)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return FrameError(f"frame {number} is missing", where=path)
+        except OSError as error:
+            return FrameError(f"frame {number} cannot be read: {reason(error)}", where=path)

@@ -1,0 +1,70 @@
+"""What packing gained: files, bytes, and how fast frames are read before and after, measured in turns."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gsm_bench.errors import FrameError
+from gsm_bench.frames.sources.reels import Reel
+from gsm_bench.sampling import sample_indices
+
+TIMED_VIDEOS, TIMED_FRAMES, TURNS = 32, 8, 3
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Before and after: files, bytes, decoded frames per second of one thread that reads eight frames per video."""
+
+    files: tuple[int, int]
+    size: tuple[int, int]
+    frames_per_second: tuple[float, float]
+
+
+def measure_gain(source: Path, target: Path, before: Sequence[Reel], after: Sequence[Reel]) -> Gain:
+    """Compare the same videos in their old and new form; files are dropped from the system's cache where it lets us."""
+    step = max(1, len(before) // TIMED_VIDEOS)
+    old, new = before[::step][:TIMED_VIDEOS], after[::step][:TIMED_VIDEOS]
+    rates: tuple[list[float], list[float]] = ([], [])
+    for _ in range(TURNS):
+        for place, reels, into in ((source, old, rates[0]), (target, new, rates[1])):
+            _forget(place, reels)
+            into.append(_rate(reels))
+    files, size = _tally(source)
+    return Gain((files, 1), (size, target.stat().st_size), (statistics.median(rates[0]), statistics.median(rates[1])))
+
+
+def _rate(reels: Sequence[Reel]) -> float:
+    began, read = time.perf_counter(), 0
+    for reel in reels:
+        try:
+            numbers = sorted(set(sample_indices(reel.count(), TIMED_FRAMES)[0].tolist()))
+            read += sum(not isinstance(picture, FrameError) for _, picture in reel.pictures(numbers))
+        except (FrameError, ValueError):
+            continue
+    return read / (time.perf_counter() - began)
+
+
+def _tally(place: Path) -> tuple[int, int]:
+    """Files below a place, and their bytes."""
+    if place.is_file():
+        return 1, place.stat().st_size
+    files = size = 0
+    for folder, _, names in os.walk(place):
+        files += len(names)
+        size += sum((Path(folder) / name).stat().st_size for name in names)
+    return files, size
+
+
+def _forget(place: Path, reels: Sequence[Reel]) -> None:
+    """Drop files from the page cache; only a hint, which other systems than Linux do not know."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    for where in {place, *(Path(reel.where.partition(",")[0]) for reel in reels)}:
+        for path in (file for file in where.iterdir() if file.is_file()) if where.is_dir() else [where]:
+            with path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -1,0 +1,305 @@
+"""From any source of frames to one HDF5 file: a row of encoded bytes per frame under the name of its video.
+
+Bytes of pictures are copied, so that scores stay what they were; frames of videos are encoded. The work is kept in
+parts beside the file, each written aside and renamed: kill it at any moment, and the same command goes on.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from gsm_bench.errors import FrameError, RunConflictError
+from gsm_bench.files import aside, create_whole, settle
+from gsm_bench.frames.sources.hdf5 import BYTES, FORMAT, open_frames
+from gsm_bench.frames.sources.reels import Reel, StillsReel
+
+VERSION = 1
+LIBVER = ("v110", "v110")
+"""HDF5 1.10 and later can read it; older layouts slow down with hundreds of thousands of names in one group."""
+PART_BYTES = 256_000_000
+PART_VIDEOS = 256
+"""A part ends after so many bytes or videos: what a kill can cost."""
+CHUNK_FRAMES = 512
+"""Frames that a worker reads at a time, so that an hour of video does not have to fit into memory."""
+QUALITY = 95
+
+
+@dataclass(frozen=True)
+class Packing:
+    """What to do.
+
+    Attributes:
+        source: where the frames are, for messages and to recognise an interrupted packing.
+        target: the file to make.
+        quality: of JPEGs made from decoded video; None keeps these frames without loss, as PNG.
+        workers: threads that read and encode.
+        force: replace a file that is there.
+    """
+
+    source: Path
+    target: Path
+    quality: int | None = QUALITY
+    workers: int = 2
+    force: bool = False
+
+    @property
+    def card(self) -> dict[str, object]:
+        return {"source": str(self.source.resolve()), "quality": self.quality}
+
+    @property
+    def parts(self) -> Path:
+        return self.target.with_name(f"{self.target.name}.parts")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What became of it: videos in the file, frames that were copied or encoded by this run, and what was left out."""
+
+    videos: int
+    frames: int
+    reused: int
+    bad: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some frames of a video: encoded bytes by number, up to `last`; its last chunk says how many rows it has."""
+
+    name: str
+    rows: dict[int, bytes]
+    first: bool
+    last: bool
+    total: int
+
+
+def pack(
+    packing: Packing, reels: dict[str, Reel], progress: Callable[[int, int, int], None] = lambda *_: None
+) -> Packed:
+    """Pack all videos; `progress` is told videos done, of how many, and how many were left out.
+
+    Raises:
+        RunConflictError: another packing was interrupted here, or the file exists.
+    """
+    done = _begin(packing)
+    todo = {name: reel for name, reel in reels.items() if name not in done}
+    bad: dict[str, str] = {}
+    writer = _PartWriter(packing, first_part=len(list(packing.parts.glob("*.h5"))))
+    finished = len(reels) - len(todo)
+    progress(finished, len(reels), 0)
+    for name, found in _by_video(_chunks(packing, todo)):
+        problem = writer.add(name, found)
+        if problem:
+            bad[name] = problem
+        finished += 1
+        progress(finished, len(reels), len(bad))
+    writer.close()
+    _merge(packing, reels, bad)
+    return Packed(len(reels) - len(bad), writer.frames, len(reels) - len(todo), bad)
+
+
+def _begin(packing: Packing) -> set[str]:
+    """Videos that an earlier run has packed; the folder of parts is there afterwards."""
+    done = set[str]()
+    if packing.target.exists():
+        if not _may_go_on(packing) and not packing.force:
+            raise RunConflictError(
+                "this file exists; nothing is overwritten unasked", where=packing.target, fix="--force, or another name"
+            )
+        if _may_go_on(packing) and not packing.force:
+            done |= _names(packing.target)
+    packing.parts.mkdir(parents=True, exist_ok=True)
+    create_whole(packing.parts / "run.json", json.dumps(packing.card).encode())
+    there = json.loads((packing.parts / "run.json").read_text())
+    if there != packing.card:
+        raise RunConflictError(
+            f"a packing of {there['source']} (quality {there['quality']}) was interrupted here", where=packing.parts,
+            fix=f"finish it with its own command, or rm -r {packing.parts}",
+        )  # fmt: skip
+    for part in packing.parts.glob("*.h5"):
+        done |= _names(part)
+    return done
+
+
+def _may_go_on(packing: Packing) -> bool:
+    """Whether the file is this packing's own and lacks videos."""
+    with suppress(FrameError), open_frames(packing.target) as file:
+        return json.loads(file.attrs.get("card", "null")) == packing.card and bool(len(file.attrs["not_packed"]))
+    return False
+
+
+def _names(path: Path) -> set[str]:
+    with open_frames(path) as file:
+        return set(file)
+
+
+def _chunks(packing: Packing, reels: dict[str, Reel]) -> Iterator[tuple[str, _Chunk | FrameError]]:
+    """Chunks of all videos in their order, read a little ahead by several threads."""
+    with ThreadPoolExecutor(packing.workers, "pack") as pool:
+        tasks = (
+            (name, pool.submit(_read_chunk, packing, name, reel, numbers, total))
+            for name, reel in reels.items()
+            for numbers, total in _numbered(reel)
+        )
+        ahead: deque[tuple[str, Future[_Chunk | FrameError]]] = deque(islice(tasks, 2 * packing.workers))
+        while ahead:
+            name, future = ahead.popleft()
+            yield name, future.result()
+            ahead.extend(islice(tasks, 1))
+
+
+def _numbered(reel: Reel) -> Iterator[tuple[list[int] | FrameError, int]]:
+    """The frame numbers of a reel in chunks, and its number of rows; or what is wrong with it."""
+    try:
+        numbers = reel.numbers() if isinstance(reel, StillsReel) else list(range(1, reel.count() + 1))
+        if not numbers:
+            raise FrameError("there are no frames", where=reel.where)
+        if numbers[0] < 1:
+            raise FrameError("its frames are numbered from 0, not from 1", where=reel.where)
+    except FrameError as error:
+        yield error, 0
+        return
+    size = CHUNK_FRAMES if reel.seekable else len(numbers)
+    for start in range(0, len(numbers), size):
+        yield numbers[start : start + size], numbers[-1]
+
+
+def _read_chunk(
+    packing: Packing, name: str, reel: Reel, numbers: list[int] | FrameError, total: int
+) -> _Chunk | FrameError:
+    if isinstance(numbers, FrameError):
+        return numbers
+    rows = {}
+    try:
+        for number, content in _encoded(reel, numbers, packing.quality):
+            if isinstance(content, FrameError):
+                return content
+            rows[number] = content
+    except FrameError as error:
+        return error
+    return _Chunk(name, rows, numbers[0] == 1, numbers[-1] == total, total)
+
+
+def _encoded(reel: Reel, numbers: list[int], quality: int | None) -> Iterator[tuple[int, bytes | FrameError]]:
+    if isinstance(reel, StillsReel):
+        yield from reel.encoded(numbers)
+        return
+    for number, picture in reel.pictures(numbers):
+        yield number, picture if isinstance(picture, FrameError) else encode(picture, quality)
+
+
+def encode(picture: Image.Image, quality: int | None) -> bytes:
+    """A decoded frame as JPEG of full colour resolution, or as PNG where no quality is given."""
+    buffer = io.BytesIO()
+    if quality is None:
+        picture.save(buffer, "PNG", compress_level=1)
+    else:
+        picture.save(buffer, "JPEG", quality=quality, subsampling=0)
+    return buffer.getvalue()
+
+
+def _by_video(
+    chunks: Iterable[tuple[str, _Chunk | FrameError]],
+) -> Iterator[tuple[str, Iterator[_Chunk | FrameError]]]:
+    """Chunks grouped by video; a group must be used up before the next."""
+    for name, group in groupby(chunks, key=lambda item: item[0]):
+        yield name, (chunk for _, chunk in group)
+
+
+class _PartWriter:
+    """Writes videos into parts, one HDF5 file each, written aside and renamed when it is full."""
+
+    def __init__(self, packing: Packing, first_part: int) -> None:
+        self.folder = packing.parts
+        self.number = first_part
+        self.frames = 0
+        self._file: h5py.File | None = None
+        self._bytes = self._videos = 0
+
+    def add(self, name: str, chunks: Iterator[_Chunk | FrameError]) -> str:
+        """Write one video; returns what is wrong with it, in which case nothing of it stays."""
+        file, frames, problem, present = self._open(), None, "", list[int]()
+        for chunk in chunks:
+            if isinstance(chunk, FrameError):
+                problem = problem or f"{chunk.what} ({chunk.where})"
+            elif not problem:
+                frames = file.create_dataset(name, chunk.total, BYTES) if frames is None else frames
+                present += chunk.rows
+                self._put(frames, chunk.rows)
+        if problem and name in file:
+            del file[name]
+        if problem or frames is None:
+            return problem or "there are no frames"
+        missing = sorted(set(range(1, len(frames) + 1)) - set(present))
+        if missing:
+            frames.attrs["missing"] = missing
+        self.frames += len(present)
+        self._videos += 1
+        if self._bytes > PART_BYTES or self._videos >= PART_VIDEOS:
+            self.close()
+        return ""
+
+    def _put(self, frames: h5py.Dataset, rows: dict[int, bytes]) -> None:
+        for number, content in rows.items():  # row by row: h5py stacks rows of equal length into one array
+            frames[number - 1] = np.frombuffer(content, np.uint8)
+        self._bytes += sum(map(len, rows.values()))
+
+    def _open(self) -> h5py.File:
+        if self._file is None:
+            self._path = self.folder / f"{self.number:06d}.h5"
+            while self._path.exists():
+                self.number += 1
+                self._path = self.folder / f"{self.number:06d}.h5"
+            self._written = aside(self._path)
+            self._file = h5py.File(self._written, "w", libver=LIBVER)
+        return self._file
+
+    def close(self) -> None:
+        """Put the part in hand into its place."""
+        if self._file is not None:
+            self._file.close()
+            settle(self._written, self._path)
+            self._file, self._bytes, self._videos = None, 0, 0
+
+
+def _merge(packing: Packing, reels: dict[str, Reel], bad: dict[str, str]) -> None:
+    """Copy the parts, and what an unfinished file had, into the file; then the parts go."""
+    sources = sorted(packing.parts.glob("[0-9]*.h5"))
+    if packing.target.exists() and not packing.force:
+        sources.insert(0, packing.target)
+    packing.target.parent.mkdir(parents=True, exist_ok=True)
+    written = aside(packing.target)
+    try:
+        with h5py.File(written, "w", libver=LIBVER) as file:
+            file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+            file.attrs["encoding"] = _encoding(reels, packing.quality)
+            file.attrs["card"] = json.dumps(packing.card)
+            file.attrs["not_packed"] = np.array(sorted(bad), dtype=h5py.string_dtype())
+            for source in sources:
+                with open_frames(source) as part:
+                    for name in part:
+                        part.copy(name, file)
+        settle(written, packing.target)
+    finally:
+        written.unlink(missing_ok=True)
+    shutil.rmtree(packing.parts)
+
+
+def _encoding(reels: dict[str, Reel], quality: int | None) -> str:
+    """How the packed pixels differ from the stored pictures of the data set; nothing where bytes were copied."""
+    found = sorted({reel.encoding for reel in reels.values()} - {""})
+    copied = all(isinstance(reel, StillsReel) for reel in reels.values())
+    lossy = "" if copied or quality is None else f"JPEG quality {quality} of "
+    return "; ".join(lossy + encoding for encoding in found)

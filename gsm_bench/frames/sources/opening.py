@@ -1,0 +1,178 @@
+"""From a data set's entry and a directory to the source of its frames, recognised from what lies there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gsm_bench.entries import DatasetEntry
+from gsm_bench.errors import FrameError, SplitError
+from gsm_bench.frames.sources.archive import Archive, ArchiveReel
+from gsm_bench.frames.sources.folder import FolderReel
+from gsm_bench.frames.sources.hdf5 import Hdf5Reel, open_frames, stored_encoding
+from gsm_bench.frames.sources.reels import FrameNames, FrameSource, Reel, ReelSource
+from gsm_bench.splits import Clip
+
+VIDEOS = (".webm", ".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg")
+ARCHIVES = (".tar", ".zip")
+HDF5 = (".h5", ".hdf5")
+COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+FRAME_FILES = (*HDF5, *ARCHIVES)
+"""Files that may hold the frames of a whole data set."""
+READABLE = "frames may be folders of pictures, video files, HDF5 files of encoded pictures, tar or zip files"
+
+
+def open_source(entry: DatasetEntry, data: Path, sample: Sequence[Clip], frames: Path | None = None) -> FrameSource:
+    """Find the frames of a data set.
+
+    Args:
+        entry: whose `frame_roots` and patterns say where frames lie below `data`.
+        data: its directory.
+        sample: a few clips to look for, at least one: any of them may be missing.
+        frames: a file or folder that holds the frames instead.
+
+    Raises:
+        SplitError: no frames are there.
+        FrameError: one file is to hold all frames, and it is damaged.
+    """
+    if frames is not None:
+        return _open_place(entry, _existing(frames), sample)
+    for root in entry.frame_roots:
+        if any(PlacedReels(entry, data / root).find(clip) for clip in sample):
+            return _source_below(entry, data / root, sample)
+        if root != "." and (file := _file_beside(data / root)):
+            return _open_file(entry, file)
+    for root in entry.frame_roots:  # all of the sample may be missing
+        if root != "." and (data / root).is_dir():
+            return _source_below(entry, data / root, sample)
+    name = frame_folder(entry.frame_pattern, sample[0])
+    raise SplitError(
+        f"no frames of {entry.name} here: nothing called {name!r} in {', '.join(entry.frame_roots)}",
+        where=data,
+        fix=f"{READABLE}, called {entry.frame_pattern.rpartition('/')[0]} below one of these folders; "
+        "--frames PATH, or frame_roots and frame_pattern of the data set's entry, say where",
+    )
+
+
+def frame_folder(pattern: str, clip: Clip) -> str:
+    """Where the frames of `clip` lie below a root, as a folder or as a file with a suffix."""
+    folder = pattern.rpartition("/")[0]
+    return folder.format(id=clip.id, video=clip.container, participant=clip.participant)
+
+
+class PlacedReels:
+    """Reels that lie below one folder, each in a folder or file named by a pattern of the data set.
+
+    Whatever held the last reel is looked for first; a clip's frames may lie in any of the forms.
+    """
+
+    def __init__(self, entry: DatasetEntry, root: Path) -> None:
+        self.root = root
+        self._patterns = entry.frame_patterns
+        self._forms = [(pattern, suffix) for pattern in self._patterns for suffix in ("", *VIDEOS, *FRAME_FILES)]
+        self._last = self._forms[0]
+
+    def __call__(self, clip: Clip) -> Reel:
+        reel = self.find(clip)
+        if reel is None:
+            folder = self.root / frame_folder(self._patterns[0], clip)
+            said = f"clip {clip.id!r} has no frames: no folder, video or archive of that name"
+            raise FrameError(said, where=folder)
+        return reel
+
+    def find(self, clip: Clip) -> Reel | None:
+        """The reel of the clip's video, if there is one."""
+        for form in (self._last, *self._forms):
+            pattern, suffix = form
+            folder = self.root / frame_folder(pattern, clip)
+            place = folder.with_name(folder.name + suffix) if suffix else folder
+            if _is(place, folder=not suffix):
+                self._last = form
+                return reel_at(place, clip.container, FrameNames.of_pattern(pattern, clip))
+        return None
+
+
+def reel_at(place: Path, name: str, names: FrameNames | None) -> Reel:
+    """The reel of one video in a folder or file of its own."""
+    suffix = place.suffix.lower()
+    if suffix in HDF5 and place.is_file():
+        return Hdf5Reel(place, name, alone=True)
+    if suffix in ARCHIVES and place.is_file():
+        return ArchiveReel(Archive(place), name, names, alone=True)
+    if suffix in VIDEOS and place.is_file():
+        from gsm_bench.frames.sources.video import VideoReel
+
+        return VideoReel(place)
+    return FolderReel(place, names or FrameNames("", 1, ".jpg"))
+
+
+class ReelsInFile:
+    """Reels that lie together in one HDF5 file or archive."""
+
+    def __init__(self, entry: DatasetEntry, path: Path) -> None:
+        self.path = path
+        self._pattern = entry.frame_pattern
+        self._archive = Archive(path) if path.suffix.lower() in ARCHIVES else None
+        self.encoding = "" if self._archive else stored_encoding(path)
+
+    def check(self) -> None:
+        """Raise FrameError if the file is damaged as a whole."""
+        if self._archive:
+            self._archive.folders()
+        else:
+            with open_frames(self.path) as file:
+                len(file)
+
+    def __call__(self, clip: Clip) -> Reel:
+        if self._archive:
+            return ArchiveReel(self._archive, clip.container, FrameNames.of_pattern(self._pattern, clip))
+        return Hdf5Reel(self.path, clip.container)
+
+
+def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Clip]) -> FrameSource:
+    return _source_below(entry, place, sample) if place.is_dir() else _open_file(entry, place)
+
+
+def _source_below(entry: DatasetEntry, root: Path, sample: Sequence[Clip]) -> FrameSource:
+    reels = PlacedReels(entry, root)
+    found = (reel for clip in sample if (reel := reels.find(clip)))
+    return ReelSource(reels, next((reel.encoding for reel in found), ""))
+
+
+def _open_file(entry: DatasetEntry, path: Path) -> FrameSource:
+    if path.suffix.lower() not in FRAME_FILES:
+        raise SplitError(f"this file cannot hold the frames of a data set: {READABLE}", where=path, fix=_unpack(path))
+    try:
+        reels = ReelsInFile(entry, path)
+        reels.check()
+    except FrameError as error:
+        raise FrameError(error.what, where=error.where, fix="copy it again") from error
+    return ReelSource(reels, reels.encoding)
+
+
+def _unpack(path: Path) -> str:
+    if path.suffix.lower() in COMPRESSED:
+        return f"decompress it once (frames inside are compressed already): gunzip {path.name}, or the like"
+    return "give the folder that holds the videos, or one .h5, .tar or .zip file"
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise SplitError("there are no frames at this place", where=path, fix="--frames FILE or FOLDER")
+    return path
+
+
+def _file_beside(root: Path) -> Path | None:
+    """A file that is called as the folder would be."""
+    return next((place for place in _with_suffixes(root) if _is(place, folder=False)), None)
+
+
+def _with_suffixes(root: Path) -> Iterator[Path]:
+    return (root.with_name(root.name + suffix) for suffix in FRAME_FILES)
+
+
+def _is(place: Path, *, folder: bool) -> bool:
+    try:
+        return place.is_dir() if folder else place.is_file()
+    except (OSError, ValueError):  # a name that nothing can have
+        return False

@@ -1,0 +1,100 @@
+"""From finished parts, over what an earlier run scored, to the score file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.nets.cost import Cost
+from gsm_bench.scorefile import NOT_SCORED, ClipScores, ScoreHead, create, read
+from gsm_bench.scoring.job import Job, provenance
+from gsm_bench.scoring.parts import PartsFolder
+
+Rows = NDArray[np.int64]
+
+
+def merge(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost) -> None:
+    """Put the parts, over what an earlier run scored, into the score file."""
+    card = folder.card()
+    before = None if card is None or card.fresh else _earlier_scores(job)
+    head = before or _empty_head(job)
+    status = head.status.copy()
+    num_frames = np.zeros(len(head), np.int64) if head.num_frames is None else head.num_frames.copy()
+    problems = dict(head.problems)
+    widths = dict(job.entry.tasks)
+    smaller: Counter[int] = Counter()
+    for part in (folder.read(number) for number in parts):
+        status[part.rows], num_frames[part.rows] = part.status, part.num_frames
+        widths |= {task: values.shape[2] for task, values in part.scores.items()}
+        for row in part.rows:
+            problems.pop(head.ids[row], None)
+        problems |= {head.ids[row]: reason for row, reason in part.problems.items()}
+        smaller[part.pass_clips] += bool(part.pass_clips)
+    started = before.provenance["started"] if before else card.started if card else None
+    said = provenance(job, started, now()) | _cost_items(cost) | _halved_items(before, smaller)
+    final = ScoreHead(
+        ids=head.ids, kinds=head.kinds, classes_per_task=widths, views=head.views, status=status,
+        provenance=said, class_names=head.class_names, problems=problems, num_frames=num_frames,
+    )  # fmt: skip
+    with create(job.target, final, force=True) as datasets:
+        for task, dataset in datasets.items():
+            if before is not None:
+                dataset[...] = before.scores[task]
+            for part in (folder.read(number) for number in parts):
+                _put_rows(dataset, part.rows, part.scores[task])
+
+
+def now() -> str:
+    """The time, as provenance has it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _put_rows(dataset: Any, rows: Rows, values: NDArray[np.float32]) -> None:
+    if rows[-1] - rows[0] + 1 == len(rows):
+        dataset[rows[0] : rows[-1] + 1] = values
+    else:
+        dataset[rows] = values
+
+
+def _earlier_scores(job: Job) -> ClipScores | None:
+    if not job.target.exists():
+        return None
+    earlier = read(job.target)
+    return earlier if earlier.provenance.get("signature") == job.signature else None
+
+
+def _empty_head(job: Job) -> ScoreHead:
+    names = {task: names for task, names in job.split.class_names.items() if task in job.entry.tasks}
+    return ScoreHead(
+        ids=job.split.ids,
+        kinds=dict.fromkeys(job.entry.tasks, job.entry.score_kind),
+        classes_per_task=job.entry.tasks,
+        views=job.views,
+        status=np.full(len(job.split), NOT_SCORED, np.uint8),
+        provenance={},
+        class_names=names,
+    )
+
+
+def _halved_items(before: ScoreHead | None, smaller: Counter[int]) -> dict[str, Any]:
+    """Parts by the clips that went through the network at once, where memory did not hold the batch."""
+    parts = Counter({int(clips): number for clips, number in _earlier_halved(before).items()}) + smaller
+    return {"halved": {str(clips): number for clips, number in sorted(parts.items()) if clips}} if parts else {}
+
+
+def _earlier_halved(before: ScoreHead | None) -> dict[str, int]:
+    return dict(before.provenance.get("halved") or {}) if before else {}
+
+
+def _cost_items(cost: Cost) -> dict[str, Any]:
+    return {
+        "params": cost.params,
+        "macs_bare_per_view": cost.macs_bare,
+        "macs_paper_per_view": cost.macs_paper,
+        "uncounted": cost.uncounted,
+    }

@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'gsm-bench[score]'")
+
+from PIL import Image  # noqa: E402
+
+from gsm_bench.errors import FrameError  # noqa: E402
+from gsm_bench.frames.sources.video import UPRIGHT, VideoReel  # noqa: E402
+from gsm_bench.manifest import load_manifest  # noqa: E402
+from gsm_bench.scorefile import read  # noqa: E402
+from gsm_bench.scoring.prepare import Request, prepare  # noqa: E402
+from gsm_bench.scoring.run import run  # noqa: E402
+from tests.frames.forms import all_frames, make_video  # noqa: E402
+from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
+
+KINDS = {
+    "b-frames.mp4": "libx264", "vp9.webm": "libvpx-vp9", "vp8.webm": "libvpx", "b-frames.mkv": "libx264", "mpeg4.avi": "mpeg4",
+    "program.mpg": "mpeg2video",
+}  # fmt: skip
+
+
+def check_every_access(path, picks):
+    """Frames taken by number, in any set, are those that decoding from the start shows."""
+    expected = all_frames(path)
+    reel = VideoReel(path)
+    assert reel.count() == len(expected)
+    for numbers in picks(len(expected)):
+        found = dict(reel.pictures(numbers))
+        assert list(found) == numbers
+        for number in numbers:
+            assert np.array_equal(np.asarray(found[number]), expected[number - 1]), (path.name, number)
+
+
+def single_frames_and_sets(total):
+    rng = np.random.default_rng(0)
+    yield from ([number] for number in range(1, total + 1))
+    yield list(range(1, total + 1))
+    for _ in range(10):
+        yield sorted(rng.choice(total, size=min(total, 8), replace=False) + 1)
+
+
+def few_frames_and_sets(total):
+    rng = np.random.default_rng(0)
+    yield from ([int(number)] for number in rng.choice(total, 6) + 1)
+    yield [1, total // 2, total]
+    for _ in range(3):
+        yield sorted((rng.choice(total, size=8, replace=False) + 1).tolist())
+
+
+@pytest.mark.parametrize(
+    ("name", "varying"),
+    [(name, varying) for name in KINDS for varying in (True, False) if not (name == "program.mpg" and varying)],
+)
+def test_frames_by_number_are_those_of_a_decoder(tmp_path, name, varying):
+    """MPEG-2 alone has no varying frame rate."""
+    make_video(tmp_path / name, KINDS[name], varying=varying)
+    check_every_access(tmp_path / name, single_frames_and_sets)
+
+
+@pytest.mark.parametrize("name", ["demo.mp4", "part_0.mp4", "test.avi"])
+def test_real_videos(real, name):
+    check_every_access(real / "mmaction2" / name, few_frames_and_sets)
+
+
+def test_numbers_beyond_the_end(tmp_path):
+    make_video(tmp_path / "a.mp4", "libx264", count=10)
+    found = dict(VideoReel(tmp_path / "a.mp4").pictures([9, 11]))
+    assert isinstance(found[9], Image.Image)
+    assert "frame 11 is missing" in found[11].what
+
+
+def test_a_damaged_stretch_does_not_spoil_what_is_sound(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_video(path, "libx264", count=40, options={"g": "8", "crf": "10"}, size=(128, 96))
+    expected = all_frames(path)
+    content = bytearray(path.read_bytes())
+    middle = content.index(b"mdat") + (content.index(b"moov") - content.index(b"mdat")) // 2
+    content[middle : middle + 40] = bytes(255 - byte for byte in content[middle : middle + 40])
+    path.write_bytes(content)
+    found = dict(VideoReel(path).pictures(list(range(1, 41))))
+    bad = [number for number, picture in found.items() if isinstance(picture, FrameError)]
+    assert 1 <= len(bad) <= 16, "at most to the next key frame, and what the damaged packet held"
+    assert "cannot be decoded" in found[bad[0]].what
+    for number in set(found) - set(bad):
+        assert np.array_equal(np.asarray(found[number]), expected[number - 1]), number
+
+
+@pytest.mark.parametrize("name", ["b-frames.mp4", "vp9.webm", "b-frames.mkv"])
+def test_a_video_that_is_cut_short_is_noticed_without_a_list(tmp_path, name):
+    path = tmp_path / name
+    make_video(path, KINDS[name], count=60)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    with pytest.raises(FrameError, match=r"cut short|cannot be opened"):
+        VideoReel(path).count()
+
+
+def test_upright():
+    """A quarter turn counterclockwise puts the right column of the stored picture on top."""
+    stored = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    assert np.asarray(stored.transpose(UPRIGHT[90])).tolist() == [[2, 5], [1, 4], [0, 3]]
+
+
+@pytest.fixture
+def videos(workspace):
+    """Toy clips as videos of several kinds, in data/toy/frames; the list has their lengths."""
+    make_clips(workspace, 6)
+    make_checkpoint(workspace)
+    import shutil
+
+    frames = workspace.data / "toy/frames"
+    shutil.rmtree(frames)
+    frames.mkdir()
+    for clip, (name, codec) in enumerate(list(KINDS.items())[:5]):
+        make_video(frames / f"v{clip}{name[name.index('.') :]}", codec, count=20, seed=clip)
+    make_video(frames / "v5.mp4", "libx264", count=20)
+    (workspace.data / "toy/val.txt").write_text("".join(f"v{clip} 20 {clip % 5}\n" for clip in range(6)))
+    return workspace
+
+
+def score(workspace, **choices):
+    job, loaded = prepare(Request("toy_4f", threads=1, **choices), load_manifest(workspace), workspace)
+    return run(job, loaded.network)
+
+
+def test_videos_are_scored_and_say_so(videos):
+    outcome = score(videos)
+    assert outcome.bad == {}
+    said = read(outcome.path).provenance
+    assert "video decoded by PyAV" in said["frames"]
+    assert "frames=video decoded by PyAV" in said["signature"]
+    assert outcome.decoded == 6 * 8
+
+
+def test_a_damaged_video_is_named_and_the_rest_goes_on(videos):
+    whole = read(score(videos, out=videos.root / "whole.h5").path).scores["action"]
+    frames = videos.data / "toy/frames"
+    first = frames / "v0.mp4"
+    first.write_bytes(first.read_bytes()[:500])
+    second = frames / "v1.webm"
+    second.write_bytes(second.read_bytes()[:-2000])
+    (frames / "v5.mp4").write_bytes(b"")
+    outcome = score(videos)
+    assert list(outcome.bad) == ["v0", "v1", "v5"]
+    assert "video cannot be opened" in outcome.bad["v0"]
+    found = read(outcome.path)
+    assert np.flatnonzero(found.status).tolist() == [0, 1, 5]
+    assert np.array_equal(found.scores["action"][2:5], whole[2:5])
