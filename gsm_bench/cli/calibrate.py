@@ -52,15 +52,19 @@ def command(
     from gsm_bench.ensembles.members import named_members, open_members
     from gsm_bench.errors import LabelError
     from gsm_bench.tables.calibrated import calibrate, calibration_table, reliability_table
+    from gsm_bench.tables.results import order_notes
+    from gsm_bench.tables.table import with_notes
 
     workspace, manifest = registry()
     results: list[Calibrated] = []
+    notes: dict[str, None] = {}
     for name, label in zip(names, short_names(names), strict=True):
         specs, own = named_members(name, manifest, workspace, dataset, split)
         with open_members(specs) as opened:
             truth = found_truth(opened[0].head, manifest, workspace, data)
+            notes |= dict.fromkeys(order_notes(opened))
             results += calibrate(label, opened, truth, space or own, bins=bins, folds=folds)
     if not results:
         raise LabelError("no clip has a label and a score", fix="--data DIR with a labelled list")
-    tables = [calibration_table(results, folds)]
+    tables = [with_notes(calibration_table(results, folds), notes)]
     print_tables([*tables, reliability_table(results)] if reliability else tables, form)

@@ -69,6 +69,8 @@ def command(
     from gsm_bench.ensembles.pool import choices_of
     from gsm_bench.errors import GsmBenchError
     from gsm_bench.tables.cascade_result import CascadeStudy, cascade_table
+    from gsm_bench.tables.results import order_notes
+    from gsm_bench.tables.table import with_notes
 
     workspace, manifest = registry()
     saved = manifest.cascades.get(name)
@@ -85,6 +87,7 @@ def command(
         task = chosen_task(opened[0].head, truth, task)
         space = fusion_space(opened, task, space or own)
         choices = choices_of(opened)
+        notes = order_notes(opened)
         stages = stages_of(opened, task, space, truth.labels[task], choices)
     if not len(stages.rows):
         raise GsmBenchError("no clip has a label and a score in every member", fix="score the missing clips")
@@ -95,7 +98,7 @@ def command(
         [choice.label for choice in choices], stages, groups, rules, budget and budget * 1e9, folds, shown
     )
     title = f"Cascades of {len(specs)} members: running mean of {space.replace('_', '-')}"
-    print_table(cascade_table(study, title, steps), form)
+    print_table(with_notes(cascade_table(study, title, steps), notes), form)
     if save:
         path = _save(save, specs, study.chosen, space, task, force)
         say(f"{save} saved in {path}: gsmbench score --cascade {save}")

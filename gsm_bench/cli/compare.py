@@ -64,6 +64,8 @@ def command(
         difference_table,
         knobs_table,
     )
+    from gsm_bench.tables.results import order_notes
+    from gsm_bench.tables.table import with_notes
 
     workspace, manifest = registry()
     specs, space = named_members(first, manifest, workspace, dataset, split)
@@ -76,7 +78,7 @@ def command(
             Side(theirs, shared_out(opened[len(specs) :]), other_space),
             truth,
         )
-        tables = [difference_table(found)]
+        tables = [with_notes(difference_table(found), order_notes(opened))]
         if why:
             tables.append(knobs_table(found))
         if truth.labels:
@@ -86,9 +88,13 @@ def command(
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Names for a table: of a score file its stem, unless two are the same then."""
-    short = [Path(text).stem if text.endswith((".h5", ".hdf5")) else text for text in names]
+    """Names for a table: of score files their stems, unless two are the same then."""
+    short = [",".join(_stem(part) for part in text.split(",")) for text in names]
     return short if len(set(short)) == len(short) else list(names)
+
+
+def _stem(text: str) -> str:
+    return Path(text).stem if text.endswith((".h5", ".hdf5")) else text
 
 
 def _incomplete(members: list[OpenMember]) -> bool:

@@ -84,7 +84,9 @@ def command(
     from gsm_bench.ensembles.pool import member_label, pool_of
     from gsm_bench.ensembles.search import Wanted, search_pool
     from gsm_bench.ensembles.weighting import member_temperatures, weigh
+    from gsm_bench.tables.results import order_notes
     from gsm_bench.tables.search_result import front_table, members_table, weighted_table
+    from gsm_bench.tables.table import with_notes
 
     if not names and not members:
         raise click.UsageError("name a pool, e.g.: gsmbench search 'inv3_*'")
@@ -122,6 +124,7 @@ def command(
                 )  # fmt: skip
                 tables, used = [weighted_table(opened, weighted, truth, method, title)], weighted.clips
                 shares = {at: float(share) for at, share in enumerate(weighted.weights) if share > 0}
+        tables[0] = with_notes(tables[0], order_notes(opened))
         if save:
             members_of = [replace(specs[at], weight=share) for at, share in shares.items()]
             path = _save(save, members_of, workspace, space, force)

@@ -42,6 +42,11 @@ class Stages:
     macs: NDArray[np.float64]
     rows: NDArray[np.int64]
 
+    @property
+    def costs(self) -> NDArray[np.float64]:
+        """What is spent by each stage: operations, or members where a member's operations are not known."""
+        return np.arange(1.0, len(self.macs) + 1) if np.isnan(self.macs).any() else self.macs
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -147,7 +152,7 @@ def choose(stages: Stages, settings: Sequence[Setting], clips: NDArray[np.bool_]
     """
     runs = [simulate(stages, setting) for setting in settings]
     right = np.array([(run.ranks[clips] == 0).sum() for run in runs])
-    cost = np.array([run.macs[clips].mean() for run in runs])
+    cost = np.array([stages.costs[run.stop[clips]].mean() for run in runs])
     if budget is None:
         allowed = right >= (stages.ranks[-1][clips] == 0).sum()
         return settings[min(np.flatnonzero(allowed).tolist(), key=lambda at: (cost[at], -right[at]))]

@@ -128,10 +128,13 @@ def _notes(study: CascadeStudy) -> Iterator[str]:
     )
     yield f"Chosen: {wanted}, over rules and thresholds. Held out: chosen on the other folds, for every clip."
     honest, whole = _honest(study), study.stages.ranks[-1]
+    costs, known = study.stages.costs, not np.isnan(study.stages.macs).any()
+    unit = "cost" if known else "runs"
     change = paired_difference((honest.ranks == 0).astype(np.int8), (whole == 0).astype(np.int8), study.groups)
     yield (
         f"Held out against all members for every clip: {100 * change.value:+.2f} [{100 * change.low:+.2f}, "
-        f"{100 * change.high:+.2f}] points at {100 * honest.mean_macs / study.stages.macs[-1]:.0f}% of their cost."
+        f"{100 * change.high:+.2f}] points at {100 * costs[honest.stop].mean() / costs[-1]:.0f}% of their {unit}."
     )
     yield "±: half of the 95% interval. ≈: cannot be told from the best row (paired test, Holm-corrected)."
-    yield CONVENTION
+    if known:
+        yield CONVENTION

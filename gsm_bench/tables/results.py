@@ -24,6 +24,7 @@ from gsm_bench.tables.table import TIED, Column, Table
 CONVENTION = (
     "GFLOPs in the paper's convention: multiply-adds, one per bias, 2 per batch-norm output, 1 per pooling input."
 )
+UNVERIFIED = "Order unverified: rows were matched by position, because these scores came without clip ids."
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,12 @@ def _notes(results: Sequence[Result]) -> Iterable[str]:
     if substituted:
         yield f"{len(substituted):,} clips were scored with a substituted frame: {_named(substituted)}."
     if any(result.unverified for result in results):
-        yield "Order unverified: rows were matched by position, because these scores came without clip ids."
+        yield UNVERIFIED
+
+
+def order_notes(members: Sequence[OpenMember]) -> list[str]:
+    """What is to be said where the order of the members' rows could not be checked."""
+    return [UNVERIFIED] if any(member.head.order == "unverified" for member in members) else []
 
 
 def _interval_notes(results: Sequence[Result], chances: Mapping[str, Sequence[float | None]]) -> Iterable[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Unit = Literal["text", "count", "percent", "points", "p", "number", "giga", "mega", "whole"]
@@ -40,3 +40,8 @@ class Table:
     @property
     def rows(self) -> list[Mapping[str, Any]]:
         return [row for block in self.blocks for row in block]
+
+
+def with_notes(table: Table, notes: Iterable[str]) -> Table:
+    """The table with more notes under it."""
+    return replace(table, notes=(*table.notes, *notes))

@@ -118,3 +118,28 @@ def test_wrong_use(gsmbench, pair, save_scores):
     ran = gsmbench("compare", A, "scores/toy/val/other.h5")
     assert ran.status == 1
     assert "scored on different clips" in ran.err
+
+
+def test_rows_without_ids_are_said_to_be_unverified(gsmbench, workspace, toy_labels):
+    from dataclasses import replace
+
+    from gsm_bench.scorefile import write
+    from tests.conftest import clip_scores
+
+    for seed, name in enumerate("ab"):
+        scores = reference_module("scores").noisy_logits(toy_labels, 5, seed)[:, None]
+        content = clip_scores(scores, ids=[f"row-{row:05d}" for row in range(60)], offsets=(0.5,))
+        labels = {"action": toy_labels.astype(np.int32)}
+        write(workspace.root / f"{name}.h5", replace(content, order="unverified", labels=labels))
+    for command in (
+        ["compare", "a.h5", "b.h5"],
+        ["search", "a.h5", "b.h5"],
+        ["search", "a.h5", "b.h5", "--method", "weights"],
+        ["cascade", "a.h5,b.h5"],
+        ["calibrate", "a.h5"],
+    ):
+        ran = gsmbench(*command)
+        assert ran.status == 0, ran.err
+        assert "Order unverified: rows were matched by position" in ran.out
+    assert "points at" in gsmbench("cascade", "a.h5,b.h5").out
+    assert "nan" not in gsmbench("cascade", "a.h5,b.h5").out

@@ -122,3 +122,10 @@ def test_held_out_uses_only_other_folds(specs, labels):
     expected = simulate(known, choose(known, settings, ~mine, 3e9))
     assert np.array_equal(run.stop[mine], expected.stop[mine])
     assert run.mean_macs < 3.3e9
+
+
+def test_without_costs_the_fewest_members_are_the_cheapest():
+    known = known_stages([1, 1, 0, 0], [0, 0, 0, 0], [0.2, 0.4, 0.6, 0.8])
+    unknown = Stages(known.ranks, known.sureness, np.array([np.nan, np.nan]), known.rows)
+    settings = [Setting("confidence", (t,)) for t in (1.0, 0.4, 0.0)]
+    assert choose(unknown, settings, np.ones(4, bool), None).thresholds == (0.4,)
