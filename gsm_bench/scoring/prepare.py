@@ -160,6 +160,7 @@ def _job(
         checkpoint_sha256=checkpoint_sha256,
         fresh=request.fresh,
         limit=request.limit,
+        search=workspace.root,
     )
 
 
