@@ -2,19 +2,20 @@
 # make demo   set up if needed, then run the main job on Temporal Shapes, in a new folder demo/
 # make lint   format check, linter, types
 # make bench  speed bars, as ratios to plain code in the same run
+# make kills  100 random kills of runs with changing numbers of processes, threads and readers
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: test demo lint bench setup clean
+.PHONY: test demo lint bench kills setup clean
 setup: $(READY)
 
 # torch and torchvision come together from the registry's default: torchvision does not import beside a CPU-only torch.
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch torchvision
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[score,figures,parquet,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[score,ray,figures,parquet,dev]'
 	touch $(READY)
 
 test: setup
@@ -31,6 +32,9 @@ lint: setup
 
 bench: setup
 	$(BIN)/python benchmarks/run.py
+
+kills: setup
+	$(BIN)/python benchmarks/kills.py
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -16,6 +16,7 @@ HEAVY_PACKAGES = {
     "torchvision": "score",
     "PIL": "score",
     "av": "score",
+    "ray": "ray",
     "safetensors": "score",
     "matplotlib": "figures",
     "pyarrow": "parquet",

@@ -22,7 +22,7 @@ from gsm_bench.cli.options import (
 
 if TYPE_CHECKING:
     from gsm_bench.scoring.job import Job
-    from gsm_bench.scoring.run import Outcome
+    from gsm_bench.scoring.run import Engine, Outcome
 
 SHOWN = 10
 
@@ -88,11 +88,25 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option(
     "--shard", callback=_shard, metavar="I/N", help="Score only every N-th part; without it, processes share all parts."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="ray: on the cluster at $RAY_ADDRESS, or a local one, with --workers network processes.",
+)
 @click.option("--quiet", is_flag=True, help="No progress.")
 @format_option
 @workspace_option
-def command(
-    form: str, plan: bool, quiet: bool, device: str | None, crops: str | None, cascade: str | None, **choices: Any
+def command(  # click hands over one argument per option
+    form: str,
+    plan: bool,
+    quiet: bool,
+    device: str | None,
+    crops: str | None,
+    engine: str,
+    cascade: str | None,
+    **choices: Any,
 ) -> int:
     """Score a split with one model or with several, into a score file for each.
 
@@ -106,6 +120,8 @@ def command(
     """
     if sum(choices[name] is not None for name in ("model", "models")) + (cascade is not None) != 1:
         raise click.UsageError("give --model NAME, --models A,B for several, or --cascade NAME")
+    if cascade and engine != "local":
+        raise click.UsageError("--cascade runs on this machine: leave --engine away")
     if cascade:
         return _score_cascade(cascade, plan=plan, quiet=quiet, device=device, crops=crops, **choices)
     from dataclasses import replace
@@ -120,6 +136,8 @@ def command(
     arguments = _arguments_for_others(choices, crops)
     names = _models(choices.pop("model"), choices.pop("models"), choices["out"])
     devices = device.split(",") if device else [None]
+    if engine == "ray" and len(devices) > 1:
+        raise click.UsageError("--engine ray finds the cluster's devices itself: --device cpu or cuda")
     workspace, manifest = registry()
     request = Request(names[0], device=devices[0], crops=int(crops) if crops else None, **choices)  # type: ignore[arg-type]
     prepared = prepare_together([replace(request, model=name) for name in names], manifest, workspace)
@@ -137,7 +155,7 @@ def command(
         from gsm_bench.cli.progress import ProgressDisplay
 
         with ProgressDisplay(names[0] if len(names) == 1 else f"{len(names)} models", quiet=quiet) as display:
-            outcomes = run_together(jobs, display)
+            outcomes = run_together(jobs, display, _engine(engine, choices["workers"]))
     for failure in failures:
         say(f"note: {failure}\n      its parts were done by the other devices")
     _say_rate(outcomes)
@@ -164,6 +182,15 @@ def _score_cascade(name: str, *, quiet: bool, device: str | None, models: None, 
     _say_clips(outcome.bad, "is not scored", "are not scored")
     click.echo(workspace.shown(outcome.path))
     return INCOMPLETE if outcome.bad else 0
+
+
+def _engine(name: str, workers: int | None) -> Engine | None:
+    """What carries the run; None is this process."""
+    if name == "local":
+        return None
+    from gsm_bench.scoring.on_ray import RayEngine
+
+    return RayEngine(workers)
 
 
 def _models(model: str | None, models: str | None, out: Path | None) -> list[str]:

@@ -47,7 +47,7 @@ class GateShift(nn.Module):
         # Channels last throughout: the layout in which convolutions on a CPU cost half as much.
         halves = clips.permute(0, 1, 3, 4, 2).view(-1, frames, height, width, 2, channels // 2)
         gated = halves * gate.unsqueeze(-1)
-        out = _interleave(_shift(gated) + (halves - gated))  # [B, T, H, W, C]
+        out = interleave(_shift(gated) + (halves - gated))  # [B, T, H, W, C]
         return out.flatten(0, 1).permute(0, 3, 1, 2)
 
     def gate(self, x: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def _shift(gated: Tensor) -> Tensor:
     return torch.stack((past, future), dim=-2)
 
 
-def _interleave(halves: Tensor) -> Tensor:
+def interleave(halves: Tensor) -> Tensor:
     """Reorder each half's channels a0 a1 .. b0 b1 .. as a0 b0 a1 b1 ..: [.., 2, C/2] -> [.., C]."""
     quarters = halves.view(*halves.shape[:-1], 2, halves.shape[-1] // 2)  # [.., 2, 2, C/4]
     return quarters.transpose(-1, -2).flatten(-3)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.frames.clip_reader import ClipPixels, read_clip_for
+from gsm_bench.frames.clip_reader import ClipPixels, ReadPlan, read_clip_for
+from gsm_bench.frames.sources import FrameSource
 from gsm_bench.scoring.forward import Scorer
-from gsm_bench.scoring.member import Member, Passes
+from gsm_bench.scoring.member import Member
+from gsm_bench.scoring.piece import Clips, Passes, start_passes
+from gsm_bench.splits import Clip
 
 BATCHES_AHEAD = 2
 
@@ -25,19 +28,29 @@ class Batch:
         part: the part that they belong to.
         rows: int64 [B].
         members: the models that have something to do here, with bool [B] of the rows whose scores they need.
-        last_of: the models for which this is the last batch of the part.
     """
 
     part: int
     rows: NDArray[np.int64]
     members: Sequence[tuple[Member, NDArray[np.bool_]]]
-    last_of: Sequence[Member]
+
+    @property
+    def start(self) -> int:
+        """Its first row."""
+        return int(self.rows[0])
 
 
-Clips = list[list[ClipPixels | None]]
-"""Per model of a batch, B clips, None where its row is not wanted."""
-Reading = list[Future[dict[int, ClipPixels]]]
-"""Per row of a batch, the clips by the place of their model."""
+Read = dict[int, ClipPixels]
+"""One row of a batch: its clip for each model that wants it, by the model's place."""
+
+
+@dataclass(frozen=True)
+class ToRead:
+    """What is to be read of one row: the clip and its plan by the place of the model; enough to do it anywhere."""
+
+    source: FrameSource
+    clips: dict[int, Clip]
+    plans: dict[int, ReadPlan]
 
 
 @dataclass(frozen=True)
@@ -45,38 +58,45 @@ class Scoring:
     """A batch whose clips are read and whose passes have been started, per model."""
 
     batch: Batch
-    clips: Clips
+    clips: list[Clips]
     passes: list[Passes]
 
 
-def start_reading(pool: ThreadPoolExecutor, batch: Batch) -> Reading:
-    """Read the clips of a batch; each frame is decoded once for all models that need it."""
-    return [pool.submit(_read_row, batch, at) for at in range(len(batch.rows))]
+def to_read(batch: Batch) -> list[ToRead]:
+    """What is to be read of each row of a batch."""
+    needed = []
+    for at, row in enumerate(batch.rows):
+        jobs = {place: member.job for place, (member, wanted) in enumerate(batch.members) if wanted[at]}
+        clips = {place: job.split.clip(int(row)) for place, job in jobs.items()}
+        source = batch.members[0][0].job.source
+        needed.append(ToRead(source, clips, {place: job.read_plan for place, job in jobs.items()}))
+    return needed
 
 
-def _read_row(batch: Batch, at: int) -> dict[int, ClipPixels]:
+def clips_per_model(read: Sequence[Read], models: int) -> list[Clips]:
+    """Per model of a batch its B clips."""
+    return [[row.get(place) for row in read] for place in range(models)]
+
+
+def read_row(needed: ToRead) -> Read:
     """One clip for all models that want it. They read it together if their lists say the same of it."""
-    wanting = [place for place, (_, wanted) in enumerate(batch.members) if wanted[at]]
-    clip_of = {place: batch.members[place][0].job.split.clip(int(batch.rows[at])) for place in wanting}
-    found: dict[int, ClipPixels] = {}
-    for clip in dict.fromkeys(clip_of.values()):
-        together = [place for place in wanting if clip_of[place] == clip]
-        jobs = [batch.members[place][0].job for place in together]
-        found |= zip(together, read_clip_for(jobs[0].source, clip, [job.read_plan for job in jobs]), strict=True)
+    found: Read = {}
+    for clip in dict.fromkeys(needed.clips.values()):
+        together = [place for place, other in needed.clips.items() if other == clip]
+        plans = [needed.plans[place] for place in together]
+        found |= zip(together, read_clip_for(needed.source, clip, plans), strict=True)
     return found
 
 
-def read_ahead(
-    batches: Iterator[Batch | None], start: Callable[[Batch], Reading]
-) -> Iterator[tuple[Batch, Clips] | None]:
+def read_ahead(batches: Iterator[Batch | None], pool: ThreadPoolExecutor) -> Iterator[tuple[Batch, list[Clips]] | None]:
     """Batches with their clips read, a few batches ahead of the networks, across parts; all of them before a wait.
 
     None says that a wait is near, so that whoever comes after finishes what it has in hand.
     """
-    queue: deque[tuple[Batch, Reading]] = deque()
+    queue: deque[tuple[Batch, list[Future[Read]]]] = deque()
     for batch in batches:
         if batch is not None:
-            queue.append((batch, start(batch)))
+            queue.append((batch, [pool.submit(read_row, needed) for needed in to_read(batch)]))
         while queue and (batch is None or len(queue) > BATCHES_AHEAD):
             yield _collected(*queue.popleft())
         if batch is None:
@@ -85,13 +105,12 @@ def read_ahead(
         yield _collected(*queue.popleft())
 
 
-def _collected(batch: Batch, reading: Reading) -> tuple[Batch, Clips]:
-    rows = [future.result() for future in reading]
-    return batch, [[row.get(place) for row in rows] for place in range(len(batch.members))]
+def _collected(batch: Batch, reading: list[Future[Read]]) -> tuple[Batch, list[Clips]]:
+    return batch, clips_per_model([future.result() for future in reading], len(batch.members))
 
 
 def in_lanes(
-    scorers: dict[Member, Scorer], lanes: int, batches: Iterator[tuple[Batch, Clips] | None]
+    scorers: dict[Member, Scorer], lanes: int, batches: Iterator[tuple[Batch, list[Clips]] | None]
 ) -> Iterator[Scoring]:
     """Batches whose passes have been started, as many at a time as fill the lanes and one more."""
     started: deque[Scoring] = deque()
@@ -99,14 +118,9 @@ def in_lanes(
         if item is not None:
             batch, clips = item
             passes = [
-                _start_passes(scorers[member], some) for (member, _), some in zip(batch.members, clips, strict=True)
+                start_passes(scorers[member], some) for (member, _), some in zip(batch.members, clips, strict=True)
             ]
             started.append(Scoring(batch, clips, passes))
         while started and (item is None or sum(len(p) for s in started for p in s.passes) > 2 * lanes):
             yield started.popleft()
     yield from started
-
-
-def _start_passes(scorer: Scorer, clips: Sequence[ClipPixels | None]) -> Passes:
-    pixels = [clip.pixels if clip else None for clip in clips]
-    return scorer.submit(pixels) if any(p is not None for p in pixels) else []

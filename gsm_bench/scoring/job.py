@@ -57,7 +57,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Job:
-    """One model on one split, and where its scores go."""
+    """One model on one split, and where its scores go; `search` is where a network of the user's own is found."""
 
     entry: ModelEntry
     split: Split
@@ -68,6 +68,7 @@ class Job:
     checkpoint_sha256: str
     fresh: bool = False
     limit: int | None = None
+    search: Path | None = None
 
     @property
     def read_plan(self) -> ReadPlan:

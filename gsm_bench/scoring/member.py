@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from gsm_bench.errors import GsmBenchError
-from gsm_bench.frames.clip_reader import ClipPixels
 from gsm_bench.nets.cost import count_cost
-from gsm_bench.scorefile import NOT_SCORED, SCORED, SUBSTITUTED, Scores
+from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.scoring.begin import begin, todo_rows
-from gsm_bench.scoring.forward import Scorer, collect
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.merge import merge
 from gsm_bench.scoring.parts import MERGE, Part, PartsFolder
+from gsm_bench.scoring.piece import Piece, Rows, joined
 
-Rows = NDArray[np.int64]
-Passes = list[Future[dict[str, Scores]]]
 POLL_S = 0.3
 
 
@@ -42,9 +36,10 @@ class Member:
         self.parts = _rows_by_part(self.todo, job.part_clips)
         self.is_todo = np.zeros(len(job.split), bool)
         self.is_todo[self.todo] = True
-        self.reused = self.done_clips()
         self.scored = self.decoded = self.bad = 0
-        self._pieces: list[Part] = []
+        self._pieces: dict[int, dict[int, Part]] = {}
+        self._completed: set[int] = set()
+        self.reused = self.done_clips()
 
     def missing_parts(self) -> list[int]:
         """Parts that nobody has finished; those of other shards among them."""
@@ -72,34 +67,30 @@ class Member:
         return [start for start in starts if self.is_todo[start : start + size].any()]
 
     def done_clips(self) -> int:
-        """Clips to do that lie in finished parts, whoever finished them."""
-        return sum(self.parts[part].size for part in self.folder.finished() if part in self.parts)
+        """Clips to do that lie in finished parts, whoever finished them, or in parts on their way to the disk."""
+        return sum(self.parts[part].size for part in self.folder.finished() | self._completed if part in self.parts)
 
     @property
     def in_hand(self) -> int:
-        """Clips of the part in hand that are scored."""
-        return sum(len(piece.rows) for piece in self._pieces)
+        """Clips of unfinished parts that are scored."""
+        return sum(len(piece.rows) for pieces in self._pieces.values() for piece in pieces.values())
 
-    def take(self, rows: Rows, clips: Sequence[ClipPixels | None], passes: Passes, scorer: Scorer) -> None:
-        """Keep the answers for the wanted rows of a batch: those that come with a clip."""
-        wanted = np.array([clip is not None for clip in clips])
-        read = [clip for clip in clips if clip is not None]
-        scores = self._answers(clips, passes, wanted)
-        status, problems = _judge(rows[wanted], read, scores)
-        self.scored += len(read)
-        self.decoded += sum(clip.decoded for clip in read)
-        self.bad += int((status == NOT_SCORED).sum())
-        counts = np.array([clip.num_frames for clip in read], np.int64)
-        self._pieces.append(Part(rows[wanted], status, counts, problems, scores, scorer.halved_to))
+    def keep(self, part: int, start: int, piece: Piece) -> Part | None:
+        """Keep a piece of a part in hand, in any order; returns the part when that was its last piece."""
+        self.scored += len(piece.part.rows)
+        self.decoded += piece.decoded
+        self.bad += int((piece.part.status == NOT_SCORED).sum())
+        pieces = self._pieces.setdefault(part, {})
+        pieces[start] = piece.part
+        if len(pieces) < len(self.needed_starts(part)):
+            return None
+        self._completed.add(part)
+        return joined([piece for _, piece in sorted(self._pieces.pop(part).items())])
 
-    def finished_part(self) -> Part:
-        """The part in hand, whole."""
-        pieces, self._pieces = self._pieces, []
-        return _joined(pieces)
-
-    def drop_part_in_hand(self) -> None:
+    def drop_parts_in_hand(self) -> None:
         """Forget what is not in a finished part, and let it go."""
-        self._pieces = []
+        self._pieces = {}
+        self._completed = set()
         self.folder.let_go()
 
     def merge_when_whole(self) -> None:
@@ -121,50 +112,7 @@ class Member:
                 fix="run the same command again; start --fresh in one process only",
             ) from error
 
-    def _answers(
-        self, clips: Sequence[ClipPixels | None], passes: Passes, wanted: NDArray[np.bool_]
-    ) -> dict[str, Scores]:
-        """Scores float32 [n, V, C] per task of the wanted rows, once their passes have come back."""
-        if passes:
-            answers = collect(passes, [clip.pixels if clip else None for clip in clips])
-            return {task: values[wanted] for task, values in answers.items()}
-        views, tasks = len(self.job.views), self.job.entry.tasks
-        return {task: np.full((int(wanted.sum()), views, width), np.nan, np.float32) for task, width in tasks.items()}
-
-
-def _judge(
-    rows: Rows, read: Sequence[ClipPixels], scores: dict[str, Scores]
-) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Status and problems of rows; scores of those that are not sound become NaN."""
-    problems = {int(row): clip.problem for row, clip in zip(rows, read, strict=True) if clip.problem}
-    status = np.array([_status(clip) for clip in read], np.uint8)
-    for at in np.flatnonzero(status != NOT_SCORED):
-        if not all(np.isfinite(values[at]).all() for values in scores.values()):
-            status[at] = NOT_SCORED
-            problems[int(rows[at])] = "the network answered with numbers that are not finite"
-    for values in scores.values():
-        values[status == NOT_SCORED] = np.nan
-    return status, problems
-
-
-def _status(clip: ClipPixels) -> int:
-    if clip.pixels is None:
-        return NOT_SCORED
-    return SUBSTITUTED if clip.problem else SCORED
-
 
 def _rows_by_part(rows: Rows, part_clips: int) -> dict[int, Rows]:
     numbers = rows // part_clips
     return {int(number): rows[numbers == number] for number in np.unique(numbers)}
-
-
-def _joined(pieces: list[Part]) -> Part:
-    smaller = [piece.pass_clips for piece in pieces if piece.pass_clips]
-    return Part(
-        rows=np.concatenate([piece.rows for piece in pieces]),
-        status=np.concatenate([piece.status for piece in pieces]),
-        num_frames=np.concatenate([piece.num_frames for piece in pieces]),
-        problems={row: reason for piece in pieces for row, reason in piece.problems.items()},
-        scores={task: np.concatenate([piece.scores[task] for piece in pieces]) for task in pieces[0].scores},
-        pass_clips=min(smaller, default=0),
-    )

@@ -60,12 +60,18 @@ class Request:
 
 def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple[Job, LoadedNetwork]:
     """Resolve a request; raises a GsmBenchError that says what is missing and how to get it."""
+    job = job_of(request, manifest, workspace)
+    network = load_network(job.entry, workspace.checkpoint_path(job.entry.checkpoint.file), search=workspace.root)
+    return replace(job, checkpoint_sha256=network.sha256), network
+
+
+def job_of(request: Request, manifest: Manifest, workspace: Workspace, checkpoint_sha256: str = "") -> Job:
+    """The job of a request, before its checkpoint is looked at."""
     entry = manifest.model(request.model)
     settings = _settings(request)
     place = _place(request, entry, manifest, workspace)
     entry = _with_counted_classes(entry, place.split)
-    network = load_network(entry, workspace.checkpoint_path(entry.checkpoint.file), search=workspace.root)
-    return _job(request, entry, settings, place, workspace, network.sha256), network
+    return _job(request, entry, settings, place, workspace, checkpoint_sha256)
 
 
 def prepare_together(
@@ -154,6 +160,7 @@ def _job(
         checkpoint_sha256=checkpoint_sha256,
         fresh=request.fresh,
         limit=request.limit,
+        search=workspace.root,
     )
 
 

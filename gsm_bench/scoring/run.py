@@ -17,10 +17,15 @@ import numpy as np
 from torch import nn
 
 from gsm_bench.scorefile import NOT_SCORED, SCORED, open_scores
-from gsm_bench.scoring.ahead import Batch, in_lanes, read_ahead, start_reading
+from gsm_bench.scoring.ahead import Batch, Scoring, in_lanes, read_ahead
 from gsm_bench.scoring.forward import Lanes, Scorer
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.member import POLL_S, Member
+from gsm_bench.scoring.parts import Part
+from gsm_bench.scoring.piece import Piece, make_piece
+
+Engine = Callable[["Run"], None]
+"""What carries a run's work: scores the batches that it claims and writes its parts."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +78,26 @@ def run(job: Job, network: nn.Module, progress: Callable[[Progress], None] = lam
 
 
 def run_together(
-    jobs: Sequence[tuple[Job, nn.Module]], progress: Callable[[Progress], None] = lambda _: None
+    jobs: Sequence[tuple[Job, nn.Module]],
+    progress: Callable[[Progress], None] = lambda _: None,
+    engine: Engine | None = None,
 ) -> list[Outcome]:
-    """Score several models on one split, as `run` does, with one reading of the frames for all of them."""
-    return _Run([Member(job, network) for job, network in jobs], progress).carry_out()
+    """Score several models on one split, as `run` does, with one reading of the frames for all of them.
+
+    The engine carries the work; this process does it unless told.
+    """
+    engine = engine or score_here
+    return Run([Member(job, network) for job, network in jobs], progress, engine).carry_out()
 
 
-class _Run:
-    def __init__(self, members: list[Member], progress: Callable[[Progress], None]) -> None:
+class Run:
+    """A run at work: its models, the batches that it claims, and what becomes of their answers."""
+
+    def __init__(self, members: list[Member], progress: Callable[[Progress], None], engine: Engine) -> None:
         self.members = [member for member in members if member.todo.size]
         self.all = members
         self.progress = progress
+        self.engine = engine
         self.began = time.monotonic()
         self.total = sum(member.todo.size for member in self.members)
 
@@ -102,7 +116,7 @@ class _Run:
                 stack.enter_context(member.folder.heartbeat())
             while self.members:
                 try:
-                    self._score_parts()
+                    self.engine(self)
                     for member in self.members:
                         member.merge_when_whole()
                     return
@@ -116,35 +130,9 @@ class _Run:
             member.check_merged_elsewhere(error)
         self.members = [member for member in self.members if member not in gone]
         for member in self.members:
-            member.drop_part_in_hand()
+            member.drop_parts_in_hand()
 
-    def _score_parts(self) -> None:
-        settings = self.members[0].job.settings
-        with (
-            Lanes(settings) as lanes,
-            ThreadPoolExecutor(settings.workers, thread_name_prefix="frames") as readers,
-            ThreadPoolExecutor(1, thread_name_prefix="results") as writer,
-        ):
-            scorers = {m: Scorer(m.network, m.job.entry, m.job.settings, lanes) for m in self.members}
-            writing: list[Future[None]] = []
-            read = read_ahead(self._batches(), lambda batch: start_reading(readers, batch))
-            try:
-                for scoring in in_lanes(scorers, lanes.count, read):
-                    batch = scoring.batch
-                    for (member, _), clips, passes in zip(batch.members, scoring.clips, scoring.passes, strict=True):
-                        member.take(batch.rows, clips, passes, scorers[member])
-                        if member in batch.last_of:
-                            part = member.finished_part()
-                            writing.append(writer.submit(member.folder.write, batch.part, part))
-                    writing = _settled(writing)
-                    self._report()
-            except BaseException:
-                readers.shutdown(wait=False, cancel_futures=True)
-                raise
-            for future in writing:
-                future.result()
-
-    def _batches(self) -> Iterator[Batch | None]:
+    def batches(self) -> Iterator[Batch | None]:
         """Batches of the parts that this process claims, one part after the other; None where it has to wait."""
         size, clips = self.members[0].job.settings.batch, len(self.members[0].job.split)
         for claimed in self._claims():
@@ -156,8 +144,17 @@ class _Run:
             for start in sorted({start for needed in starts.values() for start in needed}):
                 rows = np.arange(start, min(start + size, clips))
                 wanting = [member for member in members if start in starts[member]]
-                last_of = [member for member in wanting if start == starts[member][-1]]
-                yield Batch(part, rows, [(member, member.is_todo[rows]) for member in wanting], last_of)
+                yield Batch(part, rows, [(member, member.is_todo[rows]) for member in wanting])
+
+    def keep(self, batch: Batch, pieces: Sequence[Piece]) -> list[tuple[Member, Part]]:
+        """Keep the answers to a batch, one piece for each of its models; returns parts that are now complete."""
+        complete = []
+        for (member, _), piece in zip(batch.members, pieces, strict=True):
+            part = member.keep(batch.part, batch.start, piece)
+            if part is not None:
+                complete.append((member, part))
+        self._report()
+        return complete
 
     def _claims(self) -> Iterator[tuple[int, list[Member]] | None]:
         """Parts to score with the models that need them, one at a time; without shards also those of dead processes.
@@ -205,6 +202,37 @@ class _Run:
             None if left else member.job.target, clips, member.scored, clips - member.todo.size + member.reused,
             member.decoded, time.monotonic() - self.began, bad, substituted, left, halved,
         )  # fmt: skip
+
+
+def score_here(run: Run) -> None:
+    """The local engine: threads of this process read frames, carry passes and write parts."""
+    settings = run.members[0].job.settings
+    with (
+        Lanes(settings) as lanes,
+        ThreadPoolExecutor(settings.workers, thread_name_prefix="frames") as readers,
+        ThreadPoolExecutor(1, thread_name_prefix="results") as writer,
+    ):
+        scorers = {
+            member: Scorer(member.network, member.job.entry, member.job.settings, lanes) for member in run.members
+        }
+        writing: list[Future[None]] = []
+        try:
+            for scoring in in_lanes(scorers, lanes.count, read_ahead(run.batches(), readers)):
+                for member, part in run.keep(scoring.batch, _pieces(scoring, scorers)):
+                    writing.append(writer.submit(member.folder.write, scoring.batch.part, part))
+                writing = _settled(writing)
+        except BaseException:
+            readers.shutdown(wait=False, cancel_futures=True)
+            raise
+        for future in writing:
+            future.result()
+
+
+def _pieces(scoring: Scoring, scorers: dict[Member, Scorer]) -> list[Piece]:
+    return [
+        make_piece(scoring.batch.rows, clips, passes, scorers[member], len(member.job.views))
+        for (member, _), clips, passes in zip(scoring.batch.members, scoring.clips, scoring.passes, strict=True)
+    ]
 
 
 def _settled(writing: list[Future[None]]) -> list[Future[None]]:

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 from gsm_bench.nets import build_network  # noqa: E402
 from gsm_bench.nets.cost import count_cost  # noqa: E402
 from gsm_bench.nets.gate_shift import GateShift  # noqa: E402
-from gsm_bench.nets.inference import prepare_for_inference  # noqa: E402
+from gsm_bench.nets.inference import FlatGateShift, prepare_for_inference  # noqa: E402
 
 COSTS = {  # parameters, bare, the paper's convention: 8 frames, 174 classes
     ("bninception", "none"): (10_448_590, 16_254_033_920, 16_365_600_256),
@@ -138,3 +138,17 @@ def test_preparing_leaves_the_original_alone():
     assert network.training
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
     assert np.isfinite(sum(value.double().sum().item() for value in before.values()))
+
+
+@pytest.mark.parametrize("gate", ["tanh", "sigmoid"])
+@pytest.mark.parametrize(("frames", "size"), [(1, 5), (2, 1), (8, 7), (12, 3)])
+def test_flat_gates_are_the_3d_convolution(gate, frames, size):
+    torch.manual_seed(frames)
+    module = GateShift(16, frames, gate).eval()
+    for values in (module.conv3D.weight, module.conv3D.bias, module.bn.weight, module.bn.bias, module.bn.running_mean):
+        torch.nn.init.normal_(values, std=0.5)
+    x = torch.randn(3 * frames, 16, size, size)
+    with torch.inference_mode():
+        expected, found = module(x), FlatGateShift(module)(x.to(memory_format=torch.channels_last))
+    assert (found - expected).abs().max() < 1e-5 * expected.std()
+    assert expected.std() > 0.1
