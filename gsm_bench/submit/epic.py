@@ -221,7 +221,7 @@ def _check_tasks(members: Sequence[OpenMember], target: Target) -> None:
                 raise SubmissionError(
                     f"{member.spec.label} has {found or 'no'} {task} classes, {target.title} has {classes}",
                     where=member.spec.path,
-                    fix=f"use scores of a {target.title} model",
+                    fix=f"use scores of a model for {target.title}",
                 )
 
 
