@@ -69,6 +69,20 @@ def test_damaged_lists_are_named(manifest, tmp_path, before, after, said):
     assert str(path) in caught.value.where
 
 
+def test_line_ends_of_windows_and_odd_characters_in_a_narration(manifest, tmp_path):
+    write_epic_55(tmp_path)
+    path = tmp_path / "EPIC_train_action_labels.csv"
+    plain = read_split(manifest.dataset("epic-55"), "train", tmp_path)
+    text = (
+        path.read_text()
+        .replace("wash cup", "wash\x0b\x85 the\u2028cup")
+        .replace('"take pot, then lid"', '"take pot,\nthen lid"')
+    )
+    path.write_bytes(text.replace("\n", "\r\n").encode())
+    found = read_split(manifest.dataset("epic-55"), "train", tmp_path)
+    assert (found.ids, found.num_frames.tolist()) == (plain.ids, plain.num_frames.tolist())
+
+
 def test_class_files_of_another_release_are_refused(manifest, tmp_path):
     write_epic_55(tmp_path)
     path = tmp_path / "EPIC_verb_classes.csv"

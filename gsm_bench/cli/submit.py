@@ -95,7 +95,7 @@ def submit_epic(split: str, **choices: Any) -> None:
     path = choices["out"] or folder / EPIC_55.member_of(split)
     _write(path, made, ledger, workspace, choices["force"])
     if choices["out"] is None:
-        _bundle_when_whole(made, folder, ledger, workspace)
+        _bundle_when_whole(made, folder, ledger, workspace, choices["force"])
 
 
 @command.command("epic100")
@@ -207,7 +207,7 @@ def _write(path: Path, made: Submission, ledger: Ledger, workspace: Workspace, f
     _conclude(entry, path, ledger, workspace)
 
 
-def _bundle_when_whole(made: Submission, folder: Path, ledger: Ledger, workspace: Workspace) -> None:
+def _bundle_when_whole(made: Submission, folder: Path, ledger: Ledger, workspace: Workspace, force: bool) -> None:
     """The zip, if every split was written from one source and signature."""
     from gsm_bench.submit.epic import bundle
 
@@ -224,7 +224,7 @@ def _bundle_when_whole(made: Submission, folder: Path, ledger: Ledger, workspace
             return
         written[name] = (folder / name, entry)
     path = folder.with_name(f"{folder.name}.zip")
-    entry = bundle(path, made.target, written, force=True)
+    entry = bundle(path, made.target, written, force=force)
     _conclude(entry, path, ledger, workspace)
 
 

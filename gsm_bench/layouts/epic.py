@@ -7,6 +7,7 @@ number start + i - 1 of its video.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
-from gsm_bench.layouts.rows import ListRows, Segments, text_lines
+from gsm_bench.layouts.rows import ListRows, Segments, whole_text
 
 Row = Mapping[str, str]
 
@@ -77,7 +78,7 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
         raise SplitError(
             "this file of the annotations is not here", where=path, fix="clone the annotations' repository again"
         )
-    rows: list[Row] = list(csv.DictReader(text_lines(path), strict=True))
+    rows: list[Row] = _parsed(path)
     absent = [column for column in columns if not rows or column not in rows[0]]
     if absent:
         raise SplitError(
@@ -87,6 +88,13 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
     if short:
         raise SplitError("this row is cut short", where=f"{path}, line {short}", fix="download the file again")
     return rows
+
+
+def _parsed(path: Path) -> list[Row]:
+    try:
+        return list(csv.DictReader(io.StringIO(whole_text(path), newline=""), strict=True))
+    except csv.Error as error:
+        raise SplitError(f"this csv is damaged: {error}", where=path, fix="download the file again") from error
 
 
 @dataclass(frozen=True)

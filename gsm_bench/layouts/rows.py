@@ -113,8 +113,14 @@ def _sorted_names(names: list[str], path: Path, *, numbered: bool = False) -> li
 
 
 def text_lines(path: Path) -> Iterable[str]:
+    """The lines of a list, without their ends."""
+    return whole_text(path).splitlines()
+
+
+def whole_text(path: Path) -> str:
+    """The text of a list; raises SplitError unless it is UTF-8."""
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise SplitError("this list is not a text file", where=path, fix="give a UTF-8 text file") from error
 
