@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
-from run import CLASSES, gsmbench, timed
+from run import CLASSES, gsmbench, timed  # noqa: E402
 
-from gsm_bench.scorefile import ScoreHead, create, views_array
-from gsm_bench.splits import ids_sha256
+from gsm_bench.scorefile import ScoreHead, create, views_array  # noqa: E402
+from gsm_bench.splits import ids_sha256  # noqa: E402
 
 MEMBERS = ("m1", "m2", "m3", "m4")
 VIEWS, WRITE_ROWS, READ_ROWS = 2, 8192, 4096
