@@ -83,6 +83,7 @@ def measure(folder, paths, runs, prepare):
         "ensemble": (gsmbench("ensemble", "--members", members), paths),
         "raw1": ([sys.executable, "-c", RAW, str(paths[0])], paths[:1]),
         "evaluate": (gsmbench("evaluate", str(paths[0])), paths[:1]),
+        "evaluate4": (gsmbench("evaluate", *map(str, paths)), paths),
     }
     seen = {name: [] for name in commands}
     for _ in range(runs):
@@ -96,7 +97,11 @@ def report(clips, folder, paths, runs):
     size = clips * VIEWS * CLASSES * 4 / 1e9
     for state, prepare in (("cold", put_out_of_cache), ("warm", read_into_cache)):
         found = measure(folder, paths, runs, prepare)
-        for name, raw, gigabytes in (("ensemble", "raw4", 4 * size), ("evaluate", "raw1", size)):
+        for name, raw, gigabytes in (
+            ("ensemble", "raw4", 4 * size),
+            ("evaluate4", "raw4", 4 * size),
+            ("evaluate", "raw1", size),
+        ):
             seconds, megabytes = found[name]
             yield {
                 "clips": clips, "state": state, "command": name, "seconds": seconds, "peak_mb": megabytes,
