@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.ensembles.screen import largest_score, ranks_of_fused, ranks_of_views, view_sums
 from gsm_bench.entries import Space
 from gsm_bench.errors import AlignmentError, ScoreFileError
-from gsm_bench.metrics.topk import KS, Accuracy, AccuracyCounter
+from gsm_bench.metrics.topk import KS, Accuracy, AccuracyCounter, label_ranks
 from gsm_bench.scorefile import NOT_SCORED, Kind, Scores
 
-BLOCK_ROWS = 512
+BLOCK_ROWS = 1024
 """Rows fused at once: small enough that a block of every member stays in cache."""
 MOST_THREADS = 8
 """More threads than this wait for memory, not for cores."""
@@ -85,7 +86,11 @@ def conversions(members: Sequence[OpenMember], task: str, space: Space) -> list[
 def fuse_blocks(members: Sequence[OpenMember], task: str, space: Space) -> Iterator[FusedBlock]:
     """Fused scores of all rows, block by block; a row needs all its members."""
     statuses = [member.status for member in members]
-    yield from _in_threads(lambda rows: _fuse_block(members, statuses, task, space, rows), len(members[0].head))
+
+    def work(rows: slice) -> FusedBlock:
+        return _fuse_block(members, statuses, task, space, rows, [_block(member, task, rows) for member in members])
+
+    yield from _in_threads(work, len(members[0].head))
 
 
 def _in_threads(work: Callable[[slice], Out], total: int) -> Iterator[Out]:
@@ -110,9 +115,10 @@ def _in_threads(work: Callable[[slice], Out], total: int) -> Iterator[Out]:
 
 
 def _fuse_block(
-    members: Sequence[OpenMember], statuses: Sequence[NDArray[np.uint8]], task: str, space: Space, rows: slice
-) -> FusedBlock:
-    means = tuple(member_mean(member, task, space, rows) for member in members)
+    members: Sequence[OpenMember], statuses: Sequence[NDArray[np.uint8]], task: str, space: Space, rows: slice,
+    blocks: Sequence[Scores],
+) -> FusedBlock:  # fmt: skip
+    means = tuple(_view_mean(block, member, task, space) for member, block in zip(members, blocks, strict=True))
     member_scored = tuple(status[rows] != NOT_SCORED for status in statuses)
     for member, mean, sound in zip(members, means, member_scored, strict=True):
         refuse_broken_rows(member, mean, sound, rows)
@@ -130,7 +136,12 @@ def accuracies_of(
     statuses = [member.status for member in members]
 
     def count(rows: slice) -> list[AccuracyCounter]:
-        block = _fuse_block(members, statuses, task, space, rows)
+        blocks = [_block(member, task, rows) for member in members]
+        sound = all((status[rows] != NOT_SCORED).all() for status in statuses)
+        screened = _screened(members, blocks, task, space, labels[rows], fused=True) if sound else None
+        if screened:
+            return [_ranked(ranks, labels[rows], members[0], task, ks) for ranks in screened]
+        block = _fuse_block(members, statuses, task, space, rows, blocks)
         sides = [(block.scores, block.scored)]
         if len(members) > 1:
             sides += zip(block.member_scores, block.member_scored, strict=True)
@@ -154,7 +165,13 @@ def accuracies_alone(
         for member, status in zip(members, statuses, strict=True):
             if member.spec.path not in read:
                 read[member.spec.path] = _block(member, task, rows)
-            mean = _view_mean(read[member.spec.path], member, task, space)
+            block = read[member.spec.path]
+            sound = bool((status[rows] != NOT_SCORED).all())
+            screened = _screened([member], [block], task, space, labels[rows], fused=False) if sound else None
+            if screened:
+                found.append(_ranked(screened[0], labels[rows], member, task, ks))
+                continue
+            mean = _view_mean(block, member, task, space)
             scored = status[rows] != NOT_SCORED
             refuse_broken_rows(member, mean, scored, rows)
             found.append(_counted(mean, labels[rows], scored, ks))
@@ -162,6 +179,44 @@ def accuracies_alone(
 
     empty = [AccuracyCounter(member.head.classes_per_task[task], ks) for member in members]
     return _added(empty, _in_threads(count, len(members[0].head)))
+
+
+def _screened(
+    members: Sequence[OpenMember], blocks: Sequence[Scores], task: str, space: Space,
+    labels: NDArray[np.integer], *, fused: bool,
+) -> list[NDArray[np.int64]] | None:  # fmt: skip
+    """Ranks of the labels among the fused scores, if asked for, and among each of several members'.
+
+    None for blocks with rows that float32 cannot answer for: converted scores, unknown labels, no ordinary numbers.
+    """
+    plain = all(member.head.kinds[task] == space and member.spec.temperature == 1 for member in members)
+    largest = [largest_score(block) for block in blocks] if plain and len(labels) and labels.min() >= 0 else [None]
+    found = [most for most in largest if most is not None]
+    if len(found) < len(blocks):
+        return None
+    sums = [view_sums(block, member.views) for member, block in zip(members, blocks, strict=True)]
+    views = [len(member.views) for member in members]
+    sides: list[NDArray[np.int64]] = []
+    if fused and len(members) > 1:
+        ranks, unsure = ranks_of_fused(sums, [member.weight for member in members], views, found, labels)
+        if unsure.size:
+            means = [_view_mean(b[unsure], m, task, space) for m, b in zip(members, blocks, strict=True)]
+            ranks[unsure] = label_ranks(weighted_mean(means, [member.weight for member in members]), labels[unsure])
+        sides.append(ranks)
+    for member, block, values, count, most in zip(members, blocks, sums, views, found, strict=True):
+        ranks, unsure = ranks_of_views(values, labels, count, most)
+        if unsure.size:
+            ranks[unsure] = label_ranks(_view_mean(block[unsure], member, task, space), labels[unsure])
+        sides.append(ranks)
+    return sides
+
+
+def _ranked(
+    ranks: NDArray[np.int64], labels: NDArray[np.integer], member: OpenMember, task: str, ks: Sequence[int]
+) -> AccuracyCounter:
+    counter = AccuracyCounter(member.head.classes_per_task[task], ks)
+    counter.add_ranked(ranks, labels)
+    return counter
 
 
 def _counted(

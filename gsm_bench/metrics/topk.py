@@ -95,6 +95,15 @@ class AccuracyCounter:
         placed[rows] = ranks
         self._ranks.append(placed)
 
+    def add_ranked(self, ranks: NDArray[np.int64], labels: NDArray[np.integer[Any]]) -> None:
+        """Count a block whose rows all have a score and a label with a column: the labels' ranks [n]."""
+        self.total += len(labels)
+        for k in self.hits:
+            self.hits[k] += int((ranks < k).sum())
+        self.class_counts += np.bincount(labels, minlength=len(self.class_counts))
+        self.class_hits += np.bincount(labels[ranks == 0], minlength=len(self.class_hits))
+        self._ranks.append(ranks.astype(np.int32))
+
     def append(self, later: AccuracyCounter) -> None:
         """Add what was counted of the clips that come after these."""
         self.hits = {k: count + later.hits[k] for k, count in self.hits.items()}
@@ -142,14 +151,14 @@ def topk_accuracy(scores: NDArray[Any], labels: NDArray[np.integer[Any]], ks: Se
 def label_ranks(scores: NDArray[Any], labels: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Place of each label [N] among its row's scores [N, C], from 0; equal scores rank by the lower class index."""
     own = np.take_along_axis(scores, labels[:, None].astype(np.int64), axis=1)  # [N, 1]
-    ranks = _row_counts(scores > own)
-    at_least = _row_counts(scores >= own)
+    ranks = row_counts(scores > own)
+    at_least = row_counts(scores >= own)
     for row in np.flatnonzero(at_least > ranks + 1):  # rows with a tie, few in real scores
         ranks[row] += np.count_nonzero(scores[row, : labels[row]] == own[row])
     return ranks
 
 
-def _row_counts(found: NDArray[np.bool_]) -> NDArray[np.int64]:
+def row_counts(found: NDArray[np.bool_]) -> NDArray[np.int64]:
     """How many of each row [n, C] are true: bytes added up as bytes, in pieces that cannot overflow them."""
     counts = np.zeros(len(found), np.int64)
     for start in range(0, found.shape[1], 255):

@@ -63,3 +63,26 @@ def test_an_error_in_a_thread_is_the_readers_error(files, toy_labels, save_score
     broken = save_scores("broken", scores)
     with open_members(specs([*files[:2], broken])) as members, pytest.raises(ScoreFileError, match="hold no numbers"):
         accuracies_of(members, "action", "logits", toy_labels)
+
+
+@pytest.mark.parametrize("spread", [1e-7, 1e-3, 1.0])
+@pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (2.0, 3.0, 5.0)])
+def test_ranks_screened_in_float32_are_those_of_float64(save_scores, toy_labels, spread, weights):
+    """Scores so close to each other that float32 sums order them wrongly, or not at all."""
+    rng = np.random.default_rng(11)
+    scores = [(5 + spread * rng.standard_normal((ROWS, 2, 5))).astype(np.float32) for _ in weights]
+    paths = [save_scores(f"near{at}", values) for at, values in enumerate(scores)]
+    asked = [MemberSpec(path.stem, path, 2, weight) for path, weight in zip(paths, weights, strict=True)]
+    with open_members(asked) as members:
+        whole, singles = accuracies_of(members, "action", "logits", toy_labels)
+        shares = [member.weight for member in members]
+    means = [(one[:, 0].astype(np.float64) + one[:, 1]) / 2 for one in scores]
+    fused = means[0] * shares[0]
+    for mean, share in zip(means[1:], shares[1:], strict=True):
+        fused = fused + mean * share
+    for found, expected in zip([whole, *singles], [fused, *means], strict=True):
+        assert found.ranks.tolist() == [
+            sum((row[c], -c) > (row[label], -label) for c in range(5))
+            for row, label in zip(expected.tolist(), toy_labels.tolist(), strict=True)
+        ]
+        assert found.scored == found.total == ROWS
