@@ -29,7 +29,7 @@ def largest_score(block: Scores) -> float | None:
     if not block.size:
         return None
     highest, lowest = float(block.max()), float(block.min())  # both NaN where one score is
-    return max(highest, -lowest) if -LARGEST < lowest and highest < LARGEST else None
+    return max(highest, -lowest) if lowest > -LARGEST and highest < LARGEST else None
 
 
 def view_sums(block: Scores, views: NDArray[np.int64]) -> Scores:
