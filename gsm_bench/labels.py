@@ -62,7 +62,7 @@ def truth_for(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: P
         rows = _rows_of(found, head)
         if rows is not None:
             _check_class_names(found, head)
-            found = found.reordered(rows)
+            found = found if len(rows) == len(found) and found.ids == head.ids else found.reordered(rows)
             labels = with_action_labels(found.labels, head.class_names.get("action", ()))
             return Truth(labels, found.groups, found, entry)
         tried.append(f"{found.list_path} lists other clips ({len(found):,}, fingerprint {found.sha256[:12]})")

@@ -231,8 +231,8 @@ def _refuse_duplicates(ids: list[str], path: Path) -> None:
 
 
 def _checked_labels(labels: Sequence[int], classes: int, ids: list[str], path: Path) -> Labels:
-    row = next((row for row, label in enumerate(labels) if not 0 <= label < classes), None)
-    if row is not None:
+    if labels and not (min(labels) >= 0 and max(labels) < classes):
+        row = next(row for row, label in enumerate(labels) if not 0 <= label < classes)
         raise SplitError(
             f"class {labels[row]} of clip {ids[row]!r} is not among 0..{classes - 1}",
             where=f"{path}, row {row + 1}",

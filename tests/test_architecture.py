@@ -41,9 +41,10 @@ MAY_USE = {
     "frames": set(),
     "scoring": {"nets", "frames", "ensembles"},
     "train": {"nets", "frames", "shapes", "scoring"},
+    "bench": {"nets", "frames", "scoring", "ensembles", "tables"},
     "cli": None,  # everything
 }
-HEAVY_ROOMS = {"nets", "frames", "scoring", "train"}
+HEAVY_ROOMS = {"nets", "frames", "scoring", "train", "bench"}
 SHARED_ORDER = {
     "errors": set(),
     "files": set(),

@@ -39,6 +39,7 @@ COMMANDS = {
     "pack": ("gsm_bench.cli.pack", "Put the frames of many videos into one HDF5 file."),
     "shapes": ("gsm_bench.cli.shapes", "Make Temporal Shapes, the benchmark that ships with the package."),
     "train": ("gsm_bench.cli.train", "Train a small network on Temporal Shapes."),
+    "bench": ("gsm_bench.cli.bench", "How fast is this machine, and what does it wait for?"),
     "demo": ("gsm_bench.cli.demo", "The main job, end to end, on a small benchmark: two minutes."),
 }
 

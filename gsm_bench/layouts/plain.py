@@ -96,6 +96,29 @@ def read_plain(entry: DatasetEntry, path: Path) -> ListRows:
     if not lines:
         raise SplitError("this list is empty", where=path, fix="a row is: <id> <frames> <class>")
     columns = min(len(lines[0].split(" ")), 3)
+    regular = _regular_rows(lines, columns)
+    ids, num_frames, labels = regular or _any_rows(path, lines, columns)
+    return ListRows(ids, num_frames, {"action": labels} if columns > 2 else {}, named(entry, path.parent))
+
+
+Rows = tuple[list[str], list[int], list[int]]
+
+
+def _regular_rows(lines: list[str], columns: int) -> Rows | None:
+    """Ids, frames and classes, where no id holds a space and nothing is wrong: a third of the time of row by row."""
+    if any(line.count(" ") != columns - 1 for line in lines):
+        return None
+    fields = " ".join(lines).split(" ")
+    texts = [fields[at::columns] for at in range(1, columns)]
+    if not all(all(column) and "".join(column).isdecimal() for column in texts):
+        return None
+    frames = list(map(int, texts[0])) if columns > 1 else [0] * len(lines)
+    if columns > 1 and min(frames) < 1:
+        return None
+    return fields[::columns], frames, list(map(int, texts[1])) if columns > 2 else []
+
+
+def _any_rows(path: Path, lines: list[str], columns: int) -> Rows:
     ids, num_frames, labels = [], [], []
     for number, line in enumerate(lines, start=1):
         fields = line.rsplit(" ", columns - 1)
@@ -111,4 +134,4 @@ def read_plain(entry: DatasetEntry, path: Path) -> ListRows:
         ids.append(fields[0])
         num_frames.append(int(fields[1]) if columns > 1 else 0)
         labels.append(int(fields[2]) if columns > 2 else -1)
-    return ListRows(ids, num_frames, {"action": labels} if columns > 2 else {}, named(entry, path.parent))
+    return ids, num_frames, labels

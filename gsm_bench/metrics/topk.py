@@ -85,7 +85,7 @@ class AccuracyCounter:
         self._without_column += int(((labels == NO_COLUMN) & scored).sum())
         rows = np.flatnonzero((labels >= 0) & scored)
         wanted = labels[rows]
-        ranks = label_ranks(scores[rows], wanted)
+        ranks = label_ranks(scores if len(rows) == len(labels) else scores[rows], wanted)
         for k in self.hits:
             self.hits[k] += int((ranks < k).sum())
         self.class_counts += np.bincount(wanted, minlength=len(self.class_counts))
@@ -94,6 +94,24 @@ class AccuracyCounter:
         placed[(labels == NO_COLUMN) & scored] = BEYOND
         placed[rows] = ranks
         self._ranks.append(placed)
+
+    def add_ranked(self, ranks: NDArray[np.int64], labels: NDArray[np.integer[Any]]) -> None:
+        """Count a block whose rows all have a score and a label with a column: the labels' ranks [n]."""
+        self.total += len(labels)
+        for k in self.hits:
+            self.hits[k] += int((ranks < k).sum())
+        self.class_counts += np.bincount(labels, minlength=len(self.class_counts))
+        self.class_hits += np.bincount(labels[ranks == 0], minlength=len(self.class_hits))
+        self._ranks.append(ranks.astype(np.int32))
+
+    def append(self, later: AccuracyCounter) -> None:
+        """Add what was counted of the clips that come after these."""
+        self.hits = {k: count + later.hits[k] for k, count in self.hits.items()}
+        self.total += later.total
+        self._without_column += later._without_column
+        self.class_hits += later.class_hits
+        self.class_counts += later.class_counts
+        self._ranks += later._ranks
 
     def result(self) -> Accuracy:
         ranks = np.concatenate(self._ranks) if self._ranks else np.zeros(0, np.int32)
@@ -133,8 +151,16 @@ def topk_accuracy(scores: NDArray[Any], labels: NDArray[np.integer[Any]], ks: Se
 def label_ranks(scores: NDArray[Any], labels: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Place of each label [N] among its row's scores [N, C], from 0; equal scores rank by the lower class index."""
     own = np.take_along_axis(scores, labels[:, None].astype(np.int64), axis=1)  # [N, 1]
-    ranks: NDArray[np.int64] = np.count_nonzero(scores > own, axis=1)
-    at_least = np.count_nonzero(scores >= own, axis=1)
+    ranks = row_counts(scores > own)
+    at_least = row_counts(scores >= own)
     for row in np.flatnonzero(at_least > ranks + 1):  # rows with a tie, few in real scores
         ranks[row] += np.count_nonzero(scores[row, : labels[row]] == own[row])
     return ranks
+
+
+def row_counts(found: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How many of each row [n, C] are true: bytes added up as bytes, in pieces that cannot overflow them."""
+    counts = np.zeros(len(found), np.int64)
+    for start in range(0, found.shape[1], 255):
+        counts += np.einsum("ij->i", found[:, start : start + 255].view(np.uint8))
+    return counts

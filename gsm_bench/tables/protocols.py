@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from gsm_bench.ensembles.actions import ActionSource, rule_for
@@ -12,7 +13,7 @@ from gsm_bench.ensembles.predictions import predict
 from gsm_bench.labels import Truth
 from gsm_bench.scorefile import ScoreHead, open_scores
 from gsm_bench.tables.per_class import confusions_table, per_class_table
-from gsm_bench.tables.results import Result, evaluate_members, frames_text
+from gsm_bench.tables.results import Result, evaluate_each, frames_text
 from gsm_bench.tables.table import Table
 
 
@@ -24,12 +25,9 @@ def evaluate_file(
         head = file.head
     truth = truth_of(head)
     label = str(head.provenance.get("model") or path.stem)
-    results = []
-    for clips in protocols(head):
-        with open_members([MemberSpec(label, path, clips, 1.0)]) as members:
-            rule = rule_for(members, truth, actions)
-            results.append(evaluate_members(label, members, truth, actions=rule)[0])
-    return results
+    with open_members([MemberSpec(label, path, clips, 1.0) for clips in protocols(head)]) as members:
+        alone = [replace(member, weight=1.0) for member in members]
+        return evaluate_each(alone, truth, rule_for(alone[:1], truth, actions))
 
 
 def class_tables(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.actions import ActionRule, action_rule, derived_action_accuracy
-from gsm_bench.ensembles.fuse import accuracies_of, fusion_space
+from gsm_bench.ensembles.fuse import accuracies_alone, accuracies_of, fusion_space
 from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.entries import Published, Space
 from gsm_bench.labels import Truth
@@ -97,6 +97,20 @@ def evaluate_members(
         for at, member in enumerate(members)
     ]
     return whole, singles
+
+
+def evaluate_each(members: Sequence[OpenMember], truth: Truth, actions: ActionRule | None = None) -> list[Result]:
+    """Each of some protocols of one score file alone, in one pass over the file; as `evaluate_members` does one."""
+    tasks = [task for task in common_tasks(members) if task in truth.labels]
+    if {"verb", "noun"} <= set(tasks):
+        return [evaluate_members(member.spec.label, [member], truth, actions=actions)[0] for member in members]
+    counted = {
+        task: accuracies_alone(members, task, fusion_space(members, task, None), truth.labels[task]) for task in tasks
+    }
+    return [
+        _result(member.spec.label, [member], truth, {task: found[at] for task, found in counted.items()})
+        for at, member in enumerate(members)
+    ]
 
 
 def _gains(

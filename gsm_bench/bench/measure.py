@@ -1,0 +1,129 @@
+"""All stages in one run, and what they say about this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from gsm_bench.bench.fusion import measure_fusion
+from gsm_bench.bench.reading import measure_decode, measure_preprocess, sound_clips
+from gsm_bench.bench.scoring import clips_read_per_second, measure_network, measure_pipeline, waits
+from gsm_bench.bench.turns import Stage, StageName
+from gsm_bench.scoring.job import Job
+from gsm_bench.tables.table import Column, Table
+
+SHARES: dict[StageName, float] = {"decode": 0.15, "preprocess": 0.15, "network": 0.25, "pipeline": 0.3, "fusion": 0.15}
+"""Of the time that may be spent."""
+FUSED_PER_SECOND = 1024
+MOST_FUSED = 16_384
+LEAST_WAIT = 0.1
+"""A network that waits less than this is busy."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The stages of a model on this machine.
+
+    Attributes:
+        reading: clips per second that are decoded and preprocessed.
+        waits: share of the time in which the network has no clip to work on.
+        verdict: what that means, in one sentence.
+    """
+
+    job: Job
+    stages: tuple[Stage, ...]
+    reading: float
+    waits: float
+    verdict: str
+
+
+def measure(
+    job: Job, network: nn.Module, folder: Path, seconds: float, progress: Callable[[str], None] = lambda _: None
+) -> Measured:
+    """Measure the stages of a job one after the other in about so many seconds; score files go to `folder`."""
+    clips = sound_clips(job)
+    budget = {name: seconds * share for name, share in SHARES.items()}
+    with ThreadPoolExecutor(job.settings.workers) as pool:
+        progress("decode")
+        decode = measure_decode(job, clips, pool, budget["decode"])
+        progress("preprocess")
+        preprocess = measure_preprocess(job, clips, pool, budget["preprocess"])
+    progress("network")
+    alone = measure_network(job, network, budget["network"])
+    progress("pipeline")
+    few = replace(job, split=job.split.head(_pipeline_clips(job, alone, budget["pipeline"])))
+    pipeline = measure_pipeline(few, network, clips, (decode, preprocess, alone), folder, budget["pipeline"])
+    progress("fusion")
+    fusion = measure_fusion(folder, int(min(MOST_FUSED, FUSED_PER_SECOND * max(1, seconds))), budget["fusion"])
+    reading = clips_read_per_second(job, clips, decode, preprocess)
+    idle = waits(pipeline, alone)
+    return Measured(
+        job, (decode, preprocess, alone, pipeline, fusion), reading, idle, _verdict(job, reading, alone.rate, idle)
+    )
+
+
+def _pipeline_clips(job: Job, alone: Stage, seconds: float) -> int:
+    """Clips of one timed run: enough to fill the pipeline, few enough for the time."""
+    batch = job.settings.batch
+    wanted = int(alone.rate * seconds / 2)
+    return max(2 * batch, wanted - wanted % batch)
+
+
+def _verdict(job: Job, reading: float, network: float, idle: float) -> str:
+    workers, cores = job.settings.workers, len(os.sched_getaffinity(0))
+    share = f"{100 * idle:.0f}% of the time"
+    if idle < LEAST_WAIT:
+        return "the network is busy: a faster device, a smaller network or --precision bfloat16 is what would help"
+    if torch.device(job.settings.device).type == "cpu" and reading > network:
+        taken = f"{100 * network / (network + reading):.0f}% of them"
+        ways = " or ".join(["gsmbench pack"] * (not _is_packed(job)) + ["a GPU"])
+        return f"the network waits {share}: it shares the cores with its frames, which need {taken}: {ways}"
+    if reading > network:
+        return f"the network waits {share}, though frames come fast enough: larger batches, --batch {2 * job.settings.batch}"
+    remedies = ([f"--workers {cores}"] if workers < cores else []) + ["gsmbench pack"] * (not _is_packed(job))
+    return f"the network waits {share} for frames: {' or '.join(remedies) or 'more cores for its frames'}"
+
+
+def _is_packed(job: Job) -> bool:
+    clip = job.split.clip(0)
+    reel = getattr(job.source, "reel", lambda _: None)(clip)
+    return type(reel).__name__ == "Hdf5Reel"
+
+
+def bench_table(found: Measured) -> Table:
+    """The rates, each beside its ceiling and beside the plain loop."""
+    rows = tuple(
+        {
+            "stage": stage.name, "unit": f"{stage.unit}/s", "rate": stage.rate, "shown": _text(stage.rate),
+            "ceiling": stage.ceiling, "shown_ceiling": _text(stage.ceiling), "of_ceiling": stage.of_ceiling,
+            "share": f"{100 * stage.of_ceiling:.0f}%", "plain": stage.plain, "shown_plain": _text(stage.plain),
+            "times_plain": stage.times_plain, "times": f"{stage.times_plain:.1f}x", "ceiling_is": stage.ceiling_is,
+            "plain_is": stage.plain_is,
+        }
+        for stage in found.stages
+    )  # fmt: skip
+    columns = (
+        Column("stage", "Stage"), Column("shown", "Rate", "whole"), Column("unit", ""),
+        Column("shown_ceiling", "Ceiling", "whole"), Column("share", "Of it", "whole"),
+        Column("shown_plain", "Plain loop", "whole"), Column("times", "Times", "whole"),
+    )  # fmt: skip
+    settings = found.job.settings
+    title = (
+        f"{found.job.entry.name} on {settings.device}: {settings.workers} workers, batch {settings.batch}, "
+        f"{settings.precision}, {len(found.job.views)} {'view' if len(found.job.views) == 1 else 'views'} per clip"
+    )
+    notes = (
+        *(f"{stage.name}: ceiling {stage.ceiling_is}; plain {stage.plain_is}." for stage in found.stages),
+        f"{found.verdict[0].upper()}{found.verdict[1:]}.",
+    )
+    return Table(title, columns, (rows,), notes, name="bench")
+
+
+def _text(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"

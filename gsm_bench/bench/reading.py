@@ -1,0 +1,138 @@
+"""Decoding and preprocessing: the part of the way that frames take on the CPU."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+
+from gsm_bench.bench.turns import Stage, rates_in_turns
+from gsm_bench.errors import FrameError
+from gsm_bench.frames.clip_reader import view_indices
+from gsm_bench.frames.transform import normalise, preprocess, resize_image
+from gsm_bench.geometry import crop_corner
+from gsm_bench.scoring.job import Job
+from gsm_bench.splits import Clip
+
+HELD_CLIPS = 16
+"""Clips whose frames are held in memory to time what comes after they were read."""
+QUALITY = 95
+Item = TypeVar("Item")
+
+
+def needed_frames(job: Job, clip: Clip) -> list[int]:
+    """The frame numbers that a clip's views need, ascending."""
+    total = job.source.count(clip)
+    numbers: list[int] = np.unique(
+        np.concatenate([view_indices(total, job.read_plan, view) for view in job.views])
+    ).tolist()
+    return numbers
+
+
+def sound_clips(job: Job) -> list[Clip]:
+    """Clips of the job whose frames can all be read.
+
+    Raises:
+        FrameError: there is none.
+    """
+    found: list[Clip] = []
+    problem: FrameError | None = None
+    for clip in job.split.sample(2 * HELD_CLIPS):
+        try:
+            if any(isinstance(picture, FrameError) for picture in _pictures(job, clip)):
+                raise FrameError(f"a frame of clip {clip.id!r} cannot be decoded", where=job.split.list_path)
+            found.append(clip)
+        except FrameError as error:
+            problem = error
+        if len(found) == HELD_CLIPS:
+            break
+    if problem is not None and not found:
+        raise problem
+    return found
+
+
+def measure_decode(job: Job, clips: Sequence[Clip], pool: ThreadPoolExecutor, seconds: float) -> Stage:
+    """Frames decoded per second from where they lie, beside Pillow on bytes in memory, and beside one thread."""
+    held = [[_as_jpeg(picture) for picture in _pictures(job, clip)] for clip in clips]
+    workers = job.settings.workers
+    found = rates_in_turns(
+        {
+            "ours": _spread(pool, workers, clips, lambda clip: len(_pictures(job, clip))),
+            "ceiling": _spread(pool, workers, held, lambda frames: len([_decoded(frame) for frame in frames])),
+            "plain": _one_by_one(clips, lambda clip: len(_pictures(job, clip))),
+        },
+        seconds,
+    )
+    return Stage(
+        "decode", "frames", found["ours"], found["ceiling"], f"Pillow on JPEG bytes in memory, {_threads(workers)}",
+        found["plain"], "one thread",
+    )  # fmt: skip
+
+
+def measure_preprocess(job: Job, clips: Sequence[Clip], pool: ThreadPoolExecutor, seconds: float) -> Stage:
+    """Frames resized, cropped and normalised per second, beside Pillow's resize alone, and beside one thread."""
+    spec, workers = job.entry.input, job.settings.workers
+    held = [_pictures(job, clip) for clip in clips]
+    stacks = [np.stack([np.asarray(picture) for picture in pictures]) for pictures in held]
+
+    def ours(pictures: list[Image.Image]) -> int:
+        left, top = crop_corner(*resize_image(pictures[0], spec).size, spec.size, -1)
+        box = slice(top, top + spec.size), slice(left, left + spec.size)
+        cut = np.stack([np.asarray(resize_image(picture, spec))[box] for picture in pictures])
+        normalise(torch.from_numpy(cut), spec)
+        return len(pictures)
+
+    found = rates_in_turns(
+        {
+            "ours": _spread(pool, workers, held, ours),
+            "ceiling": _spread(pool, workers, held, lambda some: len([resize_image(one, spec) for one in some])),
+            "plain": _one_by_one(stacks, lambda stack: len(preprocess(stack, spec))),
+        },
+        seconds,
+    )
+    return Stage(
+        "preprocess", "frames", found["ours"], found["ceiling"], f"Pillow's resize alone, {_threads(workers)}",
+        found["plain"], "one thread",
+    )  # fmt: skip
+
+
+def _pictures(job: Job, clip: Clip) -> list[Image.Image]:
+    pictures = [picture for _, picture in job.source.pictures(clip, needed_frames(job, clip))]
+    for picture in pictures:
+        if isinstance(picture, FrameError):
+            raise picture
+    return [picture for picture in pictures if not isinstance(picture, FrameError)]
+
+
+def _as_jpeg(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=QUALITY)
+    return out.getvalue()
+
+
+def _decoded(content: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(content)) as image:
+        return image.convert("RGB")
+
+
+def _spread(
+    pool: ThreadPoolExecutor, workers: int, items: Sequence[Item], work: Callable[[Item], int]
+) -> Callable[[], float]:
+    """Work on the items in all threads, some at a time."""
+    turn = itertools.cycle(items)
+    return lambda: sum(pool.map(work, itertools.islice(turn, 2 * workers)))
+
+
+def _one_by_one(items: Sequence[Item], work: Callable[[Item], int]) -> Callable[[], float]:
+    turn: Iterator[Item] = itertools.cycle(items)
+    return lambda: work(next(turn))
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"

@@ -1,0 +1,139 @@
+"""The network alone, and the whole way from frames to a score file."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gsm_bench.bench.reading import needed_frames
+from gsm_bench.bench.turns import Stage, Work, rates_in_turns
+from gsm_bench.frames import preprocess
+from gsm_bench.frames.clip_reader import view_indices
+from gsm_bench.frames.transform import normalise
+from gsm_bench.nets.cost import count_cost
+from gsm_bench.scoring.forward import HALVES, Lanes, Scorer, collect
+from gsm_bench.scoring.job import Job
+from gsm_bench.scoring.run import run
+from gsm_bench.splits import Clip
+
+PRODUCT_SIDES = {"cpu": 1536, "cuda": 8192}
+
+
+def measure_network(job: Job, network: nn.Module, seconds: float) -> Stage:
+    """Clips per second on ready pixels, beside a big matrix product's multiply-adds, and one clip at a time."""
+    spec, views = job.entry.input, len(job.views)
+    shape = (views, job.entry.frames, spec.size, spec.size, 3)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)  # [V, T, S, S, 3]
+    device = torch.device(job.settings.device)
+    plain = network.eval().to(device)
+    clips = [normalise(torch.from_numpy(view), spec)[None].to(device) for view in pixels]
+    macs = views * count_cost(network, job.entry.frames, spec.size).macs_bare
+    batch = [pixels] * job.settings.batch
+    with Lanes(job.settings) as lanes:
+        scorer = Scorer(network, job.entry, job.settings, lanes)
+
+        def ours() -> float:
+            passes = [scorer.submit(batch) for _ in range(lanes.count)]
+            for futures in passes:
+                collect(futures, batch)
+            return lanes.count * len(batch)
+
+        ways: dict[str, Work] = {"ours": ours, "ceiling": _product(job), "plain": lambda: _one_clip(plain, clips)}
+        found = rates_in_turns(ways, seconds)
+    gmacs = found["ceiling"] / 1e9
+    said = f"{2 * gmacs:,.0f} GFLOP/s of a matrix product in {job.settings.precision}, {macs / 1e9:.2f} GMACs per clip"
+    return Stage(
+        "network", "clips", found["ours"], found["ceiling"] / macs, said, found["plain"], "one clip at a time, float32"
+    )
+
+
+def measure_pipeline(
+    job: Job, network: nn.Module, clips: Sequence[Clip], ready: tuple[Stage, Stage, Stage], folder: Path, seconds: float
+) -> Stage:
+    """Clips per second from frames to a score file, beside the slower of reading and network alone.
+
+    Args:
+        ready: decode, preprocess and network, measured.
+        folder: an empty place for score files.
+    """
+    turn = itertools.cycle(clips)
+
+    rate = _steady_rate(replace(job, target=folder / "pipeline.h5"), network)
+    found = rates_in_turns({"plain": lambda: _one_from_frames(job, network, next(turn))}, seconds / 3)
+    reading, alone = clips_read_per_second(job, clips, *ready[:2]), ready[2].rate
+    if torch.device(job.settings.device).type == "cpu":
+        ceiling, name = 1 / (1 / reading + 1 / alone), "reading and the network sharing the cores"
+    else:
+        ceiling, name = min((reading, "reading alone"), (alone, "the network alone"))
+    return Stage("pipeline", "clips", rate, ceiling, name, found["plain"], "one clip after the other, float32")
+
+
+def _steady_rate(job: Job, network: nn.Module) -> float:
+    """Clips per second of one run from its first finished clips to its end."""
+    seen: list[tuple[float, int]] = []
+    outcome = run(job, network, lambda progress: seen.append((time.perf_counter(), progress.done)))
+    ended = time.perf_counter()
+    began, before = next(mark for mark in seen if mark[1])
+    if before >= outcome.scored:
+        return outcome.scored / outcome.seconds
+    return (outcome.scored - before) / (ended - began)
+
+
+def clips_read_per_second(job: Job, clips: Sequence[Clip], decode: Stage, preprocess: Stage) -> float:
+    """Clips decoded and preprocessed per second, where both share the same threads."""
+    frames = float(np.mean([len(needed_frames(job, clip)) for clip in clips]))
+    return 1 / (frames / decode.rate + frames / preprocess.rate)
+
+
+def _product(job: Job) -> _Product:
+    return _Product(job.settings.device, HALVES.get(job.settings.precision, torch.float32))
+
+
+class _Product:
+    """Multiply-adds of a square matrix product."""
+
+    def __init__(self, device: str, precision: torch.dtype) -> None:
+        side = PRODUCT_SIDES[torch.device(device).type]
+        self.side = side
+        self.one = torch.randn(side, side).to(device, precision)
+        self.other = torch.randn(side, side).to(device, precision)
+
+    def __call__(self) -> float:
+        product = self.one @ self.other
+        if product.is_cuda:
+            torch.cuda.synchronize(product.device)
+        return float(self.side**3)
+
+
+def _one_clip(network: nn.Module, clips: Sequence[Tensor]) -> float:
+    """One clip, view by view, in plain float32."""
+    with torch.no_grad():
+        for clip in clips:
+            answer = network(clip)
+            for values in answer.values() if isinstance(answer, dict) else [answer]:
+                values.cpu()
+    return 1.0
+
+
+def _one_from_frames(job: Job, network: nn.Module, clip: Clip) -> float:
+    """The released loop: decode, preprocess, network, one after the other."""
+    total, device = job.source.count(clip), torch.device(job.settings.device)
+    views = []
+    for view in job.views:
+        numbers = view_indices(total, job.read_plan, view)
+        pictures = dict(job.source.pictures(clip, np.unique(numbers).tolist()))
+        frames = np.stack([np.asarray(pictures[int(number)]) for number in numbers])
+        views.append(preprocess(frames, job.entry.input)[None].to(device))
+    return _one_clip(network, views)
+
+
+def waits(pipeline: Stage, network: Stage) -> float:
+    """The share of the time in which the network has nothing to do."""
+    return max(0.0, 1 - pipeline.rate / network.rate)

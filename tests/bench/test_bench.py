@@ -1,0 +1,100 @@
+"""`gsmbench bench`: its structure, its sums and its advice; never how fast."""
+
+import json
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from gsm_bench.bench import measure as measuring  # noqa: E402
+from gsm_bench.bench.scoring import waits  # noqa: E402
+from gsm_bench.bench.turns import Stage, rates_in_turns  # noqa: E402
+
+STAGES = ["decode", "preprocess", "network", "pipeline", "fusion"]
+
+
+def stage(name="network", rate=10.0):
+    return Stage(name, "clips", rate, 40.0, "a ceiling", 2.0, "a loop")
+
+
+def test_rates_count_units_over_time(monkeypatch):
+    ticks = iter(range(1000))
+    monkeypatch.setattr("gsm_bench.bench.turns.time.perf_counter", lambda: float(next(ticks)))
+    found = rates_in_turns({"one": lambda: 1.0, "six": lambda: 6.0}, seconds=6.0)
+    assert found == {"one": 1.0, "six": 6.0}
+
+
+def test_shares_of_a_stage():
+    assert stage().of_ceiling == 0.25
+    assert stage().times_plain == 5
+    assert waits(stage(rate=2.9), stage(rate=10.0)) == pytest.approx(0.71)
+    assert waits(stage(rate=11.0), stage(rate=10.0)) == 0
+
+
+class _Job:
+    """What the sentence looks at."""
+
+    def __init__(self, workers, device="cuda", packed=False):
+        self.settings = type("Settings", (), {"workers": workers, "device": device, "batch": 16})()
+        reel = type("Hdf5Reel" if packed else "FolderReel", (), {})()
+        self.source = type("Source", (), {"reel": lambda _, clip: reel})()
+        self.split = type("Split", (), {"clip": lambda _, row: row})()
+
+
+@pytest.mark.parametrize(
+    ("job", "reading", "idle", "said"),
+    [
+        (_Job(2), 29, 0.71, "the network waits 71% of the time for frames: --workers 8 or gsmbench pack"),
+        (_Job(8), 29, 0.71, "the network waits 71% of the time for frames: gsmbench pack"),
+        (_Job(2, packed=True), 29, 0.71, "the network waits 71% of the time for frames: --workers 8"),
+        (_Job(8, packed=True), 29, 0.71, "the network waits 71% of the time for frames: more cores for its frames"),
+        (_Job(8), 300, 0.4, "the network waits 40% of the time, though frames come fast enough: larger batches, --batch 32"),
+        (
+            _Job(8, "cpu"), 300, 0.4,
+            "the network waits 40% of the time: it shares the cores with its frames, which need 25% of them: "
+            "gsmbench pack or a GPU",
+        ),
+        (
+            _Job(8), 300, 0.02,
+            "the network is busy: a faster device, a smaller network or --precision bfloat16 is what would help",
+        ),
+    ],
+)  # fmt: skip
+def test_the_sentence_names_what_starves_and_what_mends_it(monkeypatch, job, reading, idle, said):
+    monkeypatch.setattr(measuring.os, "sched_getaffinity", lambda _: set(range(8)))
+    assert measuring._verdict(job, reading, 100, idle) == said
+
+
+def test_all_stages_beside_their_ceilings(gsmbench, workspace):
+    ran = gsmbench("bench", "--seconds", "0.5", "--device", "cpu", "--format", "json")
+    assert ran.status == 0, ran.err
+    found = json.loads(ran.out)
+    assert [row["stage"] for row in found["rows"]] == STAGES
+    for row in found["rows"]:
+        assert row["rate"] > 0
+        assert row["of_ceiling"] == pytest.approx(row["rate"] / row["ceiling"])
+        assert row["times_plain"] == pytest.approx(row["rate"] / row["plain"])
+    rates = {row["stage"]: row for row in found["rows"]}
+    assert rates["network"]["of_ceiling"] < 1  # a network does no more multiply-adds than a bare product
+    assert rates["pipeline"]["ceiling"] < rates["network"]["rate"]  # frames need some of the cores
+    assert found["notes"][-1].startswith("The network ")
+    assert "measuring fusion" in ran.err
+    assert list(workspace.root.glob("scores")) == []  # nothing is left behind
+
+
+def test_a_model_without_frames_says_where_they_belong(gsmbench, workspace):
+    ran = gsmbench("bench", "--model", "toy_4f")
+    assert ran.status == 1
+    assert "Traceback" not in ran.err
+    assert "--data DIR" in ran.err
+
+
+def test_frames_that_cannot_be_read_are_named(gsmbench, workspace, tmp_path):
+    from gsm_bench.shapes.make import FRAMES_FOLDER, make
+
+    make(tmp_path / "data", "val", clips=28)
+    for frame in (tmp_path / "data" / FRAMES_FOLDER).rglob("*.jpg"):
+        frame.write_bytes(b"no picture")
+    ran = gsmbench("bench", "--seconds", "0.5", "--data", tmp_path / "data", "--quiet")
+    assert ran.status == 1
+    assert "cannot be decoded" in ran.err
