@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,18 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.nets.cost import Cost
-from gsm_bench.scorefile import NOT_SCORED, ClipScores, ScoreHead, create, read
+from gsm_bench.scorefile import NOT_SCORED, ScoreFile, ScoreHead, create, open_scores
 from gsm_bench.scoring.job import Job, provenance
 from gsm_bench.scoring.parts import PartsFolder
 
 Rows = NDArray[np.int64]
+BLOCK_ROWS = 4096
 
 
 def merge(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost) -> None:
-    """Put the parts, over what an earlier run scored, into the score file."""
+    """Put the parts, over what an earlier run scored, into the score file; one block of rows at a time."""
     card = folder.card()
-    before = None if card is None or card.fresh else _earlier_scores(job)
-    head = before or _empty_head(job)
+    with ExitStack() as stack:
+        earlier = None if card is None or card.fresh else _earlier_scores(job, stack)
+        final = _final_head(job, folder, parts, cost, earlier.head if earlier else None)
+        with create(job.target, final, force=True) as datasets:
+            for task, dataset in datasets.items():
+                for start in range(0, len(final) if earlier else 0, BLOCK_ROWS):
+                    dataset[start : start + BLOCK_ROWS] = earlier.block(task, start, start + BLOCK_ROWS)  # type: ignore[union-attr]
+                for part in (folder.read(number) for number in parts):
+                    _put_rows(dataset, part.rows, part.scores[task])
+
+
+def _final_head(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost, before: ScoreHead | None) -> ScoreHead:
+    """All of the score file but its scores, from what was there and from the parts."""
+    card, head = folder.card(), before or _empty_head(job)
     status = head.status.copy()
     num_frames = np.zeros(len(head), np.int64) if head.num_frames is None else head.num_frames.copy()
     problems = dict(head.problems)
@@ -37,16 +51,10 @@ def merge(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost) -> No
         smaller[part.pass_clips] += bool(part.pass_clips)
     started = before.provenance["started"] if before else card.started if card else None
     said = provenance(job, started, now()) | _cost_items(cost) | _halved_items(before, smaller)
-    final = ScoreHead(
+    return ScoreHead(
         ids=head.ids, kinds=head.kinds, classes_per_task=widths, views=head.views, status=status,
         provenance=said, class_names=head.class_names, problems=problems, num_frames=num_frames,
     )  # fmt: skip
-    with create(job.target, final, force=True) as datasets:
-        for task, dataset in datasets.items():
-            if before is not None:
-                dataset[...] = before.scores[task]
-            for part in (folder.read(number) for number in parts):
-                _put_rows(dataset, part.rows, part.scores[task])
 
 
 def now() -> str:
@@ -61,11 +69,12 @@ def _put_rows(dataset: Any, rows: Rows, values: NDArray[np.float32]) -> None:
         dataset[rows] = values
 
 
-def _earlier_scores(job: Job) -> ClipScores | None:
+def _earlier_scores(job: Job, stack: ExitStack) -> ScoreFile | None:
+    """The file of an earlier run with the same signature, open as long as the stack."""
     if not job.target.exists():
         return None
-    earlier = read(job.target)
-    return earlier if earlier.provenance.get("signature") == job.signature else None
+    earlier = stack.enter_context(open_scores(job.target))
+    return earlier if earlier.head.provenance.get("signature") == job.signature else None
 
 
 def _empty_head(job: Job) -> ScoreHead:
