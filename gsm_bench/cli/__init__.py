@@ -40,7 +40,7 @@ COMMANDS = {
     "shapes": ("gsm_bench.cli.shapes", "Make Temporal Shapes, the benchmark that ships with the package."),
     "train": ("gsm_bench.cli.train", "Train a small network on Temporal Shapes."),
     "bench": ("gsm_bench.cli.bench", "How fast is this machine, and what does it wait for?"),
-    "demo": ("gsm_bench.cli.demo", "The main job, end to end, on a small benchmark: two minutes."),
+    "demo": ("gsm_bench.cli.demo", "The main job, end to end, on a small benchmark: a minute or two."),
 }
 
 

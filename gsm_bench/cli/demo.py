@@ -16,7 +16,7 @@ BATCH = "14"
 """Clips per pass: the small networks are fastest in larger batches."""
 
 
-@click.command("demo", short_help="The main job, end to end, on a small benchmark: two minutes.")
+@click.command("demo", short_help="The main job, end to end, on a small benchmark: a minute or two.")
 @click.option(
     "--dir",
     "directory",
