@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -56,14 +57,14 @@ class Reel(Protocol):
         """As in `FrameSource`, with the video's own numbers."""
 
 
-class StillsReel:
+class StillsReel(ABC):
     """A video kept as encoded pictures, one per frame."""
 
+    where: str
+
+    @abstractmethod
     def numbers(self) -> list[int]:
         """The numbers of the frames that are here, ascending."""
-        raise NotImplementedError
-
-    where: str
 
     @property
     def encoding(self) -> str:
@@ -73,12 +74,13 @@ class StillsReel:
     def seekable(self) -> bool:
         return True
 
+    @abstractmethod
     def count(self) -> int:
-        raise NotImplementedError
+        """Frames that are here."""
 
+    @abstractmethod
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
         """Each number with the stored bytes of its picture, or with what is wrong."""
-        raise NotImplementedError
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         for number, content in self.encoded(numbers):
