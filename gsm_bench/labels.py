@@ -13,7 +13,7 @@ from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import GsmBenchError, LabelError
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import ScoreHead
-from gsm_bench.splits import Labels, Split, ids_sha256, read_list, read_split, with_action_labels
+from gsm_bench.splits import Labels, Split, read_list, read_split, with_action_labels
 from gsm_bench.workspace import Workspace
 
 
@@ -69,7 +69,7 @@ def truth_for(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: P
     if head.labels:
         return Truth(dict(head.labels))
     raise LabelError(
-        f"no labels of {dataset}/{split} belong to these {len(head):,} clips (fingerprint {ids_sha256(head.ids)[:12]})",
+        f"no labels of {dataset}/{split} belong to these {len(head):,} clips (fingerprint {head.ids.sha256[:12]})",
         where="; ".join(tried),
         fix="--data DIR names the directory with the list that was scored",
     )
@@ -116,7 +116,7 @@ def _rows_of(found: Split, head: ScoreHead) -> NDArray[np.int64] | None:
     """Rows of the split for the score file's clips: the same clips, or the first ones for a run with a limit."""
     if found.ids[: len(head)] == head.ids:
         return np.arange(len(head))
-    if len(found) != len(head) or set(found.ids) != set(head.ids):
+    if len(found) != len(head):
         return None
-    place = {name: row for row, name in enumerate(found.ids)}
-    return np.array([place[name] for name in head.ids])
+    rows = head.ids.rows_in(found.ids)
+    return None if (rows < 0).any() else rows

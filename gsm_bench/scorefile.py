@@ -2,7 +2,7 @@
 
 Format ``gsm_bench.scores`` version 1: per task float32 scores [N, V, C], the clip ids, what each of the V views is,
 which clips were scored, and where it all came from. Scores are stored contiguously, so that a block of rows is one
-read; ids are fixed-length UTF-8, which h5py reads some fifty times faster than variable-length text.
+read; ids are fixed-length UTF-8, which h5py reads some fifty times faster than variable-length text, and stay so in memory.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.files import aside, settle
+from gsm_bench.names import Names
 
 FORMAT, VERSION = "gsm_bench.scores", 1
 Kind = Literal["logits", "probabilities", "log_probabilities"]
@@ -41,7 +42,7 @@ class ScoreHead:
     """All of a score file but the scores themselves.
 
     Attributes:
-        ids: N clip ids.
+        ids: N clip ids; any sequence of strings may be given.
         tasks: (V, C) and the kind of score per task.
         views: structured array [V] of clip, crop, flip and offset in ticks; offset NaN where views were averaged.
         status: uint8 [N]: 0 scored, 1 scored with a substituted frame, 2 not scored (its rows are NaN).
@@ -53,7 +54,7 @@ class ScoreHead:
         num_frames: int64 [N] frames of each video as sampled from, where known; 0 where not.
     """
 
-    ids: tuple[str, ...]
+    ids: Names
     kinds: Mapping[str, Kind]
     classes_per_task: Mapping[str, int]
     views: NDArray[np.void]
@@ -64,6 +65,9 @@ class ScoreHead:
     order: Literal["ids", "unverified"] = "ids"
     problems: Mapping[str, str] = field(default_factory=dict)
     num_frames: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", Names.of(self.ids))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -189,7 +193,9 @@ def content_hash(path: str | Path) -> str:
     digest = hashlib.sha256()
     with open_scores(path) as file:
         head = file.head
-        for text in (*head.ids, head.order, *(f"{t}={k}" for t, k in sorted(head.kinds.items()))):
+        for lines in head.ids.lines():
+            digest.update(lines)
+        for text in (head.order, *(f"{t}={k}" for t, k in sorted(head.kinds.items()))):
             digest.update(text.encode() + b"\n")
         digest.update(head.views.tobytes() + head.status.tobytes())
         for task in sorted(head.kinds):
@@ -201,9 +207,9 @@ def content_hash(path: str | Path) -> str:
 
 def _check_head(head: ScoreHead, path: Path) -> None:
     problem = None
-    if len(set(head.ids)) != len(head.ids):
+    if head.ids.first_repeated() is not None:
         problem = "clip ids are not unique"
-    elif any("\n" in name for name in head.ids):
+    elif sum(lines.count(b"\n") for lines in head.ids.lines()) != len(head.ids):
         problem = "a clip id holds a line break"
     elif head.status.shape != (len(head.ids),):
         problem = f"{len(head.ids)} ids but status of shape {head.status.shape}"
@@ -217,7 +223,7 @@ def _write_head(file: h5py.File, head: ScoreHead) -> dict[str, h5py.Dataset]:
     file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
     file.attrs["order"] = head.order
     file.attrs["provenance"] = json.dumps({**dict.fromkeys(PROVENANCE_KEYS), **head.provenance})
-    _write_texts(file, "clip_ids", head.ids)
+    file["clip_ids"] = head.ids.texts.astype(h5py.string_dtype("utf-8", head.ids.texts.dtype.itemsize))
     file["views"], file["status"] = head.views, head.status
     if head.num_frames is not None:
         file["num_frames"] = head.num_frames
@@ -249,21 +255,20 @@ def _place(file: h5py.File, task: str) -> int | None:
     return scores.id.get_offset() if plain and file.driver == "sec2" and not file.userblock_size else None
 
 
-def _read_ids(dataset: h5py.Dataset) -> tuple[str, ...]:
+def _read_ids(dataset: h5py.Dataset) -> Names:
     values = dataset[()]
     if values.dtype.kind != "S":
-        return _unique(_texts(values))
+        values = Names.of(_texts(values)).texts
     return _ids_of(values.tobytes(), values.dtype.itemsize)
 
 
 @lru_cache(maxsize=2)
-def _ids_of(raw: bytes, width: int) -> tuple[str, ...]:
+def _ids_of(raw: bytes, width: int) -> Names:
     """Ids from their bytes: members of one ensemble nearly always have the same ones, which are then held once."""
-    return _unique(_texts(np.frombuffer(raw, f"S{width}")))
-
-
-def _unique(ids: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(ids)) != len(ids):
+    if not raw.isascii():
+        raw.decode()
+    ids = Names(np.frombuffer(raw, f"S{width}"))
+    if ids.first_repeated() is not None:
         raise ValueError("clip ids that are not unique")
     return ids
 

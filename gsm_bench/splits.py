@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,8 @@ from gsm_bench.actions import action_columns, are_pairs, parse_pairs
 from gsm_bench.entries import DatasetEntry, SplitEntry
 from gsm_bench.errors import SplitError
 from gsm_bench.layouts import READERS
-from gsm_bench.layouts.rows import ListRows, Segments, first_existing
+from gsm_bench.layouts.rows import ListRows, Numbers, Segments, first_existing
+from gsm_bench.names import Names
 
 Labels = NDArray[np.int32]
 MOST_FRAMES = 100_000_000
@@ -52,7 +52,7 @@ class Split:
     """Clips in list order.
 
     Attributes:
-        ids: N clip ids, unique.
+        ids: N clip ids, unique; any sequence of strings may be given.
         num_frames: int64 [N], 0 where the list does not say.
         labels: per task int32 [N]; empty for a split without labels.
         class_names: per task C names in column order; empty where no class file was found.
@@ -64,7 +64,7 @@ class Split:
 
     dataset: str
     name: str
-    ids: tuple[str, ...]
+    ids: Names
     num_frames: NDArray[np.int64]
     labels: dict[str, Labels]
     class_names: dict[str, tuple[str, ...]]
@@ -73,13 +73,16 @@ class Split:
     groups: NDArray[np.int64] | None = None
     segments: Segments | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", Names.of(self.ids))
+
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
     def sha256(self) -> str:
         """Fingerprint of the ids in their order."""
-        return ids_sha256(self.ids)
+        return self.ids.sha256
 
     def clip(self, row: int) -> Clip:
         frames, segments = int(self.num_frames[row]), self.segments
@@ -101,7 +104,7 @@ class Split:
         """The clips of some rows, in their order, as a split of their own."""
         return replace(
             self,
-            ids=tuple(self.ids[row] for row in rows),
+            ids=self.ids.take(rows),
             num_frames=self.num_frames[rows],
             labels={task: values[rows] for task, values in self.labels.items()},
             groups=None if self.groups is None else self.groups[rows],
@@ -111,7 +114,7 @@ class Split:
 
 def ids_sha256(ids: Sequence[str]) -> str:
     """sha256 of the ids joined by newline."""
-    return hashlib.sha256("\n".join(ids).encode()).hexdigest()
+    return Names.of(ids).sha256
 
 
 def read_split(entry: DatasetEntry, split: str, data: Path) -> Split:
@@ -147,19 +150,18 @@ def read_list(entry: DatasetEntry, split: str, path: Path) -> Split:
             fix="use another data set",
         )
     rows = reader(entry, path)
-    if not rows.ids:
+    if not len(rows.ids):
         raise SplitError("this list is empty", where=path, fix="a row is: <id> <frames> <class>")
-    _refuse_duplicates(rows.ids, path)
-    if max(rows.num_frames) > MOST_FRAMES:
-        raise SplitError(
-            f"{max(rows.num_frames):,} frames in one clip", where=path, fix="the second column is the number of frames"
-        )
+    ids = _checked_ids(rows.ids, path)
+    most = np.asarray(rows.num_frames).max()
+    if most > MOST_FRAMES:
+        raise SplitError(f"{most:,} frames in one clip", where=path, fix="the second column is the number of frames")
     return Split(
         dataset=entry.name,
         name=split,
-        ids=tuple(rows.ids),
+        ids=ids,
         num_frames=np.asarray(rows.num_frames, dtype=np.int64),
-        labels=_labels(entry, rows, path),
+        labels=_labels(entry, rows, ids, path),
         class_names=dict(rows.class_names),
         list_path=path,
         full_size=_split_entry(entry, split).clips,
@@ -175,8 +177,8 @@ def with_action_labels(labels: Mapping[str, Labels], action_names: Sequence[str]
     return dict(labels)
 
 
-def _labels(entry: DatasetEntry, rows: ListRows, path: Path) -> dict[str, Labels]:
-    labels = {task: _checked_labels(values, entry.tasks[task], rows.ids, path) for task, values in rows.labels.items()}
+def _labels(entry: DatasetEntry, rows: ListRows, ids: Names, path: Path) -> dict[str, Labels]:
+    labels = {task: _checked_labels(values, entry.tasks[task], ids, path) for task, values in rows.labels.items()}
     return with_action_labels(labels, rows.class_names.get("action", ()))
 
 
@@ -216,26 +218,28 @@ def _pickled(data: Path, names: Sequence[str]) -> Path | None:
     return first_existing(data, [str(Path(name).with_suffix(".pkl")) for name in names if name.endswith(".csv")])
 
 
-def _refuse_duplicates(ids: list[str], path: Path) -> None:
-    if len(set(ids)) == len(ids):
-        return
-    seen: set[str] = set()
-    for line, name in enumerate(ids, start=1):
-        if name in seen:
-            raise SplitError(
-                f"the clip {name!r} stands twice in this list",
-                where=f"{path}, row {line}",
-                fix="remove one of the rows",
-            )
-        seen.add(name)
+def _checked_ids(found: Sequence[str], path: Path) -> Names:
+    try:
+        ids = Names.of(found)
+    except ValueError as error:
+        raise SplitError(f"this list cannot be read: {error}", where=path, fix="give a UTF-8 text file") from error
+    row = ids.first_repeated()
+    if row is not None:
+        raise SplitError(
+            f"the clip {ids[row]!r} stands twice in this list",
+            where=f"{path}, row {row + 1}",
+            fix="remove one of the rows",
+        )
+    return ids
 
 
-def _checked_labels(labels: Sequence[int], classes: int, ids: list[str], path: Path) -> Labels:
-    if labels and not (min(labels) >= 0 and max(labels) < classes):
-        row = next(row for row, label in enumerate(labels) if not 0 <= label < classes)
+def _checked_labels(labels: Numbers, classes: int, ids: Names, path: Path) -> Labels:
+    found = np.asarray(labels)
+    if found.size and not (found.min() >= 0 and found.max() < classes):
+        row = int(np.flatnonzero((found < 0) | (found >= classes))[0])
         raise SplitError(
             f"class {labels[row]} of clip {ids[row]!r} is not among 0..{classes - 1}",
             where=f"{path}, row {row + 1}",
             fix="class numbers start at 0; correct the list, or `classes` of the data set's entry",
         )
-    return np.asarray(labels, dtype=np.int32)
+    return found.astype(np.int32)

@@ -24,6 +24,7 @@ SHARED = {
     "scorefile",
     "signatures",
     "labels",
+    "names",
     "offline",
 }
 # What each room may use beside itself and the shared modules.
@@ -53,7 +54,8 @@ SHARED_ORDER = {
     "sampling": set(),
     "entries": {"geometry", "errors"},
     "actions": set(),
-    "layouts": {"entries", "errors", "layouts"},
+    "layouts": {"entries", "errors", "layouts", "names"},
+    "names": set(),
 }
 FORBIDDEN = {"utils", "helpers", "common", "base"}
 

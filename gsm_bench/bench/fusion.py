@@ -11,6 +11,7 @@ import numpy as np
 from gsm_bench.bench.turns import Stage, rates_in_turns
 from gsm_bench.ensembles.fuse import accuracies_of
 from gsm_bench.ensembles.members import MemberSpec, open_members
+from gsm_bench.names import Names
 from gsm_bench.scorefile import ScoreHead, create, views_array
 
 MEMBERS, VIEWS, CLASSES = 4, 2, 174
@@ -60,7 +61,7 @@ def _drawn(path: Path, labels: np.ndarray, seed: int) -> Path:
     scores = np.random.default_rng(seed).standard_normal((clips, VIEWS, CLASSES), np.float32)
     scores[np.arange(clips), :, labels] += 2
     head = ScoreHead(
-        ids=tuple(map(str, range(clips))), kinds={"action": "logits"}, classes_per_task={"action": CLASSES},
+        ids=Names.of(map(str, range(clips))), kinds={"action": "logits"}, classes_per_task={"action": CLASSES},
         views=views_array((0.0, 0.5), 1), status=np.zeros(clips, np.uint8), provenance={},
     )  # fmt: skip
     with create(path, head) as datasets:

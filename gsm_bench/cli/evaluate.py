@@ -83,9 +83,9 @@ def command(
     known: list[tuple[ScoreHead, Truth]] = []
 
     def truth_of(head: ScoreHead) -> Truth:
-        """Read once for files of the same clips, which share their ids."""
+        """Read once for files of the same clips."""
         for other, truth in known:
-            if other.ids is head.ids and _same_clips(other, head):
+            if other.ids == head.ids and _same_clips(other, head):
                 return truth
         known.append((head, found_truth(head, manifest, workspace, data)))
         return known[-1][1]

@@ -234,16 +234,16 @@ def _aligned_rows(first_label: str, first: ScoreHead, label: str, head: ScoreHea
         return None
     if head.ids == first.ids:
         return None
-    mine, theirs = set(head.ids), set(first.ids)
-    if mine != theirs:
+    rows = first.ids.rows_in(head.ids)
+    if len(head) != len(first) or (rows < 0).any():
+        mine, theirs = set(head.ids), set(first.ids)
         raise AlignmentError(
             f"{first_label} and {label} were scored on different clips: "
             f"{len(theirs - mine):,} are only in {first_label}{_example(theirs - mine)}, "
             f"{len(mine - theirs):,} only in {label}{_example(mine - theirs)}",
             fix="score both on the same split: gsmbench score --model NAME --split SPLIT",
         )
-    place = {name: row for row, name in enumerate(head.ids)}
-    return np.array([place[name] for name in first.ids], dtype=np.int64)
+    return rows
 
 
 def _check_unverified(first_label: str, first: ScoreHead, label: str, head: ScoreHead) -> None:

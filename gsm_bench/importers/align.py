@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,7 @@ import numpy as np
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.class_order import Renumbering, paired_labels
 from gsm_bench.importers.dump import Dump, Ints, refuse_doubles
+from gsm_bench.names import Names
 from gsm_bench.splits import Split
 
 ENDINGS = (".webm", ".mp4", ".avi", ".mkv")
@@ -28,7 +29,7 @@ class Placed:
         note: how this was found.
     """
 
-    ids: tuple[str, ...]
+    ids: Names
     rows: Ints
     order: Literal["ids", "unverified"]
     note: str
@@ -57,10 +58,12 @@ def _without_split(dump: Dump, ids: tuple[str, ...] | None) -> Placed:
     rows = np.arange(len(dump))
     if ids is not None:
         if dump.verified:
-            return Placed(ids, rows, "ids", "clip ids are the source's own")
-        return Placed(ids, rows, "unverified", "rows are numbered only: the source says that their order is unverified")
+            return Placed(Names.of(ids), rows, "ids", "clip ids are the source's own")
+        return Placed(
+            Names.of(ids), rows, "unverified", "rows are numbered only: the source says that their order is unverified"
+        )
     return Placed(
-        tuple(f"row-{row:05d}" for row in rows), rows, "unverified",
+        Names.of(f"row-{row:05d}" for row in rows), rows, "unverified",
         "the source has no clip ids and no split was named: rows are row-00000 .., order unverified",
     )  # fmt: skip
 
@@ -154,7 +157,7 @@ def _by_position(dump: Dump, labels: Mapping[str, Ints], split: Split) -> Placed
     raise _disagreement(dump, labels, split, compared)
 
 
-def _from_sorted(ids: tuple[str, ...]) -> Ints:
+def _from_sorted(ids: Sequence[str]) -> Ints:
     """For each clip its row in a dump whose rows are sorted by id."""
     rows = np.empty(len(ids), np.int64)
     rows[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))

@@ -143,6 +143,8 @@ def _one_text(value: Any) -> str:
 
 
 def refuse_doubles(ids: tuple[str, ...], where: Path | str) -> tuple[str, ...]:
+    if any("\0" in name for name in ids):
+        raise DumpError("a clip id holds a NUL character", where=where, fix="write ids as plain text")
     if len(set(ids)) != len(ids):
         seen: set[str] = set()
         double = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]

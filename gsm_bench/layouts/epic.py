@@ -17,6 +17,7 @@ import numpy as np
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
 from gsm_bench.layouts.rows import ListRows, Segments, whole_text
+from gsm_bench.names import Names
 
 Row = Mapping[str, str]
 
@@ -150,9 +151,8 @@ def _read_segments(entry: DatasetEntry, path: Path, files: EpicFiles) -> ListRow
             raise SplitError(
                 f"a segment from frame {start} to {stop}", where=f"{path}, line {line}", fix="mend the row"
             )
-    segments = Segments(
-        tuple(row["video_id"] for row in rows), tuple(row["participant_id"] for row in rows), np.array(starts)
-    )
+    videos, people = (Names.of(row[column] for row in rows) for column in ("video_id", "participant_id"))
+    segments = Segments(videos, people, np.array(starts))
     ids = [row[files.id] for row in rows]
     lengths = [stop - start + 1 for start, stop in zip(starts, stops, strict=True)]
     labels = {}

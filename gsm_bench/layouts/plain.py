@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
+from gsm_bench.layouts.regular import read_regular
 from gsm_bench.layouts.rows import ListRows, class_names, load_json, named, text_lines
 
 
@@ -92,30 +93,19 @@ def read_diving48(entry: DatasetEntry, path: Path) -> ListRows:
 
 def read_plain(entry: DatasetEntry, path: Path) -> ListRows:
     """Rows ``<id> <frames> <class>``, ``<id> <frames>`` or ``<id>``, separated by single spaces."""
+    regular = read_regular(path)
+    if regular is not None:
+        labels = {} if regular.labels is None else {"action": regular.labels}
+        return ListRows(regular.ids, regular.num_frames, labels, named(entry, path.parent))
     lines = [line for line in text_lines(path) if line]
     if not lines:
         raise SplitError("this list is empty", where=path, fix="a row is: <id> <frames> <class>")
     columns = min(len(lines[0].split(" ")), 3)
-    regular = _regular_rows(lines, columns)
-    ids, num_frames, labels = regular or _any_rows(path, lines, columns)
-    return ListRows(ids, num_frames, {"action": labels} if columns > 2 else {}, named(entry, path.parent))
+    ids, num_frames, labels_found = _any_rows(path, lines, columns)
+    return ListRows(ids, num_frames, {"action": labels_found} if columns > 2 else {}, named(entry, path.parent))
 
 
 Rows = tuple[list[str], list[int], list[int]]
-
-
-def _regular_rows(lines: list[str], columns: int) -> Rows | None:
-    """Ids, frames and classes, where no id holds a space and nothing is wrong: a third of the time of row by row."""
-    if any(line.count(" ") != columns - 1 for line in lines):
-        return None
-    fields = " ".join(lines).split(" ")
-    texts = [fields[at::columns] for at in range(1, columns)]
-    if not all(all(column) and "".join(column).isdecimal() for column in texts):
-        return None
-    frames = list(map(int, texts[0])) if columns > 1 else [0] * len(lines)
-    if columns > 1 and min(frames) < 1:
-        return None
-    return fields[::columns], frames, list(map(int, texts[1])) if columns > 2 else []
 
 
 def _any_rows(path: Path, lines: list[str], columns: int) -> Rows:

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
+from gsm_bench.names import Names
+
+Numbers = Sequence[int] | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -20,20 +23,22 @@ class Segments:
     """Where clips lie in longer videos.
 
     Attributes:
-        videos: N names of the videos.
-        participants: N names of who recorded them.
+        videos: N names of the videos; any sequence of strings may be given.
+        participants: N names of who recorded them, likewise.
         starts: int64 [N], number of the first frame in the video, from 1.
     """
 
-    videos: tuple[str, ...]
-    participants: tuple[str, ...]
+    videos: Names
+    participants: Names
     starts: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "videos", Names.of(self.videos))
+        object.__setattr__(self, "participants", Names.of(self.participants))
 
     def rows(self, rows: NDArray[np.int64]) -> Segments:
         """The segments of some clips."""
-        return Segments(
-            tuple(self.videos[row] for row in rows), tuple(self.participants[row] for row in rows), self.starts[rows]
-        )
+        return Segments(self.videos.take(rows), self.participants.take(rows), self.starts[rows])
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,9 @@ class ListRows:
         segments: where the clips lie in longer videos; None where each clip is a video of its own.
     """
 
-    ids: list[str]
-    num_frames: list[int]
-    labels: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    ids: Sequence[str]
+    num_frames: Numbers
+    labels: Mapping[str, Numbers] = field(default_factory=dict)
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     segments: Segments | None = None
 

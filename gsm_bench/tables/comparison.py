@@ -18,6 +18,7 @@ from gsm_bench.labels import Truth
 from gsm_bench.metrics.intervals import CONFIDENCE, FEW_GROUPS, accuracy_interval
 from gsm_bench.metrics.paired import paired_difference, paired_test
 from gsm_bench.metrics.topk import KS
+from gsm_bench.names import Names
 from gsm_bench.signatures import Knob, differing_knobs
 from gsm_bench.tables.table import Column, Table
 
@@ -44,7 +45,7 @@ class Comparison:
     answers: Mapping[str, tuple[Predictions, Predictions]]
 
     @property
-    def ids(self) -> tuple[str, ...]:
+    def ids(self) -> Names:
         return self.first.members[0].head.ids
 
     def class_name(self, task: str, number: int) -> str:

@@ -117,11 +117,10 @@ def estimated_truth(
     """
     listed = read_split(dataset, split, places[0])
     offline = offline_labels(listed, listed.list_path.parent, _annotations(places[1]))
-    place = {clip: row for row, clip in enumerate(listed.ids)}
-    absent = next((clip for clip in head.ids if clip not in place), None)
-    if absent is not None:
+    rows = head.ids.rows_in(listed.ids)
+    if (rows < 0).any():
+        absent = head.ids[int(np.argmin(rows))]
         raise LabelError(f"clip {absent!r} is not in {dataset.name}/{split}", where=path, fix="score the split again")
-    rows = np.array([place[clip] for clip in head.ids])
     labels = {task: values[rows] for task, values in offline.labels.items()}
     return Truth(labels, None, listed.reordered(rows), dataset), offline
 

@@ -17,6 +17,7 @@ from gsm_bench.labels import Truth
 from gsm_bench.metrics.intervals import FEW_GROUPS, accuracy_interval
 from gsm_bench.metrics.paired import PairedDifference, paired_difference
 from gsm_bench.metrics.topk import Accuracy
+from gsm_bench.names import Names
 from gsm_bench.scorefile import NOT_SCORED, SUBSTITUTED, ScoreHead
 from gsm_bench.tables.separable import chances_of_best, tied
 from gsm_bench.tables.table import TIED, Column, Table
@@ -56,7 +57,7 @@ class Result:
     unverified: bool = False
     told_cost: tuple[str, ...] = ()
     gains: Mapping[str, tuple[str, PairedDifference]] = field(default_factory=dict)
-    ids: tuple[str, ...] = field(default=(), repr=False)
+    ids: Names = field(default=Names.of(()), repr=False)
     truth: Truth | None = field(default=None, repr=False, compare=False)
 
 
@@ -134,7 +135,7 @@ def _result(
     truth: Truth,
     accuracy: Mapping[str, Accuracy],
     published: Published | None = None,
-    ids: tuple[str, ...] | None = None,
+    ids: Names | None = None,
 ) -> Result:
     ids = members[0].head.ids if ids is None else ids
     status = np.max([np.asarray(member.status) for member in members], axis=0)

@@ -91,7 +91,7 @@ def _same_clips(first: Result, other: Result) -> tuple[bool, NDArray[np.int64] |
         return same and first.unverified == other.unverified and first.ids == other.ids, None
     if first.ids == other.ids:
         return True, None
-    if len(first.ids) != len(other.ids) or set(first.ids) != set(other.ids):
+    if len(first.ids) != len(other.ids):
         return False, None
-    place = {name: row for row, name in enumerate(other.ids)}
-    return True, np.array([place[name] for name in first.ids])
+    rows = first.ids.rows_in(other.ids)
+    return (False, None) if (rows < 0).any() else (True, rows)
