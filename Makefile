@@ -12,7 +12,7 @@ READY   = $(VENV)/.ready
 setup: $(READY)
 
 # torch and torchvision come together from the registry's default: torchvision does not import beside a CPU-only torch.
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(wildcard gsm_bench/kernels/*.pyx gsm_bench/kernels/*.h gsm_bench/kernels/build.py)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch torchvision
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[score,ray,figures,parquet,dev]'

@@ -29,8 +29,9 @@ SHARED = {
 }
 # What each room may use beside itself and the shared modules.
 MAY_USE = {
-    "metrics": set(),
-    "ensembles": {"metrics"},
+    "kernels": set(),
+    "metrics": {"kernels"},
+    "ensembles": {"kernels", "metrics"},
     "tables": {"metrics", "ensembles"},
     "submit": {"metrics", "ensembles", "tables"},
     "importers": {"metrics"},

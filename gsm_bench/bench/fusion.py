@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from gsm_bench.bench.turns import Stage, rates_in_turns
-from gsm_bench.ensembles.fuse import accuracies_of
+from gsm_bench.ensembles.accuracies import accuracies_of
 from gsm_bench.ensembles.members import MemberSpec, open_members
 from gsm_bench.names import Names
 from gsm_bench.scorefile import ScoreHead, create, views_array

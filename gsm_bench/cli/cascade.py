@@ -64,9 +64,9 @@ def command(
       gsmbench cascade inv3_8f,inv3_12f,inv3_16f --save quick
     """
     from gsm_bench.ensembles.cascade import RULES, stages_of
-    from gsm_bench.ensembles.fuse import fusion_space
     from gsm_bench.ensembles.members import named_members, open_members
     from gsm_bench.ensembles.pool import choices_of
+    from gsm_bench.ensembles.spaces import fusion_space
     from gsm_bench.errors import GsmBenchError
     from gsm_bench.tables.cascade_result import CascadeStudy, cascade_table
     from gsm_bench.tables.results import order_notes

@@ -62,9 +62,9 @@ def command(
       gsmbench ensemble --members inv3_8f@2,inv3_12f --weights 2,1
     """
     from gsm_bench.ensembles.actions import SOURCE_WORDS, rule_for
-    from gsm_bench.ensembles.fuse import conversions, fusion_space
     from gsm_bench.ensembles.leaks import find_leaks, refuse_leaks, split_name
     from gsm_bench.ensembles.members import common_tasks, open_members, parse_members, reweighted, specs_of_entry
+    from gsm_bench.ensembles.spaces import conversions, fusion_space
     from gsm_bench.tables.results import evaluate_members, results_table
 
     if (name is None) == (members is None):

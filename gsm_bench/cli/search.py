@@ -79,10 +79,10 @@ def command(
     Example:
       gsmbench search 'inv3_*' --budget 100
     """
-    from gsm_bench.ensembles.fuse import fusion_space
     from gsm_bench.ensembles.members import open_members
     from gsm_bench.ensembles.pool import member_label, pool_of
     from gsm_bench.ensembles.search import Wanted, search_pool
+    from gsm_bench.ensembles.spaces import fusion_space
     from gsm_bench.ensembles.weighting import member_temperatures, weigh
     from gsm_bench.tables.results import order_notes
     from gsm_bench.tables.search_result import front_table, members_table, weighted_table

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.actions import are_pairs, parse_pairs
-from gsm_bench.ensembles.fuse import SMALLEST_PROBABILITY, FusedBlock, fuse_blocks, fusion_space
+from gsm_bench.ensembles.fuse import FusedBlock, fuse_blocks
 from gsm_bench.ensembles.members import OpenMember, common_tasks
+from gsm_bench.ensembles.spaces import SMALLEST_PROBABILITY, fusion_space
 from gsm_bench.entries import Space
 from gsm_bench.errors import AlignmentError, SplitError
 from gsm_bench.labels import Truth

@@ -153,7 +153,8 @@ def open_members(specs: Sequence[MemberSpec]) -> Iterator[list[OpenMember]]:
         raise _missing(missing)
     total = sum(spec.weight for spec in specs)
     with ExitStack() as stack:
-        files = [stack.enter_context(open_scores(spec.path)) for spec in specs]
+        opened = {path: stack.enter_context(open_scores(path)) for path in dict.fromkeys(spec.path for spec in specs)}
+        files = [opened[spec.path] for spec in specs]
         first = files[0].head
         members = []
         for spec, file in zip(specs, files, strict=True):

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.folds import folds_of
-from gsm_bench.ensembles.fuse import SMALLEST_PROBABILITY, log_softmax, member_mean
+from gsm_bench.ensembles.fuse import member_mean
 from gsm_bench.ensembles.greedy import ROUNDS, Piece, pieces_of, select
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.ensembles.predictions import Predictions, predict, shared_out
+from gsm_bench.ensembles.spaces import SMALLEST_PROBABILITY, log_softmax
 from gsm_bench.ensembles.subsets import Progress
 from gsm_bench.entries import Space
 from gsm_bench.errors import GsmBenchError

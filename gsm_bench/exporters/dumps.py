@@ -6,7 +6,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from gsm_bench.ensembles.fuse import to_space
+from gsm_bench.ensembles.spaces import to_space
 from gsm_bench.errors import ExportError
 from gsm_bench.exporters.rows import whole_rows
 from gsm_bench.scorefile import ClipScores

@@ -1,4 +1,4 @@
-"""Top-k and mean class accuracy, as counts, so that intervals and sums over blocks stay exact."""
+"""Top-k and mean class accuracy, as counts, so that intervals and sums stay exact."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench import kernels
 from gsm_bench.actions import NO_COLUMN
 
 KS = (1, 5)
@@ -63,61 +64,34 @@ class Accuracy:
         return float((self.class_hits[occurs] / self.class_counts[occurs]).mean()) if occurs.any() else float("nan")
 
 
-class AccuracyCounter:
-    """Adds up an `Accuracy` over blocks of clips."""
+def accuracy_of_ranks(
+    ranks: NDArray[np.int32], labels: NDArray[np.integer[Any]], scored: NDArray[np.bool_], classes: int,
+    ks: Sequence[int] = KS,
+) -> Accuracy:  # fmt: skip
+    """Count hits.
 
-    def __init__(self, classes: int, ks: Sequence[int] = KS) -> None:
-        self.hits = dict.fromkeys(ks, 0)
-        self.total = 0
-        self._without_column = 0
-        self.class_hits = np.zeros(classes, np.int64)
-        self.class_counts = np.zeros(classes, np.int64)
-        self._ranks: list[NDArray[np.int32]] = []
-
-    def add(self, scores: NDArray[Any], labels: NDArray[np.integer[Any]], scored: NDArray[np.bool_]) -> None:
-        """Count a block: scores [n, C], labels [n], and which rows hold a score.
-
-        A label of -1 is unknown and not counted; NO_COLUMN is a class that the scores have no column for, and counts
-        as wrong.
-        """
-        known = labels != -1
-        self.total += int(known.sum())
-        self._without_column += int(((labels == NO_COLUMN) & scored).sum())
-        rows = np.flatnonzero((labels >= 0) & scored)
-        wanted = labels[rows]
-        ranks = label_ranks(scores if len(rows) == len(labels) else scores[rows], wanted)
-        for k in self.hits:
-            self.hits[k] += int((ranks < k).sum())
-        self.class_counts += np.bincount(wanted, minlength=len(self.class_counts))
-        self.class_hits += np.bincount(wanted[ranks == 0], minlength=len(self.class_hits))
-        placed = np.full(len(labels), -1, np.int32)
-        placed[(labels == NO_COLUMN) & scored] = BEYOND
-        placed[rows] = ranks
-        self._ranks.append(placed)
-
-    def add_ranked(self, ranks: NDArray[np.int64], labels: NDArray[np.integer[Any]]) -> None:
-        """Count a block whose rows all have a score and a label with a column: the labels' ranks [n]."""
-        self.total += len(labels)
-        for k in self.hits:
-            self.hits[k] += int((ranks < k).sum())
-        self.class_counts += np.bincount(labels, minlength=len(self.class_counts))
-        self.class_hits += np.bincount(labels[ranks == 0], minlength=len(self.class_hits))
-        self._ranks.append(ranks.astype(np.int32))
-
-    def append(self, later: AccuracyCounter) -> None:
-        """Add what was counted of the clips that come after these."""
-        self.hits = {k: count + later.hits[k] for k, count in self.hits.items()}
-        self.total += later.total
-        self._without_column += later._without_column
-        self.class_hits += later.class_hits
-        self.class_counts += later.class_counts
-        self._ranks += later._ranks
-
-    def result(self) -> Accuracy:
-        ranks = np.concatenate(self._ranks) if self._ranks else np.zeros(0, np.int32)
-        correct = np.where(ranks < 0, -1, ranks == 0).astype(np.int8)
-        scored = int(self.class_counts.sum()) + self._without_column
-        return Accuracy(self.hits, scored, self.total, self.class_hits, self.class_counts, correct, ranks)
+    Args:
+        ranks: int32 [N] place of each clip's label among its scores, from 0; of others than scored clips with a label
+            of a column it does not matter.
+        labels: [N]; -1 is unknown and not counted; NO_COLUMN is a class that the scores have no column for, and counts
+            as wrong.
+        scored: which clips hold a score.
+        classes: C.
+        ks: which k hits are counted for.
+    """
+    if not scored.all() or labels.min(initial=0) < 0:
+        ranks = np.where(scored & (labels >= 0), ranks, np.int32(-1))
+        ranks[scored & (labels == NO_COLUMN)] = BEYOND
+    right, placed = ranks == 0, (ranks >= 0) & (ranks < BEYOND)
+    return Accuracy(
+        hits={k: int(np.count_nonzero(placed & (ranks < k))) for k in ks},
+        scored=int(np.count_nonzero(ranks >= 0)),
+        total=int(np.count_nonzero(labels != -1)),
+        class_hits=np.bincount(labels[right], minlength=classes),
+        class_counts=np.bincount(labels if placed.all() else labels[placed], minlength=classes),
+        correct=np.where(ranks < 0, np.int8(-1), right.view(np.int8)),
+        ranks=ranks,
+    )
 
 
 def topk_accuracy(scores: NDArray[Any], labels: NDArray[np.integer[Any]], ks: Sequence[int] = KS) -> tuple[float, ...]:
@@ -150,17 +124,6 @@ def topk_accuracy(scores: NDArray[Any], labels: NDArray[np.integer[Any]], ks: Se
 
 def label_ranks(scores: NDArray[Any], labels: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Place of each label [N] among its row's scores [N, C], from 0; equal scores rank by the lower class index."""
-    own = np.take_along_axis(scores, labels[:, None].astype(np.int64), axis=1)  # [N, 1]
-    ranks = row_counts(scores > own)
-    at_least = row_counts(scores >= own)
-    for row in np.flatnonzero(at_least > ranks + 1):  # rows with a tie, few in real scores
-        ranks[row] += np.count_nonzero(scores[row, : labels[row]] == own[row])
-    return ranks
-
-
-def row_counts(found: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many of each row [n, C] are true: bytes added up as bytes, in pieces that cannot overflow them."""
-    counts = np.zeros(len(found), np.int64)
-    for start in range(0, found.shape[1], 255):
-        counts += np.einsum("ij->i", found[:, start : start + 255].view(np.uint8))
-    return counts
+    ranks = np.empty(len(labels), np.int32)
+    kernels.label_ranks(np.ascontiguousarray(scores, np.float64), np.ascontiguousarray(labels, np.int32), ranks)
+    return ranks.astype(np.int64)

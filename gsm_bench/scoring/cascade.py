@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.cascade import goes_on, running_mean, sureness
-from gsm_bench.ensembles.fuse import tempered
+from gsm_bench.ensembles.spaces import tempered
 from gsm_bench.entries import CascadeEntry, Member
 from gsm_bench.errors import RunConflictError
 from gsm_bench.manifest import Manifest

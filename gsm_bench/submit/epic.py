@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.actions import ActionBlock, ActionRule, action_blocks, action_rule
-from gsm_bench.ensembles.fuse import fusion_space, log_softmax
 from gsm_bench.ensembles.leaks import find_leaks, refuse_leaks, training_data
 from gsm_bench.ensembles.members import OpenMember, common_tasks, open_members
+from gsm_bench.ensembles.spaces import fusion_space, log_softmax
 from gsm_bench.ensembles.write import pretraining_of
 from gsm_bench.entries import Space
 from gsm_bench.errors import SubmissionError

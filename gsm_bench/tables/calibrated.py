@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.folds import folds_of
-from gsm_bench.ensembles.fuse import SMALLEST_PROBABILITY, fuse_blocks, fusion_space, log_softmax
+from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.ensembles.spaces import SMALLEST_PROBABILITY, fusion_space, log_softmax
 from gsm_bench.entries import Space
 from gsm_bench.labels import Truth
 from gsm_bench.metrics.calibration import Calibration, calibration, fit_temperature, held_out_temperatures

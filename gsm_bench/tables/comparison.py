@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.ensembles.fuse import fusion_space
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.ensembles.predictions import Predictions, predict
+from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.entries import Space
 from gsm_bench.labels import Truth
 from gsm_bench.metrics.intervals import CONFIDENCE, FEW_GROUPS, accuracy_interval

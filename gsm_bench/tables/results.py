@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.ensembles.accuracies import accuracies_alone, accuracies_of
 from gsm_bench.ensembles.actions import ActionRule, action_rule, derived_action_accuracy
-from gsm_bench.ensembles.fuse import accuracies_alone, accuracies_of, fusion_space
 from gsm_bench.ensembles.members import OpenMember, common_tasks
+from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.entries import Published, Space
 from gsm_bench.labels import Truth
 from gsm_bench.metrics.intervals import FEW_GROUPS, accuracy_interval

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from gsm_bench.ensembles.fuse import log_softmax
+from gsm_bench.ensembles.spaces import log_softmax
 from gsm_bench.metrics.calibration import calibration
 from tests.conftest import reference_module
 

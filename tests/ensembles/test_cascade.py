@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from gsm_bench.ensembles.accuracies import accuracies_of
 from gsm_bench.ensembles.cascade import (
     RULES,
     Setting,
@@ -15,7 +16,6 @@ from gsm_bench.ensembles.cascade import (
     stages_of,
     sureness,
 )
-from gsm_bench.ensembles.fuse import accuracies_of
 from gsm_bench.ensembles.members import MemberSpec, open_members
 from gsm_bench.ensembles.pool import choices_of
 from gsm_bench.scorefile import write

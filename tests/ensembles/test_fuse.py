@@ -3,8 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gsm_bench.ensembles.fuse import accuracies_of, fuse_blocks, fusion_space, log_softmax, to_space
+from gsm_bench.ensembles.accuracies import accuracies_of
+from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.members import MemberSpec, open_members
+from gsm_bench.ensembles.spaces import fusion_space, log_softmax, to_space
 from gsm_bench.errors import AlignmentError, MissingScoresError
 from gsm_bench.scorefile import write
 from tests.conftest import clip_scores, reference_module

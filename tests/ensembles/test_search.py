@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from gsm_bench.ensembles import subsets
+from gsm_bench.ensembles.accuracies import accuracies_of
 from gsm_bench.ensembles.folds import folds_of
-from gsm_bench.ensembles.fuse import accuracies_of
 from gsm_bench.ensembles.held_out import held_out_accuracy
 from gsm_bench.ensembles.members import MemberSpec, open_members
 from gsm_bench.ensembles.search import Wanted, contributions, in_order, pareto, search_pool

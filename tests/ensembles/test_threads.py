@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gsm_bench.ensembles import fuse
-from gsm_bench.ensembles.fuse import accuracies_alone, accuracies_of, fuse_blocks
+from gsm_bench.ensembles import accuracies, fuse
+from gsm_bench.ensembles.accuracies import accuracies_alone, accuracies_of
+from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.members import MemberSpec, open_members
 from gsm_bench.errors import ScoreFileError
 
@@ -26,6 +27,8 @@ def specs(files, clips=2):
 @pytest.mark.parametrize("rows", [1, 7, 512])
 def test_threads_and_blocks_change_no_bit(files, toy_labels, monkeypatch, rows):
     monkeypatch.setattr(fuse, "BLOCK_ROWS", rows)
+    monkeypatch.setattr(accuracies, "WINDOW_ROWS", rows)
+    monkeypatch.setattr(accuracies, "CACHE_ROWS", max(1, rows // 2))
     found = []
     for threads in (1, 8):
         monkeypatch.setattr(fuse, "MOST_THREADS", threads)
@@ -67,7 +70,7 @@ def test_an_error_in_a_thread_is_the_readers_error(files, toy_labels, save_score
 
 @pytest.mark.parametrize("spread", [1e-7, 1e-3, 1.0])
 @pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (2.0, 3.0, 5.0)])
-def test_ranks_screened_in_float32_are_those_of_float64(save_scores, toy_labels, spread, weights):
+def test_near_scores_rank_as_their_float64_means_do(save_scores, toy_labels, spread, weights):
     """Scores so close to each other that float32 sums order them wrongly, or not at all."""
     rng = np.random.default_rng(11)
     scores = [(5 + spread * rng.standard_normal((ROWS, 2, 5))).astype(np.float32) for _ in weights]

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from gsm_bench.ensembles.fuse import accuracies_of, log_softmax, tempered
+from gsm_bench.ensembles.accuracies import accuracies_of
 from gsm_bench.ensembles.greedy import pieces_of, select
 from gsm_bench.ensembles.members import MemberSpec, open_members
+from gsm_bench.ensembles.spaces import log_softmax, tempered
 from gsm_bench.ensembles.weighting import fit_weights, member_temperatures, taken, weigh
 from gsm_bench.labels import Truth
 from gsm_bench.scorefile import write

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gsm_bench.ensembles.folds import folds_of
-from gsm_bench.ensembles.fuse import log_softmax
+from gsm_bench.ensembles.spaces import log_softmax
 from gsm_bench.metrics.calibration import calibration, fit_temperature, held_out_temperatures
 
 

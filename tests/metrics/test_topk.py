@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gsm_bench.metrics.topk import AccuracyCounter, label_ranks, topk_accuracy
+from gsm_bench.actions import NO_COLUMN
+from gsm_bench.metrics.topk import BEYOND, accuracy_of_ranks, label_ranks, topk_accuracy
 from tests.conftest import REFERENCE, reference_module
 
 
@@ -62,15 +63,12 @@ def test_nothing_to_count_is_not_zero_percent():
     assert all(math.isnan(value) for value in topk_accuracy(np.zeros((0, 3)), np.zeros(0, int)))
 
 
-def test_counter_over_blocks_with_missing_and_unknown():
+def test_hits_among_missing_and_unknown():
     scores = np.array([[9, 0, 0], [0, 9, 0], [0, 0, 9], [9, 0, 0], [9, 0, 0]], float)
     scores[2] = np.nan
     labels = np.array([0, 0, 2, 0, -1])
     scored = np.array([True, True, False, True, True])
-    counter = AccuracyCounter(3, (1, 2))
-    for block in (slice(0, 2), slice(2, 5)):
-        counter.add(scores[block], labels[block], scored[block])
-    accuracy = counter.result()
+    accuracy = accuracy_of_ranks(label_ranks(scores, labels), labels, scored, 3, (1, 2))
     assert (accuracy.hits, accuracy.scored, accuracy.total, accuracy.missing) == ({1: 2, 2: 3}, 3, 4, 1)
     assert accuracy.top(1) == 2 / 3
     assert accuracy.bounds(1) == (2 / 4, 3 / 4)
@@ -78,9 +76,19 @@ def test_counter_over_blocks_with_missing_and_unknown():
 
 
 def test_mean_class_leaves_out_classes_that_do_not_occur():
-    counter = AccuracyCounter(4)
-    counter.add(np.eye(4)[[0, 0, 1]], np.array([0, 1, 1]), np.ones(3, bool))
-    assert counter.result().mean_class == (1 + 0.5) / 2
+    labels = np.array([0, 1, 1])
+    ranks = label_ranks(np.eye(4)[[0, 0, 1]], labels)
+    assert accuracy_of_ranks(ranks, labels, np.ones(3, bool), 4).mean_class == (1 + 0.5) / 2
+
+
+def test_a_class_without_a_column_counts_as_wrong():
+    labels = np.array([0, NO_COLUMN, NO_COLUMN, -1])
+    scored = np.array([True, True, False, True])
+    accuracy = accuracy_of_ranks(np.zeros(4, np.int32), labels, scored, 2)
+    assert (accuracy.hits[1], accuracy.scored, accuracy.total) == (1, 2, 3)
+    assert accuracy.ranks.tolist() == [0, BEYOND, -1, -1]
+    assert accuracy.correct.tolist() == [1, 0, -1, -1]
+    assert accuracy.class_counts.tolist() == [1, 0]
 
 
 def test_reference_is_complete():

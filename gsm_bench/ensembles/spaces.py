@@ -1,0 +1,87 @@
+"""The spaces in which scores are averaged: logits, probabilities, their logarithms, and the ways between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.entries import Space
+from gsm_bench.errors import AlignmentError
+from gsm_bench.scorefile import Kind, Scores
+
+SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
+"""What a probability stored as 0 counts for in a logarithm: the smallest that its file could have held."""
+
+
+def fusion_space(members: Sequence[OpenMember], task: str, asked: Space | None) -> Space:
+    """The space in which members are averaged: the one asked for, else the one their scores are in.
+
+    Raises:
+        AlignmentError: scores of unlike kinds and no space asked for, or logits asked of members that have none.
+    """
+    kinds = {member.spec.label: member.head.kinds[task] for member in members}
+    if asked is None and len(set(kinds.values())) == 1:
+        return next(iter(kinds.values()))
+    if asked is None:
+        said = ", ".join(f"{label} holds {kind}" for label, kind in kinds.items())
+        raise AlignmentError(
+            f"the members' scores are of unlike kinds: {said}",
+            fix="--space probabilities or --space log_probabilities converts them",
+        )
+    if asked == "logits" and set(kinds.values()) != {"logits"}:
+        label = next(label for label, kind in kinds.items() if kind != "logits")
+        raise AlignmentError(
+            f"{label} holds {kinds[label]}, from which logits cannot be had",
+            fix="--space probabilities or --space log_probabilities",
+        )
+    return asked
+
+
+def conversions(members: Sequence[OpenMember], task: str, space: Space) -> list[str]:
+    """In words, which members are converted."""
+    kinds = [(member.spec.label, member.head.kinds[task]) for member in members]
+    return [f"{label}: {kind} converted to {space}" for label, kind in kinds if kind != space]
+
+
+def to_space(scores: Scores, kind: Kind, space: Space) -> NDArray[np.floating]:
+    """Scores [..., C] of one kind in another space; float64 where anything has to be computed.
+
+    Raises:
+        ValueError: logits cannot be had from probabilities.
+    """
+    if kind == space:
+        return scores
+    if space == "logits":
+        raise ValueError(f"logits cannot be had from {kind}")
+    values: NDArray[np.floating] = scores.astype(np.float64)
+    if kind == "logits":
+        values = log_softmax(values)
+    if space == "probabilities":
+        values = np.exp(values)
+    elif kind == "probabilities":
+        values = np.log(np.maximum(values, SMALLEST_PROBABILITY))
+    return values
+
+
+def tempered(scores: Scores, kind: Kind, space: Space, temperature: float) -> NDArray[np.floating]:
+    """Scores [..., C] in a space after division by a temperature, which logarithms of probabilities stand for."""
+    if temperature == 1:
+        return to_space(scores, kind, space)
+    if space == "logits" and kind != "logits":
+        raise ValueError(f"logits cannot be had from {kind}")
+    scaled = (scores if kind == "logits" else to_space(scores, kind, "log_probabilities")) / temperature
+    if space == "logits":
+        return scaled
+    logs = log_softmax(scaled)
+    return logs if space == "log_probabilities" else np.asarray(np.exp(logs))
+
+
+def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Row-wise log-probabilities over the last axis."""
+    shifted: NDArray[np.floating] = logits - logits.max(axis=-1, keepdims=True)
+    total: NDArray[np.floating] = np.exp(shifted).sum(axis=-1, keepdims=True)
+    log_probabilities: NDArray[np.floating] = shifted - np.log(total)
+    return log_probabilities
