@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -166,7 +167,7 @@ def classes_table(found: Comparison, most: int) -> Table:
             (found.first.label, found.answers[task][1], found.flipped(task)[0]),
             (found.second.label, found.answers[task][0], found.flipped(task)[1]),
         ):
-            blocks.append(tuple(_class_rows(found, task, right, wrong.best[rows], rows))[:most])
+            blocks.append(tuple(islice(_class_rows(found, task, right, wrong.best[rows], rows), most)))
     columns = (
         Column("right", "Right in"),
         Column("true", "True class"),
@@ -181,6 +182,7 @@ def _class_rows(
     found: Comparison, task: str, right: str, said: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> Iterator[dict[str, Any]]:
     labels = found.truth.labels[task]
+    clips_of = np.bincount(labels[labels >= 0])
     pairs = Counter(zip(labels[rows].tolist(), said.tolist(), strict=True))
     for (true, other), clips in sorted(pairs.items(), key=lambda item: (-item[1], item[0])):
         yield {
@@ -189,7 +191,7 @@ def _class_rows(
             "true": found.class_name(task, true),
             "said": found.class_name(task, other),
             "clips": clips,
-            "of_class": int((labels == true).sum()),
+            "of_class": int(clips_of[true]),
         }
 
 
