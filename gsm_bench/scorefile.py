@@ -87,7 +87,7 @@ class ScoreFile:
         self.path = path
         self._file = file
         self.head = _read_head(path, file)
-        self._places = {task: _place(file, task) for task in self.head.kinds}
+        self._places = {task: _place(path, file, task) for task in self.head.kinds}
         self._descriptor = file.id.get_vfd_handle() if file.driver == "sec2" else -1
 
     def block(self, task: str, start: int, stop: int) -> Scores:
@@ -255,11 +255,14 @@ def _write_texts(file: h5py.File, name: str, texts: tuple[str, ...]) -> None:
     file[name] = np.array(encoded, dtype=h5py.string_dtype("utf-8", length))
 
 
-def _place(file: h5py.File, task: str) -> int | None:
+def _place(path: Path, file: h5py.File, task: str) -> int | None:
     """Where a task's scores begin in the file, if they are one run of little-endian float32 in it."""
     scores = file["scores"][task]
     plain = scores.chunks is None and scores.dtype == np.dtype("<f4") and not scores.external and not scores.is_virtual
-    return scores.id.get_offset() if plain and file.driver == "sec2" and not file.userblock_size else None
+    place = scores.id.get_offset() if plain and file.driver == "sec2" and not file.userblock_size else None
+    if place is not None and place + scores.nbytes > path.stat().st_size:
+        raise ScoreFileError("this score file ends before its scores", where=path, fix="copy it again")
+    return None if place is None else int(place)
 
 
 def _read_ids(dataset: h5py.Dataset) -> Names:

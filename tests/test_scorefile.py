@@ -156,3 +156,39 @@ def test_unknown_objects_are_ignored(tmp_path):
     with h5py.File(tmp_path / "a.h5", "a") as file:
         file["somebody/else"] = [1, 2]
     assert len(read(tmp_path / "a.h5")) == 7
+
+
+def test_a_file_that_lies_about_its_length_is_refused_before_its_scores_are_mapped(tmp_path):
+    write(tmp_path / "a.h5", clip_scores(some(500)))
+    with h5py.File(tmp_path / "a.h5") as file:
+        place = file["scores/action"].id.get_offset()
+    whole = bytearray((tmp_path / "a.h5").read_bytes())
+    cut = place + 100
+    end = whole.index(len(whole).to_bytes(8, "little"))  # the superblock's end-of-file address
+    assert end < 64
+    whole[end : end + 8] = cut.to_bytes(8, "little")
+    (tmp_path / "a.h5").write_bytes(whole[:cut])
+    with pytest.raises(ScoreFileError, match="damaged|ends before its scores"), open_scores(tmp_path / "a.h5"):
+        pass
+
+
+def test_blocks_lie_in_the_file_and_outlive_it(tmp_path):
+    content = clip_scores(some(3000))
+    write(tmp_path / "a.h5", content)
+    with open_scores(tmp_path / "a.h5") as file:
+        block = file.block("action", 1001, 2500)
+        past = file.block("action", 2990, 4000)
+        nothing = file.block("action", 3000, 4000)
+    assert np.array_equal(block, content.scores["action"][1001:2500])
+    assert np.array_equal(past, content.scores["action"][2990:])
+    assert nothing.shape == (0, 2, 3)
+    assert not block.flags.writeable
+    assert read(tmp_path / "a.h5").scores["action"].flags.writeable
+
+
+def test_ids_are_one_array_which_files_of_the_same_clips_share(tmp_path):
+    for name in "ab":
+        write(tmp_path / f"{name}.h5", clip_scores(some()))
+    with open_scores(tmp_path / "a.h5") as one, open_scores(tmp_path / "b.h5") as other:
+        assert one.head.ids.texts.dtype.kind == "S"
+        assert one.head.ids is other.head.ids
