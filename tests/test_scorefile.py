@@ -168,7 +168,7 @@ def test_a_file_that_lies_about_its_length_is_refused_before_its_scores_are_mapp
     assert end < 64
     whole[end : end + 8] = cut.to_bytes(8, "little")
     (tmp_path / "a.h5").write_bytes(whole[:cut])
-    with pytest.raises(ScoreFileError, match="damaged|ends before its scores"), open_scores(tmp_path / "a.h5"):
+    with pytest.raises(ScoreFileError, match=r"damaged|ends before its scores"), open_scores(tmp_path / "a.h5"):
         pass
 
 
