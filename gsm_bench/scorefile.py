@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -96,6 +97,14 @@ class ScoreFile:
         if place is None:
             return np.asarray(self._file["scores"][task][start:stop], dtype=np.float32)
         return self._map_at(place, task, start, min(stop, len(self.head)))
+
+    def will_read(self, task: str, start: int, stop: int) -> None:
+        """Let the system fetch rows from the disk while others are worked on; without effect where it cannot."""
+        place, stop = self._places[task], min(stop, len(self.head))
+        if place is not None and start < stop and hasattr(os, "posix_fadvise"):
+            row_bytes = len(self.head.views) * self.head.classes_per_task[task] * 4
+            at, size = place + start * row_bytes, (stop - start) * row_bytes
+            os.posix_fadvise(self._descriptor, at, size, os.POSIX_FADV_WILLNEED)
 
     def _map_at(self, place: int, task: str, start: int, stop: int) -> Scores:
         """Rows of contiguous scores as they lie in the file, not copied: this takes two thirds of the time of reading.

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from gsm_bench import scorefile
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.scorefile import content_hash, open_scores, read, views_array, write
 from tests.conftest import clip_scores
@@ -192,3 +193,14 @@ def test_ids_are_one_array_which_files_of_the_same_clips_share(tmp_path):
     with open_scores(tmp_path / "a.h5") as one, open_scores(tmp_path / "b.h5") as other:
         assert one.head.ids.texts.dtype.kind == "S"
         assert one.head.ids is other.head.ids
+
+
+def test_rows_may_be_announced_whether_they_are_there_or_not(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(scorefile.os, "posix_fadvise", lambda *said: asked.append(said[1:3]))
+    write(tmp_path / "a.h5", clip_scores(some(100)))
+    with open_scores(tmp_path / "a.h5") as file:
+        for start, stop in ((10, 20), (90, 200), (100, 120), (500, 600)):
+            file.will_read("action", start, stop)
+        place = asked[0][0] - 10 * 2 * 3 * 4
+    assert asked == [(place + 10 * 24, 10 * 24), (place + 90 * 24, 10 * 24)]

@@ -21,6 +21,8 @@ from gsm_bench.scorefile import NOT_SCORED, Scores
 
 BLOCK_ROWS = 1024
 """Rows fused at once."""
+BLOCKS_AHEAD = 4
+"""How far ahead of the rows in work the disk is asked for the next ones: twice the time from disk otherwise."""
 MOST_THREADS = 8
 """More threads than this wait for memory, not for cores."""
 
@@ -114,6 +116,8 @@ def weighted_mean(means: Sequence[Means], weights: Sequence[float]) -> Means:
 def member_block(member: OpenMember, task: str, rows: slice) -> Scores:
     """Scores float32 [n, V, C] of a member's rows, in the ensemble's order."""
     if member.rows is None:
+        ahead = BLOCKS_AHEAD * (rows.stop - rows.start)
+        member.file.will_read(task, rows.start + ahead, rows.stop + ahead)
         return member.file.block(task, rows.start, rows.stop)
     return member.file.rows(task, member.rows[rows])
 
