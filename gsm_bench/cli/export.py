@@ -29,10 +29,9 @@ def command(file: Path, target: str, task: str, out: Path | None, force: bool) -
     """
     from gsm_bench.exporters.export import TARGETS as WRITERS
     from gsm_bench.exporters.export import export
-    from gsm_bench.scorefile import read
 
     workspace, _ = registry()
     place = out or file.with_suffix(WRITERS[target][1])
-    for note in export(place, read(file), target, task=task, force=force):
+    for note in export(place, file, target, task=task, force=force):
         say(f"note: {note}")
     say(f"wrote {workspace.shown(place.absolute())}")

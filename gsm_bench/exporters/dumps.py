@@ -9,32 +9,33 @@ from typing import Any
 from gsm_bench.ensembles.spaces import to_space
 from gsm_bench.errors import ExportError
 from gsm_bench.exporters.rows import whole_rows
-from gsm_bench.scorefile import ClipScores
+from gsm_bench.scorefile import ScoreFile
 
 PROTOCOL = 2
 """What mmengine and the baselines' Python write by default."""
 
 
-def write_epic_baseline(path: Path, content: ClipScores, _: str) -> list[str]:
+def write_epic_baseline(path: Path, file: ScoreFile, _: str) -> list[str]:
     """List of dicts of numpy arrays, as the EPIC-100 baselines write it; their readers take a softmax."""
-    if not {"verb", "noun"} <= content.scores.keys():
-        have = ", ".join(content.scores)
+    head = file.head
+    if not {"verb", "noun"} <= head.kinds.keys():
+        have = ", ".join(head.kinds)
         raise ExportError(f"this format holds verb and noun scores, the score file {have}", fix="--to mmaction2 or npz")
     notes = []
     arrays = {}
     for task in ("verb", "noun"):
-        scores, said = whole_rows(content, task)
+        scores, said = whole_rows(file, task)
         notes += said
-        if content.kinds[task] == "probabilities":
+        if head.kinds[task] == "probabilities":
             scores = to_space(scores, "probabilities", "log_probabilities").astype(scores.dtype)
             notes.append(f"{task}_output holds log-probabilities: the baselines' code takes a softmax of it")
         arrays[f"{task}_output"] = scores
     rows = [
         {**{key: values[at].copy() for key, values in arrays.items()}, **_names(name)}
-        for at, name in enumerate(content.ids)
+        for at, name in enumerate(head.ids)
     ]
     write_pickle(path, rows)
-    if content.labels:
+    if head.labels:
         notes.append("labels are left out: this format has none")
     return notes
 

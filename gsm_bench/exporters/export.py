@@ -8,9 +8,9 @@ from pathlib import Path
 from gsm_bench.errors import ExportError
 from gsm_bench.exporters import dumps, something, tables, torch_dumps
 from gsm_bench.files import aside, settle
-from gsm_bench.scorefile import ClipScores
+from gsm_bench.scorefile import ScoreFile, open_scores
 
-Writer = Callable[[Path, ClipScores, str], list[str]]
+Writer = Callable[[Path, ScoreFile, str], list[str]]
 TARGETS: dict[str, tuple[Writer, str]] = {
     "npz": (tables.write_npz, ".npz"),
     "csv": (tables.write_csv, ".csv"),
@@ -23,11 +23,12 @@ TARGETS: dict[str, tuple[Writer, str]] = {
 """The writer of each target and the ending of its files."""
 
 
-def export(path: Path, content: ClipScores, target: str, *, task: str = "action", force: bool = False) -> list[str]:
+def export(path: Path, scores: Path, target: str, *, task: str = "action", force: bool = False) -> list[str]:
     """Write scores in another project's format.
 
     Args:
         path: the new file; one that exists needs `force`.
+        scores: the score file.
         target: a key of TARGETS.
         task: for formats of one task.
 
@@ -36,6 +37,7 @@ def export(path: Path, content: ClipScores, target: str, *, task: str = "action"
 
     Raises:
         ExportError: the file exists, or the format cannot hold these scores.
+        ScoreFileError: the score file is missing or damaged.
     """
     if path.exists() and not force:
         raise ExportError(
@@ -45,7 +47,8 @@ def export(path: Path, content: ClipScores, target: str, *, task: str = "action"
     path.parent.mkdir(parents=True, exist_ok=True)
     written = aside(path)
     try:
-        notes = writer(written, content, task)
+        with open_scores(scores) as file:
+            notes = writer(written, file, task)
         settle(written, path)
     finally:
         written.unlink(missing_ok=True)

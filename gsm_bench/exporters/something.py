@@ -5,43 +5,47 @@ from __future__ import annotations
 from pathlib import Path
 
 from gsm_bench.errors import ExportError
-from gsm_bench.exporters.rows import best_classes, whole_rows
-from gsm_bench.scorefile import ClipScores
+from gsm_bench.exporters.rows import best_classes, blocks, check_whole, mean_rows
+from gsm_bench.scorefile import ScoreFile, ScoreHead
 
 
-def write_v1(path: Path, content: ClipScores, task: str) -> list[str]:
+def write_v1(path: Path, file: ScoreFile, task: str) -> list[str]:
     """``video_id;class name`` per clip, no header."""
-    scores, notes = whole_rows(content, task)
-    names = content.class_names.get(task)
+    notes, head = check_whole(file, task), file.head
+    names = head.class_names.get(task)
     if not names:
         raise ExportError(
             "this score file does not name its classes, and the format wants names",
             fix="put category.txt beside the list and score again, or import again with --dataset",
         )
-    best = best_classes(scores, 1)[:, 0]
-    lines = [f"{clip};{names[column]}\n" for clip, column in zip(content.ids, best, strict=True)]
-    path.write_text("".join(lines), encoding="utf-8")
-    return [*notes, *_order(content), "the site of Something-Something V1 is down; the format is for whoever takes it"]
+    with path.open("w", encoding="utf-8") as text:
+        for rows in blocks(len(head)):
+            best = best_classes(mean_rows(file, task, rows), 1)[:, 0]
+            text.writelines(f"{clip};{names[at]}\n" for clip, at in zip(head.ids[rows], best, strict=True))
+    return [*notes, *_order(head), "the site of Something-Something V1 is down; the format is for whoever takes it"]
 
 
-def write_v2(path: Path, content: ClipScores, task: str) -> list[str]:
+def write_v2(path: Path, file: ScoreFile, task: str) -> list[str]:
     """``video_id;i1;i2;i3;i4;i5`` per clip, best first, no header."""
-    scores, notes = whole_rows(content, task)
-    if scores.shape[1] < 5:
-        raise ExportError(f"{scores.shape[1]} classes cannot give five answers", fix="--to something-v1")
-    best = best_classes(scores, 5)
-    lines = [";".join([clip, *map(str, row)]) + "\n" for clip, row in zip(content.ids, best.tolist(), strict=True)]
-    path.write_text("".join(lines), encoding="utf-8")
-    return [*notes, *_order(content), *_column_order(content, task)]
+    notes, head = check_whole(file, task), file.head
+    if head.classes_per_task[task] < 5:
+        raise ExportError(f"{head.classes_per_task[task]} classes cannot give five answers", fix="--to something-v1")
+    with path.open("w", encoding="utf-8") as text:
+        for rows in blocks(len(head)):
+            best = best_classes(mean_rows(file, task, rows), 5).tolist()
+            text.writelines(
+                ";".join([clip, *map(str, row)]) + "\n" for clip, row in zip(head.ids[rows], best, strict=True)
+            )
+    return [*notes, *_order(head), *_column_order(head, task)]
 
 
-def _order(content: ClipScores) -> list[str]:
-    return ["the order of these rows is unverified: their ids are not the videos'"] if content.order != "ids" else []
+def _order(head: ScoreHead) -> list[str]:
+    return ["the order of these rows is unverified: their ids are not the videos'"] if head.order != "ids" else []
 
 
-def _column_order(content: ClipScores, task: str) -> list[str]:
+def _column_order(head: ScoreHead, task: str) -> list[str]:
     """The format numbers the classes by their sorted names, brackets removed."""
-    names = [name.replace("[", "").replace("]", "") for name in content.class_names.get(task, ())]
+    names = [name.replace("[", "").replace("]", "") for name in head.class_names.get(task, ())]
     if not names:
         return ["classes have no names here: that they are numbered by their sorted names is not checked"]
     if names != sorted(names):

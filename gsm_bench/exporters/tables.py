@@ -1,87 +1,123 @@
 """A score file as a table that spreadsheets, pandas and numpy read: csv, parquet, npz. `import` reads them back whole.
 
-The columns are described in `gsm_bench.importers.tabular`.
+The columns are described in `gsm_bench.importers.tabular`. Rows are written block by block, so that memory does not
+grow with the file.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gsm_bench.exporters.rows import blocks
 from gsm_bench.importers.tabular import CLIP_ID, ROW_ID, STATUS
-from gsm_bench.scorefile import VIEW_TYPE, ClipScores
+from gsm_bench.scorefile import VIEW_TYPE, ScoreFile, ScoreHead, Scores
 
 NINE_DIGITS = "%.9g"
 """Nine digits give every float32 back."""
 
 
-def write_csv(path: Path, content: ClipScores, _: str) -> list[str]:
+def write_csv(path: Path, file: ScoreFile, _: str) -> list[str]:
     """A row per clip and view, a column per class."""
-    columns = list(_beside(content))
-    names = _score_names(content)
+    names = _score_names(file.head)
     line = ",".join([NINE_DIGITS] * len(names)) + "\n"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="")
-        writer.writerow([*(name for name, _ in columns), *names])
-        file.write("\n")
-        for row in range(len(content) * len(content.views)):
-            clip, view = divmod(row, len(content.views))
-            writer.writerow([values[row] for _, values in columns])
-            scores = np.concatenate([content.scores[task][clip, view] for task in content.scores])
-            file.write("," + line % tuple(scores.tolist()))
+    with path.open("w", encoding="utf-8", newline="") as text:
+        writer = csv.writer(text, lineterminator="")
+        writer.writerow([*(name for name, _ in _beside(file.head, slice(0, 0))), *names])
+        text.write("\n")
+        for rows in blocks(len(file.head)):
+            beside = [values for _, values in _beside(file.head, rows)]
+            for at, scores in enumerate(_score_rows(file, rows).tolist()):
+                writer.writerow([values[at] for values in beside])
+                text.write("," + line % tuple(scores))
     return []
 
 
-def write_parquet(path: Path, content: ClipScores, _: str) -> list[str]:
+def write_parquet(path: Path, file: ScoreFile, _: str) -> list[str]:
     """The same table, with the provenance in the schema's metadata."""
     import pyarrow
     from pyarrow import parquet
 
-    columns: dict[str, Any] = dict(_beside(content))
-    rows = len(content) * len(content.views)
-    table = np.concatenate([content.scores[task].reshape(rows, -1) for task in content.scores], axis=1)
-    columns |= {name: np.ascontiguousarray(table[:, at]) for at, name in enumerate(_score_names(content))}
-    said = {"gsm_bench.provenance": json.dumps(dict(content.provenance))}
-    parquet.write_table(pyarrow.table(columns).replace_schema_metadata(said), path)
+    said = {"gsm_bench.provenance": json.dumps(dict(file.head.provenance))}
+    names = _score_names(file.head)
+    writer = None
+    try:
+        for rows in blocks(len(file.head)) if len(file.head) else [slice(0, 0)]:
+            scores = _score_rows(file, rows)
+            columns: dict[str, Any] = dict(_beside(file.head, rows))
+            columns |= {name: np.ascontiguousarray(scores[:, at]) for at, name in enumerate(names)}
+            table = pyarrow.table(columns).replace_schema_metadata(said)
+            writer = writer or parquet.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
     return []
 
 
-def write_npz(path: Path, content: ClipScores, _: str) -> list[str]:
+def write_npz(path: Path, file: ScoreFile, _: str) -> list[str]:
     """Arrays under their names in the score file."""
-    arrays: dict[str, Any] = {
-        "clip_ids": np.array(content.ids), "order": np.array(content.order), "views": content.views,
-        "status": content.status, "provenance": np.array(json.dumps(dict(content.provenance))),
+    head = file.head
+    arrays: dict[str, NDArray[Any]] = {
+        "order": np.array(head.order), "views": head.views, "status": head.status,
+        "provenance": np.array(json.dumps(dict(head.provenance))),
     }  # fmt: skip
-    for task, scores in content.scores.items():
-        arrays[f"scores_{task}"], arrays[f"kind_{task}"] = scores, np.array(content.kinds[task])
-    arrays |= {f"labels_{task}": labels for task, labels in content.labels.items()}
-    arrays |= {f"classes_{task}": np.array(names) for task, names in content.class_names.items()}
-    with path.open("wb") as file:
-        np.savez(file, **arrays)
+    arrays |= {f"kind_{task}": np.array(kind) for task, kind in head.kinds.items()}
+    arrays |= {f"labels_{task}": labels for task, labels in head.labels.items()}
+    arrays |= {f"classes_{task}": np.array(names) for task, names in head.class_names.items()}
+    letters = max((len(name) for name in head.ids), default=1)
+    with ZipFile(path, "w", allowZip64=True) as archive:
+        for name, array in arrays.items():
+            _write_array(archive, name, array.dtype, array.shape, [array])
+        ids = (np.array(list(head.ids[rows]), f"<U{letters}") for rows in blocks(len(head)))
+        _write_array(archive, "clip_ids", np.dtype(f"<U{letters}"), (len(head),), ids)
+        for task, classes in head.classes_per_task.items():
+            scores = (file.block(task, rows.start, rows.stop) for rows in blocks(len(head)))
+            shape = (len(head), len(head.views), classes)
+            _write_array(archive, f"scores_{task}", np.dtype(np.float32), shape, scores)
     return []
 
 
-def _beside(content: ClipScores) -> Iterator[tuple[str, Sequence[Any]]]:
-    """The columns that are no scores, each with a value per clip and view."""
-    views = len(content.views)
-    yield ROW_ID if content.order == "unverified" else CLIP_ID, [name for name in content.ids for _ in range(views)]
-    if views > 1 or not np.isnan(content.views["offset"]).all():
+def _write_array(
+    archive: ZipFile, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], parts: Iterable[NDArray[Any]]
+) -> None:
+    """One array of an npz file, from its rows in order: what `numpy.savez` writes of a whole one."""
+    head = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+        np.lib.format.write_array_header_1_0(entry, head)
+        for part in parts:
+            entry.write(part.tobytes())
+
+
+def _score_rows(file: ScoreFile, rows: slice) -> Scores:
+    """Scores of all tasks side by side, float32 [n * V, C]."""
+    tasks = [file.block(task, rows.start, rows.stop) for task in file.head.kinds]
+    return np.concatenate([scores.reshape(-1, scores.shape[2]) for scores in tasks], axis=1)
+
+
+def _beside(head: ScoreHead, rows: slice) -> Iterator[tuple[str, Sequence[Any]]]:
+    """The columns that are no scores, each with a value per view of some clips."""
+    views = len(head.views)
+    yield ROW_ID if head.order == "unverified" else CLIP_ID, [name for name in head.ids[rows] for _ in range(views)]
+    if views > 1 or not np.isnan(head.views["offset"]).all():
         for field in VIEW_TYPE.names or ():
-            yield field, content.views[field].tolist() * len(content)
-    if content.status.any():
-        yield STATUS, np.repeat(content.status, views).tolist()
-    for task, labels in content.labels.items():
-        yield f"label.{task}", np.repeat(labels, views).tolist()
+            yield field, head.views[field].tolist() * (rows.stop - rows.start)
+    if head.status.any():
+        yield STATUS, np.repeat(head.status[rows], views).tolist()
+    for task, labels in head.labels.items():
+        yield f"label.{task}", np.repeat(labels[rows], views).tolist()
 
 
-def _score_names(content: ClipScores) -> list[str]:
+def _score_names(head: ScoreHead) -> list[str]:
     return [
-        f"{task}.{content.kinds[task]}.{name}"
-        for task, scores in content.scores.items()
-        for name in content.class_names.get(task) or range(scores.shape[2])
+        f"{task}.{kind}.{name}"
+        for task, kind in head.kinds.items()
+        for name in head.class_names.get(task) or range(head.classes_per_task[task])
     ]

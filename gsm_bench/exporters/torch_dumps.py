@@ -7,25 +7,26 @@ from typing import Any
 
 from gsm_bench.exporters.dumps import write_pickle
 from gsm_bench.exporters.rows import best_classes, whole_rows
-from gsm_bench.scorefile import ClipScores
+from gsm_bench.scorefile import ScoreFile
 
 
-def write_mmaction2(path: Path, content: ClipScores, task: str) -> list[str]:
+def write_mmaction2(path: Path, file: ScoreFile, task: str) -> list[str]:
     """List of dicts of tensors, as ``DumpResults`` of mmaction2 1.x writes it; scores of any kind, as they are."""
-    scores, notes = whole_rows(content, task)
+    scores, notes = whole_rows(file, task)
+    head = file.head
     import torch
 
     best = best_classes(scores, 1)
-    labels = content.labels.get(task)
+    labels = head.labels.get(task)
     rows: list[dict[str, Any]] = []
-    for at in range(len(content)):
+    for at in range(len(head)):
         row = {"pred_score": torch.from_numpy(scores[at].copy()), "pred_label": torch.from_numpy(best[at].copy())}
         if labels is not None and labels[at] >= 0:
             row["gt_label"] = torch.tensor([int(labels[at])])
         rows.append(row)
     write_pickle(path, rows)
-    kind = content.kinds[task]
+    kind = head.kinds[task]
     notes += [f"pred_score holds {kind}; mmaction2 writes probabilities by default"] if kind != "probabilities" else []
-    if content.order == "ids":
+    if head.order == "ids":
         notes.append("this format has no clip ids: rows are in the order of the score file")
     return notes

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gsm_bench.exporters import rows
 from gsm_bench.scorefile import VIEW_TYPE, ClipScores, content_hash, read, views_array, write
 from tests.conftest import clip_scores
 from tests.importers import dumps
@@ -34,10 +35,12 @@ def two_tasks() -> ClipScores:
     )
 
 
+@pytest.mark.parametrize("block", [1, 4, 4096])
 @pytest.mark.parametrize("target", ["npz", "csv", "parquet"])
-def test_tables_keep_everything(target, gsmbench, workspace):
+def test_tables_keep_everything(target, block, gsmbench, workspace, monkeypatch):
     if target == "parquet":
         pytest.importorskip("pyarrow")
+    monkeypatch.setattr(rows, "BLOCK_ROWS", block)
     content = two_tasks()
     write("x.h5", content)
     assert gsmbench("export", "x.h5", "--to", target, "--out", "x.table").status == 0
@@ -51,6 +54,18 @@ def test_tables_keep_everything(target, gsmbench, workspace):
     assert (found.ids, found.kinds, found.class_names) == (content.ids, content.kinds, content.class_names)
     if target != "csv":
         assert (found.provenance["dataset"], found.provenance["params"]) == ("toy", 3)
+
+
+@pytest.mark.parametrize("target", ["something-v1", "something-v2"])
+def test_answers_do_not_depend_on_the_blocks_they_are_written_in(target, gsmbench, workspace, monkeypatch):
+    write("x.h5", clip_scores(RNG.standard_normal((7, 2, 6)), names=list("abcdef")))
+    written = []
+    for block in (4096, 3):
+        monkeypatch.setattr(rows, "BLOCK_ROWS", block)
+        assert gsmbench("export", "x.h5", "--to", target, "--out", f"{block}.csv").status == 0
+        written.append(Path(f"{block}.csv").read_text())
+    assert written[0] == written[1]
+    assert len(written[0].splitlines()) == 7
 
 
 @pytest.mark.parametrize("target", ["npz", "csv", "parquet"])
