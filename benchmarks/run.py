@@ -240,7 +240,7 @@ seconds = time.perf_counter() - began
 print(json.dumps([seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024]))
 """
 OUR_ANSWERS = """
-from gsm_bench.ensembles.spaces import log_softmax
+from gsm_bench.metrics.softmax import log_softmax
 from gsm_bench.submit.answers import Answers, rounded
 from gsm_bench.submit.check import check_file
 from gsm_bench.submit.document import json_pieces, write_zip

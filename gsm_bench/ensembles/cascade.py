@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from gsm_bench.ensembles.fuse import fuse_blocks, weighted_mean
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.ensembles.pool import Choice
-from gsm_bench.ensembles.spaces import log_softmax
 from gsm_bench.entries import Rule, Space
+from gsm_bench.metrics.softmax import log_softmax
 from gsm_bench.metrics.topk import BEYOND, label_ranks
 from gsm_bench.scorefile import NOT_SCORED
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +52,22 @@ class FusedBlock:
         return slice(self.start, self.start + len(self.scored))
 
 
-def fuse_blocks(members: Sequence[OpenMember], task: str, space: Space) -> Iterator[FusedBlock]:
-    """Fused scores of all rows, block by block; a row needs all its members."""
+@overload
+def fuse_blocks(members: Sequence[OpenMember], task: str, space: Space) -> Iterator[FusedBlock]: ...
+@overload
+def fuse_blocks(
+    members: Sequence[OpenMember], task: str, space: Space, work: Callable[[FusedBlock], Out]
+) -> Iterator[Out]: ...
+def fuse_blocks(
+    members: Sequence[OpenMember], task: str, space: Space, work: Callable[[FusedBlock], Any] = lambda block: block
+) -> Iterator[Any]:
+    """Fused scores of all rows, block by block; a row needs all its members.
+
+    What is to be done with each block may be given as `work`: then it is done by the threads that fuse.
+    """
     statuses = [member.status for member in members]
 
-    def fuse(rows: slice) -> FusedBlock:
+    def fuse(rows: slice) -> Any:
         means = tuple(member_mean(member, task, space, rows) for member in members)
         member_scored = tuple(status[rows] != NOT_SCORED for status in statuses)
         for member, mean, sound in zip(members, means, member_scored, strict=True):
@@ -65,7 +76,7 @@ def fuse_blocks(members: Sequence[OpenMember], task: str, space: Space) -> Itera
         fused = weighted_mean(means, [member.weight for member in members])
         if not scored.all():
             fused[~scored] = np.nan
-        return FusedBlock(rows.start, fused, scored, means, member_scored)
+        return work(FusedBlock(rows.start, fused, scored, means, member_scored))
 
     yield from in_threads(fuse, len(members[0].head), BLOCK_ROWS)
 

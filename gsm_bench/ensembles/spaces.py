@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.entries import Space
 from gsm_bench.errors import AlignmentError
+from gsm_bench.metrics.softmax import log_softmax
 from gsm_bench.scorefile import Kind, Scores
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
@@ -77,11 +78,3 @@ def tempered(scores: Scores, kind: Kind, space: Space, temperature: float) -> ND
         return scaled
     logs = log_softmax(scaled)
     return logs if space == "log_probabilities" else np.asarray(np.exp(logs))
-
-
-def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Row-wise log-probabilities over the last axis."""
-    shifted: NDArray[np.floating] = logits - logits.max(axis=-1, keepdims=True)
-    total: NDArray[np.floating] = np.exp(shifted).sum(axis=-1, keepdims=True)
-    log_probabilities: NDArray[np.floating] = shifted - np.log(total)
-    return log_probabilities

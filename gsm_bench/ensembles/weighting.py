@@ -14,13 +14,14 @@ from gsm_bench.ensembles.fuse import member_mean
 from gsm_bench.ensembles.greedy import ROUNDS, Piece, pieces_of, select
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.ensembles.predictions import Predictions, predict, shared_out
-from gsm_bench.ensembles.spaces import SMALLEST_PROBABILITY, log_softmax
+from gsm_bench.ensembles.spaces import SMALLEST_PROBABILITY
 from gsm_bench.ensembles.subsets import Progress
 from gsm_bench.entries import Space
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.labels import Truth
-from gsm_bench.metrics.calibration import fit_temperature
 from gsm_bench.metrics.paired import PairedDifference, paired_difference
+from gsm_bench.metrics.softmax import log_softmax
+from gsm_bench.metrics.temperature import fit_temperature
 from gsm_bench.scorefile import NOT_SCORED
 
 Method = Literal["greedy", "weights"]

@@ -1,6 +1,6 @@
-"""Whether confidence means what it says: calibration errors, proper scores, reliability, temperature.
+"""Whether confidence means what it says: calibration errors, proper scores, reliability.
 
-C. Guo et al., On Calibration of Modern Neural Networks (2017): expected calibration error, temperature scaling.
+C. Guo et al., On Calibration of Modern Neural Networks (2017): expected calibration error.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.metrics.softmax import log_softmax
+from gsm_bench.metrics.temperature import Blocks, Floats, Places, in_memory
+
 BINS = 15
-STEPS = 60
-COLDEST, HOTTEST = 1e-3, 1e3
-PRECISE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -53,24 +53,41 @@ class Calibration:
 
 def calibration(log_probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = BINS) -> Calibration:
     """Calibration of log-probabilities [N, C] against labels [N], 0..C-1."""
-    probabilities = np.exp(log_probabilities.astype(np.float64))
-    rows = np.arange(len(labels))
-    best = probabilities.argmax(axis=1)
-    confidence, right = probabilities[rows, best], (best == labels).astype(np.float64)
-    brier = (probabilities**2).sum(axis=1) - 2 * probabilities[rows, labels] + 1
+    return calibration_of(in_memory(log_probabilities), labels, None, bins)
+
+
+def calibration_of(
+    blocks: Blocks, labels: NDArray[np.integer], temperatures: NDArray[np.float64] | None = None, bins: int = BINS
+) -> Calibration:
+    """Calibration of the softmax of scores that come block by block, divided by temperatures [N] if there are any."""
+    confidence, nll, brier = (np.empty(len(labels)) for _ in range(3))
+    right = np.empty(len(labels), bool)
+
+    def work(scores: Floats, places: Places) -> None:
+        rows, wanted = np.arange(len(places)), labels[places]
+        logs = log_softmax(scores if temperatures is None else scores / temperatures[places, None])
+        probabilities = np.exp(logs)
+        best = probabilities.argmax(axis=1)
+        confidence[places], right[places] = probabilities[rows, best], best == wanted
+        nll[places] = -logs[rows, wanted]
+        brier[places] = np.einsum("nc,nc->n", probabilities, probabilities) - 2 * probabilities[rows, wanted] + 1
+
+    for _ in blocks(work):
+        pass
     even = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)  # bins (low, high]
     order = np.argsort(confidence, kind="stable")
     equal = np.empty(len(labels), np.int64)
     equal[order] = np.arange(len(labels)) * bins // max(1, len(labels))
+    hits = right.astype(np.float64)
     return Calibration(
-        ece=_gap(even, confidence, right),
-        adaptive_ece=_gap(equal, confidence, right),
-        nll=float(-log_probabilities[rows, labels].mean()),
+        ece=_gap(even, confidence, hits),
+        adaptive_ece=_gap(equal, confidence, hits),
+        nll=float(nll.mean()),
         brier=float(brier.mean()),
         confidence=float(confidence.mean()),
-        accuracy=float(right.mean()),
+        accuracy=float(hits.mean()),
         clips=len(labels),
-        bins=tuple(_bins(even, confidence, right, bins)),
+        bins=tuple(_bins(even, confidence, hits, bins)),
     )
 
 
@@ -88,43 +105,3 @@ def _bins(
         Bin(at / count, (at + 1) / count, int(clips[at]), float(sums[at] / clips[at]), float(hits[at] / clips[at]))
         for at in np.flatnonzero(clips).tolist()
     ]
-
-
-def fit_temperature(log_scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """The temperature T that minimises the NLL of softmax(scores / T).
-
-    The NLL is convex in 1/T; its root is found by Newton's steps, halved into the bracket where they leave it.
-
-    Args:
-        log_scores: logits or log-probabilities [N, C]; minus infinity counts as very small.
-        labels: integers [N], 0..C-1.
-    """
-    scores = np.maximum(log_scores.astype(np.float64), np.finfo(np.float32).min)
-    scores -= scores.max(axis=1, keepdims=True)
-    own = scores[np.arange(len(labels)), labels].mean()
-    low, high, inverse = 1 / HOTTEST, 1 / COLDEST, 1.0
-    for _ in range(STEPS):
-        weights = np.exp(inverse * scores)
-        weights /= weights.sum(axis=1, keepdims=True)
-        means = (weights * scores).sum(axis=1)
-        slope = means.mean() - own
-        curve = ((weights * scores**2).sum(axis=1) - means**2).mean()
-        low, high = (inverse, high) if slope < 0 else (low, inverse)
-        step = inverse - slope / curve if curve > 0 else inverse
-        step = step if low < step < high else np.sqrt(low * high)
-        if abs(step - inverse) < PRECISE * inverse:
-            break
-        inverse = step
-    return float(1 / inverse)
-
-
-def held_out_temperatures(
-    log_scores: NDArray[np.floating], labels: NDArray[np.integer], folds: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """The temperature [N] of each clip, fitted on the clips of all other folds [N]."""
-    temperatures = np.ones(len(labels))
-    for fold in np.unique(folds):
-        others = folds != fold
-        if others.any():
-            temperatures[~others] = fit_temperature(log_scores[others], labels[others])
-    return temperatures

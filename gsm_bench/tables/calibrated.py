@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.folds import folds_of
-from gsm_bench.ensembles.fuse import fuse_blocks
+from gsm_bench.ensembles.fuse import FusedBlock, fuse_blocks
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.ensembles.spaces import SMALLEST_PROBABILITY, fusion_space, log_softmax
+from gsm_bench.ensembles.spaces import SMALLEST_PROBABILITY, fusion_space
 from gsm_bench.entries import Space
 from gsm_bench.labels import Truth
-from gsm_bench.metrics.calibration import Calibration, calibration, fit_temperature, held_out_temperatures
+from gsm_bench.metrics.calibration import Calibration, calibration_of
+from gsm_bench.metrics.temperature import Blocks, Floats, fit_temperatures
+from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.tables.table import Column, Table
+
+Out = TypeVar("Out")
 
 
 @dataclass(frozen=True)
@@ -40,33 +44,37 @@ def calibrate(
     """
     for task in (task for task in members[0].head.kinds if task in truth.labels):
         found = fusion_space(members, task, space)
-        scores, rows = _log_scores(members, task, found, truth.labels[task])
+        rows = _known_rows(members, truth.labels[task])
         if not len(rows):
             continue
-        labels = truth.labels[task][rows].astype(np.int64)
-        groups = None if truth.groups is None else truth.groups[rows]
-        temperatures = held_out_temperatures(scores, labels, folds_of(len(rows), groups, folds))
-        yield Calibrated(
-            label,
-            task,
-            found,
-            calibration(log_softmax(scores), labels, bins),
-            calibration(log_softmax(scores / temperatures[:, None]), labels, bins),
-            fit_temperature(scores, labels),
-        )
+        blocks = _log_scores(members, task, found, rows)
+        labels = truth.labels[task][rows]
+        parts = folds_of(len(rows), None if truth.groups is None else truth.groups[rows], folds)
+        temperature, held_out = fit_temperatures(blocks, labels, parts)
+        plain = calibration_of(blocks, labels, None, bins)
+        yield Calibrated(label, task, found, plain, calibration_of(blocks, labels, held_out[parts], bins), temperature)
 
 
-def _log_scores(
-    members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer]
-) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
-    """Fused scores [n, C] whose softmax they mean, and their rows: those with a score and a label."""
-    kept, rows = [], []
-    for block in fuse_blocks(members, task, space):
-        found = np.flatnonzero(block.scored & (labels[block.rows] >= 0))
-        scores = block.scores[found]
-        kept.append(np.log(np.maximum(scores, SMALLEST_PROBABILITY)) if space == "probabilities" else scores)
-        rows.append(block.start + found)
-    return np.concatenate(kept), np.concatenate(rows)
+def _known_rows(members: Sequence[OpenMember], labels: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The rows [n] that have a label, and a score of every member."""
+    scored = np.logical_and.reduce([member.status != NOT_SCORED for member in members])
+    return np.flatnonzero(scored & (labels >= 0))
+
+
+def _log_scores(members: Sequence[OpenMember], task: str, space: Space, rows: NDArray[np.int64]) -> Blocks:
+    """Fused scores [n, C] of some ascending rows, block by block, whose softmax they mean."""
+
+    def each(work: Callable[[Floats, NDArray[np.int64]], Out]) -> Iterator[Out]:
+        def carry_out(block: FusedBlock) -> Out:
+            first, last = np.searchsorted(rows, (block.start, block.start + len(block.scored)))
+            scores = block.scores[rows[first:last] - block.start]
+            if space == "probabilities":
+                scores = np.log(np.maximum(scores, SMALLEST_PROBABILITY))
+            return work(scores, np.arange(first, last))
+
+        return fuse_blocks(members, task, space, carry_out)
+
+    return each
 
 
 def calibration_table(results: Sequence[Calibrated], folds: int) -> Table:

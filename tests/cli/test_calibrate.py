@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from gsm_bench.ensembles.spaces import log_softmax
 from gsm_bench.metrics.calibration import calibration
+from gsm_bench.metrics.softmax import log_softmax
 from tests.conftest import reference_module
 
 A, B = "scores/toy/val/a.h5", "scores/toy/val/b.h5"

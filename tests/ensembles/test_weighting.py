@@ -4,9 +4,10 @@ import pytest
 from gsm_bench.ensembles.accuracies import accuracies_of
 from gsm_bench.ensembles.greedy import pieces_of, select
 from gsm_bench.ensembles.members import MemberSpec, open_members
-from gsm_bench.ensembles.spaces import log_softmax, tempered
+from gsm_bench.ensembles.spaces import tempered
 from gsm_bench.ensembles.weighting import fit_weights, member_temperatures, taken, weigh
 from gsm_bench.labels import Truth
+from gsm_bench.metrics.softmax import log_softmax
 from gsm_bench.scorefile import write
 from tests.conftest import clip_scores, reference_module
 

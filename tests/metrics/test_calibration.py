@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from gsm_bench.ensembles.folds import folds_of
-from gsm_bench.ensembles.spaces import log_softmax
-from gsm_bench.metrics.calibration import calibration, fit_temperature, held_out_temperatures
+from gsm_bench.metrics.calibration import calibration, calibration_of
+from gsm_bench.metrics.softmax import log_softmax
+from gsm_bench.metrics.temperature import fit_temperature, fit_temperatures, held_out_temperatures, in_memory
 
 
 def drawn(clips=2000, classes=6, sharp=1.0, seed=0):
@@ -95,3 +96,35 @@ def test_held_out_temperature_mends_and_knows_nothing_of_its_own_clips():
     changed = labels.copy()
     changed[folds == 0] = 0
     assert (held_out_temperatures(logits, changed, folds)[folds == 0] == temperatures[folds == 0]).all()
+
+
+def test_blocks_and_their_order_change_nothing_but_rounding(monkeypatch):
+    logits, labels = drawn(500, sharp=3.0)
+    folds = folds_of(500, None)
+    whole = fit_temperatures(in_memory(logits), labels, folds)
+
+    def backwards(work):
+        for start in range(480, -1, -20):
+            yield work(logits[start : start + 20].copy(), np.arange(start, start + 20))
+
+    parts = fit_temperatures(backwards, labels, folds)
+    assert parts[0] == pytest.approx(whole[0], rel=1e-8)
+    assert parts[1] == pytest.approx(whole[1], rel=1e-8)
+    assert calibration_of(backwards, labels, whole[1][folds]) == calibration_of(
+        in_memory(logits), labels, whole[1][folds]
+    )
+
+
+def test_each_fold_is_left_out_of_its_own_fit():
+    logits, labels = drawn(600, sharp=2.0)
+    folds = folds_of(600, None, 3)
+    found = fit_temperatures(in_memory(logits), labels, folds)
+    assert found[0] == pytest.approx(fit_temperature(logits, labels), rel=1e-9)
+    for fold in range(3):
+        others = folds != fold
+        assert found[1][fold] == pytest.approx(fit_temperature(logits[others], labels[others]), rel=1e-9)
+
+
+def test_one_fold_has_no_others_to_fit_on():
+    logits, labels = drawn(50, sharp=2.0)
+    assert held_out_temperatures(logits, labels, np.zeros(50, np.int64)).tolist() == [1.0] * 50

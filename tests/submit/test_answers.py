@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gsm_bench.ensembles.spaces import log_softmax
+from gsm_bench.metrics.softmax import log_softmax
 from gsm_bench.metrics.top_actions import top_actions
 from gsm_bench.submit.answers import Answers, rounded
 from gsm_bench.submit.rescore import readings_differ, rescore
