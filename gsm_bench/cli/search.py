@@ -137,9 +137,14 @@ def command(
 
 
 def chosen_task(head: ScoreHead, truth: Truth, asked: str | None) -> str:
-    """The task asked for, else action, else the first; it needs labels."""
+    """The task asked for, else action, else the only one; it needs labels."""
     from gsm_bench.errors import LabelError
 
+    if asked is None and "action" not in head.kinds and len(head.kinds) > 1:
+        names = sorted(head.kinds, key="verb noun".find)
+        raise click.UsageError(
+            f"these scores are of {' and '.join(names)}: which one? --task {' or --task '.join(names)}"
+        )
     task = asked or ("action" if "action" in head.kinds else next(iter(head.kinds)))
     if task not in head.kinds:
         raise click.UsageError(f"--task {task}: these scores are of {', '.join(head.kinds)}")

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from gsm_bench.actions import are_pairs, parse_pairs
 from gsm_bench.ensembles.fuse import SMALLEST_PROBABILITY, FusedBlock, fuse_blocks, fusion_space
 from gsm_bench.ensembles.members import OpenMember, common_tasks
+from gsm_bench.ensembles.predictions import Predictions
+from gsm_bench.ensembles.true_kinds import refuse_untrue_kinds
 from gsm_bench.entries import Space
 from gsm_bench.errors import AlignmentError, SplitError
 from gsm_bench.labels import Truth
@@ -126,6 +128,7 @@ def action_blocks(
     Rows that are not whole have answers that mean nothing.
     """
     tasks = ("verb", "noun", "action") if rule.source == "head" else ("verb", "noun")
+    refuse_untrue_kinds(members, ("verb", "noun"))
     spaces = {task: fusion_space(members, task, space) for task in tasks}
     for blocks in zip(*(fuse_blocks(members, task, spaces[task]) for task in tasks), strict=True):
         found = {task: _logarithmic(block, spaces[task]) for task, block in zip(tasks, blocks, strict=True)}
@@ -137,22 +140,39 @@ def derived_action_accuracy(
     members: Sequence[OpenMember], rule: ActionRule, labels: Mapping[str, NDArray[np.integer]], space: Space | None
 ) -> Accuracy:
     """Top-1 and top-5 of actions ranked by `rule` against verb and noun labels [N]; no mean over classes."""
-    verbs, nouns = labels["verb"], labels["noun"]
-    known = (verbs >= 0) & (nouns >= 0)
-    ranks = np.full(len(verbs), -1, np.int32)
-    hits = dict.fromkeys(KS, 0)
-    for block in action_blocks(members, rule, space, max(KS)):
-        rows = slice(block.start, block.start + len(block.scored))
-        counted = known[rows] & block.scored
-        placed = np.where(counted, BEYOND, -1)
-        for k in sorted(KS, reverse=True):  # a rank is known no finer than the ks
-            right = block.answers.actions.hits(verbs[rows], nouns[rows], k) & counted
-            hits[k] += int(right.sum())
-            placed[right] = k - 1
-        ranks[rows] = placed
+    known = (labels["verb"] >= 0) & (labels["noun"] >= 0)
+    ranks = predict_actions(members, rule, labels, space).ranks.astype(np.int32)
+    hits = {k: int(((ranks >= 0) & (ranks < k)).sum()) for k in KS}
     nothing = np.zeros(0, np.int64)
     correct = np.where(ranks < 0, -1, ranks == 0).astype(np.int8)
     return Accuracy(hits, int((correct >= 0).sum()), int(known.sum()), nothing, nothing, correct, ranks)
+
+
+def predict_actions(
+    members: Sequence[OpenMember], rule: ActionRule, labels: Mapping[str, NDArray[np.integer]], space: Space | None
+) -> Predictions:
+    """The actions that fused members answer, as codes of pairs, against verb and noun labels [N] (-1 unknown).
+
+    A rank is known no finer than the ks: it is k - 1 for the least k whose best hold the label.
+    """
+    verbs, nouns = labels["verb"], labels["noun"]
+    known, width = (verbs >= 0) & (nouns >= 0), members[0].head.classes_per_task["noun"]
+    best, ranks = np.full(len(verbs), -1, np.int64), np.full(len(verbs), -1, np.int64)
+    for block in action_blocks(members, rule, space, max(KS)):
+        rows, actions = slice(block.start, block.start + len(block.scored)), block.answers.actions
+        best[rows] = np.where(block.scored, actions.verbs[:, 0] * width + actions.nouns[:, 0], -1)
+        counted = known[rows] & block.scored
+        placed = np.where(counted, BEYOND, -1)
+        for k in sorted(KS, reverse=True):
+            placed[actions.hits(verbs[rows], nouns[rows], k) & counted] = k - 1
+        ranks[rows] = placed
+    return Predictions(best, ranks)
+
+
+def pair_codes(labels: Mapping[str, NDArray[np.integer]], nouns: int) -> NDArray[np.int64]:
+    """Codes int64 [N] of labelled actions, verb * `nouns` + noun; -1 where verb or noun is not known."""
+    codes = labels["verb"].astype(np.int64) * nouns + labels["noun"]
+    return np.where((labels["verb"] >= 0) & (labels["noun"] >= 0), codes, -1)
 
 
 def _logarithmic(block: FusedBlock, space: Space) -> NDArray[np.float64]:

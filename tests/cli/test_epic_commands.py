@@ -141,3 +141,106 @@ def test_table_6(epic, save_epic, gsmbench):  # noqa: F811
     assert measured["s1_verb"] in (0.0, 0.5, 1.0)
     assert "An estimate" in " ".join(json.loads(ran.out)["notes"])
     assert gsmbench("table", 6, "--dataset", "shapes").status == 2
+
+
+def compared(gsmbench, *arguments):
+    ran = gsmbench("compare", *arguments, "--format", "json")
+    assert ran.status == 0, ran.err
+    document = json.loads(ran.out)
+    return {row["what"]: row for row in document["rows"]}, document
+
+
+@pytest.fixture
+def noisy_pair(epic, save_epic):  # noqa: F811
+    """Two score files of the EPIC-55 training list whose best verb and noun are sometimes the labelled ones."""
+    verbs, nouns = np.array([3, 0, 0, 0]), np.array([2, 1, 10, 1])
+
+    def guided(right):
+        def change(content):
+            for task, labels in (("verb", verbs), ("noun", nouns)):
+                rows = np.flatnonzero(right)
+                content.scores[task][rows, :, labels[rows]] += 20
+            return content
+
+        return change
+
+    return [
+        save_epic("epic-55", "train", name, seed=seed, offsets=(0.5,), change=guided(np.array(right)), head=head)
+        for name, seed, right, head in (("a", 1, [1, 1, 0, 1], False), ("b", 2, [1, 0, 0, 0], False), ("c", 3, [0, 1, 1, 0], True))
+    ]  # fmt: skip
+
+
+def test_compare_derives_actions_as_ensemble_does(noisy_pair, gsmbench):
+    one, other, _ = noisy_pair
+    found, document = compared(gsmbench, one, other)
+    assert list(found) == [f"{task} top-{k}" for task in ("verb", "noun", "action") for k in (1, 5)]
+    assert (found["action top-1"]["first"], found["action top-1"]["second"]) == (0.75, 0.25)
+    assert (found["action top-1"]["gained"], found["action top-1"]["lost"]) == (2, 0)
+    assert "Actions of a from verb x noun (a has no action head), of b from verb x noun" in document["notes"][0]
+    for side, path in (("first", one), ("second", other)):
+        (row,) = rows(gsmbench("evaluate", path, "--format", "json"))
+        for task in ("verb", "noun", "action"):
+            for k in (1, 5):
+                assert found[f"{task} top-{k}"][side] == row[f"{task}_top{k}"]
+
+
+def test_compare_equals_a_brute_force_over_all_pairs(noisy_pair, gsmbench):
+    found, _ = compared(gsmbench, *noisy_pair[:2])
+    for side, path in (("first", noisy_pair[0]), ("second", noisy_pair[1])):
+        scores = {task: values.mean(1).astype(np.float64) for task, values in read(path).scores.items()}
+        sums = scores["verb"][:, :, None] + scores["noun"][:, None, :]  # [N, 125, 352]
+        wanted = sums[np.arange(4), [3, 0, 0, 0], [2, 1, 10, 1]]
+        ranks = (sums > wanted[:, None, None]).sum((1, 2))
+        for k in (1, 5):
+            assert found[f"action top-{k}"][side] == (ranks < k).mean()
+
+
+def test_compare_with_and_without_an_action_head(noisy_pair, gsmbench):
+    """Either order; each side as `evaluate` shows it, and both alike with --actions."""
+    _, other, headed = noisy_pair
+    for pair in ((other, headed), (headed, other)):
+        found, document = compared(gsmbench, *pair, "--why")
+        for side, path in zip(("first", "second"), pair, strict=True):
+            (row,) = rows(gsmbench("evaluate", path, "--format", "json"))
+            assert found["action top-5"][side] == row["action_top5"]
+        assert "from the action head (every member has one)" in document["notes"][0]
+        assert "actions" in [row["knob"] for row in document["tables"]["why"]["rows"]]
+    found, document = compared(gsmbench, other, headed, "--actions", "verb-noun")
+    assert document["notes"][0] == "Actions from verb x noun (as asked)."
+    assert found["action top-1"]["second"] == 0.5
+    ran = gsmbench("compare", other, headed, "--actions", "head")
+    assert ran.status == 1
+    assert "b has no action scores" in ran.err
+
+
+def test_compare_names_actions_by_their_verb_and_noun(noisy_pair, gsmbench):
+    _, document = compared(gsmbench, *noisy_pair[:2], "--clips")
+    listed = [row for row in document["tables"]["clips"]["rows"] if row["task"] == "action"]
+    assert {(row["id"], row["true"]) for row in listed} == {("1", "verb 0, noun 1"), ("5", "verb 0, noun 1")}
+    _, document = compared(gsmbench, *noisy_pair[:2])
+    flipped = [row for row in document["tables"]["classes"]["rows"] if row["task"] == "action"]
+    assert sum(row["clips"] for row in flipped) == 2
+    assert {row["of_class"] for row in flipped} == {2}
+
+
+def test_compare_without_labels_still_compares_actions(epic, save_epic, gsmbench):  # noqa: F811
+    one, other = save_epic("epic-55", "s1", "one"), save_epic("epic-55", "s1", "other", seed=1)
+    ran = gsmbench("compare", one, other)
+    assert ran.status == 0, ran.err
+    assert "The two give action answers that differ on" in ran.out
+    assert "No labels" in ran.out
+
+
+@pytest.mark.parametrize("command", ["search", "cascade"])
+def test_a_task_is_never_chosen_silently(noisy_pair, gsmbench, command):
+    one, other, _ = noisy_pair
+    names = [one, other] if command == "search" else [f"{one},{other}"]
+    ran = gsmbench(command, *names)
+    assert ran.status == 2
+    assert "--task verb or --task noun" in ran.err
+
+
+def test_calibrate_members_with_and_without_an_action_head(noisy_pair, gsmbench):
+    _, other, headed = noisy_pair
+    found = rows(gsmbench("calibrate", f"{headed},{other}", "--folds", "2", "--format", "json"))
+    assert [row["task"] for row in found] == ["verb", "verb", "noun", "noun"]
