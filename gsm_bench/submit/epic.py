@@ -48,6 +48,7 @@ class Submission:
         signature: of all that decided the scores, alike for every split of one source.
         leaks: members that were trained on the split, in words, where that was allowed.
         members: in words, one line each: label, frames, clips.
+        doubts: what a user should look at before sending it, in words.
     """
 
     target: Target
@@ -59,6 +60,7 @@ class Submission:
     signature: str
     leaks: tuple[str, ...]
     members: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def build(source: Source, target: Target, split: Split, manifest: Manifest, opti
     with open_members(source.members) as members:
         _check_tasks(members, target)
         rows = _rows_of_split(members, split, target)
-        leaks = refuse_leaks(find_leaks(members, manifest), f"{split.dataset}/{split.name}", allowed=options.allow_leak)
+        place = f"{split.dataset}/{split.name}"
+        leaks = refuse_leaks(find_leaks(members, manifest, place), place, allowed=options.allow_leak)
         sls = dict(options.sls or {})
         if target.sls:
             trained = [name for member in members for name in training_data(member, manifest)]
@@ -104,7 +107,9 @@ def build(source: Source, target: Target, split: Split, manifest: Manifest, opti
         words = tuple(
             f"{member.spec.label}, weight {member.weight:.3f}, {len(member.views)} views" for member in members
         )
-    return Submission(target, split, meant, rounded(meant), rule, source.name, signature, tuple(leaks), words)
+    return Submission(
+        target, split, meant, rounded(meant), rule, source.name, signature, tuple(leaks), words, tuple(_doubts(meant))
+    )
 
 
 def write_file(path: Path, made: Submission, *, force: bool = False) -> Entry:
@@ -215,6 +220,13 @@ def _written_aside(path: Path) -> Iterator[Path]:
 
 def _check_tasks(members: Sequence[OpenMember], target: Target) -> None:
     for member in members:
+        held = member.head.classes_per_task
+        if (held.get("verb"), held.get("noun")) == (target.classes["noun"], target.classes["verb"]):
+            raise SubmissionError(
+                f"the verbs and nouns of {member.spec.label} are swapped: {held['verb']} verbs, {held['noun']} nouns",
+                where=member.spec.path,
+                fix="write each under the name of its task, /scores/verb and /scores/noun",
+            )
         for task, classes in target.classes.items():
             found = member.head.classes_per_task.get(task)
             if found != classes:
@@ -277,6 +289,16 @@ def _answers(
             *(np.concatenate([getattr(b, name) for b in best]) for name in ("verbs", "nouns", "scores"))
         )
     return Answers(tuple(members[0].head.ids), np.concatenate(verbs), np.concatenate(nouns), actions)
+
+
+def _doubts(answers: Answers) -> Iterator[str]:
+    """What a network that works does not do."""
+    for task, scores in (("verb", answers.verb), ("noun", answers.noun)):
+        constant = np.flatnonzero(np.ptp(scores, axis=1) == 0)
+        if constant.size:
+            yield f"{constant.size:,} clips have equal scores for every {task}, first {answers.ids[constant[0]]}"
+        elif len(scores) > 1 and (scores == scores[0]).all():
+            yield f"all clips have the same {task} scores"
 
 
 def _refuse_infinities(block: ActionBlock, member: OpenMember) -> None:
