@@ -15,7 +15,7 @@ from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.predictions import Predictions
 from gsm_bench.ensembles.true_kinds import refuse_untrue_kinds
 from gsm_bench.entries import Space
-from gsm_bench.errors import AlignmentError, SplitError
+from gsm_bench.errors import AlignmentError
 from gsm_bench.labels import Truth
 from gsm_bench.metrics.epic import EpicAnswers
 from gsm_bench.metrics.top_actions import SERVED, TopActions, top_actions, top_columns, top_known_actions
@@ -109,13 +109,17 @@ def rule_for(members: Sequence[OpenMember], truth: Truth, asked: ActionSource | 
 
 
 def training_prior(truth: Truth) -> Prior | None:
-    """How often each action occurs in the training list beside the labels, if one is there."""
+    """How often each action occurs in the training list beside the labels, if one is there.
+
+    Raises:
+        SplitError: it is there and damaged.
+    """
     if truth.split is None or truth.dataset is None or "train" not in truth.dataset.splits:
         return None
-    try:
-        labels = read_split(truth.dataset, "train", truth.split.list_path.parent).labels
-    except SplitError:
+    folder = truth.split.list_path.parent
+    if not any((folder / name).is_file() for name in truth.dataset.splits["train"].lists):
         return None
+    labels = read_split(truth.dataset, "train", folder).labels
     pairs, counts = np.unique(np.stack((labels["verb"], labels["noun"]), axis=1), axis=0, return_counts=True)
     return Prior(pairs.astype(np.int64), counts)
 

@@ -244,3 +244,36 @@ def test_calibrate_members_with_and_without_an_action_head(noisy_pair, gsmbench)
     _, other, headed = noisy_pair
     found = rows(gsmbench("calibrate", f"{headed},{other}", "--folds", "2", "--format", "json"))
     assert [row["task"] for row in found] == ["verb", "verb", "noun", "noun"]
+
+
+@pytest.mark.parametrize("number", ["-3", "97"])
+def test_a_tail_class_that_does_not_exist(epic, save_epic, gsmbench, number):  # noqa: F811
+    """A negative one would have counted from the other end."""
+    path = save_epic("epic-100", "validation", "mine")
+    tail = epic.data / "epic-100" / "EPIC_100_tail_verbs.csv"
+    tail.write_text(tail.read_text() + f"{number}\n")
+    ran = gsmbench("evaluate", path, "--parts")
+    assert ran.status == 1
+    assert f"verb {number} is not among 0..96" in ran.err
+    assert "EPIC_100_tail_verbs.csv, line 3" in ran.err
+
+
+def test_metrics_without_their_files_are_left_out_aloud(epic, save_epic, gsmbench):  # noqa: F811
+    path = save_epic("epic-100", "validation", "mine", offsets=(0.5,))
+    (epic.data / "epic-100" / "EPIC_100_tail_verbs.csv").unlink()
+    document = json.loads(gsmbench("evaluate", path, "--parts", "--format", "json").out)
+    assert [row["metric"] for row in document["rows"]] == ["Top-1", "Top-5", "Top-1, unseen participants"]
+    assert "Left out is what EPIC_100_tail_verbs.csv would say: not beside the list." in document["notes"]
+    (epic.data / "epic-100" / "EPIC_100_unseen_participant_ids_validation.csv").unlink()
+    document = json.loads(gsmbench("evaluate", path, "--parts", "--format", "json").out)
+    assert [row["metric"] for row in document["rows"]] == ["Top-1", "Top-5"]
+
+
+def test_a_damaged_training_csv_is_named_not_called_absent(epic, save_epic, gsmbench):  # noqa: F811
+    path = save_epic("epic-55", "s1", "mine")
+    train = epic.data / "epic-55" / "EPIC_train_action_labels.csv"
+    train.write_text(train.read_text().replace("wash,3,", "wash,three,"))
+    ran = gsmbench("evaluate", path, "--offline", "epic-55", "--actions", "prior")
+    assert ran.status == 1
+    assert "'three' in the column verb_class is not a number" in ran.err
+    assert "EPIC_train_action_labels.csv, line 2" in ran.err
