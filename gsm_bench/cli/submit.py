@@ -177,6 +177,9 @@ def _build(
     from gsm_bench.submit.ledger import LEDGER, Ledger
     from gsm_bench.submit.source import Wanted, find_source
 
+    out = choices["out"]
+    if out is not None and (out.suffix not in (".zip", ".json") or out.is_dir()):
+        raise click.UsageError(f"--out {out}: name a .zip or a .json file")
     asked = [name for name in ("model", "ensemble", "scores") if choices[name]]
     if len(asked) > 1:
         raise click.UsageError(f"give one of --model, --ensemble and --scores, not {' and '.join(asked)}")

@@ -76,7 +76,7 @@ def action_rule(members: Sequence[OpenMember], asked: ActionSource | None, prior
     names = members[0].head.class_names.get("action", ())
     nameless = not headless and not are_pairs(names)
     if asked == "head" and (headless or nameless):
-        said = f"{', '.join(headless)} has no action scores" if headless else "the action columns have no names"
+        said = f"{_named(headless)} no action scores" if headless else "the action columns have no names"
         raise AlignmentError(f"actions cannot come from the action head: {said}", fix="leave --actions head away")
     if asked == "prior":
         if prior is None:
@@ -86,9 +86,14 @@ def action_rule(members: Sequence[OpenMember], asked: ActionSource | None, prior
             )
         return ActionRule("prior", prior=prior, why="as asked")
     if asked == "verb-noun" or headless or nameless:
-        why = "as asked" if asked else f"{', '.join(headless)} has no action head" if headless else "no column names"
+        why = "as asked" if asked else f"{_named(headless)} no action head" if headless else "no column names"
         return ActionRule("verb-noun", why=why)
     return ActionRule("head", parse_pairs(names), why="as asked" if asked else "every member has one")
+
+
+def _named(labels: Sequence[str]) -> str:
+    names = list(dict.fromkeys(labels))
+    return f"{', '.join(names)} {'has' if len(names) == 1 else 'have'}"
 
 
 def rule_for(members: Sequence[OpenMember], truth: Truth, asked: ActionSource | None) -> ActionRule | None:

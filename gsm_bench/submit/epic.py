@@ -19,7 +19,7 @@ from gsm_bench.ensembles.members import OpenMember, common_tasks, open_members
 from gsm_bench.ensembles.write import pretraining_of
 from gsm_bench.entries import Space
 from gsm_bench.errors import SubmissionError
-from gsm_bench.files import aside, settle
+from gsm_bench.files import aside, settle, settle_new
 from gsm_bench.manifest import Manifest
 from gsm_bench.metrics.top_actions import SERVED, TopActions
 from gsm_bench.scorefile import NOT_SCORED
@@ -136,7 +136,7 @@ def write_file(path: Path, made: Submission, *, force: bool = False) -> Entry:
         found = _read_back(written, target, {made.split.name: made.split.ids})
         _compare(next(iter(found.values())), made.meant, path)
         entry = _entry(path, written, target, found)
-        settle(written, path)
+        _place(written, path, force)
     return replace(
         entry, splits=(made.split.name,), source=made.source, signature=made.signature, actions=made.rule.source, sls=made.written.sls
     )  # fmt: skip
@@ -163,7 +163,7 @@ def bundle(path: Path, target: Target, written: Mapping[str, tuple[Path, Entry]]
     with _written_aside(path) as aside_path:
         write_zip(aside_path, [(name, [data]) for name, data in contents.items()])
         entry = _entry(path, aside_path, target, _read_back(aside_path, target, None))
-        settle(aside_path, path)
+        _place(aside_path, path, force)
     first = next(iter(written.values()))[1]
     splits = tuple(target.members[name] for name in written)
     return replace(entry, splits=splits, source=first.source, signature=first.signature, actions=first.actions)
@@ -203,9 +203,21 @@ def _entry(path: Path, written: Path, target: Target, found: Mapping[str, Answer
 
 def _refuse_existing(path: Path, force: bool) -> None:
     if path.exists() and not force:
-        raise SubmissionError(
-            "this file exists; nothing is overwritten unasked", where=path, fix="--force, or --out ANOTHER"
-        )
+        raise _exists(path)
+
+
+def _exists(path: Path) -> SubmissionError:
+    return SubmissionError(
+        "this file exists; nothing is overwritten unasked", where=path, fix="--force, or --out ANOTHER"
+    )
+
+
+def _place(written: Path, path: Path, force: bool) -> None:
+    """Rename a judged file into place; another of the same name that was written meanwhile stays what it is."""
+    if force:
+        settle(written, path)
+    elif not settle_new(written, path):
+        raise _exists(path)
 
 
 @contextmanager

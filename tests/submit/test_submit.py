@@ -415,3 +415,33 @@ def test_a_bare_json_has_to_be_zipped(made_zip, epic, gsmbench):
     assert [(row["verdict"], row["kind"]) for row in found] == [("note", "not a zip")]
     made_zip.rename(epic.root / "upper.ZIP")
     assert json.loads(gsmbench("check", "upper.ZIP", "--format", "json").out)["rows"] == []
+
+
+def test_the_quicker_of_two_submissions_stays(epic, save_epic, gsmbench, monkeypatch):
+    """The other one saw no file when it began."""
+    from gsm_bench.submit import epic as module
+
+    whole, place = module.write_zip, epic.submissions / "epic-100" / "mine.zip"
+
+    def slow(path, members):
+        whole(path, members)
+        place.write_bytes(b"of another process")
+
+    monkeypatch.setattr(module, "write_zip", slow)
+    save_epic("epic-100", "test", "mine")
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 1
+    assert "nothing is overwritten unasked" in ran.err
+    assert place.read_bytes() == b"of another process"
+    assert [path.name for path in place.parent.iterdir()] == ["mine.zip"]
+    assert gsmbench("submit", "epic100", *LEVELS, "--force").status == 0
+
+
+@pytest.mark.parametrize("out", ["file.tar", "file.ZIP", "file", "submissions", "folder.zip"])
+def test_out_is_a_zip_or_a_json(epic, save_epic, gsmbench, out):
+    (epic.root / "folder.zip").mkdir()
+    save_epic("epic-100", "test", "mine")
+    ran = gsmbench("submit", "epic100", *LEVELS, "--out", epic.root / out)
+    assert ran.status == 2
+    assert "name a .zip or a .json file" in ran.err
+    assert not (epic.root / out).is_file()
