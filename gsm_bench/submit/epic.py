@@ -104,12 +104,11 @@ def build(source: Source, target: Target, split: Split, manifest: Manifest, opti
         meant = _reordered(replace(answers, sls=sls), rows)
         spaces = {task: fusion_space(members, task, space) for task in common_tasks(members)}
         signature = source_signature(source, members, str(sorted(spaces.items())), rule.source)
+        doubts = (*_doubts(meant), *_unsigned(members, target))
         words = tuple(
             f"{member.spec.label}, weight {member.weight:.3f}, {len(member.views)} views" for member in members
         )
-    return Submission(
-        target, split, meant, rounded(meant), rule, source.name, signature, tuple(leaks), words, tuple(_doubts(meant))
-    )
+    return Submission(target, split, meant, rounded(meant), rule, source.name, signature, tuple(leaks), words, doubts)
 
 
 def write_file(path: Path, made: Submission, *, force: bool = False) -> Entry:
@@ -301,6 +300,14 @@ def _answers(
             *(np.concatenate([getattr(b, name) for b in best]) for name in ("verbs", "nouns", "scores"))
         )
     return Answers(tuple(members[0].head.ids), np.concatenate(verbs), np.concatenate(nouns), actions)
+
+
+def _unsigned(members: Sequence[OpenMember], target: Target) -> Iterator[str]:
+    """What cannot be compared between the splits that go into one zip."""
+    unsigned = [member.spec.label for member in members if not member.head.provenance.get("signature")]
+    if unsigned and len(target.members) > 1:
+        splits = " and ".join(target.members.values())
+        yield f"the scores of {', '.join(unsigned)} do not say how they were made: that {splits} come from one model is your word"
 
 
 def _doubts(answers: Answers) -> Iterator[str]:

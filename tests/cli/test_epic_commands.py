@@ -1,5 +1,6 @@
 """Verbs, nouns and actions through the command line."""
 
+import itertools
 import json
 
 import numpy as np
@@ -231,13 +232,46 @@ def test_compare_without_labels_still_compares_actions(epic, save_epic, gsmbench
     assert "No labels" in ran.out
 
 
-@pytest.mark.parametrize("command", ["search", "cascade"])
-def test_a_task_is_never_chosen_silently(noisy_pair, gsmbench, command):
-    one, other, _ = noisy_pair
-    names = [one, other] if command == "search" else [f"{one},{other}"]
-    ran = gsmbench(command, *names)
+def test_cascade_never_chooses_a_task_silently(noisy_pair, gsmbench):
+    ran = gsmbench("cascade", ",".join(map(str, noisy_pair[:2])))
     assert ran.status == 2
     assert "--task verb or --task noun" in ran.err
+
+
+def test_search_of_derived_actions_equals_the_ensembles(noisy_pair, gsmbench):
+    """Every subset's top-1 and top-5 are what `ensemble` prints of it; members with and without a head together."""
+    paths = [str(path) for path in noisy_pair]
+    for metric in ("top1", "top5"):
+        ran = gsmbench("search", *paths, "--folds", "2", "--quiet", "--metric", metric, "--format", "json")
+        assert ran.status == 0, ran.err
+        assert "actions from verb x noun (a, b have no action head)" in ran.err
+        found = json.loads(ran.out)
+        assert found["title"].startswith("Search of 3 choices: action, ")
+        for row in found["rows"]:
+            names = ",".join(path for path in paths if path.rsplit("/", 1)[1][0] in row["members"].split(" + "))
+            told = rows(gsmbench("ensemble", "--members", names, "--actions", "verb-noun", "--format", "json"))[-1]
+            assert (row["top1"], row["top5"]) == (told["action_top1"], told["action_top5"])
+    best = max(
+        rows(gsmbench("ensemble", "--members", ",".join(some), "--actions", "verb-noun", "--format", "json"))[-1]["action_top1"]
+        for count in (1, 2, 3)
+        for some in itertools.combinations(paths, count)
+    )  # fmt: skip
+    ran = gsmbench("search", *paths, "--folds", "2", "--quiet", "--format", "json")
+    assert max(row["top1"] for row in json.loads(ran.out)["rows"]) == best
+
+
+def test_search_of_derived_actions_wrongly(noisy_pair, gsmbench, monkeypatch):
+    from gsm_bench.ensembles import action_subsets
+
+    ran = gsmbench("search", *noisy_pair, "--method", "greedy")
+    assert ran.status == 2
+    assert "--method exact" in ran.err
+    assert gsmbench("search", *noisy_pair, "--task", "verb", "--folds", "2").status == 0
+    monkeypatch.setattr(action_subsets, "MOST_SUBSETS", 6)
+    ran = gsmbench("search", *noisy_pair)
+    assert ran.status == 1
+    assert "3 choices have 7 subsets" in ran.err
+    assert "--task verb" in ran.err
 
 
 def test_calibrate_members_with_and_without_an_action_head(noisy_pair, gsmbench):

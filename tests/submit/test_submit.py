@@ -445,3 +445,16 @@ def test_out_is_a_zip_or_a_json(epic, save_epic, gsmbench, out):
     assert ran.status == 2
     assert "name a .zip or a .json file" in ran.err
     assert not (epic.root / out).is_file()
+
+
+def test_what_cannot_be_known_of_two_splits_is_said(epic, save_epic, gsmbench):
+    for split in ("s1", "s2"):
+        save_epic("epic-55", split, "mine", signature=None)
+        ran = gsmbench("submit", "epic", "--split", split)
+        assert ran.status == 0
+        assert (
+            "the scores of mine do not say how they were made: that s1 and s2 come from one model is your word"
+            in ran.err
+        )
+    save_epic("epic-100", "test", "mine", signature=None)
+    assert "is your word" not in gsmbench("submit", "epic100", *LEVELS).err
