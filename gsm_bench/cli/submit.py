@@ -151,7 +151,7 @@ def log(file: Path | None, scores: tuple[str, ...], failed: str | None, date: st
         if not scores and failed is None:
             raise click.UsageError("say what the server answered: --score NAME=VALUE, or --failed TEXT")
         path = workspace.root / file if not file.exists() and (workspace.root / file).exists() else file
-        entry = record_sent(ledger, path, parse_score(scores), failed or "", date)
+        entry = record_sent(ledger, path, workspace.shown(path.absolute()), parse_score(scores), failed or "", date)
         say(f"{TARGETS[entry.target].title}: {attempts_words(ledger.attempts(entry.target))}")
         return
     if scores or failed:
@@ -206,7 +206,7 @@ def _build(
 
 
 def _write(path: Path, made: Submission, ledger: Ledger, workspace: Workspace, force: bool) -> None:
-    from gsm_bench.submit.epic import write_file
+    from gsm_bench.submit.writing import write_file
 
     entry = write_file(path.absolute(), made, force=force)
     _conclude(entry, path, ledger, workspace)
@@ -214,7 +214,7 @@ def _write(path: Path, made: Submission, ledger: Ledger, workspace: Workspace, f
 
 def _bundle_when_whole(made: Submission, folder: Path, ledger: Ledger, workspace: Workspace, force: bool) -> None:
     """The zip, if every split was written from one source and signature."""
-    from gsm_bench.submit.epic import bundle
+    from gsm_bench.submit.writing import bundle
 
     written: dict[str, tuple[Path, Entry]] = {}
     for name, split in made.target.members.items():

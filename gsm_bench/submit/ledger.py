@@ -112,10 +112,11 @@ class Ledger:
         """The last line that says how `file` was written."""
         return next((entry for entry in reversed(self.entries()) if (entry.event, entry.file) == (WRITTEN, file)), None)
 
-    def by_sha256(self, sha256: str) -> Entry | None:
-        """The last line that says how a file with these bytes was written."""
-        matching = (entry for entry in reversed(self.entries()) if (entry.event, entry.sha256) == (WRITTEN, sha256))
-        return next(matching, None)
+    def by_sha256(self, sha256: str, file: str) -> Entry | None:
+        """The last line that says how a file with these bytes was written, of this name if one was, as others may be equal."""
+        found = [entry for entry in self.entries() if (entry.event, entry.sha256) == (WRITTEN, sha256)]
+        named = [entry for entry in found if entry.file == file]
+        return next(reversed(named or found), None)
 
     def attempts(self, target: str, now: datetime | None = None) -> Attempts:
         """Attempts on a server so far; its day ends at midnight UTC."""
@@ -175,15 +176,20 @@ def sent_rows(entries: Sequence[Entry]) -> tuple[dict[str, Any], ...]:
     )
 
 
-def record_sent(ledger: Ledger, path: Path, score: Mapping[str, float], failed: str, date: str | None) -> Entry:
+def record_sent(
+    ledger: Ledger, path: Path, shown: str, score: Mapping[str, float], failed: str, date: str | None
+) -> Entry:
     """Add the server's answer to a file that was written here; returns the new line.
+
+    Args:
+        shown: the path as the ledger has it.
 
     Raises:
         SubmissionError: the file is not there, was not written here, or the date is none.
     """
     if not path.is_file():
         raise SubmissionError("there is no such file", where=path, fix="name the file that was sent")
-    written = ledger.by_sha256(file_sha256(path))
+    written = ledger.by_sha256(file_sha256(path), shown)
     if written is None:
         raise SubmissionError(
             "the ledger does not know this file: it was written elsewhere, or changed since",

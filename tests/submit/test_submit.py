@@ -239,7 +239,7 @@ def test_a_model_trained_on_the_split_is_refused(epic, save_epic, gsmbench):
 
 def test_a_disk_that_lies_leaves_nothing_in_place(epic, save_epic, gsmbench, monkeypatch):
     """What is written is read back from disk before it gets its name."""
-    from gsm_bench.submit import epic as module
+    from gsm_bench.submit import writing as module
 
     whole = module.json_pieces
 
@@ -419,7 +419,7 @@ def test_a_bare_json_has_to_be_zipped(made_zip, epic, gsmbench):
 
 def test_the_quicker_of_two_submissions_stays(epic, save_epic, gsmbench, monkeypatch):
     """The other one saw no file when it began."""
-    from gsm_bench.submit import epic as module
+    from gsm_bench.submit import writing as module
 
     whole, place = module.write_zip, epic.submissions / "epic-100" / "mine.zip"
 
@@ -458,3 +458,25 @@ def test_what_cannot_be_known_of_two_splits_is_said(epic, save_epic, gsmbench):
         )
     save_epic("epic-100", "test", "mine", signature=None)
     assert "is your word" not in gsmbench("submit", "epic100", *LEVELS).err
+
+
+def test_an_answer_goes_to_the_file_that_was_sent_not_to_its_twin(made_zip, epic, gsmbench):
+    """Equal scores give equal bytes; the name tells which of the two was sent."""
+    assert gsmbench("submit", "epic100", *LEVELS, "--out", epic.root / "twin.zip").status == 0
+    assert (epic.root / "twin.zip").read_bytes() == made_zip.read_bytes()
+    assert gsmbench("submit", "log", made_zip, "--score", "verb=1").status == 0
+    sent = Ledger(epic.submissions / "ledger.jsonl").entries()[-1]
+    assert (sent.event, sent.file) == ("sent", "submissions/epic-100/mine.zip")
+
+
+def test_unscored_clips_of_an_import_are_not_called_bad_frames(epic, save_epic, gsmbench):
+    def holes(content):
+        content.scores["verb"][0] = content.scores["noun"][0] = np.nan
+        content.status[0] = NOT_SCORED
+        return content
+
+    save_epic("epic-100", "test", "mine", change=holes, imported_from="dump.pkl")
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 1
+    assert "1 clips have no score, first P01_101_0" in ran.err
+    assert "import a dump that holds them all" in ran.err
