@@ -88,7 +88,22 @@ def action_rule(members: Sequence[OpenMember], asked: ActionSource | None, prior
     if asked == "verb-noun" or headless or nameless:
         why = "as asked" if asked else f"{_named(headless)} no action head" if headless else "no column names"
         return ActionRule("verb-noun", why=why)
-    return ActionRule("head", parse_pairs(names), why="as asked" if asked else "every member has one")
+    return ActionRule("head", _head_pairs(members[0], names), why="as asked" if asked else "every member has one")
+
+
+def _head_pairs(member: OpenMember, names: Sequence[str]) -> NDArray[np.int64]:
+    pairs = parse_pairs(names)
+    held = member.head.classes_per_task
+    beyond = np.flatnonzero((pairs >= (held["verb"], held["noun"])).any(axis=1))
+    twice = len(np.unique(pairs, axis=0)) < len(pairs)
+    if beyond.size or twice:
+        what = f"{names[beyond[0]]!r} is no pair of its verbs and nouns" if beyond.size else "a pair stands twice"
+        raise AlignmentError(
+            f"the action columns of {member.spec.label} are named wrongly: {what}",
+            where=member.spec.path,
+            fix="write /classes/action again, or take actions from verb x noun: leave /scores/action away",
+        )
+    return pairs
 
 
 def _named(labels: Sequence[str]) -> str:

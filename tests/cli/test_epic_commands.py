@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -311,3 +312,30 @@ def test_a_damaged_training_csv_is_named_not_called_absent(epic, save_epic, gsmb
     assert ran.status == 1
     assert "'three' in the column verb_class is not a number" in ran.err
     assert "EPIC_train_action_labels.csv, line 2" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("0,1", "0,10", "3,352"), "'3,352' is no pair of its verbs and nouns"),
+        (("0,1", "0,1", "3,2"), "a pair stands twice"),
+    ],
+)
+def test_action_columns_that_are_named_wrongly(epic, save_epic, gsmbench, names, said):  # noqa: F811
+    def renamed(content):
+        return replace(content, class_names={**content.class_names, "action": names})
+
+    path = save_epic("epic-55", "s1", "mine", head=True, change=renamed)
+    ran = gsmbench("submit", "epic", "--split", "s1", "--scores", path)
+    assert ran.status == 1
+    assert said in ran.err
+
+
+def test_action_names_that_are_words_leave_verb_x_noun(epic, save_epic, gsmbench):  # noqa: F811
+    def renamed(content):
+        return replace(content, class_names={**content.class_names, "action": ("0,1", "0,10", "wash cup")})
+
+    path = save_epic("epic-55", "s1", "mine", head=True, change=renamed)
+    ran = gsmbench("submit", "epic", "--split", "s1", "--scores", path)
+    assert ran.status == 0, ran.err
+    assert "actions from verb x noun (no column names)" in ran.err
