@@ -165,7 +165,8 @@ def _difference_notes(found: Comparison, rows: Sequence[Mapping[str, Any]]) -> I
     for row in (row for row in rows if row["k"] == 1):
         yield _verdict(found, row)
     if not rows:
-        yield "No labels: nothing can be said of which one is right."
+        reason = "No clip has a label and both scores" if found.labels else "No labels"
+        yield f"{reason}: nothing can be said of which one is right."
         return
     groups = rows[0]["groups"]
     if groups is None:

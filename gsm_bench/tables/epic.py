@@ -28,7 +28,7 @@ from gsm_bench.metrics.top_actions import TopActions
 from gsm_bench.offline import PUBLIC_FILES, OfflineLabels, offline_labels
 from gsm_bench.scorefile import NOT_SCORED, ScoreHead, open_scores
 from gsm_bench.splits import read_split
-from gsm_bench.tables.results import frames_text
+from gsm_bench.tables.results import frames_text, some_of
 from gsm_bench.tables.table import Column, Table
 
 TASKS = ("verb", "noun", "action")
@@ -147,6 +147,9 @@ def _blocks(
             blocks.append(tuple(_rows(label, frames_text(members[0].head, members[0].views), found)))
             notes.append(f"Actions {SOURCE_WORDS[rule.source]} ({rule.why}).")
     notes += _absent_notes(truth)
+    bad = _not_scored(head)
+    if bad:
+        notes.append(f"{len(bad):,} clips have no score: {some_of(bad)}. All numbers are over the scored clips.")
     notes.append("gsmbench evaluate --definitions says what every number means.")
     return tuple(blocks), tuple(dict.fromkeys(notes))
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gsm_bench.scorefile import read
+from gsm_bench.scorefile import NOT_SCORED, read
 from tests.submit.conftest import epic, save_epic  # noqa: F401
 
 
@@ -339,3 +339,25 @@ def test_action_names_that_are_words_leave_verb_x_noun(epic, save_epic, gsmbench
     ran = gsmbench("submit", "epic", "--split", "s1", "--scores", path)
     assert ran.status == 0, ran.err
     assert "actions from verb x noun (no column names)" in ran.err
+
+
+def test_unscored_clips_are_named_beside_the_parts(epic, save_epic, gsmbench):  # noqa: F811
+    def holes(content, rows):
+        for values in content.scores.values():
+            values[rows] = np.nan
+        content.status[rows] = NOT_SCORED
+        return content
+
+    sound = save_epic("epic-100", "validation", "sound", offsets=(0.5,))
+    path = save_epic("epic-100", "validation", "mine", offsets=(0.5,), change=lambda content: holes(content, [1]))
+    ran = gsmbench("evaluate", path, "--parts", "--format", "json")
+    assert ran.status == 3
+    document = json.loads(ran.out)
+    assert "1 clips have no score: P01_11_1. All numbers are over the scored clips." in document["notes"]
+    assert document["rows"][0]["over"] == "2"
+    path = save_epic(
+        "epic-100", "validation", "none", offsets=(0.5,), change=lambda content: holes(content, slice(None))
+    )
+    ran = gsmbench("compare", sound, path)
+    assert ran.status == 3
+    assert "No clip has a label and both scores: nothing can be said" in ran.out
