@@ -415,6 +415,8 @@ def test_a_bare_json_has_to_be_zipped(made_zip, epic, gsmbench):
     assert [(row["verdict"], row["kind"]) for row in found] == [("note", "not a zip")]
     made_zip.rename(epic.root / "upper.ZIP")
     assert json.loads(gsmbench("check", "upper.ZIP", "--format", "json").out)["rows"] == []
+    ran = gsmbench("check", "upper.ZIP")
+    assert "upper.ZIP: EPIC-KITCHENS-100 would take it (5 clips)" in ran.out, "on one line, however narrow the table"
 
 
 def test_the_quicker_of_two_submissions_stays(epic, save_epic, gsmbench, monkeypatch):
