@@ -26,8 +26,8 @@ def parse_pairs(names: Sequence[str]) -> NDArray[np.int64]:
 
 
 def are_pairs(names: Sequence[str]) -> bool:
-    """Whether action names are pairs ``<verb>,<noun>``."""
-    return bool(names) and PAIR.fullmatch(names[0]) is not None
+    """Whether action names are pairs ``<verb>,<noun>``, all of them."""
+    return bool(names) and all(PAIR.fullmatch(name) for name in names)
 
 
 def action_columns(

@@ -21,6 +21,17 @@ def settle(written: Path, path: Path) -> None:
     written.replace(path)
 
 
+def settle_new(written: Path, path: Path) -> bool:
+    """As `settle`, of a file that is not there yet; False, and nothing changed, if another process was quicker."""
+    with written.open("rb") as file:
+        os.fsync(file.fileno())
+    try:
+        os.link(written, path)
+    except FileExistsError:
+        return False
+    return True
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file in one step; what was there is replaced."""
     written = aside(path)

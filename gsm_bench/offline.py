@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from gsm_bench.errors import LabelError
-from gsm_bench.layouts.epic import EPIC_55, Row, read_table
+from gsm_bench.layouts.epic import EPIC_55, Row, integers, read_table
 from gsm_bench.splits import Labels, Split, with_action_labels
 
 PUBLIC_FILES = ("EPIC_100_validation.csv", "EPIC_100_train.csv")
@@ -93,16 +93,28 @@ def offline_labels(split: Split, annotations_55: Path, annotations_100: Path) ->
 
 
 def _keyed(path: Path) -> Iterator[tuple[Key, Row]]:
-    for row in read_table(path, ("video_id", "start_frame", "stop_frame", "verb", "noun")):
-        yield (row["video_id"], int(row["start_frame"]), int(row["stop_frame"])), row
+    rows = read_table(path, ("video_id", "start_frame", "stop_frame", "verb", "noun"))
+    starts, stops = (integers(rows, column, path) for column in ("start_frame", "stop_frame"))
+    for row, start, stop in zip(rows, starts, stops, strict=True):
+        yield (row["video_id"], start, stop), row
 
 
 def _classes_of_words(directory: Path, task: str) -> dict[str, int]:
     """EPIC-55 classes by word; words that two classes claim are left out."""
     file, number, name = EPIC_55.classes[task]
     claimed: dict[str, set[int]] = {}
-    for row in read_table(directory / file, (number, name, f"{task}s")):
-        words: list[str] = ast.literal_eval(row[f"{task}s"])
-        for word in (row[name], *words):
-            claimed.setdefault(word, set()).add(int(row[number]))
+    rows = read_table(directory / file, (number, name, f"{task}s"))
+    for line, (row, at) in enumerate(zip(rows, integers(rows, number, directory / file), strict=True), start=2):
+        for word in (row[name], *_words(row[f"{task}s"], f"{directory / file}, line {line}")):
+            claimed.setdefault(word, set()).add(at)
     return {word: min(classes) for word, classes in claimed.items() if len(classes) == 1}
+
+
+def _words(text: str, where: str) -> list[str]:
+    try:
+        words = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        words = None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise LabelError(f"{text!r} is no list of words", where=where, fix="clone the annotations' repository again")
+    return words

@@ -80,6 +80,8 @@ def _terminal(table: Table, width: int | None, colour: bool) -> str:
     drawn = _rich_table(table, padding=1)
     if Measurement.get(console, console.options.update(max_width=1000), drawn).maximum > console.width:
         drawn = _rich_table(table, padding=0)
+    if table.title:  # above the table, not of it: one narrow column would fold it
+        console.print(Text(table.title, style="bold"))
     console.print(drawn)
     for note in table.notes:
         console.print(Text(note, style="dim"))
@@ -91,10 +93,7 @@ def _rich_table(table: Table, *, padding: int) -> RichTable:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(
-        title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
-        padding=(0, padding, 0, 0),
-    )  # fmt: skip
+    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, padding, 0, 0))
     for column in table.columns:
         drawn.add_column(column.title, justify="left" if column.unit == "text" else "right", overflow="fold")
     for block in table.blocks:

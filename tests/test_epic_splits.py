@@ -1,5 +1,7 @@
 """EPIC-KITCHENS annotations: small files of the same layout everywhere, the organisers' own where they are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from gsm_bench.actions import NO_COLUMN, action_columns, parse_pairs
 from gsm_bench.errors import SplitError
 from gsm_bench.labels import truth_for
 from gsm_bench.layouts.epic import training_pairs
+from gsm_bench.layouts.verb_noun import read_verb_noun
 from gsm_bench.manifest import load_manifest
 from gsm_bench.splits import read_split
 from tests.epic_files import write_epic_55, write_epic_100
@@ -149,3 +152,23 @@ class TestOrganisersFiles:
 
         with pytest.raises(SplitError, match="pandas pickle"):
             read_list(manifest.dataset("epic-55"), "s2", real / "epic55" / "EPIC_test_s2_timestamps.pkl")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("b,many,wash,cup", "'many' in the column frames is not a number"),
+        ("b,9,wsh,cup", "'wsh' is not one of the 2 verbs"),
+    ],
+)
+def test_damaged_rows_of_a_list_of_verbs_and_nouns(manifest, tmp_path, row, said):
+    entry = next(entry for entry in manifest.datasets.values() if entry.layout == "verb-noun")
+    entry = replace(entry, class_files=("verbs.txt", "nouns.txt", "actions.txt"))
+    for name, lines in (("verbs", "wash\ntake"), ("nouns", "cup\npan"), ("actions", "wash,cup")):
+        (tmp_path / f"{name}.txt").write_text(f"{lines}\n")
+    path = tmp_path / "list.csv"
+    path.write_text(f"id,frames,verb,noun\na,9,wash,cup\n{row}\n")
+    with pytest.raises(SplitError) as caught:
+        read_verb_noun(entry, path)
+    assert said in caught.value.what
+    assert caught.value.where == f"{path}, line 3"

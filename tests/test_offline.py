@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gsm_bench.errors import LabelError
+from gsm_bench.errors import GsmBenchError, LabelError
 from gsm_bench.manifest import load_manifest
 from gsm_bench.offline import offline_labels
 from gsm_bench.splits import read_split
@@ -61,3 +61,22 @@ def test_organisers_files(workspace, real, split, found, usable):
     labels = offline_labels(listed, real / "epic55", real / "epic100")
     assert (labels.found, labels.usable) == (found, usable)
     assert np.all((labels.labels["verb"] >= 0) <= (labels.labels["verb"] < 125))
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "said"),
+    [
+        ("EPIC_100_validation.csv", ",1,40,", ",one,40,", "'one' in the column start_frame is not a number"),
+        ("EPIC_verb_classes.csv", "\"['verb 0']\"", "verb 0", "'verb 0' is no list of words"),
+        ("EPIC_verb_classes.csv", "\"['verb 0']\"", "7", "'7' is no list of words"),
+    ],
+)
+def test_damaged_files_are_named_by_line(s1, tmp_path, file, before, after, said):
+    (tmp_path / "EPIC_100_validation.csv").write_text(f"{HEADER}\na,P01,P01_11,1,40,verb 7,0,noun 9,0\n")
+    path = tmp_path / file
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after, 1))
+    with pytest.raises(GsmBenchError) as caught:
+        offline_labels(s1, tmp_path, tmp_path)
+    assert said in caught.value.what
+    assert caught.value.where == f"{path}, line 2"

@@ -39,16 +39,20 @@ def command(file: Path, data: Path | None, form: str) -> int:
     Example:
       gsmbench check submissions/epic-100/epic100_bninc_16f.zip
     """
+    from gsm_bench.errors import SubmissionError
     from gsm_bench.submit.check import as_row, check_file
     from gsm_bench.submit.compare import changed_since_written
-    from gsm_bench.submit.ledger import Ledger
+    from gsm_bench.submit.ledger import LEDGER, Ledger
     from gsm_bench.tables.table import Column, Table
 
     workspace, manifest = registry()
     lists = _Lists(manifest, workspace, data)
     verdict = check_file(file, lists)
-    ledger = Ledger(workspace.submissions / "ledger.jsonl")
-    findings = (*verdict.findings, *changed_since_written(file, verdict, ledger, workspace))
+    findings = verdict.findings
+    try:
+        findings += tuple(changed_since_written(file, verdict, Ledger(workspace.submissions / LEDGER), workspace))
+    except SubmissionError as error:  # a file is judged whatever became of the ledger
+        lists.troubles.append(f"not compared with what was written: {error.what} ({error.where})")
     fatal = any(finding.fatal for finding in findings) or not verdict.answers
     columns = (Column("verdict", ""), Column("kind", "Kind"), Column("what", "What"), Column("where", "Where"))
     table = Table(_title(file, verdict, fatal), columns, (tuple(map(as_row, findings)),), (), "check")

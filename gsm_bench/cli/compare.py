@@ -10,6 +10,7 @@ import click
 from gsm_bench.cli.evaluate import found_truth
 from gsm_bench.cli.options import (
     INCOMPLETE,
+    actions_option,
     data_option,
     format_option,
     print_tables,
@@ -21,6 +22,7 @@ from gsm_bench.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gsm_bench.ensembles.actions import ActionSource
     from gsm_bench.ensembles.members import OpenMember
 
 
@@ -37,13 +39,14 @@ if TYPE_CHECKING:
     metavar="N",
     help="Pairs of classes shown per side.",
 )
+@actions_option
 @split_options
 @data_option
 @format_option
 @workspace_option
 def command(
-    first: str, second: str, list_clips: bool, why: bool, most: int, dataset: str | None, split: str | None,
-    data: Path | None, form: str,
+    first: str, second: str, list_clips: bool, why: bool, most: int, actions: ActionSource | None, dataset: str | None,
+    split: str | None, data: Path | None, form: str,
 ) -> int:  # fmt: skip
     """Compare two results clip by clip: models, score files, ensembles, or members between commas.
 
@@ -62,8 +65,8 @@ def command(
         clips_table,
         compare,
         difference_table,
-        knobs_table,
     )
+    from gsm_bench.tables.knobs import knobs_table
     from gsm_bench.tables.results import order_notes
     from gsm_bench.tables.table import with_notes
 
@@ -77,6 +80,7 @@ def command(
             Side(mine, shared_out(opened[: len(specs)]), space),
             Side(theirs, shared_out(opened[len(specs) :]), other_space),
             truth,
+            actions,
         )
         tables = [with_notes(difference_table(found), order_notes(opened))]
         if why:

@@ -24,7 +24,8 @@ from gsm_bench.cli.progress import ProgressDisplay
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gsm_bench.ensembles.members import MemberSpec
+    from gsm_bench.ensembles.actions import ActionRule
+    from gsm_bench.ensembles.members import MemberSpec, OpenMember
     from gsm_bench.entries import Space
     from gsm_bench.labels import Truth
     from gsm_bench.scorefile import ScoreHead
@@ -79,9 +80,10 @@ def command(
     Example:
       gsmbench search 'inv3_*' --budget 100
     """
+    from gsm_bench.ensembles.actions import SOURCE_WORDS
     from gsm_bench.ensembles.members import open_members
     from gsm_bench.ensembles.pool import member_label, pool_of
-    from gsm_bench.ensembles.search import Wanted, search_pool
+    from gsm_bench.ensembles.search import Wanted, search_actions, search_pool
     from gsm_bench.ensembles.spaces import fusion_space
     from gsm_bench.ensembles.weighting import member_temperatures, weigh
     from gsm_bench.tables.results import order_notes
@@ -98,15 +100,23 @@ def command(
         raise click.UsageError("--budget is for --method exact")
     with open_members(specs) as opened:
         truth = found_truth(opened[0].head, manifest, workspace, data)
-        task = chosen_task(opened[0].head, truth, task)
-        space = fusion_space(opened, task, space)
+        rule = derived_rule(opened, truth, task)
+        task = "action" if rule else chosen_task(opened[0].head, truth, task)
+        if rule and (method != "exact" or temperatures):
+            raise click.UsageError(
+                "actions from verb x noun: --method exact without --temperatures, or --task verb or noun"
+            )
+        asked, space = space, fusion_space(opened, "verb" if rule else task, space)
+        if rule:
+            say(f"note: actions {SOURCE_WORDS[rule.source]} ({rule.why})")
         if temperatures:
             found = member_temperatures(opened, task, truth)
             specs = [replace(spec, temperature=value) for spec, value in zip(specs, found, strict=True)]
             opened = [replace(member, spec=spec) for member, spec in zip(opened, specs, strict=True)]
             for spec in specs:
                 say(f"note: scores of {member_label(spec)} divided by {spec.temperature:.4g}, fitted on all clips")
-        title = f"Search of {len(specs)} choices: mean of {space.replace('_', '-')}"
+        what = "" if list(opened[0].head.kinds) == ["action"] else f"{task}, "
+        title = f"Search of {len(specs)} choices: {what}mean of {space.replace('_', '-')}"
         with ProgressDisplay("search", quiet=quiet) as display:
 
             def progress(done: int, total: int) -> None:
@@ -114,7 +124,10 @@ def command(
                     display.count(done, total)
 
             if method == "exact":
-                search = search_pool(opened, task, space, truth, wanted, progress=progress)
+                if rule:
+                    search = search_actions(opened, rule, asked, truth, wanted, progress=progress)
+                else:
+                    search = search_pool(opened, task, space, truth, wanted, progress=progress)
                 tables, used = [front_table(search, title), members_table(search)], int(search.found.clips.sum())
                 shares = dict.fromkeys(search.members, 1.0)
             else:
@@ -136,10 +149,25 @@ def command(
     return INCOMPLETE if missing else 0
 
 
+def derived_rule(members: Sequence[OpenMember], truth: Truth, asked: str | None) -> ActionRule | None:
+    """How actions follow from verbs and nouns, where they do and no other task is asked for; None for a head of all."""
+    from gsm_bench.ensembles.actions import rule_for
+
+    if asked not in (None, "action") or not {"verb", "noun"} <= truth.labels.keys():
+        return None
+    rule = rule_for(members, truth, None)
+    return rule if rule and rule.source != "head" else None
+
+
 def chosen_task(head: ScoreHead, truth: Truth, asked: str | None) -> str:
-    """The task asked for, else action, else the first; it needs labels."""
+    """The task asked for, else action, else the only one; it needs labels."""
     from gsm_bench.errors import LabelError
 
+    if asked is None and "action" not in head.kinds and len(head.kinds) > 1:
+        names = sorted(head.kinds, key="verb noun".find)
+        raise click.UsageError(
+            f"these scores are of {' and '.join(names)}: which one? --task {' or --task '.join(names)}"
+        )
     task = asked or ("action" if "action" in head.kinds else next(iter(head.kinds)))
     if task not in head.kinds:
         raise click.UsageError(f"--task {task}: these scores are of {', '.join(head.kinds)}")

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from gsm_bench.submit.ledger import Entry, Ledger
     from gsm_bench.workspace import Workspace
 
-LEDGER = "ledger.jsonl"
-
 
 def _level(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A required option for one supervision level, with its levels in the help."""
@@ -143,7 +141,7 @@ def log(file: Path | None, scores: tuple[str, ...], failed: str | None, date: st
     Example:
       gsmbench submit log submissions/epic-100/epic100_bninc_16f.zip --score verb=65.2,noun=48.1,action=35.0
     """
-    from gsm_bench.submit.ledger import Ledger, attempts_words, parse_score, record_sent, sent_rows
+    from gsm_bench.submit.ledger import LEDGER, Ledger, attempts_words, parse_score, record_sent, sent_rows
     from gsm_bench.submit.targets import TARGETS
     from gsm_bench.tables.table import Column, Table
 
@@ -152,8 +150,8 @@ def log(file: Path | None, scores: tuple[str, ...], failed: str | None, date: st
     if file is not None:
         if not scores and failed is None:
             raise click.UsageError("say what the server answered: --score NAME=VALUE, or --failed TEXT")
-        path = file if file.exists() else workspace.root / file
-        entry = record_sent(ledger, path, parse_score(scores), failed or "", date)
+        path = workspace.root / file if not file.exists() and (workspace.root / file).exists() else file
+        entry = record_sent(ledger, path, workspace.shown(path.absolute()), parse_score(scores), failed or "", date)
         say(f"{TARGETS[entry.target].title}: {attempts_words(ledger.attempts(entry.target))}")
         return
     if scores or failed:
@@ -176,13 +174,18 @@ def _build(
     from gsm_bench.ensembles.actions import SOURCE_WORDS
     from gsm_bench.splits import read_split
     from gsm_bench.submit.epic import Options, build
-    from gsm_bench.submit.ledger import Ledger
+    from gsm_bench.submit.ledger import LEDGER, Ledger
     from gsm_bench.submit.source import Wanted, find_source
 
+    out = choices["out"]
+    if out is not None and (out.suffix not in (".zip", ".json") or out.is_dir()):
+        raise click.UsageError(f"--out {out}: name a .zip or a .json file")
     asked = [name for name in ("model", "ensemble", "scores") if choices[name]]
     if len(asked) > 1:
         raise click.UsageError(f"give one of --model, --ensemble and --scores, not {' and '.join(asked)}")
     workspace, manifest = registry()
+    ledger = Ledger(workspace.submissions / LEDGER)
+    ledger.entries()  # a damaged one is told before anything is written
     dataset = manifest.dataset(target.name)
     wanted = Wanted(choices["model"], choices["ensemble"], choices["scores"])
     source = find_source(wanted, manifest, workspace, target.name, split)
@@ -197,11 +200,13 @@ def _build(
         say(f"  {line}")
     if target.actions:
         say(f"  actions {SOURCE_WORDS[made.rule.source]} ({made.rule.why})")
-    return workspace, made, Ledger(workspace.submissions / LEDGER)
+    for line in made.doubts:
+        say(f"note: {line}")
+    return workspace, made, ledger
 
 
 def _write(path: Path, made: Submission, ledger: Ledger, workspace: Workspace, force: bool) -> None:
-    from gsm_bench.submit.epic import write_file
+    from gsm_bench.submit.writing import write_file
 
     entry = write_file(path.absolute(), made, force=force)
     _conclude(entry, path, ledger, workspace)
@@ -209,7 +214,7 @@ def _write(path: Path, made: Submission, ledger: Ledger, workspace: Workspace, f
 
 def _bundle_when_whole(made: Submission, folder: Path, ledger: Ledger, workspace: Workspace, force: bool) -> None:
     """The zip, if every split was written from one source and signature."""
-    from gsm_bench.submit.epic import bundle
+    from gsm_bench.submit.writing import bundle
 
     written: dict[str, tuple[Path, Entry]] = {}
     for name, split in made.target.members.items():

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from gsm_bench.actions import are_pairs, parse_pairs
 from gsm_bench.ensembles.fuse import FusedBlock, fuse_blocks
 from gsm_bench.ensembles.members import OpenMember, common_tasks
+from gsm_bench.ensembles.predictions import Predictions
 from gsm_bench.ensembles.spaces import SMALLEST_PROBABILITY, fusion_space
+from gsm_bench.ensembles.true_kinds import refuse_untrue_kinds
 from gsm_bench.entries import Space
-from gsm_bench.errors import AlignmentError, SplitError
+from gsm_bench.errors import AlignmentError
 from gsm_bench.labels import Truth
 from gsm_bench.metrics.epic import EpicAnswers
 from gsm_bench.metrics.top_actions import SERVED, TopActions, top_actions, top_columns, top_known_actions
@@ -75,7 +77,7 @@ def action_rule(members: Sequence[OpenMember], asked: ActionSource | None, prior
     names = members[0].head.class_names.get("action", ())
     nameless = not headless and not are_pairs(names)
     if asked == "head" and (headless or nameless):
-        said = f"{', '.join(headless)} has no action scores" if headless else "the action columns have no names"
+        said = f"{_named(headless)} no action scores" if headless else "the action columns have no names"
         raise AlignmentError(f"actions cannot come from the action head: {said}", fix="leave --actions head away")
     if asked == "prior":
         if prior is None:
@@ -85,9 +87,29 @@ def action_rule(members: Sequence[OpenMember], asked: ActionSource | None, prior
             )
         return ActionRule("prior", prior=prior, why="as asked")
     if asked == "verb-noun" or headless or nameless:
-        why = "as asked" if asked else f"{', '.join(headless)} has no action head" if headless else "no column names"
+        why = "as asked" if asked else f"{_named(headless)} no action head" if headless else "no column names"
         return ActionRule("verb-noun", why=why)
-    return ActionRule("head", parse_pairs(names), why="as asked" if asked else "every member has one")
+    return ActionRule("head", _head_pairs(members[0], names), why="as asked" if asked else "every member has one")
+
+
+def _head_pairs(member: OpenMember, names: Sequence[str]) -> NDArray[np.int64]:
+    pairs = parse_pairs(names)
+    held = member.head.classes_per_task
+    beyond = np.flatnonzero((pairs >= (held["verb"], held["noun"])).any(axis=1))
+    twice = len(np.unique(pairs, axis=0)) < len(pairs)
+    if beyond.size or twice:
+        what = f"{names[beyond[0]]!r} is no pair of its verbs and nouns" if beyond.size else "a pair stands twice"
+        raise AlignmentError(
+            f"the action columns of {member.spec.label} are named wrongly: {what}",
+            where=member.spec.path,
+            fix="write /classes/action again, or take actions from verb x noun: leave /scores/action away",
+        )
+    return pairs
+
+
+def _named(labels: Sequence[str]) -> str:
+    names = list(dict.fromkeys(labels))
+    return f"{', '.join(names)} {'has' if len(names) == 1 else 'have'}"
 
 
 def rule_for(members: Sequence[OpenMember], truth: Truth, asked: ActionSource | None) -> ActionRule | None:
@@ -108,13 +130,17 @@ def rule_for(members: Sequence[OpenMember], truth: Truth, asked: ActionSource | 
 
 
 def training_prior(truth: Truth) -> Prior | None:
-    """How often each action occurs in the training list beside the labels, if one is there."""
+    """How often each action occurs in the training list beside the labels, if one is there.
+
+    Raises:
+        SplitError: it is there and damaged.
+    """
     if truth.split is None or truth.dataset is None or "train" not in truth.dataset.splits:
         return None
-    try:
-        labels = read_split(truth.dataset, "train", truth.split.list_path.parent).labels
-    except SplitError:
+    folder = truth.split.list_path.parent
+    if not any((folder / name).is_file() for name in truth.dataset.splits["train"].lists):
         return None
+    labels = read_split(truth.dataset, "train", folder).labels
     pairs, counts = np.unique(np.stack((labels["verb"], labels["noun"]), axis=1), axis=0, return_counts=True)
     return Prior(pairs.astype(np.int64), counts)
 
@@ -127,6 +153,7 @@ def action_blocks(
     Rows that are not whole have answers that mean nothing.
     """
     tasks = ("verb", "noun", "action") if rule.source == "head" else ("verb", "noun")
+    refuse_untrue_kinds(members, ("verb", "noun"))
     spaces = {task: fusion_space(members, task, space) for task in tasks}
     for blocks in zip(*(fuse_blocks(members, task, spaces[task]) for task in tasks), strict=True):
         found = {task: _logarithmic(block, spaces[task]) for task, block in zip(tasks, blocks, strict=True)}
@@ -138,22 +165,39 @@ def derived_action_accuracy(
     members: Sequence[OpenMember], rule: ActionRule, labels: Mapping[str, NDArray[np.integer]], space: Space | None
 ) -> Accuracy:
     """Top-1 and top-5 of actions ranked by `rule` against verb and noun labels [N]; no mean over classes."""
-    verbs, nouns = labels["verb"], labels["noun"]
-    known = (verbs >= 0) & (nouns >= 0)
-    ranks = np.full(len(verbs), -1, np.int32)
-    hits = dict.fromkeys(KS, 0)
-    for block in action_blocks(members, rule, space, max(KS)):
-        rows = slice(block.start, block.start + len(block.scored))
-        counted = known[rows] & block.scored
-        placed = np.where(counted, BEYOND, -1)
-        for k in sorted(KS, reverse=True):  # a rank is known no finer than the ks
-            right = block.answers.actions.hits(verbs[rows], nouns[rows], k) & counted
-            hits[k] += int(right.sum())
-            placed[right] = k - 1
-        ranks[rows] = placed
+    known = (labels["verb"] >= 0) & (labels["noun"] >= 0)
+    ranks = predict_actions(members, rule, labels, space).ranks.astype(np.int32)
+    hits = {k: int(((ranks >= 0) & (ranks < k)).sum()) for k in KS}
     nothing = np.zeros(0, np.int64)
     correct = np.where(ranks < 0, -1, ranks == 0).astype(np.int8)
     return Accuracy(hits, int((correct >= 0).sum()), int(known.sum()), nothing, nothing, correct, ranks)
+
+
+def predict_actions(
+    members: Sequence[OpenMember], rule: ActionRule, labels: Mapping[str, NDArray[np.integer]], space: Space | None
+) -> Predictions:
+    """The actions that fused members answer, as codes of pairs, against verb and noun labels [N] (-1 unknown).
+
+    A rank is known no finer than the ks: it is k - 1 for the least k whose best hold the label.
+    """
+    verbs, nouns = labels["verb"], labels["noun"]
+    known, width = (verbs >= 0) & (nouns >= 0), members[0].head.classes_per_task["noun"]
+    best, ranks = np.full(len(verbs), -1, np.int64), np.full(len(verbs), -1, np.int64)
+    for block in action_blocks(members, rule, space, max(KS)):
+        rows, actions = slice(block.start, block.start + len(block.scored)), block.answers.actions
+        best[rows] = np.where(block.scored, actions.verbs[:, 0] * width + actions.nouns[:, 0], -1)
+        counted = known[rows] & block.scored
+        placed = np.where(counted, BEYOND, -1)
+        for k in sorted(KS, reverse=True):
+            placed[actions.hits(verbs[rows], nouns[rows], k) & counted] = k - 1
+        ranks[rows] = placed
+    return Predictions(best, ranks)
+
+
+def pair_codes(labels: Mapping[str, NDArray[np.integer]], nouns: int) -> NDArray[np.int64]:
+    """Codes int64 [N] of labelled actions, verb * `nouns` + noun; -1 where verb or noun is not known."""
+    codes = labels["verb"].astype(np.int64) * nouns + labels["noun"]
+    return np.where((labels["verb"] >= 0) & (labels["noun"] >= 0), codes, -1)
 
 
 def _logarithmic(block: FusedBlock, space: Space) -> NDArray[np.float64]:

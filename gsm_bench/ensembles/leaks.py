@@ -21,10 +21,13 @@ class Leak:
     how: str
 
 
-def find_leaks(members: Sequence[OpenMember], manifest: Manifest) -> list[Leak]:
-    """Members whose cards name training data that overlaps the split of the first member's scores."""
-    said = members[0].head.provenance
-    dataset, split = str(said.get("dataset")), str(said.get("split"))
+def find_leaks(members: Sequence[OpenMember], manifest: Manifest, place: str | None = None) -> list[Leak]:
+    """Members whose cards name training data that overlaps a split.
+
+    Args:
+        place: its name, ``dataset/split``; that of the first member's scores unless told.
+    """
+    dataset, _, split = (place or split_name(members[0].head)).partition("/")
     if dataset not in manifest.datasets or split not in manifest.datasets[dataset].splits:
         return []
     overlaps = {f"{dataset}/{split}": "the split itself", **manifest.datasets[dataset].splits[split].overlaps}

@@ -11,6 +11,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.ensembles.action_subsets import count_action_subsets
+from gsm_bench.ensembles.actions import ActionRule
 from gsm_bench.ensembles.folds import FOLDS, folds_of
 from gsm_bench.ensembles.held_out import PARTS, HonestGain, held_out_accuracy, honest_gain
 from gsm_bench.ensembles.members import OpenMember
@@ -120,14 +122,50 @@ def search_pool(
     Raises:
         GsmBenchError: too many choices, a budget that no choice meets, or no clip to search on.
     """
+    _refuse_many(members)
+    labels = truth.labels[task]
+    parts = folds_of(len(labels), truth.groups, PARTS)
+    found = count_subsets(members, task, space, labels, parts, progress=progress)
+
+    @cache
+    def answers(subset: int) -> Predictions:
+        held = [members[at] for at in np.flatnonzero(found.subsets[subset]).tolist()]
+        return predict(shared_out(held), task, space, labels)
+
+    return _searched(choices_of(members), found, answers, truth, wanted)
+
+
+def search_actions(
+    members: Sequence[OpenMember],
+    rule: ActionRule,
+    space: Space | None,
+    truth: Truth,
+    wanted: Wanted = Wanted(),
+    *,
+    progress: Progress = lambda done, total: None,
+) -> Search:
+    """As `search_pool`, for actions that follow from verbs and nouns by a rule.
+
+    Raises:
+        GsmBenchError: as there, and too many subsets.
+    """
+    _refuse_many(members)
+    parts = folds_of(len(truth.labels["verb"]), truth.groups, PARTS)
+    found, answers = count_action_subsets(members, rule, space, truth.labels, parts, progress=progress)
+    return _searched(choices_of(members), found, answers, truth, wanted)
+
+
+def _refuse_many(members: Sequence[OpenMember]) -> None:
     if len(members) > MOST_CHOICES:
         raise GsmBenchError(
             f"a pool of {len(members)} choices: every subset can be tried of at most {MOST_CHOICES}",
             fix="name fewer, with @K to say how many clips of each, or --method greedy",
         )
-    labels, choices = truth.labels[task], choices_of(members)
-    parts = folds_of(len(labels), truth.groups, PARTS)
-    found = count_subsets(members, task, space, labels, parts, progress=progress)
+
+
+def _searched(
+    choices: Sequence[Choice], found: SubsetHits, answers: Callable[[int], Predictions], truth: Truth, wanted: Wanted
+) -> Search:
     if not found.clips.sum():
         raise GsmBenchError("no clip has a label and a score in every member", fix="score the missing clips")
     costs = costs_of(found.subsets, choices)
@@ -138,12 +176,6 @@ def search_pool(
             "no member says what it costs" if cheapest is None else f"the cheapest costs {cheapest / 1e9:.2f} GFLOPs"
         )
         raise GsmBenchError(f"no ensemble fits this budget: {known}", fix="a larger --budget, or none")
-
-    @cache
-    def answers(subset: int) -> Predictions:
-        held = [members[at] for at in np.flatnonzero(found.subsets[subset]).tolist()]
-        return predict(shared_out(held), task, space, labels)
-
     return Search(choices, found, costs, allowed, wanted.k, wanted.folds, truth.groups, answers)
 
 

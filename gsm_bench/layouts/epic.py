@@ -113,24 +113,51 @@ class EpicParts:
     unseen: frozenset[str] | None
 
 
-def read_parts(layout: str, split: str, directory: Path) -> EpicParts:
-    """The parts of a split; what has no file in the directory is left out."""
+def part_files(layout: str, split: str) -> tuple[str, ...]:
+    """The files beside a list that name the parts of its split."""
     if layout == "epic-55":
-        names = {task: directory / f"EPIC_many_shot_{task}s.csv" for task in ("verb", "noun", "action")}
-        if not all(path.is_file() for path in names.values()):
+        return tuple(f"EPIC_many_shot_{task}s.csv" for task in ("verb", "noun", "action"))
+    if layout != "epic-100":
+        return ()
+    people = (f"EPIC_100_unseen_participant_ids_{split}.csv",) if split in ("validation", "test") else ()
+    return ("EPIC_100_tail_verbs.csv", "EPIC_100_tail_nouns.csv", *people)
+
+
+def read_parts(layout: str, split: str, directory: Path, classes: Mapping[str, int]) -> EpicParts:
+    """The parts of a split; what has no file in the directory is left out.
+
+    Args:
+        classes: how many there are per task.
+    """
+    paths = [directory / name for name in part_files(layout, split)]
+    here = [path for path in paths if path.is_file()]
+    if layout == "epic-55":
+        if here != paths:
             return EpicParts({}, {}, None)
-        verbs, nouns = (_column(names[task], f"{task}_class") for task in ("verb", "noun"))
-        pairs = list(zip(_column(names["action"], "verb_class"), _column(names["action"], "noun_class"), strict=True))
-        return EpicParts({"verb": verbs, "noun": nouns, "action": pairs}, {}, None)
-    tails = {task: directory / f"EPIC_100_tail_{task}s.csv" for task in ("verb", "noun")}
-    tail = {task: _column(path, task) for task, path in tails.items() if path.is_file()}
-    people = directory / f"EPIC_100_unseen_participant_ids_{split}.csv"
-    unseen = [row["participant_id"] for row in read_table(people, ("participant_id",))] if people.is_file() else None
-    return EpicParts({}, tail if len(tail) == 2 else {}, None if unseen is None else frozenset(unseen))
+        verbs, nouns = (_column(paths[at], f"{task}_class", classes[task]) for at, task in enumerate(("verb", "noun")))
+        columns = (_column(paths[2], f"{task}_class", classes[task]) for task in ("verb", "noun"))
+        return EpicParts({"verb": verbs, "noun": nouns, "action": list(zip(*columns, strict=True))}, {}, None)
+    if not paths:
+        return EpicParts({}, {}, None)
+    tail = {}
+    if set(paths[:2]) <= set(here):
+        tail = {task: _column(path, task, classes[task]) for task, path in zip(("verb", "noun"), paths, strict=False)}
+    unseen = [
+        row["participant_id"] for path in here if path in paths[2:] for row in read_table(path, ("participant_id",))
+    ]
+    return EpicParts({}, tail, frozenset(unseen) if set(paths[2:]) & set(here) else None)
 
 
-def _column(path: Path, column: str) -> list[int]:
-    return _integers(read_table(path, (column,)), column, path)
+def _column(path: Path, column: str, classes: int) -> list[int]:
+    numbers = integers(read_table(path, (column,)), column, path)
+    line = next((line for line, number in enumerate(numbers, start=2) if not 0 <= number < classes), None)
+    if line:
+        raise SplitError(
+            f"{column} {numbers[line - 2]} is not among 0..{classes - 1}",
+            where=f"{path}, line {line}",
+            fix="use the file of the same release",
+        )
+    return numbers
 
 
 def training_pairs(path: Path) -> list[tuple[int, int]]:
@@ -139,13 +166,14 @@ def training_pairs(path: Path) -> list[tuple[int, int]]:
     Source: the pairs of the whole training csv, 2,513 of EPIC-KITCHENS-55.
     """
     rows = read_table(path, ("verb_class", "noun_class"))
-    return sorted({(int(row["verb_class"]), int(row["noun_class"])) for row in rows})
+    verbs, nouns = (integers(rows, column, path) for column in ("verb_class", "noun_class"))
+    return sorted(set(zip(verbs, nouns, strict=True)))
 
 
 def _read_segments(entry: DatasetEntry, path: Path, files: EpicFiles) -> ListRows:
     rows = read_table(path, (files.id, "participant_id", "video_id", "start_frame", "stop_frame"))
-    starts = _integers(rows, "start_frame", path)
-    stops = _integers(rows, "stop_frame", path)
+    starts = integers(rows, "start_frame", path)
+    stops = integers(rows, "stop_frame", path)
     for line, (start, stop) in enumerate(zip(starts, stops, strict=True), start=2):
         if not 1 <= start <= stop:
             raise SplitError(
@@ -157,20 +185,27 @@ def _read_segments(entry: DatasetEntry, path: Path, files: EpicFiles) -> ListRow
     lengths = [stop - start + 1 for start, stop in zip(starts, stops, strict=True)]
     labels = {}
     if "verb_class" in rows[0] and "noun_class" in rows[0]:
-        labels = {task: _integers(rows, f"{task}_class", path) for task in ("verb", "noun")}
+        labels = {task: integers(rows, f"{task}_class", path) for task in ("verb", "noun")}
     return ListRows(ids, lengths, labels, _all_class_names(entry, path.parent, files), segments)
 
 
-def _integers(rows: Sequence[Row], column: str, path: Path) -> list[int]:
-    try:
-        return [int(row[column]) for row in rows]
-    except ValueError as error:
-        line = next(at for at, row in enumerate(rows, start=2) if not row[column].strip().lstrip("-").isdecimal())
-        raise SplitError(
-            f"{rows[line - 2][column]!r} in the column {column} is not a number",
-            where=f"{path}, line {line}",
-            fix="download the file again",
-        ) from error
+def integers(rows: Sequence[Row], column: str, path: Path) -> list[int]:
+    """A column of whole numbers.
+
+    Raises:
+        SplitError: one that is none, with its line.
+    """
+    numbers = []
+    for line, row in enumerate(rows, start=2):
+        try:
+            numbers.append(int(row[column]))
+        except ValueError as error:
+            raise SplitError(
+                f"{row[column]!r} in the column {column} is not a number",
+                where=f"{path}, line {line}",
+                fix="download the file again",
+            ) from error
+    return numbers
 
 
 def _all_class_names(entry: DatasetEntry, directory: Path, files: EpicFiles) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
-from gsm_bench.layouts.epic import read_table
+from gsm_bench.layouts.epic import integers, read_table
 from gsm_bench.layouts.rows import ListRows, text_lines
 
 TASKS = ("verb", "noun", "action")
@@ -33,7 +33,7 @@ def read_verb_noun(entry: DatasetEntry, path: Path) -> ListRows:
                     fix="use the class files of the same release",
                 )
         labels[task] = [place[row[task]] for row in rows]
-    return ListRows([row["id"] for row in rows], [int(row["frames"]) for row in rows], labels, names)
+    return ListRows([row["id"] for row in rows], integers(rows, "frames", path), labels, names)
 
 
 def _names(path: Path) -> tuple[str, ...]:

@@ -66,7 +66,10 @@ def check_file(path: Path, ids_of: IdsOf) -> Verdict:
     if len({target.name for target in targets}) > 1:
         findings.add("mixed challenges", "the files inside are for different servers", path.name)
     target = targets[0] if targets else None
-    if target and path.suffix == ".zip" and (absent := target.members.keys() - contents.keys()):
+    if target and path.name in contents:
+        inside = " and ".join(target.members)
+        findings.add("not a zip", f"the server takes a zip: put it in one as {inside}", path.name, fatal=False)
+    elif target and (absent := target.members.keys() - contents.keys()):
         fatal = len(target.members) == 1
         findings.add("missing member", f"{', '.join(sorted(absent))} is not in the zip", path.name, fatal=fatal)
     return Verdict(findings.result(), answers, target, checked)

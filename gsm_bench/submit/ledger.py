@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from gsm_bench.errors import SubmissionError
 from gsm_bench.files import file_sha256
 from gsm_bench.submit.targets import TARGETS
 
+LEDGER = "ledger.jsonl"
 WRITTEN, SENT = "written", "sent"
 
 
@@ -79,7 +80,9 @@ class Ledger:
         if not self.path.is_file():
             return []
         found = []
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
+            if not line.strip():
+                continue
             try:
                 found.append(msgspec.json.decode(line, type=Entry))
             except msgspec.DecodeError as error:
@@ -93,9 +96,13 @@ class Ledger:
     def add(self, entry: Entry) -> None:
         """Append one line and bring it to disk: a line is there whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps({key: value for key, value in asdict(entry).items() if value not in ("", {}, ())}) + "\n"
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        said = {key: value for key, value in asdict(entry).items() if value not in ("", {}, ())}
+        line = json.dumps(said, allow_nan=False) + "\n"
+        handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
+            size = os.fstat(handle).st_size
+            if size and os.pread(handle, 1, size - 1) != b"\n":  # an editor took the last line's end off
+                line = "\n" + line
             os.write(handle, line.encode())
             os.fsync(handle)
         finally:
@@ -105,10 +112,11 @@ class Ledger:
         """The last line that says how `file` was written."""
         return next((entry for entry in reversed(self.entries()) if (entry.event, entry.file) == (WRITTEN, file)), None)
 
-    def by_sha256(self, sha256: str) -> Entry | None:
-        """The last line that says how a file with these bytes was written."""
-        matching = (entry for entry in reversed(self.entries()) if (entry.event, entry.sha256) == (WRITTEN, sha256))
-        return next(matching, None)
+    def by_sha256(self, sha256: str, file: str) -> Entry | None:
+        """The last line that says how a file with these bytes was written, of this name if one was, as others may be equal."""
+        found = [entry for entry in self.entries() if (entry.event, entry.sha256) == (WRITTEN, sha256)]
+        named = [entry for entry in found if entry.file == file]
+        return next(reversed(named or found), None)
 
     def attempts(self, target: str, now: datetime | None = None) -> Attempts:
         """Attempts on a server so far; its day ends at midnight UTC."""
@@ -121,20 +129,26 @@ class Ledger:
 
 
 def parse_score(texts: Iterable[str]) -> dict[str, float]:
-    """The server's answer from ``verb=65.2`` and the like; raises SubmissionError."""
-    score = {}
-    for text in texts:
-        for part in text.split(","):
-            name, equals, value = part.strip().partition("=")
-            try:
-                score[name.strip()] = float(value)
-            except ValueError:
-                equals = ""
-            if not equals or not name.strip():
-                raise SubmissionError(
-                    f"{part!r} is no score", fix="--score verb=65.2 --score noun=48.1, or --score verb=65.2,noun=48.1"
-                )
+    """The server's answer in percent from ``verb=65.2`` and the like; raises SubmissionError."""
+    score: dict[str, float] = {}
+    for part in (part for text in texts for part in text.split(",")):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if not name or not _is_percent(value):
+            raise SubmissionError(
+                f"{part!r} is no score: a name and a number from 0 to 100",
+                fix="--score verb=65.2 --score noun=48.1, or --score verb=65.2,noun=48.1",
+            )
+        if name in score:
+            raise SubmissionError(f"{name} is given twice", fix="give each score once")
+        score[name] = float(value)
     return score
+
+
+def _is_percent(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 100
+    except ValueError:
+        return False
 
 
 def attempts_words(attempts: Attempts) -> str:
@@ -162,25 +176,39 @@ def sent_rows(entries: Sequence[Entry]) -> tuple[dict[str, Any], ...]:
     )
 
 
-def record_sent(ledger: Ledger, path: Path, score: Mapping[str, float], failed: str, date: str | None) -> Entry:
+def record_sent(
+    ledger: Ledger, path: Path, shown: str, score: Mapping[str, float], failed: str, date: str | None
+) -> Entry:
     """Add the server's answer to a file that was written here; returns the new line.
+
+    Args:
+        shown: the path as the ledger has it.
 
     Raises:
         SubmissionError: the file is not there, was not written here, or the date is none.
     """
     if not path.is_file():
         raise SubmissionError("there is no such file", where=path, fix="name the file that was sent")
-    written = ledger.by_sha256(file_sha256(path))
+    written = ledger.by_sha256(file_sha256(path), shown)
     if written is None:
         raise SubmissionError(
             "the ledger does not know this file: it was written elsewhere, or changed since",
             where=path,
             fix="gsmbench check FILE says which",
         )
-    try:
-        when = datetime.fromisoformat(date).astimezone(UTC) if date else datetime.now(UTC)
-    except ValueError as error:
-        raise SubmissionError(f"{date!r} is no date", fix="--date 2026-03-01 or 2026-03-01T14:30:00+00:00") from error
+    when = datetime.now(UTC) if date is None else _moment(date)
     sent = replace(written, event=SENT, date=when.isoformat(timespec="seconds"), content={}, score=score, failed=failed)
     ledger.add(sent)
     return sent
+
+
+def _moment(text: str) -> datetime:
+    """A moment in UTC, which a date without a zone is in; the machine's own zone would move attempts to another day."""
+    try:
+        told = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SubmissionError(f"{text!r} is no date", fix="--date 2026-03-01 or 2026-03-01T14:30:00+00:00") from error
+    when = told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+    if when > datetime.now(UTC) + timedelta(days=1):
+        raise SubmissionError(f"{text} has not come yet", fix="--date is when the file was sent")
+    return when

@@ -59,7 +59,7 @@ def load_json(data: bytes, where: str, findings: Findings) -> Any:
 def target_of(document: Any, where: str, findings: Findings) -> Target | None:
     """Which server a document is for, by its version; None with the reason in `findings`."""
     if not isinstance(document, dict):
-        findings.add("not an object", f"the document is a {_kind(document)}, not an object", where)
+        findings.add("not an object", f"the document is {_kind(document)}, not an object", where)
         return None
     version = document.get("version")
     target = next((target for target in TARGETS.values() if target.version == version), None)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.ensembles.folds import folds_of
 from gsm_bench.ensembles.fuse import FusedBlock, fuse_blocks
-from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.spaces import SMALLEST_PROBABILITY, fusion_space
 from gsm_bench.entries import Space
 from gsm_bench.labels import Truth
@@ -42,7 +42,7 @@ def calibrate(
 
     Probabilities and log-probabilities are scaled through their logarithms.
     """
-    for task in (task for task in members[0].head.kinds if task in truth.labels):
+    for task in (task for task in common_tasks(members) if task in truth.labels):
         found = fusion_space(members, task, space)
         rows = _known_rows(members, truth.labels[task])
         if not len(rows):

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.ensembles.actions import (
+    SOURCE_WORDS,
+    ActionRule,
+    ActionSource,
+    pair_codes,
+    predict_actions,
+    rule_for,
+)
+from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.predictions import Predictions, predict
 from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.entries import Space
@@ -20,11 +28,7 @@ from gsm_bench.metrics.intervals import CONFIDENCE, FEW_GROUPS, accuracy_interva
 from gsm_bench.metrics.paired import paired_difference, paired_test
 from gsm_bench.metrics.topk import KS
 from gsm_bench.names import Names
-from gsm_bench.signatures import Knob, differing_knobs
 from gsm_bench.tables.table import Column, Table
-
-MADE_ELSEWHERE = "not known: made elsewhere"
-LONGEST_VALUE = 40
 
 
 @dataclass(frozen=True)
@@ -38,24 +42,33 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Answers of two results to the same clips, in the rows of the first's first member."""
+    """Answers of two results to the same clips, in the rows of the first's first member.
+
+    Attributes:
+        labels: int [N] per task in the numbers of the answers: of actions that are pairs, codes verb * nouns + noun.
+        rules: how each of the two ranks such actions; empty where actions are classes of their own.
+    """
 
     first: Side
     second: Side
     truth: Truth
     answers: Mapping[str, tuple[Predictions, Predictions]]
+    labels: Mapping[str, NDArray[np.integer]]
+    rules: tuple[ActionRule, ...] = ()
 
     @property
     def ids(self) -> Names:
         return self.first.members[0].head.ids
 
     def class_name(self, task: str, number: int) -> str:
-        """A class by its name where one of the two knows it."""
-        for side in (self.first, self.second):
-            names = side.members[0].head.class_names.get(task)
-            if names:
-                return names[number]
-        return f"class {number}"
+        """A class by its name where one of the two or the split knows it; an action by those of its verb and noun."""
+        if task == "action" and self.rules:
+            verb, noun = divmod(number, self.first.members[0].head.classes_per_task["noun"])
+            return f"{self.class_name('verb', verb)}, {self.class_name('noun', noun)}"
+        known = [side.members[0].head.class_names for side in (self.first, self.second)]
+        known += [self.truth.split.class_names] if self.truth.split else []
+        names = next((found[task] for found in known if found.get(task)), None)
+        return names[number] if names else f"class {number}"
 
     def flipped(self, task: str, k: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows that only the first and only the second has right."""
@@ -69,22 +82,40 @@ class Comparison:
         return int(both.sum()), int((one.best != other.best)[both].sum())
 
 
-def compare(first: Side, second: Side, truth: Truth) -> Comparison:
-    """Let both answer every clip."""
+def compare(first: Side, second: Side, truth: Truth, actions: ActionSource | None = None) -> Comparison:
+    """Let both answer every clip, in every task that both have scores of, and in actions that follow from verb and noun.
+
+    Args:
+        actions: where both take such actions from; each by `action_rule` unless told.
+
+    Raises:
+        AlignmentError: no task that both have, or what is asked for cannot be had.
+    """
+    sides, total = (first, second), len(first.members[0].head)
+    tasks = common_tasks([*first.members, *second.members])
+    rules = [rule for side in sides if (rule := rule_for(side.members, truth, actions))]
+    derived = len(rules) == len(sides)
     answers = {}
-    for task in first.members[0].head.kinds:
-        labels = truth.labels.get(task, np.full(len(first.members[0].head), -1))
-        one, other = (
-            predict(side.members, task, fusion_space(side.members, task, side.space), labels)
-            for side in (first, second)
-        )
-        answers[task] = (one, other)
-    return Comparison(first, second, truth, answers)
+    for task in tasks:
+        if not (derived and task == "action"):
+            labels = truth.labels.get(task, np.full(total, -1))
+            spaces = [fusion_space(side.members, task, side.space) for side in sides]
+            one, other = (predict(side.members, task, space, labels) for side, space in zip(sides, spaces, strict=True))
+            answers[task] = (one, other)
+    if not derived:
+        return Comparison(first, second, truth, answers, truth.labels)
+    known = {task: truth.labels.get(task, np.full(total, -1)) for task in ("verb", "noun")}
+    one, other = (
+        predict_actions(side.members, rule, known, side.space) for side, rule in zip(sides, rules, strict=True)
+    )
+    answers["action"] = (one, other)
+    codes = pair_codes(known, first.members[0].head.classes_per_task["noun"])
+    return Comparison(first, second, truth, answers, {**known, "action": codes} if truth.labels else {}, tuple(rules))
 
 
 def difference_table(found: Comparison) -> Table:
     """One row per task and k: both accuracies, their difference with interval and test."""
-    rows = [row for task in found.answers if task in found.truth.labels for row in _difference_rows(found, task)]
+    rows = [row for task in found.answers if task in found.labels for row in _difference_rows(found, task)]
     columns = (
         Column("what", ""),
         Column("first", found.first.label, "percent"),
@@ -108,7 +139,7 @@ def _difference_rows(found: Comparison, task: str) -> Iterator[dict[str, Any]]:
         one, other = np.where(both, one, -1).astype(np.int8), np.where(both, other, -1).astype(np.int8)
         change, test = paired_difference(one, other, groups), paired_test(one, other, groups)
         row: dict[str, Any] = {
-            "what": f"top-{k}" if task == "action" else f"{task} top-{k}",
+            "what": f"top-{k}" if task == "action" and not found.rules else f"{task} top-{k}",
             "task": task,
             "k": k,
             "clips": change.clips,
@@ -128,14 +159,16 @@ def _difference_rows(found: Comparison, task: str) -> Iterator[dict[str, Any]]:
 
 
 def _difference_notes(found: Comparison, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield from _rule_notes(found)
     for task in found.answers:
         clips, differing = found.differing(task)
-        word = "" if task == "action" else f" {task}"
+        word = "" if task == "action" and not found.rules else f" {task}"
         yield f"The two give{word} answers that differ on {differing:,} of the {clips:,} clips that both have scored."
     for row in (row for row in rows if row["k"] == 1):
         yield _verdict(found, row)
     if not rows:
-        yield "No labels: nothing can be said of which one is right."
+        reason = "No clip has a label and both scores" if found.labels else "No labels"
+        yield f"{reason}: nothing can be said of which one is right."
         return
     groups = rows[0]["groups"]
     if groups is None:
@@ -149,8 +182,18 @@ def _difference_notes(found: Comparison, rows: Sequence[Mapping[str, Any]]) -> I
         yield f"Only {groups} groups: with fewer than {FEW_GROUPS} no interval can be relied on."
 
 
+def _rule_notes(found: Comparison) -> Iterator[str]:
+    if not found.rules:
+        return
+    one, other = (f"{SOURCE_WORDS[rule.source]} ({rule.why})" for rule in found.rules)
+    if one == other:
+        yield f"Actions {one}."
+    else:
+        yield f"Actions of {found.first.label} {one}, of {found.second.label} {other}."
+
+
 def _verdict(found: Comparison, row: Mapping[str, Any]) -> str:
-    word = "" if row["task"] == "action" else f"{row['task']} "
+    word = "" if row["task"] == "action" and not found.rules else f"{row['task']} "
     if row["p"] > 1 - CONFIDENCE:
         return f"In {word}top-1 the two cannot be told apart on these clips."
     better = found.first.label if row["difference"] > 0 else found.second.label
@@ -161,7 +204,7 @@ def classes_table(found: Comparison, most: int) -> Table:
     """Where the difference comes from: what was right in one, and what the other said instead (figure 5d)."""
     blocks = []
     for task in found.answers:
-        if task not in found.truth.labels:
+        if task not in found.labels:
             continue
         for right, wrong, rows in (
             (found.first.label, found.answers[task][1], found.flipped(task)[0]),
@@ -181,8 +224,8 @@ def classes_table(found: Comparison, most: int) -> Table:
 def _class_rows(
     found: Comparison, task: str, right: str, said: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> Iterator[dict[str, Any]]:
-    labels = found.truth.labels[task]
-    clips_of = np.bincount(labels[labels >= 0])
+    labels = found.labels[task]
+    clips_of = dict(zip(*map(np.ndarray.tolist, np.unique(labels, return_counts=True)), strict=True))
     pairs = Counter(zip(labels[rows].tolist(), said.tolist(), strict=True))
     for (true, other), clips in sorted(pairs.items(), key=lambda item: (-item[1], item[0])):
         yield {
@@ -198,7 +241,7 @@ def _class_rows(
 def clips_table(found: Comparison) -> Table:
     """Every clip that only one of the two has right."""
     rows = []
-    for task in (task for task in found.answers if task in found.truth.labels):
+    for task in (task for task in found.answers if task in found.labels):
         one, other = found.answers[task]
         for side, flipped in zip((found.first, found.second), found.flipped(task), strict=True):
             rows += [
@@ -206,7 +249,7 @@ def clips_table(found: Comparison) -> Table:
                     "id": found.ids[row],
                     "task": task,
                     "right": side.label,
-                    "true": found.class_name(task, int(found.truth.labels[task][row])),
+                    "true": found.class_name(task, int(found.labels[task][row])),
                     "first": found.class_name(task, int(one.best[row])),
                     "second": found.class_name(task, int(other.best[row])),
                 }
@@ -220,81 +263,3 @@ def clips_table(found: Comparison) -> Table:
         Column("second", found.second.label),
     )
     return Table("Clips that only one has right", columns, (tuple(rows),), name="clips")
-
-
-def knobs_table(found: Comparison) -> Table:
-    """What was set otherwise in the two results, and nothing else."""
-    knobs = _knobs(found.first, found.second)
-    rows = tuple(
-        {
-            "knob": knob.name,
-            "first": knob.first,
-            "second": knob.second,
-            "first_shown": _short(knob.first),
-            "second_shown": _short(knob.second),
-        }
-        for knob in knobs
-    )
-    columns = (
-        Column("knob", "Knob"),
-        Column("first_shown", found.first.label),
-        Column("second_shown", found.second.label),
-    )
-    notes = [] if knobs else ["Nothing that could change a number was set otherwise."]
-    for task in found.answers:
-        clips, differing = found.differing(task)
-        word = "" if task == "action" else f"{task}: "
-        text = f"{word}together they change the answer to {differing:,} of {clips:,} clips"
-        if task in found.truth.labels:
-            gained, lost = map(len, found.flipped(task))
-            text += (
-                f": {gained:,} are right only in {found.first.label}, {lost:,} only in {found.second.label}, "
-                f"{differing - gained - lost:,} wrong in both"
-            )
-        notes.append(f"{text[0].upper()}{text[1:]}.")
-    return Table("What was set otherwise", columns, (rows,), tuple(notes), "why")
-
-
-def _knobs(first: Side, second: Side) -> list[Knob]:
-    one, other = {_name(m): m for m in first.members}, {_name(m): m for m in second.members}
-    if len(one) == len(other) == 1:
-        knobs = _member_knobs("", first.members[0], second.members[0])
-    else:
-        knobs = [Knob("member", name, "-") for name in one if name not in other]
-        knobs += [Knob("member", "-", name) for name in other if name not in one]
-        for name in (name for name in one if name in other):
-            knobs += _member_knobs(f"{name}: ", one[name], other[name])
-    spaces = [_spaces(side) for side in (first, second)]
-    if spaces[0] != spaces[1] and (len(first.members), len(second.members)) != (1, 1):
-        knobs.append(Knob("space", *spaces))
-    return knobs
-
-
-def _member_knobs(prefix: str, one: OpenMember, other: OpenMember) -> list[Knob]:
-    signatures = [str(member.head.provenance.get("signature") or "") for member in (one, other)]
-    if not all(signatures):
-        knobs = [Knob("signature", *(signature or MADE_ELSEWHERE for signature in signatures))]
-    else:
-        knobs = differing_knobs(*signatures)
-    if _views(one) != _views(other):
-        knobs.append(Knob("clips taken, offsets in ticks", _views(one), _views(other)))
-    if not np.isclose(one.weight, other.weight):
-        knobs.append(Knob("weight", f"{one.weight:.4g}", f"{other.weight:.4g}"))
-    return [Knob(prefix + knob.name, knob.first, knob.second) for knob in knobs]
-
-
-def _name(member: OpenMember) -> str:
-    return f"{member.spec.label}@{member.spec.clips}" if (member.spec.clips or 1) > 1 else member.spec.label
-
-
-def _views(member: OpenMember) -> str:
-    return ", ".join(f"{offset:g}" for offset in member.head.views[member.views]["offset"])
-
-
-def _spaces(side: Side) -> str:
-    tasks = side.members[0].head.kinds
-    return ", ".join(dict.fromkeys(fusion_space(side.members, task, side.space) for task in tasks))
-
-
-def _short(value: str) -> str:
-    return value if len(value) <= LONGEST_VALUE else f"{value[: LONGEST_VALUE - 13]}...{value[-10:]}"

@@ -22,13 +22,13 @@ from gsm_bench.ensembles.pool import protocols
 from gsm_bench.entries import DatasetEntry, Space
 from gsm_bench.errors import LabelError
 from gsm_bench.labels import Truth
-from gsm_bench.layouts.epic import read_parts
+from gsm_bench.layouts.epic import part_files, read_parts
 from gsm_bench.metrics.epic import DEFINITIONS, EpicAnswers, EpicTruth, Measured, epic_metrics
 from gsm_bench.metrics.top_actions import TopActions
 from gsm_bench.offline import PUBLIC_FILES, OfflineLabels, offline_labels
 from gsm_bench.scorefile import NOT_SCORED, ScoreHead, open_scores
 from gsm_bench.splits import read_split
-from gsm_bench.tables.results import frames_text
+from gsm_bench.tables.results import frames_text, some_of
 from gsm_bench.tables.table import Column, Table
 
 TASKS = ("verb", "noun", "action")
@@ -145,8 +145,21 @@ def _blocks(
             found = evaluate_parts(members, truth, truth.dataset, rule)
             blocks.append(tuple(_rows(label, frames_text(members[0].head, members[0].views), found)))
             notes.append(f"Actions {SOURCE_WORDS[rule.source]} ({rule.why}).")
+    notes += _absent_notes(truth)
+    bad = _not_scored(head)
+    if bad:
+        notes.append(f"{len(bad):,} clips have no score: {some_of(bad)}. All numbers are over the scored clips.")
     notes.append("gsmbench evaluate --definitions says what every number means.")
     return tuple(blocks), tuple(dict.fromkeys(notes))
+
+
+def _absent_notes(truth: Truth) -> list[str]:
+    """Which metrics are left out because their files are not beside the list."""
+    if truth.split is None or truth.dataset is None:
+        return []
+    names = part_files(truth.dataset.layout, truth.split.name)
+    absent = [name for name in names if not (truth.split.list_path.parent / name).is_file()]
+    return [f"Left out is what {', '.join(absent)} would say: not beside the list."] if absent else []
 
 
 def _not_scored(head: ScoreHead) -> list[str]:
@@ -182,7 +195,7 @@ def _truth(
 ) -> EpicTruth:
     split = truth.split
     assert split is not None
-    parts = read_parts(dataset.layout, split.name, split.list_path.parent)
+    parts = read_parts(dataset.layout, split.name, split.list_path.parent, dataset.tasks)
     widths = {"verb": answers.verb.shape[1], "noun": answers.noun.shape[1]}
     many: dict[str, NDArray[np.generic]] = {}
     if parts.many_shot:

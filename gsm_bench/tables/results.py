@@ -269,12 +269,12 @@ def _notes(results: Sequence[Result]) -> Iterable[str]:
     bad = tuple(dict.fromkeys(name for result in results for name in result.bad))
     if bad:
         yield (
-            f"{len(bad):,} clips have no score: {_named(bad)}. Their accuracies are over the scored clips; in brackets, "
+            f"{len(bad):,} clips have no score: {some_of(bad)}. Their accuracies are over the scored clips; in brackets, "
             "over all clips, with every missing one wrong and with every missing one right."
         )
     substituted = tuple(dict.fromkeys(name for result in results for name in result.substituted))
     if substituted:
-        yield f"{len(substituted):,} clips were scored with a substituted frame: {_named(substituted)}."
+        yield f"{len(substituted):,} clips were scored with a substituted frame: {some_of(substituted)}."
     if any(result.unverified for result in results):
         yield UNVERIFIED
 
@@ -314,7 +314,8 @@ def _is_told(provenance: Mapping[str, Any]) -> bool:
     return "imported_from" in provenance and provenance.get("macs_paper_per_view") is not None
 
 
-def _named(ids: Sequence[str], most: int = 5) -> str:
+def some_of(ids: Sequence[str], most: int = 5) -> str:
+    """The first few ids, and how many more there are."""
     return ", ".join(ids[:most]) + (f" and {len(ids) - most:,} more" if len(ids) > most else "")
 
 

@@ -1,11 +1,13 @@
 """Verbs, nouns and actions through the command line."""
 
+import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from gsm_bench.scorefile import read
+from gsm_bench.scorefile import NOT_SCORED, read
 from tests.submit.conftest import epic, save_epic  # noqa: F401
 
 
@@ -141,3 +143,221 @@ def test_table_6(epic, save_epic, gsmbench):  # noqa: F811
     assert measured["s1_verb"] in (0.0, 0.5, 1.0)
     assert "An estimate" in " ".join(json.loads(ran.out)["notes"])
     assert gsmbench("table", 6, "--dataset", "shapes").status == 2
+
+
+def compared(gsmbench, *arguments):
+    ran = gsmbench("compare", *arguments, "--format", "json")
+    assert ran.status == 0, ran.err
+    document = json.loads(ran.out)
+    return {row["what"]: row for row in document["rows"]}, document
+
+
+@pytest.fixture
+def noisy_pair(epic, save_epic):  # noqa: F811
+    """Two score files of the EPIC-55 training list whose best verb and noun are sometimes the labelled ones."""
+    verbs, nouns = np.array([3, 0, 0, 0]), np.array([2, 1, 10, 1])
+
+    def guided(right):
+        def change(content):
+            for task, labels in (("verb", verbs), ("noun", nouns)):
+                rows = np.flatnonzero(right)
+                content.scores[task][rows, :, labels[rows]] += 20
+            return content
+
+        return change
+
+    return [
+        save_epic("epic-55", "train", name, seed=seed, offsets=(0.5,), change=guided(np.array(right)), head=head)
+        for name, seed, right, head in (("a", 1, [1, 1, 0, 1], False), ("b", 2, [1, 0, 0, 0], False), ("c", 3, [0, 1, 1, 0], True))
+    ]  # fmt: skip
+
+
+def test_compare_derives_actions_as_ensemble_does(noisy_pair, gsmbench):
+    one, other, _ = noisy_pair
+    found, document = compared(gsmbench, one, other)
+    assert list(found) == [f"{task} top-{k}" for task in ("verb", "noun", "action") for k in (1, 5)]
+    assert (found["action top-1"]["first"], found["action top-1"]["second"]) == (0.75, 0.25)
+    assert (found["action top-1"]["gained"], found["action top-1"]["lost"]) == (2, 0)
+    assert "Actions of a from verb x noun (a has no action head), of b from verb x noun" in document["notes"][0]
+    for side, path in (("first", one), ("second", other)):
+        (row,) = rows(gsmbench("evaluate", path, "--format", "json"))
+        for task in ("verb", "noun", "action"):
+            for k in (1, 5):
+                assert found[f"{task} top-{k}"][side] == row[f"{task}_top{k}"]
+
+
+def test_compare_equals_a_brute_force_over_all_pairs(noisy_pair, gsmbench):
+    found, _ = compared(gsmbench, *noisy_pair[:2])
+    for side, path in (("first", noisy_pair[0]), ("second", noisy_pair[1])):
+        scores = {task: values.mean(1).astype(np.float64) for task, values in read(path).scores.items()}
+        sums = scores["verb"][:, :, None] + scores["noun"][:, None, :]  # [N, 125, 352]
+        wanted = sums[np.arange(4), [3, 0, 0, 0], [2, 1, 10, 1]]
+        ranks = (sums > wanted[:, None, None]).sum((1, 2))
+        for k in (1, 5):
+            assert found[f"action top-{k}"][side] == (ranks < k).mean()
+
+
+def test_compare_with_and_without_an_action_head(noisy_pair, gsmbench):
+    """Either order; each side as `evaluate` shows it, and both alike with --actions."""
+    _, other, headed = noisy_pair
+    for pair in ((other, headed), (headed, other)):
+        found, document = compared(gsmbench, *pair, "--why")
+        for side, path in zip(("first", "second"), pair, strict=True):
+            (row,) = rows(gsmbench("evaluate", path, "--format", "json"))
+            assert found["action top-5"][side] == row["action_top5"]
+        assert "from the action head (every member has one)" in document["notes"][0]
+        assert "actions" in [row["knob"] for row in document["tables"]["why"]["rows"]]
+    found, document = compared(gsmbench, other, headed, "--actions", "verb-noun")
+    assert document["notes"][0] == "Actions from verb x noun (as asked)."
+    assert found["action top-1"]["second"] == 0.5
+    ran = gsmbench("compare", other, headed, "--actions", "head")
+    assert ran.status == 1
+    assert "b has no action scores" in ran.err
+
+
+def test_compare_names_actions_by_their_verb_and_noun(noisy_pair, gsmbench):
+    _, document = compared(gsmbench, *noisy_pair[:2], "--clips")
+    listed = [row for row in document["tables"]["clips"]["rows"] if row["task"] == "action"]
+    assert {(row["id"], row["true"]) for row in listed} == {("1", "verb 0, noun 1"), ("5", "verb 0, noun 1")}
+    _, document = compared(gsmbench, *noisy_pair[:2])
+    flipped = [row for row in document["tables"]["classes"]["rows"] if row["task"] == "action"]
+    assert sum(row["clips"] for row in flipped) == 2
+    assert {row["of_class"] for row in flipped} == {2}
+
+
+def test_compare_without_labels_still_compares_actions(epic, save_epic, gsmbench):  # noqa: F811
+    one, other = save_epic("epic-55", "s1", "one"), save_epic("epic-55", "s1", "other", seed=1)
+    ran = gsmbench("compare", one, other)
+    assert ran.status == 0, ran.err
+    assert "The two give action answers that differ on" in ran.out
+    assert "No labels" in ran.out
+
+
+def test_cascade_never_chooses_a_task_silently(noisy_pair, gsmbench):
+    ran = gsmbench("cascade", ",".join(map(str, noisy_pair[:2])))
+    assert ran.status == 2
+    assert "--task verb or --task noun" in ran.err
+
+
+def test_search_of_derived_actions_equals_the_ensembles(noisy_pair, gsmbench):
+    """Every subset's top-1 and top-5 are what `ensemble` prints of it; members with and without a head together."""
+    paths = [str(path) for path in noisy_pair]
+    for metric in ("top1", "top5"):
+        ran = gsmbench("search", *paths, "--folds", "2", "--quiet", "--metric", metric, "--format", "json")
+        assert ran.status == 0, ran.err
+        assert "actions from verb x noun (a, b have no action head)" in ran.err
+        found = json.loads(ran.out)
+        assert found["title"].startswith("Search of 3 choices: action, ")
+        for row in found["rows"]:
+            names = ",".join(path for path in paths if path.rsplit("/", 1)[1][0] in row["members"].split(" + "))
+            told = rows(gsmbench("ensemble", "--members", names, "--actions", "verb-noun", "--format", "json"))[-1]
+            assert (row["top1"], row["top5"]) == (told["action_top1"], told["action_top5"])
+    best = max(
+        rows(gsmbench("ensemble", "--members", ",".join(some), "--actions", "verb-noun", "--format", "json"))[-1]["action_top1"]
+        for count in (1, 2, 3)
+        for some in itertools.combinations(paths, count)
+    )  # fmt: skip
+    ran = gsmbench("search", *paths, "--folds", "2", "--quiet", "--format", "json")
+    assert max(row["top1"] for row in json.loads(ran.out)["rows"]) == best
+
+
+def test_search_of_derived_actions_wrongly(noisy_pair, gsmbench, monkeypatch):
+    from gsm_bench.ensembles import action_subsets
+
+    ran = gsmbench("search", *noisy_pair, "--method", "greedy")
+    assert ran.status == 2
+    assert "--method exact" in ran.err
+    assert gsmbench("search", *noisy_pair, "--task", "verb", "--folds", "2").status == 0
+    monkeypatch.setattr(action_subsets, "MOST_SUBSETS", 6)
+    ran = gsmbench("search", *noisy_pair)
+    assert ran.status == 1
+    assert "3 choices have 7 subsets" in ran.err
+    assert "--task verb" in ran.err
+
+
+def test_calibrate_members_with_and_without_an_action_head(noisy_pair, gsmbench):
+    _, other, headed = noisy_pair
+    found = rows(gsmbench("calibrate", f"{headed},{other}", "--folds", "2", "--format", "json"))
+    assert [row["task"] for row in found] == ["verb", "verb", "noun", "noun"]
+
+
+@pytest.mark.parametrize("number", ["-3", "97"])
+def test_a_tail_class_that_does_not_exist(epic, save_epic, gsmbench, number):  # noqa: F811
+    """A negative one would have counted from the other end."""
+    path = save_epic("epic-100", "validation", "mine")
+    tail = epic.data / "epic-100" / "EPIC_100_tail_verbs.csv"
+    tail.write_text(tail.read_text() + f"{number}\n")
+    ran = gsmbench("evaluate", path, "--parts")
+    assert ran.status == 1
+    assert f"verb {number} is not among 0..96" in ran.err
+    assert "EPIC_100_tail_verbs.csv, line 3" in ran.err
+
+
+def test_metrics_without_their_files_are_left_out_aloud(epic, save_epic, gsmbench):  # noqa: F811
+    path = save_epic("epic-100", "validation", "mine", offsets=(0.5,))
+    (epic.data / "epic-100" / "EPIC_100_tail_verbs.csv").unlink()
+    document = json.loads(gsmbench("evaluate", path, "--parts", "--format", "json").out)
+    assert [row["metric"] for row in document["rows"]] == ["Top-1", "Top-5", "Top-1, unseen participants"]
+    assert "Left out is what EPIC_100_tail_verbs.csv would say: not beside the list." in document["notes"]
+    (epic.data / "epic-100" / "EPIC_100_unseen_participant_ids_validation.csv").unlink()
+    document = json.loads(gsmbench("evaluate", path, "--parts", "--format", "json").out)
+    assert [row["metric"] for row in document["rows"]] == ["Top-1", "Top-5"]
+
+
+def test_a_damaged_training_csv_is_named_not_called_absent(epic, save_epic, gsmbench):  # noqa: F811
+    path = save_epic("epic-55", "s1", "mine")
+    train = epic.data / "epic-55" / "EPIC_train_action_labels.csv"
+    train.write_text(train.read_text().replace("wash,3,", "wash,three,"))
+    ran = gsmbench("evaluate", path, "--offline", "epic-55", "--actions", "prior")
+    assert ran.status == 1
+    assert "'three' in the column verb_class is not a number" in ran.err
+    assert "EPIC_train_action_labels.csv, line 2" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("0,1", "0,10", "3,352"), "'3,352' is no pair of its verbs and nouns"),
+        (("0,1", "0,1", "3,2"), "a pair stands twice"),
+    ],
+)
+def test_action_columns_that_are_named_wrongly(epic, save_epic, gsmbench, names, said):  # noqa: F811
+    def renamed(content):
+        return replace(content, class_names={**content.class_names, "action": names})
+
+    path = save_epic("epic-55", "s1", "mine", head=True, change=renamed)
+    ran = gsmbench("submit", "epic", "--split", "s1", "--scores", path)
+    assert ran.status == 1
+    assert said in ran.err
+
+
+def test_action_names_that_are_words_leave_verb_x_noun(epic, save_epic, gsmbench):  # noqa: F811
+    def renamed(content):
+        return replace(content, class_names={**content.class_names, "action": ("0,1", "0,10", "wash cup")})
+
+    path = save_epic("epic-55", "s1", "mine", head=True, change=renamed)
+    ran = gsmbench("submit", "epic", "--split", "s1", "--scores", path)
+    assert ran.status == 0, ran.err
+    assert "actions from verb x noun (no column names)" in ran.err
+
+
+def test_unscored_clips_are_named_beside_the_parts(epic, save_epic, gsmbench):  # noqa: F811
+    def holes(content, rows):
+        for values in content.scores.values():
+            values[rows] = np.nan
+        content.status[rows] = NOT_SCORED
+        return content
+
+    sound = save_epic("epic-100", "validation", "sound", offsets=(0.5,))
+    path = save_epic("epic-100", "validation", "mine", offsets=(0.5,), change=lambda content: holes(content, [1]))
+    ran = gsmbench("evaluate", path, "--parts", "--format", "json")
+    assert ran.status == 3
+    document = json.loads(ran.out)
+    assert "1 clips have no score: P01_11_1. All numbers are over the scored clips." in document["notes"]
+    assert document["rows"][0]["over"] == "2"
+    path = save_epic(
+        "epic-100", "validation", "none", offsets=(0.5,), change=lambda content: holes(content, slice(None))
+    )
+    ran = gsmbench("compare", sound, path)
+    assert ran.status == 3
+    assert "No clip has a label and both scores: nothing can be said" in ran.out

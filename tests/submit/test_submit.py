@@ -1,4 +1,5 @@
 import json
+import time
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -238,7 +239,7 @@ def test_a_model_trained_on_the_split_is_refused(epic, save_epic, gsmbench):
 
 def test_a_disk_that_lies_leaves_nothing_in_place(epic, save_epic, gsmbench, monkeypatch):
     """What is written is read back from disk before it gets its name."""
-    from gsm_bench.submit import epic as module
+    from gsm_bench.submit import writing as module
 
     whole = module.json_pieces
 
@@ -278,6 +279,11 @@ def test_attempts_end_with_the_day(made_zip, epic, gsmbench):
         (["submissions/epic-100/mine.zip"], 2, "say what the server answered"),
         (["submissions/epic-100/mine.zip", "--score", "65"], 1, "is no score"),
         (["submissions/epic-100/mine.zip", "--score", "verb=high"], 1, "is no score"),
+        (["submissions/epic-100/mine.zip", "--score", "verb=nan"], 1, "a number from 0 to 100"),
+        (["submissions/epic-100/mine.zip", "--score", "verb=inf"], 1, "a number from 0 to 100"),
+        (["submissions/epic-100/mine.zip", "--score", "verb=652"], 1, "a number from 0 to 100"),
+        (["submissions/epic-100/mine.zip", "--score", "verb=65.2,verb=3"], 1, "verb is given twice"),
+        (["submissions/epic-100/mine.zip", "--score", "verb=1", "--date", "2999-01-01"], 1, "has not come yet"),
         (["submissions/epic-100/mine.zip", "--score", "verb=1", "--date", "yesterday"], 1, "is no date"),
         (["nowhere.zip", "--score", "verb=1"], 1, "no such file"),
         (["toynet.py", "--score", "verb=1"], 1, "the ledger does not know this file"),
@@ -296,3 +302,183 @@ def test_a_damaged_ledger_is_named(made_zip, epic, gsmbench):
     ran = gsmbench("submit", "log")
     assert ran.status == 1
     assert "ledger.jsonl, line 2" in ran.err
+
+
+def test_an_answer_that_is_refused_leaves_the_ledger_as_it_was(made_zip, epic, gsmbench):
+    before = (epic.submissions / "ledger.jsonl").read_bytes()
+    assert gsmbench("submit", "log", made_zip, "--score", "verb=nan").status == 1
+    assert (epic.submissions / "ledger.jsonl").read_bytes() == before
+    assert gsmbench("submit", "log").status == 0
+
+
+@pytest.mark.parametrize("damage", [b"{broken\n", b"\xff\xfe\n", b'{"event": "sent"}\n'])
+def test_a_damaged_ledger_is_told_before_anything_is_written(made_zip, epic, gsmbench, damage):
+    path = epic.submissions / "ledger.jsonl"
+    path.write_bytes(path.read_bytes() + damage)
+    ran = gsmbench("submit", "epic100", *LEVELS, "--out", "second.zip")
+    assert ran.status == 1
+    assert "ledger.jsonl, line 2" in ran.err
+    assert not (epic.root / "second.zip").exists()
+    ran = gsmbench("check", made_zip)
+    assert ran.status == 0, "a file is judged whatever became of the ledger"
+    assert "not compared with what was written: a line of the ledger is damaged" in ran.err
+
+
+def test_a_ledger_without_its_last_line_end_is_gone_on_with(made_zip, epic, gsmbench):
+    path = epic.submissions / "ledger.jsonl"
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    assert gsmbench("submit", "log", made_zip, "--score", "verb=1").status == 0
+    assert [entry.event for entry in Ledger(path).entries()] == ["written", "sent"]
+
+
+def test_a_date_without_a_zone_is_in_utc(made_zip, epic, gsmbench, monkeypatch):
+    """In Tokyo a local midnight would be the day before, whose attempt was another one."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        gsmbench("submit", "log", made_zip, "--score", "verb=1", "--date", "2026-03-01")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert Ledger(epic.submissions / "ledger.jsonl").entries()[-1].date == "2026-03-01T00:00:00+00:00"
+
+
+def test_a_leak_is_found_in_scores_that_do_not_say_their_split(epic, save_epic, gsmbench):
+    def unnamed(content):
+        return replace(content, provenance={**content.provenance, "dataset": None, "split": None})
+
+    save_epic("epic-55", "s1", "mine", change=unnamed, entry={"trained_on": ["epic-100/validation"]})
+    ran = gsmbench("submit", "epic", "--split", "s1")
+    assert ran.status == 1
+    assert "mine was trained on epic-100/validation, which overlaps epic-55/s1" in ran.err
+
+
+def softmax(scores):
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        ("probabilities", lambda scores: scores, "said to be probabilities, but lie between"),
+        ("log_probabilities", lambda scores: scores, "said to be log-probabilities, but are as high as"),
+        ("logits", softmax, "said to be logits, but none is negative and those of every clip add up to 1"),
+    ],
+)
+def test_scores_of_another_kind_than_they_say(epic, save_epic, gsmbench, kind, change, said):
+    """Verb x noun of such scores ranks other actions than the network meant, and nothing later can tell."""
+
+    def changed(content):
+        return replace(content, scores={task: change(values) for task, values in content.scores.items()})
+
+    save_epic("epic-100", "test", "mine", kind=kind, change=changed)
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 1
+    assert f"the verb scores of mine are {said}" in ran.err
+    assert "attribute `kind` of /scores/verb" in ran.err
+    path = save_epic("epic-100", "validation", "mine", kind=kind, change=changed)
+    for command in (["evaluate", path], ["evaluate", path, "--parts"], ["ensemble", "--members", f"{path},{path}"]):
+        ran = gsmbench(*command)
+        assert ran.status == 1
+        assert said in ran.err
+
+
+def test_swapped_verbs_and_nouns_are_called_so(epic, save_epic, gsmbench):
+    def swapped(content):
+        verb, noun = content.scores["verb"], content.scores["noun"]
+        classes = {"verb": 300, "noun": 97}
+        return replace(content, scores={"verb": noun, "noun": verb}, classes_per_task=classes, class_names={})
+
+    save_epic("epic-100", "test", "mine", change=swapped)
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 1
+    assert "the verbs and nouns of mine are swapped: 300 verbs, 97 nouns" in ran.err
+
+
+def test_scores_of_a_network_that_learned_nothing_are_said(epic, save_epic, gsmbench):
+    def flat(content):
+        content.scores["verb"][1] = 2.0
+        content.scores["noun"][:] = content.scores["noun"][:1]
+        return content
+
+    save_epic("epic-100", "test", "mine", change=flat)
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 0
+    assert "note: 1 clips have equal scores for every verb, first P01_101_1" in ran.err
+    assert "note: all clips have the same noun scores" in ran.err
+
+
+def test_a_bare_json_has_to_be_zipped(made_zip, epic, gsmbench):
+    (epic.root / "test.json").write_bytes(zipfile.ZipFile(made_zip).read("test.json"))
+    found = json.loads(gsmbench("check", "test.json", "--format", "json").out)["rows"]
+    assert [(row["verdict"], row["kind"]) for row in found] == [("note", "not a zip")]
+    made_zip.rename(epic.root / "upper.ZIP")
+    assert json.loads(gsmbench("check", "upper.ZIP", "--format", "json").out)["rows"] == []
+    ran = gsmbench("check", "upper.ZIP")
+    assert "upper.ZIP: EPIC-KITCHENS-100 would take it (5 clips)" in ran.out, "on one line, however narrow the table"
+
+
+def test_the_quicker_of_two_submissions_stays(epic, save_epic, gsmbench, monkeypatch):
+    """The other one saw no file when it began."""
+    from gsm_bench.submit import writing as module
+
+    whole, place = module.write_zip, epic.submissions / "epic-100" / "mine.zip"
+
+    def slow(path, members):
+        whole(path, members)
+        place.write_bytes(b"of another process")
+
+    monkeypatch.setattr(module, "write_zip", slow)
+    save_epic("epic-100", "test", "mine")
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 1
+    assert "nothing is overwritten unasked" in ran.err
+    assert place.read_bytes() == b"of another process"
+    assert [path.name for path in place.parent.iterdir()] == ["mine.zip"]
+    assert gsmbench("submit", "epic100", *LEVELS, "--force").status == 0
+
+
+@pytest.mark.parametrize("out", ["file.tar", "file.ZIP", "file", "submissions", "folder.zip"])
+def test_out_is_a_zip_or_a_json(epic, save_epic, gsmbench, out):
+    (epic.root / "folder.zip").mkdir()
+    save_epic("epic-100", "test", "mine")
+    ran = gsmbench("submit", "epic100", *LEVELS, "--out", epic.root / out)
+    assert ran.status == 2
+    assert "name a .zip or a .json file" in ran.err
+    assert not (epic.root / out).is_file()
+
+
+def test_what_cannot_be_known_of_two_splits_is_said(epic, save_epic, gsmbench):
+    for split in ("s1", "s2"):
+        save_epic("epic-55", split, "mine", signature=None)
+        ran = gsmbench("submit", "epic", "--split", split)
+        assert ran.status == 0
+        assert (
+            "the scores of mine do not say how they were made: that s1 and s2 come from one model is your word"
+            in ran.err
+        )
+    save_epic("epic-100", "test", "mine", signature=None)
+    assert "is your word" not in gsmbench("submit", "epic100", *LEVELS).err
+
+
+def test_an_answer_goes_to_the_file_that_was_sent_not_to_its_twin(made_zip, epic, gsmbench):
+    """Equal scores give equal bytes; the name tells which of the two was sent."""
+    assert gsmbench("submit", "epic100", *LEVELS, "--out", epic.root / "twin.zip").status == 0
+    assert (epic.root / "twin.zip").read_bytes() == made_zip.read_bytes()
+    assert gsmbench("submit", "log", made_zip, "--score", "verb=1").status == 0
+    sent = Ledger(epic.submissions / "ledger.jsonl").entries()[-1]
+    assert (sent.event, sent.file) == ("sent", "submissions/epic-100/mine.zip")
+
+
+def test_unscored_clips_of_an_import_are_not_called_bad_frames(epic, save_epic, gsmbench):
+    def holes(content):
+        content.scores["verb"][0] = content.scores["noun"][0] = np.nan
+        content.status[0] = NOT_SCORED
+        return content
+
+    save_epic("epic-100", "test", "mine", change=holes, imported_from="dump.pkl")
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 1
+    assert "1 clips have no score, first P01_101_0" in ran.err
+    assert "import a dump that holds them all" in ran.err
