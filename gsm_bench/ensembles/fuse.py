@@ -111,7 +111,7 @@ def refuse_broken_rows(member: OpenMember, mean: Means, scored: NDArray[np.bool_
         row = rows.start + int(broken[0])
         name = member.head.ids[row if member.rows is None else int(member.rows[row])]
         raise ScoreFileError(
-            f"{broken.size} clips are marked as scored and hold no numbers, first {name!r}",
+            f"clips are marked as scored and hold no numbers, the first of them {name!r}",
             where=member.spec.path,
             fix="score again with --fresh, or copy the file again",
         )

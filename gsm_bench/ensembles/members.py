@@ -158,9 +158,10 @@ def open_members(specs: Sequence[MemberSpec]) -> Iterator[list[OpenMember]]:
         first = files[0].head
         members = []
         for spec, file in zip(specs, files, strict=True):
-            same = spec.path == specs[0].path
-            rows = None if same else _aligned_rows(specs[0].label, first, spec.label, file.head)
-            _check_classes(specs[0].label, first, spec.label, file.head)
+            alike = spec.label == specs[0].label
+            mine, theirs = (str(one.path) if alike else one.label for one in (specs[0], spec))
+            rows = None if spec.path == specs[0].path else _aligned_rows(mine, first, theirs, file.head)
+            _check_classes(mine, first, theirs, file.head)
             members.append(OpenMember(spec, file, select_views(file.head, spec), rows, spec.weight / total))
         yield members
 

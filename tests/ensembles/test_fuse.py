@@ -7,7 +7,7 @@ from gsm_bench.ensembles.accuracies import accuracies_of
 from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.members import MemberSpec, open_members
 from gsm_bench.ensembles.spaces import fusion_space, to_space
-from gsm_bench.errors import AlignmentError, MissingScoresError
+from gsm_bench.errors import AlignmentError, MissingScoresError, ScoreFileError
 from gsm_bench.metrics.softmax import log_softmax
 from gsm_bench.scorefile import write
 from tests.conftest import clip_scores, reference_module
@@ -167,3 +167,22 @@ def test_unverified_order_fuses_only_with_its_equal(tmp_path):
     for other in "cd":
         with pytest.raises(AlignmentError, match="no clip ids"):
             fused([at["a"], at[other]])
+
+
+def test_files_of_one_name_are_told_apart_by_their_places(tmp_path):
+    for folder, clips in (("one", 5), ("other", 6)):
+        (tmp_path / folder).mkdir()
+        save(tmp_path / folder, "a", noisy(clips))
+    paths = [tmp_path / folder / "a.h5" for folder in ("one", "other")]
+    with pytest.raises(AlignmentError) as raised, open_members([spec(path) for path in paths]):
+        pass
+    assert all(str(path) in raised.value.what for path in paths)
+
+
+def test_the_first_clip_without_numbers_is_named_whatever_its_block(tmp_path, monkeypatch):
+    monkeypatch.setattr("gsm_bench.ensembles.fuse.BLOCK_ROWS", 4)
+    scores = noisy(20)
+    scores[[7, 9, 15]] = np.nan
+    path = save(tmp_path, "a", scores)
+    with pytest.raises(ScoreFileError, match="the first of them 'v7'"):
+        fused([spec(path)])
