@@ -18,8 +18,9 @@ from gsm_bench.frames import preprocess
 from gsm_bench.frames.clip_reader import view_indices
 from gsm_bench.frames.transform import normalise
 from gsm_bench.nets.cost import count_cost
-from gsm_bench.scoring.forward import HALVES, Lanes, Scorer, collect
+from gsm_bench.scoring.forward import BATCHES_IN_FLIGHT, HALVES, Lanes, Scorer, collect
 from gsm_bench.scoring.job import Job
+from gsm_bench.scoring.loading import HeldPixels
 from gsm_bench.scoring.run import run
 from gsm_bench.splits import Clip
 
@@ -35,15 +36,18 @@ def measure_network(job: Job, network: nn.Module, seconds: float) -> Stage:
     plain = network.eval().to(device)
     clips = [normalise(torch.from_numpy(view), spec)[None].to(device) for view in pixels]
     macs = views * count_cost(network, job.entry.frames, spec.size).macs_bare
-    batch = [pixels] * job.settings.batch
+    held = torch.from_numpy(pixels).to(device)[:, None].expand(-1, job.settings.batch, -1, -1, -1, -1)
+    batch = HeldPixels(held.contiguous())
     with Lanes(job.settings) as lanes:
         scorer = Scorer(network, job.entry, job.settings, lanes)
 
+        batches = lanes.count if lanes.on_cpu else 1 + BATCHES_IN_FLIGHT
+
         def ours() -> float:
-            passes = [scorer.submit(batch) for _ in range(lanes.count)]
+            passes = [scorer.submit(batch) for _ in range(batches)]
             for futures in passes:
-                collect(futures, batch)
-            return lanes.count * len(batch)
+                collect(futures, batch.present)
+            return batches * len(batch.present)
 
         ways: dict[str, Work] = {"ours": ours, "ceiling": _product(job), "plain": lambda: _one_clip(plain, clips)}
         found = rates_in_turns(ways, seconds)

@@ -66,6 +66,11 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     help="Passes side by side on cpu, one thread each (default: one per core).",
 )
 @click.option(
+    "--resize",
+    type=click.Choice(["reader", "device"]),
+    help="Who resizes frames: the threads that read them, or the device; the same bytes (default: reader on cpu, device on cuda).",
+)
+@click.option(
     "--limit", type=click.IntRange(1), metavar="N", help="Score the first N clips only, into a file of their own."
 )
 @click.option("--fresh", is_flag=True, help="Start again and replace what is there.")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
 from gsm_bench.errors import GsmBenchError, NetworkError
-from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, ReadPlan
+from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, ReadPlan, Resize
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.sampling import clip_offsets
 from gsm_bench.scorefile import views_array
@@ -38,6 +38,7 @@ class Settings:
         batch: clips per forward pass of one view.
         workers: threads that read frames.
         threads: passes that run side by side on a CPU, one thread each.
+        resize: who resizes frames; it changes no byte.
         shard: (i, n), from 1, to score only every n-th part; None to share all parts with whoever else is here.
     """
 
@@ -49,6 +50,7 @@ class Settings:
     on_bad_frame: BadFramePolicy = "skip"
     frame_order: FrameOrder = "forward"
     shard: tuple[int, int] | None = None
+    resize: Resize = "reader"
 
     @property
     def device_type(self) -> str:
@@ -73,7 +75,14 @@ class Job:
     @property
     def read_plan(self) -> ReadPlan:
         settings = self.settings
-        return ReadPlan(self.entry.frames, self.views, self.entry.input, settings.frame_order, settings.on_bad_frame)
+        return ReadPlan(
+            self.entry.frames,
+            self.views,
+            self.entry.input,
+            settings.frame_order,
+            settings.on_bad_frame,
+            settings.resize,
+        )
 
     @property
     def part_clips(self) -> int:
@@ -154,6 +163,7 @@ def provenance(job: Job, started: str | None, finished: str) -> dict[str, Any]:
         "precision": settings.precision,
         "device": _device_words(settings.device),
         "batch": settings.batch,
+        "resized_by": settings.resize,
         "versions": {name: version(name) for name in ("gsm-bench", "torch", "pillow", "numpy", "h5py")},
         "started": started,
         "finished": finished,

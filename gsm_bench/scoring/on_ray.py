@@ -67,7 +67,7 @@ class NetworkActor:
     def score(self, rows: np.ndarray, places: Sequence[int], read: Sequence[Read]) -> list[Piece]:
         """Answers to a batch of the models at `places`, whose clips have been read."""
         clips = clips_per_model(read, len(places))
-        passes = [start_passes(self.scorers[place], some) for place, some in zip(places, clips, strict=True)]
+        passes = start_passes([self.scorers[place] for place in places], clips, self.lanes)
         return [
             make_piece(rows, some, started, self.scorers[place], self.models[place].views)
             for place, some, started in zip(places, clips, passes, strict=True)

@@ -12,7 +12,7 @@ import torch
 
 from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
 from gsm_bench.errors import GsmBenchError, SplitError
-from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder
+from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, Resize
 from gsm_bench.frames.sources import open_source
 from gsm_bench.manifest import Manifest
 from gsm_bench.nets.registry import LoadedNetwork, load_network
@@ -56,6 +56,7 @@ class Request:
     on_bad_frame: BadFramePolicy = "skip"
     frame_order: FrameOrder = "forward"
     shard: tuple[int, int] | None = None
+    resize: Resize | None = None
 
 
 def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple[Job, LoadedNetwork]:
@@ -175,6 +176,7 @@ def _settings(request: Request) -> Settings:
         on_bad_frame=request.on_bad_frame,
         frame_order=request.frame_order,
         shard=request.shard,
+        resize=request.resize or ("reader" if torch.device(device).type == "cpu" else "device"),
     )
     if request.shard and not 1 <= request.shard[0] <= request.shard[1]:
         raise GsmBenchError(

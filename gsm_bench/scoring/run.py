@@ -217,7 +217,7 @@ def score_here(run: Run) -> None:
         }
         writing: list[Future[None]] = []
         try:
-            for scoring in in_lanes(scorers, lanes.count, read_ahead(run.batches(), readers)):
+            for scoring in in_lanes(scorers, lanes, read_ahead(run.batches(), readers)):
                 for member, part in run.keep(scoring.batch, _pieces(scoring, scorers)):
                     writing.append(writer.submit(member.folder.write, scoring.batch.part, part))
                 writing = _settled(writing)
