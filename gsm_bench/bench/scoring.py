@@ -18,8 +18,8 @@ from gsm_bench.frames import preprocess
 from gsm_bench.frames.clip_reader import view_indices
 from gsm_bench.frames.transform import normalise
 from gsm_bench.nets.cost import count_cost
-from gsm_bench.scoring.forward import BATCHES_IN_FLIGHT, HALVES, Lanes, Scorer, collect
-from gsm_bench.scoring.job import Job
+from gsm_bench.scoring.forward import BATCHES_IN_FLIGHT, Lanes, Scorer, collect
+from gsm_bench.scoring.job import HALVES, Job
 from gsm_bench.scoring.loading import HeldPixels
 from gsm_bench.scoring.run import run
 from gsm_bench.splits import Clip

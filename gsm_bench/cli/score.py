@@ -54,6 +54,13 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     "--precision", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True
 )
 @click.option(
+    "--compile",
+    type=click.Choice(["none", "kernels", "graphs"]),
+    default="none",
+    show_default=True,
+    help="kernels: fused by torch.compile, a minute at first; graphs: CUDA graphs of them, too.",
+)
+@click.option(
     "--batch", type=click.IntRange(1), metavar="B", help="Clips per forward pass (default: 2 on cpu, 16 on cuda)."
 )
 @click.option(
@@ -253,6 +260,8 @@ def _conclude(job: Job, outcome: Outcome, shown: Any) -> int:
         return 0
     for clips, parts in outcome.halved.items():
         say(f"note: memory did not hold the batch; {parts:,} parts went through the network {clips} clips at a time")
+    for reason, parts in outcome.eager.items():
+        say(f"note: the network was not compiled for {parts:,} parts, which went through it as it is: {reason}")
     _say_clips(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
     _say_clips(outcome.bad, "is not scored", "are not scored")
     click.echo(shown(outcome.path))

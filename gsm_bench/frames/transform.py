@@ -76,19 +76,32 @@ def resize_exactly(images: Tensor, spec: InputSpec, window: Window | None = None
     return source
 
 
-def normalise(pixels: Tensor, spec: InputSpec) -> Tensor:
-    """uint8 RGB [..., S, S, 3] -> float32 [..., 3, S, S] in the network's channel order, scale, mean and std."""
+def normalise(
+    pixels: Tensor, spec: InputSpec, constants: tuple[Tensor, Tensor] | None = None, *, keep_layout: bool = False
+) -> Tensor:
+    """uint8 RGB [..., S, S, 3] -> float32 [..., 3, S, S] in the network's channel order, scale, mean and std.
+
+    Args:
+        pixels: on any device.
+        spec: the values that the network was trained with.
+        constants: its `channel_constants` where they lie on the device already.
+        keep_layout: leave the channels of a pixel side by side in memory (channels last).
+    """
     values = pixels.movedim(-1, -3)
     if spec.channel_order == "BGR":
         values = values.flip(-3)
-    values = values.to(torch.float32, memory_format=torch.contiguous_format)
+    layout = torch.preserve_format if keep_layout else torch.contiguous_format
+    values = values.to(torch.float32, memory_format=layout)
     if spec.value_range != 255:
         values = values * (spec.value_range / 255)
-    mean = torch.tensor(spec.mean, device=values.device).view(3, 1, 1)
+    mean, std = constants or (constant.to(values.device) for constant in channel_constants(spec))
     values = values - mean
-    if spec.std == (1, 1, 1):
-        return values
-    return values / torch.tensor(spec.std, device=values.device).view(3, 1, 1)
+    return values if spec.std == (1, 1, 1) else values / std
+
+
+def channel_constants(spec: InputSpec) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation, float32 [3, 1, 1] each."""
+    return torch.tensor(spec.mean).view(3, 1, 1), torch.tensor(spec.std).view(3, 1, 1)
 
 
 def _columns_come_first(width: int, height: int, new_width: int, new_height: int) -> bool:

@@ -14,14 +14,12 @@ from torch import Tensor, nn
 
 from gsm_bench.entries import ModelEntry
 from gsm_bench.errors import NetworkError
-from gsm_bench.frames.transform import normalise
-from gsm_bench.nets.inference import prepare_for_inference
 from gsm_bench.scorefile import Scores
+from gsm_bench.scoring.answering import Answer, Answering, Compiled
 from gsm_bench.scoring.copies import Leaving
 from gsm_bench.scoring.job import Settings
 from gsm_bench.scoring.loading import Loader, NetworkInput
 
-HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 BATCHES_IN_FLIGHT = 2
 Passes = list[Future[list[Leaving]]]
 """The passes of a batch, one per view, each in as many pieces as memory demanded."""
@@ -83,7 +81,9 @@ class Scorer:
         self.entry = entry
         self.settings = settings
         self.device = torch.device(settings.device)
-        self._network = prepare_for_inference(network).to(self.device)
+        answering = Answering(network, entry.input, settings).to(self.device)
+        self._compiled = None if settings.compile == "none" else Compiled(answering, settings)
+        self._answer = self._compiled or answering
         self._lanes = lanes
         self._pass_clips = settings.batch
         self._lock = threading.Lock()
@@ -92,6 +92,11 @@ class Scorer:
     def halved_to(self) -> int:
         """Clips per pass where memory did not hold the batch, else 0."""
         return 0 if self._pass_clips == self.settings.batch else self._pass_clips
+
+    @property
+    def eager(self) -> str:
+        """Why the network could not be compiled, where it was to be."""
+        return self._compiled.failure if self._compiled else ""
 
     def submit(self, batch: NetworkInput) -> Passes:
         """Start scoring a batch, a pass per view; `collect` waits for the answer."""
@@ -126,26 +131,29 @@ class Scorer:
     def _score_rows(self, batch: NetworkInput, view: int, rows: slice) -> Leaving:
         """Scores float32 [b, C] per task of some clips."""
         with torch.inference_mode():
-            clips = normalise(batch.pixels(view, rows), self.entry.input)  # [b, T, 3, S, S]
-            return self._lanes.loader.copies.fetch(self._by_task(self._forward(clips), len(clips)))
+            pixels = batch.pixels(view, rows)  # [b, T, S, S, 3]
+            clips, size = len(pixels), self._pass_clips
+            if self._compiled and clips < size:  # what is compiled is compiled for one shape
+                pixels = torch.cat([pixels, pixels.new_zeros((size - clips, *pixels.shape[1:]))])
+            answers = self._by_task(self._forward(pixels), len(pixels))
+            return self._lanes.loader.copies.fetch({task: values[:clips] for task, values in answers.items()})
 
-    def _forward(self, clips: Tensor) -> Tensor | Mapping[str, Tensor]:
-        half = HALVES.get(self.settings.precision)
-        with torch.autocast(self.device.type, dtype=half, enabled=half is not None):
-            try:
-                answer: Tensor | Mapping[str, Tensor] = self._network(clips)
-            except torch.OutOfMemoryError:
-                raise
-            except Exception as error:  # anything may come out of a network that is not ours
-                if "can't allocate memory" in str(error):  # the words of torch's allocator on a CPU
-                    raise torch.OutOfMemoryError(str(error)) from error
-                said = f"{self.entry.name} failed on clips {list(clips.shape)}: {type(error).__name__}: {error}"
-                raise NetworkError(
-                    said, fix="check the entry's frames, input and options against the network"
-                ) from error
+    def _forward(self, pixels: Tensor) -> Answer:
+        try:
+            answer: Answer = self._answer(pixels)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # anything may come out of a network that is not ours
+            if "can't allocate memory" in str(error):  # the words of torch's allocator on a CPU
+                raise torch.OutOfMemoryError(str(error)) from error
+            batch, frames, side = pixels.shape[:3]
+            said = (
+                f"{self.entry.name} failed on clips {[batch, frames, 3, side, side]}: {type(error).__name__}: {error}"
+            )
+            raise NetworkError(said, fix="check the entry's frames, input and options against the network") from error
         return answer
 
-    def _by_task(self, answer: Tensor | Mapping[str, Tensor], batch: int) -> Mapping[str, Tensor]:
+    def _by_task(self, answer: Answer, batch: int) -> Mapping[str, Tensor]:
         answers = {"action": answer} if isinstance(answer, Tensor) else answer
         wanted = self.entry.tasks
         found = {task: tuple(values.shape) for task, values in answers.items()}

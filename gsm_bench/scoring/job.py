@@ -22,6 +22,8 @@ from gsm_bench.scorefile import views_array
 from gsm_bench.splits import Split
 
 Precision = Literal["float32", "bfloat16", "float16"]
+Compile = Literal["none", "kernels", "graphs"]
+HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 PART_CLIPS = 16
 """Clips per part of a small run: what a kill can cost. Runs of many clips have at most MOST_PARTS parts."""
 MOST_PARTS = 2000
@@ -39,6 +41,7 @@ class Settings:
         workers: threads that read frames.
         threads: passes that run side by side on a CPU, one thread each.
         resize: who resizes frames; it changes no byte.
+        compile: ``kernels``: torch.compile, for passes of one shape; ``graphs``: CUDA graphs of them, too.
         shard: (i, n), from 1, to score only every n-th part; None to share all parts with whoever else is here.
     """
 
@@ -51,6 +54,7 @@ class Settings:
     frame_order: FrameOrder = "forward"
     shard: tuple[int, int] | None = None
     resize: Resize = "reader"
+    compile: Compile = "none"
 
     @property
     def device_type(self) -> str:
@@ -113,6 +117,7 @@ class Job:
             "precision": settings.precision,
             "device": settings.device_type,
             "batch": settings.batch,
+            **({"compile": settings.compile} if settings.compile != "none" else {}),
             "torch": torch.__version__,
             "pillow": version("pillow"),
             **({"frames": self.source.encoding} if self.source.encoding else {}),
@@ -163,6 +168,7 @@ def provenance(job: Job, started: str | None, finished: str) -> dict[str, Any]:
         "precision": settings.precision,
         "device": _device_words(settings.device),
         "batch": settings.batch,
+        "compile": settings.compile,
         "resized_by": settings.resize,
         "versions": {name: version(name) for name in ("gsm-bench", "torch", "pillow", "numpy", "h5py")},
         "started": started,

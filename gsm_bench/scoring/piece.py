@@ -41,7 +41,7 @@ def make_piece(rows: Rows, clips: Clips, passes: Passes, scorer: Scorer, views: 
     scores = _answers(clips, passes, wanted) if passes else _nothing(scorer.entry, len(read), views)
     status, problems = _judge(rows[wanted], read, scores)
     counts = np.array([clip.num_frames for clip in read], np.int64)
-    part = Part(rows[wanted], status, counts, problems, scores, scorer.halved_to)
+    part = Part(rows[wanted], status, counts, problems, scores, scorer.halved_to, scorer.eager)
     return Piece(part, sum(clip.decoded for clip in read))
 
 
@@ -55,6 +55,7 @@ def joined(pieces: Sequence[Part]) -> Part:
         problems={row: reason for piece in pieces for row, reason in piece.problems.items()},
         scores={task: np.concatenate([piece.scores[task] for piece in pieces]) for task in pieces[0].scores},
         pass_clips=min(smaller, default=0),
+        eager=next((piece.eager for piece in pieces if piece.eager), ""),
     )
 
 

@@ -19,6 +19,7 @@ from gsm_bench.nets.registry import LoadedNetwork, load_network
 from gsm_bench.scorefile import NOT_SCORED, open_scores
 from gsm_bench.scoring.job import (
     DEFAULT_BATCH,
+    Compile,
     Job,
     Precision,
     Settings,
@@ -57,6 +58,7 @@ class Request:
     frame_order: FrameOrder = "forward"
     shard: tuple[int, int] | None = None
     resize: Resize | None = None
+    compile: Compile = "none"
 
 
 def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple[Job, LoadedNetwork]:
@@ -168,6 +170,8 @@ def _job(
 def _settings(request: Request) -> Settings:
     device = request.device or default_device()
     check_device(device)
+    if request.compile == "graphs" and torch.device(device).type != "cuda":
+        raise GsmBenchError("graphs of passes are there on cuda only", fix="--compile kernels, or --device cuda")
     settings = Settings(
         device=device,
         precision=request.precision,
@@ -176,6 +180,7 @@ def _settings(request: Request) -> Settings:
         on_bad_frame=request.on_bad_frame,
         frame_order=request.frame_order,
         shard=request.shard,
+        compile=request.compile,
         resize=request.resize or ("reader" if torch.device(device).type == "cpu" else "device"),
     )
     if request.shard and not 1 <= request.shard[0] <= request.shard[1]:
