@@ -1,5 +1,9 @@
 """Resized on a device: Pillow's bytes, for every size, every window and every view."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -18,6 +22,7 @@ from gsm_bench.scorefile import views_array  # noqa: E402
 from tests.conftest import REFERENCE, reference_module  # noqa: E402
 from tests.frames.test_transform import spec_of  # noqa: E402
 
+ROOT = REFERENCE.parent.parent
 EXPECTED = np.load(REFERENCE / "preprocess.npz")
 
 
@@ -133,3 +138,47 @@ def test_each_size_is_resized_once_for_all_views(monkeypatch):
     assert sorted(calls) == [((2, 30, 41, 3), 30), ((4, 30, 40, 3), 30)]
     device.cut(named, 0, spec_of(24, resize=36))
     assert len(calls) == 4, "another geometry"
+
+
+KERNEL = """
+import numpy as np, torch
+from PIL import Image
+from gsm_bench.frames import transform
+from gsm_bench.frames.fused import resample
+from tests.frames.test_transform import spec_of
+
+mixed = []
+
+def fused(values, taps, axis):
+    mixed.append(axis)
+    return resample(values, taps.places, taps.weights, axis, transform.WEIGHT_BITS)
+
+transform._resample = fused
+for (width, height), shorter, window in [
+    ((37, 23), 16, None), ((20, 31), 40, None), ((21, 70), 15, None), ((40, 30), 30, None), ((90, 61), 33, (5, 3, 21, 30)),
+]:
+    pictures = np.random.default_rng(width).integers(0, 256, (2, height, width, 3), np.uint8)
+    spec = spec_of(8, resize=shorter)
+    found = transform.resize_exactly(torch.from_numpy(pictures), spec, window).numpy()
+    expected = np.stack([np.asarray(transform.resize_image(Image.fromarray(picture), spec)) for picture in pictures])
+    left, top, right, bottom = window or (0, 0, expected.shape[2], expected.shape[1])
+    assert np.array_equal(found, expected[:, top:bottom, left:right]), (width, height)
+assert len(mixed) >= 10
+print("equal")
+"""
+
+
+def test_the_fused_kernel_interpreted_is_pillows():
+    pytest.importorskip("triton")
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-c", KERNEL], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.strip() == "equal", ran.stderr
+
+
+def test_without_the_kernel_plain_torch_does_it(monkeypatch):
+    transform.fused_resample.cache_clear()
+    monkeypatch.setitem(sys.modules, "gsm_bench.frames.fused", None)
+    assert transform.fused_resample() is None
+    transform.fused_resample.cache_clear()
