@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gsm_bench.frames.clip_reader import RawViews
-from gsm_bench.frames.transform import Window, resize_exactly
+from gsm_bench.frames.transform import Window, resize_exactly, sent_to
 from gsm_bench.geometry import InputSpec, crop_corner, resized_size
 
 Size = tuple[int, int]
@@ -57,7 +57,7 @@ class DeviceFrames:
         device = next(iter(self._frames.values())).device
         pixels = torch.zeros((len(clips) * count, size, size, 3), dtype=torch.uint8, device=device)
         for shape, pairs in wanted.items():
-            targets, sources = torch.tensor(pairs).T.to(device)
+            targets, sources = sent_to(device, torch.tensor(pairs).T.contiguous())
             pixels.index_copy_(0, targets, self._view(shape, raw.views, view, spec).index_select(0, sources))
         if raw.views[view]["flip"]:
             pixels = pixels.flip(2)

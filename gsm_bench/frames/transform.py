@@ -179,6 +179,11 @@ def fused_resample() -> Callable[[Tensor, Tensor, Tensor, int, int], Tensor] | N
     return resample
 
 
+def sent_to(device: torch.device, values: Tensor) -> Tensor:
+    """A small tensor on a device, without waiting: a plain copy to a GPU waits for all that it has been told to do."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
+
+
 @lru_cache(maxsize=512)
 def _taps_on(before: int, after: int, part: tuple[int, int], device: torch.device) -> Taps:
     """The taps of pixels `part` of a line of `before` pixels resized to `after`, on a device."""
@@ -187,8 +192,8 @@ def _taps_on(before: int, after: int, part: tuple[int, int], device: torch.devic
     places = np.minimum(first + np.arange(weights.shape[1])[:, None], before - 1)  # [K, n]
     used = places[weights.T > 0]
     return Taps(
-        torch.from_numpy(places.clip(used.min(), used.max()) - used.min()).to(device),
-        torch.from_numpy(np.ascontiguousarray(weights.T)).to(device),
+        sent_to(device, torch.from_numpy(places.clip(used.min(), used.max()) - used.min())),
+        sent_to(device, torch.from_numpy(np.ascontiguousarray(weights.T))),
         int(used.min()), int(used.max()),
     )  # fmt: skip
 

@@ -21,6 +21,8 @@ from gsm_bench.scoring.job import Settings
 from gsm_bench.scoring.loading import Loader, NetworkInput
 
 BATCHES_IN_FLIGHT = 2
+NO_MEMORY = ("can't allocate memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What torch's allocator on a CPU and NVIDIA's libraries say where torch's own for a GPU raises OutOfMemoryError."""
 Passes = list[Future[list[Leaving]]]
 """The passes of a batch, one per view, each in as many pieces as memory demanded."""
 
@@ -144,7 +146,7 @@ class Scorer:
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # anything may come out of a network that is not ours
-            if "can't allocate memory" in str(error):  # the words of torch's allocator on a CPU
+            if any(words in str(error) for words in NO_MEMORY):
                 raise torch.OutOfMemoryError(str(error)) from error
             batch, frames, side = pixels.shape[:3]
             said = (
