@@ -1,4 +1,4 @@
-"""All figures of the GPU side in one go: run it on a machine with one H100 or H200, in under eight minutes.
+"""All figures of the GPU side in one go: run it on a machine with one H100 or H200; some eight minutes.
 
     python benchmarks/gpu.py --json gpu.json
 
@@ -29,6 +29,7 @@ import plain  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 from torch import nn  # noqa: E402
+from weights import tensor_for  # noqa: E402
 
 from gsm_bench.bench.measure import measure  # noqa: E402
 from gsm_bench.bench.reading import wait_for  # noqa: E402
@@ -377,6 +378,26 @@ def pipeline(bench: Bench) -> Iterator[Row]:
             )  # fmt: skip
 
 
+def released(bench: Bench) -> Iterator[Row]:
+    """From JPEG to scores on the device against the released code's logits."""
+    entry = bench.manifest.model("bninc_8f")
+    network = network_for(entry)
+    state = {
+        key: torch.from_numpy(np.asarray(tensor_for(key, tuple(t.shape)))) for key, t in network.state_dict().items()
+    }
+    network.load_state_dict(state)
+    expected = np.load(REFERENCE / "e2e" / "expected_logits.npz")["GSM-BNInception-8f-2clips"]
+    for kind in ("float32", "float16", "bfloat16"):
+        request = Request(
+            entry.name, data=REFERENCE / "e2e", out=bench.folder / f"released.{kind}.h5", device=str(bench.device),
+            precision=kind, resize="device",  # type: ignore[arg-type]
+        )  # fmt: skip
+        found = read(run(job_of(request, bench.manifest, bench.workspace, "0" * 64), network).path).scores["action"]
+        off = float(np.abs(found - expected).max() / expected.std())
+        bar = ("at most 0.01", off <= 0.01) if kind == "float32" else ("", None)
+        yield Row(f"{entry.name}: off the released logits, {kind}", off, "of the spread", "", *bar)
+
+
 def precision(bench: Bench) -> Iterator[Row]:
     """Half precision against float32 on thousands of clips: the same answers, the same accuracy."""
     data = bench.folder / "data" / "shapes"
@@ -433,7 +454,7 @@ def memory(bench: Bench) -> Iterator[Row]:
     )
 
 
-SECTIONS = (ceilings, resizing, networks, profile, memory, precision, pipeline)
+SECTIONS = (ceilings, resizing, released, networks, profile, memory, precision, pipeline)
 
 
 def text_of(row: Row) -> str:
