@@ -117,6 +117,7 @@ class Job:
             "precision": settings.precision,
             "device": settings.device_type,
             "batch": settings.batch,
+            **({"half": "convolutions"} if settings.precision != "float32" and ":" not in entry.network else {}),
             **({"compile": settings.compile} if settings.compile != "none" else {}),
             "torch": torch.__version__,
             "pillow": version("pillow"),

@@ -89,6 +89,22 @@ def test_somebody_elses_network_runs_under_autocast(toys):
     assert 0 < np.abs(found - exact).max() < 0.1 * exact.std()
 
 
+def test_signatures_name_what_changes_numbers_and_nothing_else(toys):
+    def signature(model, **choices):
+        return prepare(Request(model, **choices), load_manifest(toys), toys)[0].signature
+
+    make_checkpoint(toys, "toy_bninc")
+    plain = signature("toy_bninc")
+    assert "half" not in plain
+    assert "compile" not in plain
+    assert "resize=" not in plain
+    assert signature("toy_bninc", resize="device") == plain
+    assert "precision=bfloat16; " in signature("toy_bninc", precision="bfloat16")
+    assert "half=convolutions" in signature("toy_bninc", precision="bfloat16")
+    assert "half" not in signature("toy_4f", precision="bfloat16"), "runs under autocast"
+    assert "compile=kernels" in signature("toy_4f", compile="kernels")
+
+
 class Recorder:
     """A stand-in for torch.compile: keeps what it was asked for and the shapes that went through."""
 
