@@ -261,7 +261,8 @@ def _conclude(job: Job, outcome: Outcome, shown: Any) -> int:
     for clips, parts in outcome.halved.items():
         say(f"note: memory did not hold the batch; {parts:,} parts went through the network {clips} clips at a time")
     for reason, parts in outcome.eager.items():
-        say(f"note: the network was not compiled for {parts:,} parts, which went through it as it is: {reason}")
+        some = "1 part" if parts == 1 else f"{parts:,} parts"
+        say(f"note: the network could not be compiled and ran as it is, for {some}: {reason}")
     _say_clips(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
     _say_clips(outcome.bad, "is not scored", "are not scored")
     click.echo(shown(outcome.path))
