@@ -2,6 +2,7 @@
 # make demo   set up if needed, then run the main job on Temporal Shapes, in a new folder demo/
 # make lint   format check, linter, types
 # make bench  speed bars, as ratios to plain code in the same run
+# python benchmarks/gpu.py   every figure of a GPU, on a machine that has one
 # make kills  100 random kills of runs with changing numbers of processes, threads and readers
 PYTHON ?= python3
 VENV   ?= .venv

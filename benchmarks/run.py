@@ -134,10 +134,11 @@ def bench_network(folder):
         with Lanes(job.settings) as lanes:
             scorer = Scorer(network, job.entry, job.settings, lanes)
 
-            def ours(name=name, scorer=scorer, batches=batches, answers=answers):
+            def ours(spec=job.entry.input, lanes=lanes, scorer=scorer, batches=batches, answers=answers):
                 began = time.perf_counter()
-                passes = [(scorer.submit(batch), batch) for batch in batches]
-                answers["ours"] = np.concatenate([collect(futures, batch)["action"][:, 0] for futures, batch in passes])
+                inputs = [lanes.loader.load([batch], [spec])[0] for batch in batches]
+                passes = [(scorer.submit(batch), batch.present) for batch in inputs]
+                answers["ours"] = np.concatenate([collect(futures, those)["action"][:, 0] for futures, those in passes])
                 return time.perf_counter() - began, 0.0
 
             def theirs(network=network, clips=clips, answers=answers):

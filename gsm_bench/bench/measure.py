@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from gsm_bench.bench.fusion import measure_fusion
-from gsm_bench.bench.reading import measure_decode, measure_preprocess, sound_clips
+from gsm_bench.bench.reading import measure_decode, measure_on_device, measure_preprocess, sound_clips
 from gsm_bench.bench.scoring import clips_read_per_second, measure_network, measure_pipeline, waits
 from gsm_bench.bench.turns import Stage, StageName
 from gsm_bench.scoring.job import Job
@@ -22,6 +22,7 @@ SHARES: dict[StageName, float] = {"decode": 0.15, "preprocess": 0.15, "network":
 """Of the time that may be spent."""
 FUSED_PER_SECOND = 1024
 MOST_FUSED = 16_384
+NOTE_COLUMNS = 98
 LEAST_WAIT = 0.1
 """A network that waits less than this is busy."""
 
@@ -53,25 +54,26 @@ def measure(
         progress("decode")
         decode = measure_decode(job, clips, pool, budget["decode"])
         progress("preprocess")
-        preprocess = measure_preprocess(job, clips, pool, budget["preprocess"])
+        measure_frames = measure_on_device if job.settings.resize == "device" else measure_preprocess
+        preprocess = measure_frames(job, clips, pool, budget["preprocess"])
     progress("network")
     alone = measure_network(job, network, budget["network"])
     progress("pipeline")
-    few = replace(job, split=job.split.head(_pipeline_clips(job, alone, budget["pipeline"])))
+    reading = clips_read_per_second(job, clips, decode, preprocess)
+    few = replace(job, split=job.split.head(_pipeline_clips(job, min(reading, alone.rate), budget["pipeline"])))
     pipeline = measure_pipeline(few, network, clips, (decode, preprocess, alone), folder, budget["pipeline"])
     progress("fusion")
     fusion = measure_fusion(folder, int(min(MOST_FUSED, FUSED_PER_SECOND * max(1, seconds))), budget["fusion"])
-    reading = clips_read_per_second(job, clips, decode, preprocess)
     idle = waits(pipeline, alone)
     return Measured(
         job, (decode, preprocess, alone, pipeline, fusion), reading, idle, _verdict(job, reading, alone.rate, idle)
     )
 
 
-def _pipeline_clips(job: Job, alone: Stage, seconds: float) -> int:
+def _pipeline_clips(job: Job, rate: float, seconds: float) -> int:
     """Clips of one timed run: enough to fill the pipeline, few enough for the time."""
     batch = job.settings.batch
-    wanted = int(alone.rate * seconds / 2)
+    wanted = int(rate * seconds / 2)
     return max(2 * batch, wanted - wanted % batch)
 
 
@@ -81,9 +83,9 @@ def _verdict(job: Job, reading: float, network: float, idle: float) -> str:
     if idle < LEAST_WAIT:
         return "the network is busy: a faster device, a smaller network or --precision bfloat16 is what would help"
     if torch.device(job.settings.device).type == "cpu" and reading > network:
-        taken = f"{100 * network / (network + reading):.0f}% of them"
+        taken = f"{100 * network / (network + reading):.0f}%"
         ways = " or ".join(["gsmbench pack"] * (not _is_packed(job)) + ["a GPU"])
-        return f"the network waits {share}: it shares the cores with its frames, which need {taken}: {ways}"
+        return f"the network waits {share}: frames take {taken} of its cores: {ways}"
     if reading > network:
         return f"the network waits {share}, though frames come fast enough: larger batches, --batch {2 * job.settings.batch}"
     remedies = ([f"--workers {cores}"] if workers < cores else []) + ["gsmbench pack"] * (not _is_packed(job))
@@ -116,13 +118,27 @@ def bench_table(found: Measured) -> Table:
     settings = found.job.settings
     title = (
         f"{found.job.entry.name} on {settings.device}: {settings.workers} workers, batch {settings.batch}, "
-        f"{settings.precision}, {len(found.job.views)} {'view' if len(found.job.views) == 1 else 'views'} per clip"
+        f"{settings.precision}{_ways(found.job)}, {len(found.job.views)} {'view' if len(found.job.views) == 1 else 'views'} per clip"
     )
     notes = (
-        *(f"{stage.name}: ceiling {stage.ceiling_is}; plain {stage.plain_is}." for stage in found.stages),
+        *(note for stage in found.stages for note in _notes(stage)),
         f"{found.verdict[0].upper()}{found.verdict[1:]}.",
     )
     return Table(title, columns, (rows,), notes, name="bench")
+
+
+def _ways(job: Job) -> str:
+    """What else is not as usual."""
+    compiled = "" if job.settings.compile == "none" else f", compiled ({job.settings.compile})"
+    return f"{compiled}, frames resized on the device" if job.settings.resize == "device" else compiled
+
+
+def _notes(stage: Stage) -> list[str]:
+    """What stands beside a rate, on one line if it is short enough."""
+    whole = f"{stage.name}: ceiling {stage.ceiling_is}; plain {stage.plain_is}."
+    if len(whole) <= NOTE_COLUMNS:
+        return [whole]
+    return [f"{stage.name}: ceiling {stage.ceiling_is}.", f"{stage.name}: plain {stage.plain_is}."]
 
 
 def _text(rate: float) -> str:

@@ -14,10 +14,11 @@ from PIL import Image
 
 from gsm_bench.bench.turns import Stage, rates_in_turns
 from gsm_bench.errors import FrameError
-from gsm_bench.frames.clip_reader import view_indices
+from gsm_bench.frames.clip_reader import RawViews, read_clip, view_indices
 from gsm_bench.frames.transform import normalise, preprocess, resize_image
 from gsm_bench.geometry import crop_corner
 from gsm_bench.scoring.job import Job
+from gsm_bench.scoring.loading import Loader, send_frames
 from gsm_bench.splits import Clip
 
 HELD_CLIPS = 16
@@ -100,6 +101,48 @@ def measure_preprocess(job: Job, clips: Sequence[Clip], pool: ThreadPoolExecutor
         "preprocess", "frames", found["ours"], found["ceiling"], f"Pillow's resize alone, {_threads(workers)}",
         found["plain"], "one thread",
     )  # fmt: skip
+
+
+def measure_on_device(job: Job, clips: Sequence[Clip], pool: ThreadPoolExecutor, seconds: float) -> Stage:
+    """Frames sent, resized, cropped and normalised on the device per second, beside sending alone, and one CPU thread."""
+    spec, device = job.entry.input, torch.device(job.settings.device)
+    raw = [read_clip(job.source, clip, job.read_plan).pixels for clip in clips]
+    held = [pixels for pixels in raw if isinstance(pixels, RawViews)]
+    stacks = [np.stack([np.asarray(picture) for picture in _pictures(job, clip)]) for clip in clips]
+    turn = itertools.cycle(held)
+    loader = Loader(device)
+
+    def batch() -> list[RawViews]:
+        return list(itertools.islice(turn, job.settings.batch))
+
+    def ours() -> float:
+        some = batch()
+        (loaded,) = loader.load([some], [spec])
+        assert loaded is not None
+        for view in range(loaded.views):
+            normalise(loaded.pixels(view, slice(None)), spec)
+        wait_for(device)
+        return sum(len(clip.frames) for clip in some)
+
+    def sending() -> float:
+        some = batch()
+        send_frames({at: clip.frames for at, clip in enumerate(some)}, loader.copies).arrived()
+        wait_for(device)
+        return sum(len(clip.frames) for clip in some)
+
+    plain = _one_by_one(stacks, lambda stack: len(preprocess(stack, spec)))
+    found = rates_in_turns({"ours": ours, "ceiling": sending, "plain": plain}, seconds)
+    loader.close()
+    return Stage(
+        "preprocess", "frames", found["ours"], found["ceiling"], f"sending the frames to {device} alone",
+        found["plain"], "Pillow, one thread",
+    )  # fmt: skip
+
+
+def wait_for(device: torch.device) -> None:
+    """Until a device has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _pictures(job: Job, clip: Clip) -> list[Image.Image]:

@@ -18,11 +18,15 @@ from gsm_bench.frames import preprocess
 from gsm_bench.frames.clip_reader import view_indices
 from gsm_bench.frames.transform import normalise
 from gsm_bench.nets.cost import count_cost
-from gsm_bench.scoring.forward import HALVES, Lanes, Scorer, collect
-from gsm_bench.scoring.job import Job
+from gsm_bench.scoring.ahead import BATCHES_AHEAD
+from gsm_bench.scoring.forward import BATCHES_IN_FLIGHT, Lanes, Scorer, collect
+from gsm_bench.scoring.job import HALVES, Job
+from gsm_bench.scoring.loading import HeldPixels
 from gsm_bench.scoring.run import run
 from gsm_bench.splits import Clip
 
+LONG_RUN = 8 * (BATCHES_AHEAD + 1)
+"""Batches after which those that were read ahead weigh little."""
 PRODUCT_SIDES = {"cpu": 1536, "cuda": 8192}
 
 
@@ -35,15 +39,18 @@ def measure_network(job: Job, network: nn.Module, seconds: float) -> Stage:
     plain = network.eval().to(device)
     clips = [normalise(torch.from_numpy(view), spec)[None].to(device) for view in pixels]
     macs = views * count_cost(network, job.entry.frames, spec.size).macs_bare
-    batch = [pixels] * job.settings.batch
+    held = torch.from_numpy(pixels).to(device)[:, None].expand(-1, job.settings.batch, -1, -1, -1, -1)
+    batch = HeldPixels(held.contiguous())
     with Lanes(job.settings) as lanes:
         scorer = Scorer(network, job.entry, job.settings, lanes)
 
+        batches = lanes.count if lanes.on_cpu else 1 + BATCHES_IN_FLIGHT
+
         def ours() -> float:
-            passes = [scorer.submit(batch) for _ in range(lanes.count)]
+            passes = [scorer.submit(batch) for _ in range(batches)]
             for futures in passes:
-                collect(futures, batch)
-            return lanes.count * len(batch)
+                collect(futures, batch.present)
+            return batches * len(batch.present)
 
         ways: dict[str, Work] = {"ours": ours, "ceiling": _product(job), "plain": lambda: _one_clip(plain, clips)}
         found = rates_in_turns(ways, seconds)
@@ -69,26 +76,31 @@ def measure_pipeline(
     found = rates_in_turns({"plain": lambda: _one_from_frames(job, network, next(turn))}, seconds / 3)
     reading, alone = clips_read_per_second(job, clips, *ready[:2]), ready[2].rate
     if torch.device(job.settings.device).type == "cpu":
-        ceiling, name = 1 / (1 / reading + 1 / alone), "reading and the network sharing the cores"
+        ceiling, name = 1 / (1 / reading + 1 / alone), "reading and network sharing the cores"
     else:
         ceiling, name = min((reading, "reading alone"), (alone, "the network alone"))
     return Stage("pipeline", "clips", rate, ceiling, name, found["plain"], "one clip after the other, float32")
 
 
 def _steady_rate(job: Job, network: nn.Module) -> float:
-    """Clips per second of one run from its first finished clips to its end."""
+    """Clips per second of one run: from its first finished clips to its end, where it is long enough.
+
+    When the first are finished, others are read already: in a short run that would count as speed.
+    """
     seen: list[tuple[float, int]] = []
     outcome = run(job, network, lambda progress: seen.append((time.perf_counter(), progress.done)))
     ended = time.perf_counter()
     began, before = next(mark for mark in seen if mark[1])
-    if before >= outcome.scored:
+    if outcome.scored < LONG_RUN * job.settings.batch:
         return outcome.scored / outcome.seconds
     return (outcome.scored - before) / (ended - began)
 
 
 def clips_read_per_second(job: Job, clips: Sequence[Clip], decode: Stage, preprocess: Stage) -> float:
-    """Clips decoded and preprocessed per second, where both share the same threads."""
+    """Clips decoded and preprocessed per second, where both share the same threads; on a device the latter is its own."""
     frames = float(np.mean([len(needed_frames(job, clip)) for clip in clips]))
+    if job.settings.resize == "device" and job.settings.device_type != "cpu":
+        return decode.rate / frames
     return 1 / (frames / decode.rate + frames / preprocess.rate)
 
 

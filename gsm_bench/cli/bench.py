@@ -36,6 +36,14 @@ MOST_CLIPS = 1024
 @click.option(
     "--precision", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True
 )
+@click.option(
+    "--compile",
+    type=click.Choice(["none", "kernels", "graphs"]),
+    default="none",
+    show_default=True,
+    help="As of score.",
+)
+@click.option("--resize", type=click.Choice(["reader", "device"]), help="Who resizes frames (default: that of score).")
 @click.option("--batch", type=click.IntRange(1), metavar="B", help="Clips per pass (default: that of score).")
 @click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames (default: that of score)."

@@ -54,6 +54,13 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     "--precision", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True
 )
 @click.option(
+    "--compile",
+    type=click.Choice(["none", "kernels", "graphs"]),
+    default="none",
+    show_default=True,
+    help="kernels: fused by torch.compile, a minute at first; graphs: CUDA graphs of them, too.",
+)
+@click.option(
     "--batch", type=click.IntRange(1), metavar="B", help="Clips per forward pass (default: 2 on cpu, 16 on cuda)."
 )
 @click.option(
@@ -64,6 +71,11 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     type=click.IntRange(1),
     metavar="N",
     help="Passes side by side on cpu, one thread each (default: one per core).",
+)
+@click.option(
+    "--resize",
+    type=click.Choice(["reader", "device"]),
+    help="Who resizes frames: the threads that read them, or the device; the same bytes (default: reader on cpu, device on cuda).",
 )
 @click.option(
     "--limit", type=click.IntRange(1), metavar="N", help="Score the first N clips only, into a file of their own."
@@ -248,6 +260,9 @@ def _conclude(job: Job, outcome: Outcome, shown: Any) -> int:
         return 0
     for clips, parts in outcome.halved.items():
         say(f"note: memory did not hold the batch; {parts:,} parts went through the network {clips} clips at a time")
+    for reason, parts in outcome.eager.items():
+        some = "1 part" if parts == 1 else f"{parts:,} parts"
+        say(f"note: the network could not be compiled and ran as it is, for {some}: {reason}")
     _say_clips(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
     _say_clips(outcome.bad, "is not scored", "are not scored")
     click.echo(shown(outcome.path))

@@ -1,4 +1,8 @@
-"""All views of one clip as bytes: each needed frame is decoded and resized once, then cropped for every view."""
+"""All views of one clip as bytes: each needed frame is decoded once.
+
+Where the reader resizes, it does so once for every geometry, and cuts the views; else frames leave as they were decoded,
+for a device that does the rest (`on_device`).
+"""
 
 from __future__ import annotations
 
@@ -19,19 +23,41 @@ from gsm_bench.splits import Clip
 
 BadFramePolicy = Literal["skip", "error", "nearest"]
 FrameOrder = Literal["forward", "reversed"]
-Geometry = tuple[int, str]
-"""What decides a resized frame: the shorter side and the filter."""
+Resize = Literal["reader", "device"]
+"""Who resizes frames: the threads that read them, or the device of the networks. The bytes are the same."""
+Geometry = tuple[int, str] | None
+"""What decides a resized frame: the shorter side and the filter; None for frames as they were decoded."""
 
 
 @dataclass(frozen=True)
 class ReadPlan:
-    """What every clip is read for: T frames, the views, the geometry, what to do about bad frames."""
+    """What every clip is read for: T frames, the views, the geometry, what to do about bad frames, who resizes."""
 
     frames: int
     views: NDArray[np.void]
     input: InputSpec
     frame_order: FrameOrder = "forward"
     on_bad_frame: BadFramePolicy = "skip"
+    resize: Resize = "reader"
+
+
+@dataclass(frozen=True, eq=False)
+class RawViews:
+    """The views of a clip in frames as they were decoded.
+
+    Attributes:
+        frames: uint8 RGB [H, W, 3] by number; one and the same dict for all plans of a clip.
+        numbers: int64 [V, T], the frames of each view.
+        views: crop and flip of each view, [V].
+    """
+
+    frames: dict[int, NDArray[np.uint8]]
+    numbers: NDArray[np.int64]
+    views: NDArray[np.void]
+
+
+Pixels = NDArray[np.uint8] | RawViews
+"""uint8 RGB [V, T, S, S, 3], or what a device makes them from."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +65,13 @@ class ClipPixels:
     """One clip ready to score.
 
     Attributes:
-        pixels: uint8 RGB [V, T, S, S, 3], or None for a clip that cannot be scored.
+        pixels: the views, resized or raw, or None for a clip that cannot be scored.
         problem: why not, or which frames were substituted; empty for a sound clip.
         decoded: frames that were decoded.
         num_frames: frames of the video, 0 where they could not be counted.
     """
 
-    pixels: NDArray[np.uint8] | None
+    pixels: Pixels | None
     problem: str = ""
     decoded: int = 0
     num_frames: int = 0
@@ -91,16 +117,16 @@ class _Frames:
     """The frames of one clip, decoded once and resized once for every geometry.
 
     Attributes:
-        resized: uint8 [H', W', 3] by geometry and frame number.
+        ready: uint8 [H', W', 3] by geometry and frame number.
         bad: what is wrong, by frame number.
         stand_ins: number of the frame taken instead, by frame number.
     """
 
     def __init__(self, source: FrameSource, clip: Clip, total: int, plans: Sequence[ReadPlan]) -> None:
         self.source, self.clip, self.total = source, clip, total
-        self.specs = {_geometry(plan.input): plan.input for plan in plans}
+        self.specs = {_geometry(plan): plan.input for plan in plans}
         self.substitutes = any(plan.on_bad_frame == "nearest" for plan in plans)
-        self.resized: dict[Geometry, dict[int, NDArray[np.uint8]]] = {geometry: {} for geometry in self.specs}
+        self.ready: dict[Geometry, dict[int, NDArray[np.uint8]]] = {geometry: {} for geometry in self.specs}
         self.bad: dict[int, FrameError] = {}
         self.stand_ins: dict[int, int] = {}
 
@@ -117,21 +143,21 @@ class _Frames:
 
     @property
     def _kept(self) -> dict[int, NDArray[np.uint8]]:
-        return next(iter(self.resized.values()))
+        return next(iter(self.ready.values()))
 
     def _keep(self, number: int, picture: Image.Image | FrameError) -> None:
         if isinstance(picture, FrameError):
             self.bad[number] = picture
             return
         for geometry, spec in self.specs.items():
-            self.resized[geometry][number] = np.asarray(resize_image(picture, spec))
+            self.ready[geometry][number] = np.asarray(resize_image(picture, spec) if geometry else picture)
 
     def _substitute(self, number: int) -> None:
         """Take the readable frame nearest to a bad one, the earlier of two."""
         for distance in range(1, self.total):
             for candidate in (number - distance, number + distance):
                 if 1 <= candidate <= self.total and self._readable(candidate):
-                    for frames in self.resized.values():
+                    for frames in self.ready.values():
                         frames[number] = frames[candidate]
                     self.stand_ins[number] = candidate
                     del self.bad[number]
@@ -154,22 +180,19 @@ class _Frames:
         return True
 
 
-def _geometry(spec: InputSpec) -> Geometry:
-    return spec.resize, spec.interpolation
+def _geometry(plan: ReadPlan) -> Geometry:
+    return (plan.input.resize, plan.input.interpolation) if plan.resize == "reader" else None
 
 
 def _cut(
     frames: _Frames, plan: ReadPlan, views: list[NDArray[np.int64]], wanted: list[int], decoded: int
 ) -> ClipPixels:
-    """The views of one plan, cut from the resized frames."""
+    """The views of one plan: cut from the resized frames, or raw."""
     bad = next((frames.bad[number] for number in wanted if number in frames.bad), None)
     if bad is not None:
         return _refused(bad, plan, frames.total)
-    resized, size = frames.resized[_geometry(plan.input)], plan.input.size
-    pixels = np.empty((len(plan.views), plan.frames, size, size, 3), np.uint8)
-    for view, place in enumerate(plan.views):
-        for at, number in enumerate(views[view]):
-            pixels[view, at] = _crop(resized[int(number)], size, int(place["crop"]), bool(place["flip"]))
+    ready = frames.ready[_geometry(plan)]
+    pixels = RawViews(ready, np.stack(views), plan.views) if plan.resize == "device" else _crops(ready, plan, views)
     substituted = [f"frame {number} by {frames.stand_ins[number]}" for number in wanted if number in frames.stand_ins]
     return ClipPixels(pixels, ", ".join(substituted), decoded, frames.total)
 
@@ -178,6 +201,16 @@ def _refused(error: FrameError, plan: ReadPlan, total: int) -> ClipPixels:
     if plan.on_bad_frame == "error":
         raise error
     return ClipPixels(None, f"{error.what} ({error.where})" if error.where else error.what, num_frames=total)
+
+
+def _crops(ready: dict[int, NDArray[np.uint8]], plan: ReadPlan, views: list[NDArray[np.int64]]) -> NDArray[np.uint8]:
+    """uint8 RGB [V, T, S, S, 3] from resized frames."""
+    size = plan.input.size
+    pixels = np.empty((len(plan.views), plan.frames, size, size, 3), np.uint8)
+    for view, place in enumerate(plan.views):
+        for at, number in enumerate(views[view]):
+            pixels[view, at] = _crop(ready[int(number)], size, int(place["crop"]), bool(place["flip"]))
+    return pixels
 
 
 def _crop(frame: NDArray[np.uint8], size: int, crop: int, flip: bool) -> NDArray[np.uint8]:

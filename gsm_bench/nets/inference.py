@@ -18,13 +18,20 @@ from gsm_bench.nets.gate_shift import GateShift, interleave
 from gsm_bench.nets.segment import SegmentNetwork
 
 
-def prepare_for_inference(network: nn.Module) -> nn.Module:
-    """A copy of `network` in evaluation mode, faster where it is one of ours; the original stays as it is."""
+def prepare_for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """A copy of `network` in evaluation mode, faster where it is one of ours; the original stays as it is.
+
+    Args:
+        network: on the CPU.
+        dtype: of one of ours: what its convolutions' weights are held in, and what its clips have to come in.
+            Batch norms, the sums of the gates and the classifier stay float32.
+    """
     network = copy.deepcopy(network).eval().requires_grad_(False)
     if isinstance(network, SegmentNetwork):
         _fold_batch_norms(network)
         _flatten_gates(network)
         _lay_out_channels_last(network)
+        _cast_convolutions(network, dtype)
     return network
 
 
@@ -89,3 +96,12 @@ def _lay_out_channels_last(network: SegmentNetwork) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.to(memory_format=torch.channels_last)
+
+
+def _cast_convolutions(network: SegmentNetwork, dtype: torch.dtype) -> None:
+    """Weights are rounded once, not at every pass as autocast does."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(dtype)
+        elif isinstance(module, FlatGateShift):
+            module.slices = module.get_buffer("slices").to(dtype)

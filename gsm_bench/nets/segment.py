@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from gsm_bench.nets.bninception import BNInception
@@ -36,7 +37,8 @@ class SegmentNetwork(nn.Module):
         if frames != self.frames:
             raise ValueError(f"this network takes clips of {self.frames} frames, not {frames}")
         features = self.base_model(clips.flatten(0, 1))  # [B*T, F, H, W]
-        pooled = features.mean((2, 3))  # [B*T, F]
+        # Half precision ends here: the classifier and the mean over frames are float32.
+        pooled = features.mean((2, 3), dtype=torch.promote_types(features.dtype, torch.float32))  # [B*T, F]
         logits: Tensor | dict[str, Tensor] = self.new_fc(self.dropout(pooled))  # [B*T, C]
         if isinstance(logits, dict):
             return {task: values.view(batch, frames, -1).mean(1) for task, values in logits.items()}

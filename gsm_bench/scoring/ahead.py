@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from gsm_bench.frames.clip_reader import ClipPixels, ReadPlan, read_clip_for
 from gsm_bench.frames.sources import FrameSource
-from gsm_bench.scoring.forward import Scorer
+from gsm_bench.scoring.forward import Lanes, Passes, Scorer
 from gsm_bench.scoring.member import Member
-from gsm_bench.scoring.piece import Clips, Passes, start_passes
+from gsm_bench.scoring.piece import Clips, start_passes
 from gsm_bench.splits import Clip
 
 BATCHES_AHEAD = 2
@@ -110,17 +110,17 @@ def _collected(batch: Batch, reading: list[Future[Read]]) -> tuple[Batch, list[C
 
 
 def in_lanes(
-    scorers: dict[Member, Scorer], lanes: int, batches: Iterator[tuple[Batch, list[Clips]] | None]
+    scorers: dict[Member, Scorer], lanes: Lanes, batches: Iterator[tuple[Batch, list[Clips]] | None]
 ) -> Iterator[Scoring]:
     """Batches whose passes have been started, as many at a time as fill the lanes and one more."""
     started: deque[Scoring] = deque()
     for item in batches:
         if item is not None:
             batch, clips = item
-            passes = [
-                start_passes(scorers[member], some) for (member, _), some in zip(batch.members, clips, strict=True)
-            ]
+            passes = start_passes([scorers[member] for member, _ in batch.members], clips, lanes)
             started.append(Scoring(batch, clips, passes))
-        while started and (item is None or sum(len(p) for s in started for p in s.passes) > 2 * lanes):
+        while started and (
+            item is None or lanes.are_full(len(started), sum(len(p) for s in started for p in s.passes))
+        ):
             yield started.popleft()
     yield from started

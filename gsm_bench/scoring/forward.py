@@ -14,16 +14,21 @@ from torch import Tensor, nn
 
 from gsm_bench.entries import ModelEntry
 from gsm_bench.errors import NetworkError
-from gsm_bench.frames.transform import normalise
-from gsm_bench.nets.inference import prepare_for_inference
 from gsm_bench.scorefile import Scores
+from gsm_bench.scoring.answering import Answer, Answering, Compiled
+from gsm_bench.scoring.copies import Leaving
 from gsm_bench.scoring.job import Settings
+from gsm_bench.scoring.loading import Loader, NetworkInput
 
-HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+BATCHES_IN_FLIGHT = 2
+NO_MEMORY = ("can't allocate memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What torch's allocator on a CPU and NVIDIA's libraries say where torch's own for a GPU raises OutOfMemoryError."""
+Passes = list[Future[list[Leaving]]]
+"""The passes of a batch, one per view, each in as many pieces as memory demanded."""
 
 
 class Lanes:
-    """Threads that carry passes; a context manager.
+    """Threads that carry passes, and the loader that feeds them; a context manager.
 
     On a CPU, passes run side by side in lanes of one thread each. That is faster than all threads on one pass (they
     never wait for each other), and the result does not depend on how many there are. Networks that share a run share
@@ -33,6 +38,8 @@ class Lanes:
     def __init__(self, settings: Settings) -> None:
         self.on_cpu = torch.device(settings.device).type == "cpu"
         self.count = settings.threads if self.on_cpu else 1
+        self.loader = Loader(torch.device(settings.device))
+        self._device = torch.device(settings.device)
         self._exact = settings.precision == "float32"
         self.pool = ThreadPoolExecutor(self.count, "network", initializer=self._enter)
 
@@ -41,11 +48,22 @@ class Lanes:
 
     def __exit__(self, *_: object) -> None:
         self.pool.shutdown(cancel_futures=True)
+        self.loader.close()
+
+    def are_full(self, batches: int, passes: int) -> bool:
+        """Whether to wait for answers before more is started.
+
+        A GPU works on a batch while another is on its way to it; a third waits for neither.
+        """
+        return passes > 2 * self.count if self.on_cpu else batches > BATCHES_IN_FLIGHT
 
     def _enter(self) -> None:
         if self.on_cpu:
             torch.set_num_threads(1)
-        elif self._exact:
+            return
+        if self._device.index is not None:
+            torch.cuda.set_device(self._device)
+        if self._exact:
             # cuDNN would otherwise round float32 convolutions to 10 bits of mantissa.
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cuda.matmul.allow_tf32 = False
@@ -65,7 +83,9 @@ class Scorer:
         self.entry = entry
         self.settings = settings
         self.device = torch.device(settings.device)
-        self._network = prepare_for_inference(network).to(self.device)
+        answering = Answering(network, entry.input, settings).to(self.device)
+        self._compiled = None if settings.compile == "none" else Compiled(answering, settings)
+        self._answer = self._compiled or answering
         self._lanes = lanes
         self._pass_clips = settings.batch
         self._lock = threading.Lock()
@@ -75,35 +95,27 @@ class Scorer:
         """Clips per pass where memory did not hold the batch, else 0."""
         return 0 if self._pass_clips == self.settings.batch else self._pass_clips
 
-    def submit(self, batch: Sequence[NDArray[np.uint8] | None]) -> list[Future[dict[str, Scores]]]:
-        """Start scoring B clips of uint8 RGB [V, T, S, S, 3]; `collect` waits for the answer.
+    @property
+    def eager(self) -> str:
+        """Why the network could not be compiled, where it was to be."""
+        return self._compiled.failure if self._compiled else ""
 
-        A clip that is None goes through as black frames to keep the pass in shape, and comes back as NaN.
-        """
-        shape = next(pixels.shape for pixels in batch if pixels is not None)
-        return [self._lanes.pool.submit(self._score_view, batch, view, shape[1:]) for view in range(shape[0])]
+    def submit(self, batch: NetworkInput) -> Passes:
+        """Start scoring a batch, a pass per view; `collect` waits for the answer."""
+        return [self._lanes.pool.submit(self._score_view, batch, view) for view in range(batch.views)]
 
-    def score(self, batch: Sequence[NDArray[np.uint8] | None]) -> dict[str, Scores]:
-        """Scores float32 [B, V, C] per task, for B clips of uint8 RGB [V, T, S, S, 3]."""
-        return collect(self.submit(batch), batch)
-
-    def _score_view(
-        self, batch: Sequence[NDArray[np.uint8] | None], view: int, shape: tuple[int, ...]
-    ) -> dict[str, Scores]:
-        pixels = np.zeros((len(batch), *shape), np.uint8)  # [B, T, S, S, 3]
-        for at, clip in enumerate(batch):
-            if clip is not None:
-                pixels[at] = clip[view]
-        answers: list[dict[str, Scores]] = []
-        at = 0
-        while at < len(batch):
+    def _score_view(self, batch: NetworkInput, view: int) -> list[Leaving]:
+        """Answers for a view, in as many passes as memory demands; on a GPU they are still on their way."""
+        answers: list[Leaving] = []
+        at, clips = 0, len(batch.present)
+        while at < clips:
             size = self._pass_clips
             try:
-                answers.append(self._score_pixels(pixels[at : at + size]))
+                answers.append(self._score_rows(batch, view, slice(at, min(at + size, clips))))
                 at += size
             except torch.OutOfMemoryError as error:
-                self._halve(min(size, len(batch) - at), size, error)
-        return {task: np.concatenate([answer[task] for answer in answers]) for task in answers[0]}
+                self._halve(min(size, clips - at), size, error)
+        return answers
 
     def _halve(self, tried: int, size: int, error: Exception) -> None:
         """Let fewer clips through at once; another lane may have seen to it already."""
@@ -118,30 +130,32 @@ class Scorer:
                 raise NetworkError(said, fix=fix) from error
             self._pass_clips = max(1, tried // 2)
 
-    def _score_pixels(self, pixels: NDArray[np.uint8]) -> dict[str, Scores]:
-        """Scores float32 [b, C] per task of uint8 RGB [b, T, S, S, 3]."""
+    def _score_rows(self, batch: NetworkInput, view: int, rows: slice) -> Leaving:
+        """Scores float32 [b, C] per task of some clips."""
         with torch.inference_mode():
-            clips = normalise(torch.from_numpy(pixels).to(self.device), self.entry.input)  # [b, T, 3, S, S]
-            answer = self._forward(clips)
-            return {task: values.float().cpu().numpy() for task, values in self._by_task(answer, len(clips)).items()}
+            pixels = batch.pixels(view, rows)  # [b, T, S, S, 3]
+            clips, size = len(pixels), self._pass_clips
+            if self._compiled and clips < size:  # what is compiled is compiled for one shape
+                pixels = torch.cat([pixels, pixels.new_zeros((size - clips, *pixels.shape[1:]))])
+            answers = self._by_task(self._forward(pixels), len(pixels))
+            return self._lanes.loader.copies.fetch({task: values[:clips] for task, values in answers.items()})
 
-    def _forward(self, clips: Tensor) -> Tensor | Mapping[str, Tensor]:
-        half = HALVES.get(self.settings.precision)
-        with torch.autocast(self.device.type, dtype=half, enabled=half is not None):
-            try:
-                answer: Tensor | Mapping[str, Tensor] = self._network(clips)
-            except torch.OutOfMemoryError:
-                raise
-            except Exception as error:  # anything may come out of a network that is not ours
-                if "can't allocate memory" in str(error):  # the words of torch's allocator on a CPU
-                    raise torch.OutOfMemoryError(str(error)) from error
-                said = f"{self.entry.name} failed on clips {list(clips.shape)}: {type(error).__name__}: {error}"
-                raise NetworkError(
-                    said, fix="check the entry's frames, input and options against the network"
-                ) from error
+    def _forward(self, pixels: Tensor) -> Answer:
+        try:
+            answer: Answer = self._answer(pixels)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # anything may come out of a network that is not ours
+            if any(words in str(error) for words in NO_MEMORY):
+                raise torch.OutOfMemoryError(str(error)) from error
+            batch, frames, side = pixels.shape[:3]
+            said = (
+                f"{self.entry.name} failed on clips {[batch, frames, 3, side, side]}: {type(error).__name__}: {error}"
+            )
+            raise NetworkError(said, fix="check the entry's frames, input and options against the network") from error
         return answer
 
-    def _by_task(self, answer: Tensor | Mapping[str, Tensor], batch: int) -> Mapping[str, Tensor]:
+    def _by_task(self, answer: Answer, batch: int) -> Mapping[str, Tensor]:
         answers = {"action": answer} if isinstance(answer, Tensor) else answer
         wanted = self.entry.tasks
         found = {task: tuple(values.shape) for task, values in answers.items()}
@@ -157,13 +171,14 @@ class Scorer:
         return answers
 
 
-def collect(
-    passes: Sequence[Future[dict[str, Scores]]], batch: Sequence[NDArray[np.uint8] | None]
-) -> dict[str, Scores]:
-    """Wait for the passes of a batch: scores float32 [B, V, C] per task, NaN for clips that are None."""
-    per_view = [future.result() for future in passes]
-    present = np.array([pixels is not None for pixels in batch])
+def collect(passes: Passes, present: NDArray[np.bool_]) -> dict[str, Scores]:
+    """Wait for the passes of a batch: scores float32 [B, V, C] per task, NaN for clips that are not present."""
+    per_view = [_joined([leave() for leave in future.result()]) for future in passes]
     scores = {task: np.stack([view[task] for view in per_view], axis=1) for task in per_view[0]}  # [B, V, C]
     for values in scores.values():
         values[~present] = np.nan
     return scores
+
+
+def _joined(pieces: Sequence[dict[str, Scores]]) -> dict[str, Scores]:
+    return {task: np.concatenate([piece[task] for piece in pieces]) for task in pieces[0]}

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
 from gsm_bench.errors import GsmBenchError, NetworkError
-from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, ReadPlan
+from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, ReadPlan, Resize
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.sampling import clip_offsets
 from gsm_bench.scorefile import views_array
 from gsm_bench.splits import Split
 
 Precision = Literal["float32", "bfloat16", "float16"]
+Compile = Literal["none", "kernels", "graphs"]
+HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 PART_CLIPS = 16
 """Clips per part of a small run: what a kill can cost. Runs of many clips have at most MOST_PARTS parts."""
 MOST_PARTS = 2000
@@ -38,6 +40,8 @@ class Settings:
         batch: clips per forward pass of one view.
         workers: threads that read frames.
         threads: passes that run side by side on a CPU, one thread each.
+        resize: who resizes frames; it changes no byte.
+        compile: ``kernels``: torch.compile, for passes of one shape; ``graphs``: CUDA graphs of them, too.
         shard: (i, n), from 1, to score only every n-th part; None to share all parts with whoever else is here.
     """
 
@@ -49,6 +53,8 @@ class Settings:
     on_bad_frame: BadFramePolicy = "skip"
     frame_order: FrameOrder = "forward"
     shard: tuple[int, int] | None = None
+    resize: Resize = "reader"
+    compile: Compile = "none"
 
     @property
     def device_type(self) -> str:
@@ -73,7 +79,14 @@ class Job:
     @property
     def read_plan(self) -> ReadPlan:
         settings = self.settings
-        return ReadPlan(self.entry.frames, self.views, self.entry.input, settings.frame_order, settings.on_bad_frame)
+        return ReadPlan(
+            self.entry.frames,
+            self.views,
+            self.entry.input,
+            settings.frame_order,
+            settings.on_bad_frame,
+            settings.resize,
+        )
 
     @property
     def part_clips(self) -> int:
@@ -104,6 +117,8 @@ class Job:
             "precision": settings.precision,
             "device": settings.device_type,
             "batch": settings.batch,
+            **({"half": "convolutions"} if settings.precision != "float32" and ":" not in entry.network else {}),
+            **({"compile": settings.compile} if settings.compile != "none" else {}),
             "torch": torch.__version__,
             "pillow": version("pillow"),
             **({"frames": self.source.encoding} if self.source.encoding else {}),
@@ -154,6 +169,8 @@ def provenance(job: Job, started: str | None, finished: str) -> dict[str, Any]:
         "precision": settings.precision,
         "device": _device_words(settings.device),
         "batch": settings.batch,
+        "compile": settings.compile,
+        "resized_by": settings.resize,
         "versions": {name: version(name) for name in ("gsm-bench", "torch", "pillow", "numpy", "h5py")},
         "started": started,
         "finished": finished,

@@ -41,16 +41,19 @@ def _final_head(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost,
     num_frames = np.zeros(len(head), np.int64) if head.num_frames is None else head.num_frames.copy()
     problems = dict(head.problems)
     widths = dict(job.entry.tasks)
-    smaller: Counter[int] = Counter()
+    smaller: Counter[str] = Counter()
+    eager: Counter[str] = Counter()
     for part in (folder.read(number) for number in parts):
         status[part.rows], num_frames[part.rows] = part.status, part.num_frames
         widths |= {task: values.shape[2] for task, values in part.scores.items()}
         for row in part.rows:
             problems.pop(head.ids[row], None)
         problems |= {head.ids[row]: reason for row, reason in part.problems.items()}
-        smaller[part.pass_clips] += bool(part.pass_clips)
+        smaller[str(part.pass_clips)] += bool(part.pass_clips)
+        eager[part.eager] += bool(part.eager)
     started = before.provenance["started"] if before else card.started if card else None
-    said = provenance(job, started, now()) | _cost_items(cost) | _halved_items(before, smaller)
+    said = provenance(job, started, now()) | _cost_items(cost)
+    said |= _given_up(before, "halved", smaller) | _given_up(before, "eager", eager)
     return ScoreHead(
         ids=head.ids, kinds=head.kinds, classes_per_task=widths, views=head.views, status=status,
         provenance=said, class_names=head.class_names, problems=problems, num_frames=num_frames,
@@ -90,14 +93,10 @@ def _empty_head(job: Job) -> ScoreHead:
     )
 
 
-def _halved_items(before: ScoreHead | None, smaller: Counter[int]) -> dict[str, Any]:
-    """Parts by the clips that went through the network at once, where memory did not hold the batch."""
-    parts = Counter({int(clips): number for clips, number in _earlier_halved(before).items()}) + smaller
-    return {"halved": {str(clips): number for clips, number in sorted(parts.items()) if clips}} if parts else {}
-
-
-def _earlier_halved(before: ScoreHead | None) -> dict[str, int]:
-    return dict(before.provenance.get("halved") or {}) if before else {}
+def _given_up(before: ScoreHead | None, key: str, now: Counter[str]) -> dict[str, Any]:
+    """Parts by what had to be given up for them: the clips of a pass where memory did not hold the batch, or compiling."""
+    parts = Counter(dict(before.provenance.get(key) or {}) if before else {}) + now
+    return {key: dict(sorted(parts.items()))} if parts else {}
 
 
 def _cost_items(cost: Cost) -> dict[str, Any]:

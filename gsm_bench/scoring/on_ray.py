@@ -67,7 +67,7 @@ class NetworkActor:
     def score(self, rows: np.ndarray, places: Sequence[int], read: Sequence[Read]) -> list[Piece]:
         """Answers to a batch of the models at `places`, whose clips have been read."""
         clips = clips_per_model(read, len(places))
-        passes = [start_passes(self.scorers[place], some) for place, some in zip(places, clips, strict=True)]
+        passes = start_passes([self.scorers[place] for place in places], clips, self.lanes)
         return [
             make_piece(rows, some, started, self.scorers[place], self.models[place].views)
             for place, some, started in zip(places, clips, passes, strict=True)
@@ -112,9 +112,12 @@ class _Driver:
             raise GsmBenchError("the cluster has no GPU", fix="--device cpu, or ray start with GPUs")
         count = workers or (gpus if on_gpu else max(1, int(cores // 2)))
         share = min(1.0, 0.5 * cores / count)  # half of the cores decode
-        actor = ray.remote(num_cpus=share, num_gpus=int(on_gpu), max_restarts=-1, scheduling_strategy="SPREAD")(
+        # Where the device resizes, a batch is on its way to it while another is at work.
+        at_once = IN_FLIGHT if settings.resize == "device" else 1
+        actor: Any = ray.remote(num_cpus=share, num_gpus=int(on_gpu), max_restarts=-1, scheduling_strategy="SPREAD")(
             NetworkActor
         )
+        actor = actor.options(max_concurrency=at_once)
         self.read = ray.remote(num_cpus=min(1.0, 0.5 * cores), max_retries=-1, scheduling_strategy="SPREAD")(_read_rows)
         self.place = {member: at for at, member in enumerate(run.members)}
         self.models = [

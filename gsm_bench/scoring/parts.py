@@ -47,6 +47,7 @@ class Part:
         problems: reason per row that has one.
         scores: float32 [n, V, C] per task.
         pass_clips: clips that went through the network at once where memory did not hold the batch, else 0.
+        eager: why the network was not compiled, where it was to be.
     """
 
     rows: NDArray[np.int64]
@@ -55,6 +56,7 @@ class Part:
     problems: Mapping[int, str]
     scores: Mapping[str, Scores]
     pass_clips: int = 0
+    eager: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class PartsFolder:
         buffer = io.BytesIO()
         np.savez(
             buffer, rows=part.rows, status=part.status, num_frames=part.num_frames, problems=np.array(text),
-            pass_clips=np.array(part.pass_clips), **arrays,
+            pass_clips=np.array(part.pass_clips), eager=np.array(part.eager), **arrays,
         )  # fmt: skip
         write_whole(self.path / f"{number:06d}.npz", buffer.getvalue())
         self.release(str(number))
@@ -115,7 +117,8 @@ class PartsFolder:
             problems = {int(row): reason for row, reason in json.loads(str(file["problems"])).items()}
             scores = {name.removeprefix("scores_"): file[name] for name in file.files if name.startswith("scores_")}
             pass_clips = int(file["pass_clips"]) if "pass_clips" in file.files else 0
-            return Part(file["rows"], file["status"], file["num_frames"], problems, scores, pass_clips)
+            eager = str(file["eager"]) if "eager" in file.files else ""
+            return Part(file["rows"], file["status"], file["num_frames"], problems, scores, pass_clips, eager)
 
     def claim(self, name: str) -> bool:
         """Take part `name` in hand; False if somebody alive holds it."""

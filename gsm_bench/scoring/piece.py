@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,12 @@ from numpy.typing import NDArray
 from gsm_bench.entries import ModelEntry
 from gsm_bench.frames.clip_reader import ClipPixels
 from gsm_bench.scorefile import NOT_SCORED, SCORED, SUBSTITUTED, Scores
-from gsm_bench.scoring.forward import Scorer, collect
+from gsm_bench.scoring.forward import Lanes, Passes, Scorer, collect
 from gsm_bench.scoring.parts import Part
 
 Rows = NDArray[np.int64]
 Clips = Sequence[ClipPixels | None]
 """B clips of a batch, None where a row is not wanted."""
-Passes = list[Future[dict[str, Scores]]]
 
 
 @dataclass(frozen=True)
@@ -29,10 +27,11 @@ class Piece:
     decoded: int
 
 
-def start_passes(scorer: Scorer, clips: Clips) -> Passes:
-    """Send a batch through the network, unless none of its clips could be read."""
-    pixels = [clip.pixels if clip else None for clip in clips]
-    return scorer.submit(pixels) if any(p is not None for p in pixels) else []
+def start_passes(scorers: Sequence[Scorer], clips: Sequence[Clips], lanes: Lanes) -> list[Passes]:
+    """Send a batch through its networks; no pass where none of a network's clips could be read."""
+    pixels = [[clip.pixels if clip else None for clip in some] for some in clips]
+    inputs = lanes.loader.load(pixels, [scorer.entry.input for scorer in scorers])
+    return [scorer.submit(batch) if batch else [] for scorer, batch in zip(scorers, inputs, strict=True)]
 
 
 def make_piece(rows: Rows, clips: Clips, passes: Passes, scorer: Scorer, views: int) -> Piece:
@@ -42,7 +41,7 @@ def make_piece(rows: Rows, clips: Clips, passes: Passes, scorer: Scorer, views: 
     scores = _answers(clips, passes, wanted) if passes else _nothing(scorer.entry, len(read), views)
     status, problems = _judge(rows[wanted], read, scores)
     counts = np.array([clip.num_frames for clip in read], np.int64)
-    part = Part(rows[wanted], status, counts, problems, scores, scorer.halved_to)
+    part = Part(rows[wanted], status, counts, problems, scores, scorer.halved_to, scorer.eager)
     return Piece(part, sum(clip.decoded for clip in read))
 
 
@@ -56,12 +55,13 @@ def joined(pieces: Sequence[Part]) -> Part:
         problems={row: reason for piece in pieces for row, reason in piece.problems.items()},
         scores={task: np.concatenate([piece.scores[task] for piece in pieces]) for task in pieces[0].scores},
         pass_clips=min(smaller, default=0),
+        eager=next((piece.eager for piece in pieces if piece.eager), ""),
     )
 
 
 def _answers(clips: Clips, passes: Passes, wanted: NDArray[np.bool_]) -> dict[str, Scores]:
     """Scores float32 [n, V, C] per task of the wanted rows."""
-    answers = collect(passes, [clip.pixels if clip else None for clip in clips])
+    answers = collect(passes, np.array([clip is not None and clip.pixels is not None for clip in clips]))
     return {task: values[wanted] for task, values in answers.items()}
 
 

@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
-from gsm_bench.frames.clip_reader import read_clip, view_indices
+from gsm_bench.frames.clip_reader import ClipPixels, read_clip, view_indices
 from gsm_bench.scorefile import content_size
 from gsm_bench.scoring.begin import todo_rows
 from gsm_bench.scoring.forward import Lanes, Scorer, collect
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.parts import PartsFolder
+from gsm_bench.scoring.piece import start_passes
 
 TIMED_BATCHES = 2
 
@@ -73,19 +73,18 @@ def _timed_rate(job: Job, network: nn.Module, rows: np.ndarray) -> float | None:
         scorer = Scorer(network, job.entry, job.settings, lanes)
         sample = rows[: size * (1 + max(TIMED_BATCHES, lanes.count))]
         read = pool.map(lambda row: read_clip(job.source, job.split.clip(int(row)), plan), sample)
-        batches = ([next(read).pixels for _ in sample[start : start + size]] for start in range(0, len(sample), size))
-        _score_all(scorer, itertools.islice(batches, 1))
+        batches = ([next(read) for _ in sample[start : start + size]] for start in range(0, len(sample), size))
+        _score_all(scorer, lanes, itertools.islice(batches, 1))
         began = time.monotonic()
-        timed = _score_all(scorer, batches)
+        timed = _score_all(scorer, lanes, batches)
         return timed / (time.monotonic() - began) if timed else None
 
 
-def _score_all(scorer: Scorer, batches: Iterable[list[NDArray[np.uint8] | None]]) -> int:
+def _score_all(scorer: Scorer, lanes: Lanes, batches: Iterable[list[ClipPixels]]) -> int:
     """Score batches side by side; returns the number of clips."""
-    sound = [batch for batch in batches if any(clip is not None for clip in batch)]
-    passes = [scorer.submit(batch) for batch in sound]
-    for futures, batch in zip(passes, sound, strict=True):
-        collect(futures, batch)
+    sound = [batch for batch in batches if any(clip.pixels is not None for clip in batch)]
+    for passes, batch in [(start_passes([scorer], [batch], lanes)[0], batch) for batch in sound]:
+        collect(passes, np.ones(len(batch), bool))
     return sum(map(len, sound))
 
 

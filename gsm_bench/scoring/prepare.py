@@ -12,13 +12,14 @@ import torch
 
 from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
 from gsm_bench.errors import GsmBenchError, SplitError
-from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder
+from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, Resize
 from gsm_bench.frames.sources import open_source
 from gsm_bench.manifest import Manifest
 from gsm_bench.nets.registry import LoadedNetwork, load_network
 from gsm_bench.scorefile import NOT_SCORED, open_scores
 from gsm_bench.scoring.job import (
     DEFAULT_BATCH,
+    Compile,
     Job,
     Precision,
     Settings,
@@ -56,6 +57,8 @@ class Request:
     on_bad_frame: BadFramePolicy = "skip"
     frame_order: FrameOrder = "forward"
     shard: tuple[int, int] | None = None
+    resize: Resize | None = None
+    compile: Compile = "none"
 
 
 def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple[Job, LoadedNetwork]:
@@ -167,6 +170,8 @@ def _job(
 def _settings(request: Request) -> Settings:
     device = request.device or default_device()
     check_device(device)
+    if request.compile == "graphs" and torch.device(device).type != "cuda":
+        raise GsmBenchError("graphs of passes are there on cuda only", fix="--compile kernels, or --device cuda")
     settings = Settings(
         device=device,
         precision=request.precision,
@@ -175,6 +180,8 @@ def _settings(request: Request) -> Settings:
         on_bad_frame=request.on_bad_frame,
         frame_order=request.frame_order,
         shard=request.shard,
+        compile=request.compile,
+        resize=request.resize or ("reader" if torch.device(device).type == "cpu" else "device"),
     )
     if request.shard and not 1 <= request.shard[0] <= request.shard[1]:
         raise GsmBenchError(

@@ -50,6 +50,7 @@ class Outcome:
         substituted: which frames were replaced, by id.
         parts_left: parts that other shards have yet to finish.
         halved: parts by clips per pass, where memory did not hold the batch.
+        eager: parts by the reason why their network was not compiled, where it was to be.
     """
 
     path: Path | None
@@ -62,6 +63,7 @@ class Outcome:
     substituted: dict[str, str]
     parts_left: int = 0
     halved: dict[str, int] = field(default_factory=dict)
+    eager: dict[str, int] = field(default_factory=dict)
 
 
 def run(job: Job, network: nn.Module, progress: Callable[[Progress], None] = lambda _: None) -> Outcome:
@@ -190,17 +192,19 @@ class Run:
         bad: dict[str, str] = {}
         substituted: dict[str, str] = {}
         halved: dict[str, int] = {}
+        eager: dict[str, int] = {}
         if not left:
             with open_scores(member.job.target) as file:
                 head = file.head
             halved = dict(head.provenance.get("halved") or {})
+            eager = dict(head.provenance.get("eager") or {})
             for row in np.flatnonzero(head.status != SCORED):
                 into = bad if head.status[row] == NOT_SCORED else substituted
                 into[head.ids[row]] = head.problems.get(head.ids[row], "unknown reason")
         clips = len(member.job.split)
         return Outcome(
             None if left else member.job.target, clips, member.scored, clips - member.todo.size + member.reused,
-            member.decoded, time.monotonic() - self.began, bad, substituted, left, halved,
+            member.decoded, time.monotonic() - self.began, bad, substituted, left, halved, eager,
         )  # fmt: skip
 
 
@@ -217,7 +221,7 @@ def score_here(run: Run) -> None:
         }
         writing: list[Future[None]] = []
         try:
-            for scoring in in_lanes(scorers, lanes.count, read_ahead(run.batches(), readers)):
+            for scoring in in_lanes(scorers, lanes, read_ahead(run.batches(), readers)):
                 for member, part in run.keep(scoring.batch, _pieces(scoring, scorers)):
                     writing.append(writer.submit(member.folder.write, scoring.batch.part, part))
                 writing = _settled(writing)

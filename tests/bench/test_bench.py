@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gsm_bench.bench import measure as measuring  # noqa: E402
-from gsm_bench.bench.scoring import waits  # noqa: E402
+from gsm_bench.bench.scoring import clips_read_per_second, waits  # noqa: E402
 from gsm_bench.bench.turns import Stage, rates_in_turns  # noqa: E402
 
 STAGES = ["decode", "preprocess", "network", "pipeline", "fusion"]
@@ -51,8 +51,7 @@ class _Job:
         (_Job(8), 300, 0.4, "the network waits 40% of the time, though frames come fast enough: larger batches, --batch 32"),
         (
             _Job(8, "cpu"), 300, 0.4,
-            "the network waits 40% of the time: it shares the cores with its frames, which need 25% of them: "
-            "gsmbench pack or a GPU",
+            "the network waits 40% of the time: frames take 25% of its cores: gsmbench pack or a GPU",
         ),
         (
             _Job(8), 300, 0.02,
@@ -78,8 +77,55 @@ def test_all_stages_beside_their_ceilings(gsmbench, workspace):
     assert rates["network"]["of_ceiling"] < 1  # a network does no more multiply-adds than a bare product
     assert rates["pipeline"]["ceiling"] < rates["network"]["rate"]  # frames need some of the cores
     assert found["notes"][-1].startswith("The network ")
+    assert max(map(len, found["notes"])) <= 100
     assert "measuring fusion" in ran.err
     assert list(workspace.root.glob("scores")) == []  # nothing is left behind
+
+
+def test_frames_resized_on_the_device_have_figures_of_their_own(gsmbench, workspace):
+    choices = ("--device", "cpu", "--resize", "device", "--batch", 4, "--precision", "bfloat16")
+    ran = gsmbench("bench", "--seconds", "0.5", *choices, "--format", "json", "--quiet")
+    assert ran.status == 0, ran.err
+    found = json.loads(ran.out)
+    rows = {row["stage"]: row for row in found["rows"]}
+    assert "resized on the device" in found["title"]
+    assert rows["preprocess"]["ceiling_is"] == "sending the frames to cpu alone"
+    assert 0 < rows["preprocess"]["of_ceiling"] < 1
+    assert max(map(len, found["notes"])) <= 100
+
+
+def test_a_gpu_resizes_beside_the_threads_that_decode():
+    decode, preprocess = (Stage(name, "frames", 100.0, 100, "", 1, "") for name in ("decode", "preprocess"))
+    found = {}
+    for resize, device in (("device", "cuda"), ("reader", "cuda"), ("device", "cpu")):
+        settings = type("Settings", (), {"resize": resize, "device_type": device})()
+        job = type("Job", (), {"settings": settings})()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("gsm_bench.bench.scoring.needed_frames", lambda job, clip: [1] * 10)
+            found[resize, device] = clips_read_per_second(job, [0], decode, preprocess)
+    assert found == {("device", "cuda"): 10.0, ("reader", "cuda"): 5.0, ("device", "cpu"): 5.0}
+
+
+def test_video_files(gsmbench, workspace, real):
+    from gsm_bench.shapes.make import make
+
+    data, videos = workspace.root / "data" / "shapes", workspace.root / "videos"
+    make(data, "val", clips=28)
+    videos.mkdir()
+    rows = []
+    for line in (data / "val_videofolder.txt").read_text().splitlines()[:4]:
+        name, _, label = line.split()
+        (videos / f"{name}.mp4").write_bytes((real / "mmaction2" / "part_0.mp4").read_bytes())
+        rows.append(f"{name} 32 {label}")
+    (data / "val_videofolder.txt").write_text("\n".join(rows) + "\n")
+    ran = gsmbench("bench", "--seconds", "0.5", "--frames", videos, "--quiet", "--device", "cpu")
+    assert ran.status == 0, ran.err
+    assert "The network " in ran.out
+    packed = workspace.root / "packed.h5"
+    assert gsmbench("pack", videos, packed, "--quiet").status == 0
+    ran = gsmbench("bench", "--seconds", "0.5", "--frames", packed, "--quiet", "--device", "cpu", "--format", "md")
+    assert ran.status == 0, ran.err
+    assert "gsmbench pack" not in ran.out.splitlines()[-1], "they are packed"
 
 
 def test_a_model_without_frames_says_where_they_belong(gsmbench, workspace):

@@ -195,9 +195,16 @@ def test_memory_too_small_for_one_clip(toys, monkeypatch):
     assert "--precision bfloat16" in str(failed.value)
 
 
-def test_memory_of_a_cpu(toys, monkeypatch):
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ],
+)
+def test_memory_that_others_ask_for(toys, monkeypatch, said):
     whole = torch.nn.Module.__call__
-    said = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate"
 
     def call(self, *inputs):
         if type(self).__name__ == "ToyNetwork" and len(inputs[0]) > 1:
