@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.fuse import (
+    Means,
     in_threads,
     is_plain,
     mean_over_views,
@@ -68,11 +69,12 @@ def _ranks(
         for member in members:
             if member.spec.path not in read:
                 read[member.spec.path] = member_block(member, task, window)
+        total = np.empty((CACHE_ROWS if fused else 0, members[0].head.classes_per_task[task]))
         for start in range(window.start, window.stop, CACHE_ROWS):
             rows = slice(start, min(start + CACHE_ROWS, window.stop))
             inside = slice(rows.start - window.start, rows.stop - window.start)
             blocks = [read[member.spec.path][inside] for member in members]
-            _rank_rows(members, blocks, task, space, wanted, rows, ranks)
+            _rank_rows(members, blocks, task, space, wanted, rows, ranks, total[: rows.stop - rows.start])
 
     for _ in in_threads(count, len(wanted), WINDOW_ROWS):
         pass
@@ -81,11 +83,13 @@ def _ranks(
 
 def _rank_rows(
     members: Sequence[OpenMember], blocks: Sequence[Scores], task: str, space: Space, labels: Labels, rows: slice,
-    ranks: Sequence[Ranks],
+    ranks: Sequence[Ranks], total: Means,
 ) -> None:  # fmt: skip
-    """Write the ranks of some rows, whose blocks float32 [n, V, C] are given per member."""
-    fused = len(ranks) > len(members)
-    total = np.empty((len(blocks[0]), blocks[0].shape[2]) if fused else (0, 0))
+    """Write the ranks of some rows, whose blocks float32 [n, V, C] are given per member.
+
+    A total float64 [n, C] is written to where the ranks of fused scores are asked for; else it has no rows.
+    """
+    fused = len(total) > 0
     for at, (member, block) in enumerate(zip(members, blocks, strict=True)):
         if is_plain(member, task, space):
             sound = rank_views(block, member.views, labels[rows], ranks[at][rows], member.weight, total, at == 0)
