@@ -23,10 +23,12 @@ from gsm_bench.kernels import add_weighted, label_ranks, rank_views
 from gsm_bench.metrics.topk import KS, Accuracy, accuracy_of_ranks
 from gsm_bench.scorefile import NOT_SCORED, Scores
 
-WINDOW_ROWS = 4096
-"""Rows read at once: enough that mapping them costs nothing beside counting."""
-CACHE_ROWS = 512
-"""Rows counted at once: their means and the total stay in a core's cache."""
+WINDOW_BYTES = 48 << 20
+"""Bytes of all files that are mapped at once by a thread: enough that mapping costs nothing beside counting."""
+LEAST_WINDOWS = 16
+"""Windows that small files are still cut into, so that every thread has some."""
+CACHE_ROWS = 1024
+"""Rows counted at once: their total stays in a core's cache."""
 
 Ranks = NDArray[np.int32]
 Labels = NDArray[np.int32]
@@ -36,25 +38,33 @@ def accuracies_of(
     members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer], ks: Sequence[int] = KS
 ) -> tuple[Accuracy, list[Accuracy]]:
     """Accuracy of the fused scores, and of each member, against labels int [N] in the first member's rows."""
-    *each, fused = _ranks(members, task, space, labels, fused=len(members) > 1)
+    ranks = _ranks(members, task, space, labels, fused=len(members) > 1)
     scored = [member.status != NOT_SCORED for member in members]
-    classes = members[0].head.classes_per_task[task]
-    whole = accuracy_of_ranks(fused, labels, np.logical_and.reduce(scored), classes, ks)
-    if len(members) == 1:
-        return whole, [whole]
-    return whole, [
-        accuracy_of_ranks(ranks, labels, rows, classes, ks) for ranks, rows in zip(each, scored, strict=True)
-    ]
+    if len(members) > 1:
+        scored.append(np.logical_and.reduce(scored))
+    *singles, whole = _counted(ranks, labels, scored, members[0].head.classes_per_task[task], ks)
+    return whole, singles or [whole]
 
 
 def accuracies_alone(
     members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer], ks: Sequence[int] = KS
 ) -> list[Accuracy]:
     """The accuracy of each member, as in `accuracies_of`; members of one file, in its order, share what is read."""
-    return [
-        accuracy_of_ranks(ranks, labels, member.status != NOT_SCORED, member.head.classes_per_task[task], ks)
-        for member, ranks in zip(members, _ranks(members, task, space, labels, fused=False), strict=True)
-    ]
+    ranks = _ranks(members, task, space, labels, fused=False)
+    scored = [member.status != NOT_SCORED for member in members]
+    return _counted(ranks, labels, scored, members[0].head.classes_per_task[task], ks)
+
+
+def _counted(
+    ranks: Sequence[Ranks], labels: NDArray[np.integer], scored: Sequence[NDArray[np.bool_]], classes: int,
+    ks: Sequence[int],
+) -> list[Accuracy]:  # fmt: skip
+    """The accuracy of each of some ranks [N], with the rows [N] that are scored."""
+
+    def count(at: slice) -> Accuracy:
+        return accuracy_of_ranks(ranks[at.start], labels, scored[at.start], classes, ks)
+
+    return list(in_threads(count, len(ranks), 1))
 
 
 def _ranks(
@@ -76,9 +86,16 @@ def _ranks(
             blocks = [read[member.spec.path][inside] for member in members]
             _rank_rows(members, blocks, task, space, wanted, rows, ranks, total[: rows.stop - rows.start])
 
-    for _ in in_threads(count, len(wanted), WINDOW_ROWS):
+    for _ in in_threads(count, len(wanted), _window_rows(members, task)):
         pass
     return ranks
+
+
+def _window_rows(members: Sequence[OpenMember], task: str) -> int:
+    """How many rows of all members are worked on at once by a thread."""
+    heads = {member.spec.path: member.head for member in members}.values()
+    row_bytes = sum(4 * len(head.views) * head.classes_per_task[task] for head in heads)
+    return max(CACHE_ROWS, min(WINDOW_BYTES // max(1, row_bytes), len(members[0].head) // LEAST_WINDOWS))
 
 
 def _rank_rows(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -141,8 +141,10 @@ def _parse_member(
 
 
 @contextmanager
-def open_members(specs: Sequence[MemberSpec]) -> Iterator[list[OpenMember]]:
-    """Open all members and put them beside each other clip by clip.
+def open_members(
+    specs: Sequence[MemberSpec], opened: Mapping[Path, ScoreFile] | None = None
+) -> Iterator[list[OpenMember]]:
+    """Open all members but those `opened` before, and put them beside each other clip by clip.
 
     Raises:
         MissingScoresError: with the command that makes the missing scores.
@@ -153,8 +155,11 @@ def open_members(specs: Sequence[MemberSpec]) -> Iterator[list[OpenMember]]:
         raise _missing(missing)
     total = sum(spec.weight for spec in specs)
     with ExitStack() as stack:
-        opened = {path: stack.enter_context(open_scores(path)) for path in dict.fromkeys(spec.path for spec in specs)}
-        files = [opened[spec.path] for spec in specs]
+        by_path = dict(opened or {})
+        for spec in specs:
+            if spec.path not in by_path:
+                by_path[spec.path] = stack.enter_context(open_scores(spec.path))
+        files = [by_path[spec.path] for spec in specs]
         first = files[0].head
         members = []
         for spec, file in zip(specs, files, strict=True):

@@ -4,10 +4,15 @@
 from libc.stdlib cimport free, malloc
 
 cdef extern from "rows.h" nogil:
+    void ask_for(const float *scores, Py_ssize_t count)
     Py_ssize_t mean_of_views(const float *scores, Py_ssize_t classes, const Py_ssize_t *views, Py_ssize_t count, double *mean)
     void begin_total(const double *mean, Py_ssize_t classes, double weight, double *total)
     void add_to_total(const double *mean, Py_ssize_t classes, double weight, double *total)
     Py_ssize_t rank_in_row(const double *scores, Py_ssize_t classes, Py_ssize_t label)
+
+
+cdef enum:
+    AHEAD = 6  # rows
 
 
 def view_means(const float[:, :, ::1] block, const Py_ssize_t[::1] views, double[:, ::1] means):
@@ -70,6 +75,8 @@ def rank_views(
         raise MemoryError()
     with nogil:
         for row in range(rows):
+            if row + AHEAD < rows:
+                ask_for(&block[row + AHEAD, 0, 0], block.shape[1] * classes)
             broken += mean_of_views(&block[row, 0, 0], classes, &views[0], views.shape[0], mean)
             label = labels[row]
             ranks[row] = <int>rank_in_row(mean, classes, label) if 0 <= label < classes else -1

@@ -22,12 +22,12 @@ def evaluate_file(
 ) -> list[Result]:
     """One result per protocol: one clip where the file holds the offset 0.5, and K clips where it holds K."""
     with open_scores(path) as file:
-        head = file.head
-    truth = truth_of(head)
-    label = str(head.provenance.get("model") or path.stem)
-    with open_members([MemberSpec(label, path, clips, 1.0) for clips in protocols(head)]) as members:
-        alone = [replace(member, weight=1.0) for member in members]
-        return evaluate_each(alone, truth, rule_for(alone[:1], truth, actions))
+        truth = truth_of(file.head)
+        label = str(file.head.provenance.get("model") or path.stem)
+        specs = [MemberSpec(label, path, clips, 1.0) for clips in protocols(file.head)]
+        with open_members(specs, {path: file}) as members:
+            alone = [replace(member, weight=1.0) for member in members]
+            return evaluate_each(alone, truth, rule_for(alone[:1], truth, actions))
 
 
 def class_tables(

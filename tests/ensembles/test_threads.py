@@ -27,7 +27,7 @@ def specs(files, clips=2):
 @pytest.mark.parametrize("rows", [1, 7, 512])
 def test_threads_and_blocks_change_no_bit(files, toy_labels, monkeypatch, rows):
     monkeypatch.setattr(fuse, "BLOCK_ROWS", rows)
-    monkeypatch.setattr(accuracies, "WINDOW_ROWS", rows)
+    monkeypatch.setattr(accuracies, "_window_rows", lambda *_: rows)
     monkeypatch.setattr(accuracies, "CACHE_ROWS", max(1, rows // 2))
     found = []
     for threads in (1, 8):
