@@ -86,7 +86,8 @@ def command(
         if why:
             tables.append(knobs_table(found))
         if truth.labels:
-            tables.append(clips_table(found) if list_clips else classes_table(found, most))
+            flips = clips_table(found) if list_clips else classes_table(found, most)
+            tables += [flips] if flips.rows or form in ("csv", "json") else []
         print_tables(tables, form)
         return INCOMPLETE if _incomplete(opened) else 0
 

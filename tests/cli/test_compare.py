@@ -60,6 +60,14 @@ def test_clips_are_listed(gsmbench, pair):
     assert listed == {(f"v{row}", "a") for row in range(10, 18)} | {(f"v{row}", "b") for row in range(4)}
 
 
+def test_two_that_answer_alike_have_no_table_of_flips(gsmbench, pair, save_scores):
+    ran = gsmbench("compare", A, A)
+    assert ran.status == 0
+    assert "answers that differ on 0" in ran.out
+    assert "Clips that flip" not in ran.out
+    assert documents(gsmbench("compare", A, A, "--format", "json"))[1]["classes"]["rows"] == []
+
+
 def test_why_names_the_knob_and_what_it_flips(gsmbench, pair):
     ran = gsmbench("compare", A, B, "--why", "--format", "json")
     _, tables = documents(ran)
