@@ -36,6 +36,8 @@ MOST_FAILURES = 50
 """Deaths in a row, without a batch in between that came back, after which the cluster is given up."""
 PAUSE_S = 0.5
 ADDRESS = "RAY_ADDRESS"
+LOCAL = "local"
+"""A cluster of its own; without an address Ray would join whatever cluster it finds on the machine."""
 
 
 @dataclass(frozen=True)
@@ -202,13 +204,16 @@ def _cluster() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    address = os.environ.get(ADDRESS)
+    address = os.environ.get(ADDRESS) or LOCAL
     # Workers import this package from where this process has it.
     package = str(Path(__file__).parents[2])
     runtime = {"env_vars": {"PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}}
     try:
         ray.init(
-            address=address, include_dashboard=None if address else False, log_to_driver=False, runtime_env=runtime
+            address=address,
+            include_dashboard=False if address == LOCAL else None,
+            log_to_driver=False,
+            runtime_env=runtime,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise GsmBenchError(

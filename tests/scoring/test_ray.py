@@ -157,6 +157,24 @@ def test_a_killed_node_changes_nothing_but_time(two_nodes, toys, expected, monke
     assert hashes(outcomes) == expected
 
 
+@pytest.mark.parametrize(("told", "asked"), [(None, "local"), ("", "local"), ("ray://far:10001", "ray://far:10001")])
+def test_only_the_cluster_that_is_named_is_joined(toys, monkeypatch, told, asked):
+    ray.shutdown()
+    seen = []
+
+    def init(address, **_):
+        seen.append(address)
+        raise ConnectionError("nobody there")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if told is not None:
+        monkeypatch.setenv("RAY_ADDRESS", told)
+    with pytest.raises(GsmBenchError, match="no Ray cluster answers: nobody there"):
+        score(toys, RayEngine(1))
+    assert seen == [asked]
+
+
 def test_command_line_with_a_local_cluster(toys, expected, gsmbench):
     ray.shutdown()
     ran = gsmbench("score", "--models", ",".join(NAMES), "--engine", "ray", "--workers", 2, "--quiet")
