@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gsm_bench.nets.units import BackboneOptions, UnitNet, max_pool, mean_pool
+from gsm_bench.nets.units import BackboneOptions, UnitNet, max_pool
 
 
 class Block(NamedTuple):
@@ -70,10 +70,11 @@ class BNInception(UnitNet):
             return out + self.add_unit(f"{name}_pool_proj", into, block.pool, kernel=1)
         return out + into
 
-    def forward(self, x: Tensor) -> Tensor:
+    def stem(self, x: Tensor) -> Tensor:
         x = max_pool(self.unit("conv1_7x7_s2", x), stride=2)  # [B*T, 64, 56, 56]
-        x = self.chain(("conv2_3x3_reduce", "conv2_3x3"), x)
-        x = max_pool(x, stride=2)  # [B*T, 192, 28, 28]
+        return max_pool(self.chain(("conv2_3x3_reduce", "conv2_3x3"), x), stride=2)  # [B*T, 192, 28, 28]
+
+    def blocks(self, x: Tensor) -> Tensor:
         for name, block in BLOCKS.items():
             x = self._block(f"inception_{name}", block, x)
         return x
@@ -86,8 +87,12 @@ class BNInception(UnitNet):
         if block.halves:
             branches.append(max_pool(x, stride=2))
         else:
-            # The last block alone pools by maximum before its projection.
-            pooled = max_pool(x, stride=1, padding=1) if name.endswith("5b") else mean_pool(x)
-            branches.append(self.unit(f"{name}_pool_proj", pooled))
+            branches.append(self._pooled(f"{name}_pool_proj", x))
             branches.insert(0, self.unit(f"{name}_1x1", x))
         return torch.cat(branches, dim=1)
+
+    def _pooled(self, projection: str, x: Tensor) -> Tensor:
+        # The last block alone pools by maximum.
+        if projection == "inception_5b_pool_proj":
+            return self.unit(projection, max_pool(x, stride=1, padding=1))
+        return self.mean_unit(projection, x)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gsm_bench.nets.units import BackboneOptions, UnitNet, max_pool, mean_pool
+from gsm_bench.nets.units import BackboneOptions, UnitNet, max_pool
 
 FIVE_POOLS = {"mixed": 32, "mixed_1": 64, "mixed_2": 64}
 """35x35-style blocks and the channels of their pooled branch."""
@@ -109,9 +109,11 @@ class InceptionV3(UnitNet):
         out = self.add_unit(f"{name}_mixed_conv", into, 384, kernel=(3, 1), padding=(1, 0))
         return out + self.add_unit(f"{name}_mixed_conv_1", into, 384, kernel=(1, 3), padding=(0, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = max_pool(self.chain(("conv", "conv_1", "conv_2"), x), stride=2)
-        x = max_pool(self.chain(("conv_3", "conv_4"), x), stride=2)  # [B*T, 192, 26, 26]
+    def stem(self, x: Tensor) -> Tensor:
+        x = max_pool(self.chain(("conv", "conv_1", "conv_2"), x), stride=2)  # [B*T, 64, 56, 56]
+        return max_pool(self.chain(("conv_3", "conv_4"), x), stride=2)  # [B*T, 192, 27, 27]
+
+    def blocks(self, x: Tensor) -> Tensor:
         for name in FIVE_POOLS:
             x = self._five(name, x)
         x = self._mixed_3(x)  # [B*T, 768, 13, 13]
@@ -127,7 +129,7 @@ class InceptionV3(UnitNet):
             self.unit(f"{name}_conv", x),
             self.chain((f"{name}_tower_conv", f"{name}_tower_conv_1"), x),
             self.chain((f"{name}_tower_1_conv", f"{name}_tower_1_conv_1", f"{name}_tower_1_conv_2"), x),
-            self.unit(f"{name}_tower_2_conv", mean_pool(x)),
+            self.mean_unit(f"{name}_tower_2_conv", x),
         )
         return torch.cat(branches, dim=1)
 
@@ -141,7 +143,7 @@ class InceptionV3(UnitNet):
             self.unit(f"{name}_conv", x),
             self.chain((f"{name}_tower_conv", f"{name}_tower_conv_1", f"{name}_tower_conv_2"), x),
             self.chain(tower_1, x),
-            self.unit(f"{name}_tower_2_conv", mean_pool(x)),
+            self.mean_unit(f"{name}_tower_2_conv", x),
         )
         return torch.cat(branches, dim=1)
 
@@ -151,15 +153,19 @@ class InceptionV3(UnitNet):
         return torch.cat((tower, tower_1, max_pool(x, stride=2)), dim=1)
 
     def _fan(self, name: str, x: Tensor) -> Tensor:
-        # The last block alone pools by maximum before its projection.
-        pooled = max_pool(x, stride=1, padding=1) if name == "mixed_10" else mean_pool(x)
         branches = (
             self.unit(f"{name}_conv", x),
             self._split(f"{name}_tower", self.unit(f"{name}_tower_conv", x)),
             self._split(f"{name}_tower_1", self.chain((f"{name}_tower_1_conv", f"{name}_tower_1_conv_1"), x)),
-            self.unit(f"{name}_tower_2_conv", pooled),
+            self._pooled(f"{name}_tower_2_conv", x),
         )
         return torch.cat(branches, dim=1)
 
     def _split(self, name: str, x: Tensor) -> Tensor:
         return torch.cat((self.unit(f"{name}_mixed_conv", x), self.unit(f"{name}_mixed_conv_1", x)), dim=1)
+
+    def _pooled(self, projection: str, x: Tensor) -> Tensor:
+        # The last block alone pools by maximum.
+        if projection == "mixed_10_tower_2_conv":
+            return self.unit(projection, max_pool(x, stride=1, padding=1))
+        return self.mean_unit(projection, x)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -48,6 +49,11 @@ class UnitNet(nn.Module):
     """Channels of the last feature map at width 1."""
     features: int
     """Channels of the last feature map of this network."""
+    pixels_at_once: int | None = None
+    """On a CPU, how many pixels [H x W] of frames go through the stem at once; None: all of a batch."""
+
+    projects_first: bool = False
+    """Whether `mean_unit` projects before it takes means: fewer channels to average. Wants folded batch norms."""
 
     def __init__(self, options: BackboneOptions) -> None:
         super().__init__()
@@ -55,6 +61,21 @@ class UnitNet(nn.Module):
             raise ValueError(f"gsm_blocks is 0 to {len(self.GSM_SITES)}, not {options.gsm_blocks}")
         self.options = options
         self.sites = frozenset(self.GSM_SITES[len(self.GSM_SITES) - options.gsm_blocks :])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Frames [B*T, 3, S, S] to feature maps [B*T, `features`, S', S']."""
+        if self.pixels_at_once is None or x.device.type != "cpu" or torch.compiler.is_compiling():
+            return self.blocks(self.stem(x))
+        frames = max(1, self.pixels_at_once // (x.shape[-2] * x.shape[-1]))
+        return self.blocks(torch.cat([self.stem(piece) for piece in torch.split(x, frames)]))
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Frames to the first block's input; a frame's result depends on no other frame."""
+        raise NotImplementedError
+
+    def blocks(self, x: Tensor) -> Tensor:
+        """The stem's maps through all Inception blocks."""
+        raise NotImplementedError
 
     def add_unit(self, name: str, into: int, out: int, *, kernel: Kernel, stride: int = 1, padding: Kernel = 0) -> int:
         """Register the layers of unit `name`; `into` is an actual channel count, `out` one at width 1.
@@ -74,6 +95,16 @@ class UnitNet(nn.Module):
         if name in self.sites:
             x = self.get_submodule(self._gsm_name(name))(x)
         return F.relu(self.get_submodule(name + self.NORM)(x), inplace=True)
+
+    def mean_unit(self, name: str, x: Tensor) -> Tensor:
+        """Run unit `name`, a 1x1 convolution without gate, on the 3x3 means of [B*T, C, H, W]."""
+        if not self.projects_first:
+            return self.unit(name, mean_pool(x))
+        conv = self.get_submodule(name + self.CONV)
+        assert isinstance(conv, nn.Conv2d)
+        assert conv.bias is not None
+        # The bias comes last: means at the border count zeros that have none.
+        return F.relu_(mean_pool(F.conv2d(x, conv.weight)).add_(conv.bias.view(-1, 1, 1)))
 
     def chain(self, names: tuple[str, ...], x: Tensor) -> Tensor:
         """Run units one after the other."""

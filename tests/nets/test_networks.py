@@ -152,3 +152,36 @@ def test_flat_gates_are_the_3d_convolution(gate, frames, size):
         expected, found = module(x), FlatGateShift(module)(x.to(memory_format=torch.channels_last))
     assert (found - expected).abs().max() < 1e-5 * expected.std()
     assert expected.std() > 0.1
+
+
+@pytest.mark.parametrize(("backbone", "size"), [("bninception", 224), ("inceptionv3", 229)])
+@pytest.mark.parametrize("pixels", [1, 3 * 229 * 229])
+def test_a_few_frames_at_a_time_through_the_stem_change_no_bit(backbone, size, pixels):
+    torch.manual_seed(3)
+    network = prepare_for_inference(build_network(backbone, "gsm", 4, 5, width=0.125))
+    clips = torch.randn(2, 4, 3, size, size)
+    passes = []
+    network.base_model.register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0])))
+    with torch.inference_mode():
+        network.base_model.pixels_at_once = None
+        whole = network(clips)
+        network.base_model.pixels_at_once = pixels
+        assert torch.equal(network(clips), whole)
+    assert whole.std() > 0
+    assert passes == [8, 8], "blocks still see whole clips"
+
+
+@pytest.mark.parametrize("size", [1, 2, 9])
+def test_means_of_projections_are_projections_of_means(size):
+    torch.manual_seed(size)
+    backbone = prepare_for_inference(build_network("bninception", "gsm", 4, 5, width=0.25)).base_model
+    conv = backbone.get_submodule("inception_4a_pool_proj")
+    torch.nn.init.normal_(conv.bias)
+    x = torch.randn(3, conv.in_channels, size, size)
+    with torch.inference_mode():
+        assert backbone.projects_first
+        found = backbone.mean_unit("inception_4a_pool_proj", x)
+        backbone.projects_first = False
+        expected = backbone.mean_unit("inception_4a_pool_proj", x)
+    assert (found - expected).abs().max() < 1e-5 * expected.std()
+    assert (expected > 0).any()
