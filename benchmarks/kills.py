@@ -7,6 +7,7 @@ for a test: run with ``make kills``, or ``python benchmarks/kills.py --kills 20 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import signal
@@ -38,14 +39,16 @@ def torment(server, folder, kills, random_):
         time.sleep(random_.uniform(0.0, 0.6))
         victim = mine.pop(random_.randrange(len(mine)))
         if victim not in server.ended:
-            os.kill(victim, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself just now
+                os.kill(victim, signal.SIGKILL)
         killed += server.wait(victim) == -signal.SIGKILL
         whole = all((scores / f"{name}.h5").exists() for name in expected)
         if whole or killed // FINISH_EVERY > compared or killed == kills:
             assert all(server.wait(pid) == 0 for pid in mine), server.said
             assert server.wait(server.start(*options(random_), models=BOTH)) == 0, server.said
             assert {name: content_hash(scores / f"{name}.h5") for name in expected} == expected
-            assert sorted(path.name for path in scores.iterdir()) == ["toy_4f.h5", "toy_6f.h5"]
+            left = sorted(path.name for path in scores.iterdir())
+            assert left == ["toy_4f.h5", "toy_6f.h5"], left
             for name in expected:
                 (scores / f"{name}.h5").unlink()
             compared, mine = compared + 1, []

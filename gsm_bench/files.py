@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
 import os
 import socket
 import threading
+import time
 from pathlib import Path
+
+ABANDONED_AFTER_S = 3600.0
+"""A half-written file of another machine is nobody's if it has not grown for so long."""
 
 
 def aside(path: Path) -> Path:
     """A name beside `path` that no other process, thread or machine uses."""
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}.tmp")
+
+
+def sweep(path: Path) -> None:
+    """Remove what writers of `path` left beside it when they were killed; what one alive is writing stays."""
+    host = socket.gethostname()
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        writer, pid, _ = left.name.removeprefix(f".{path.name}.").removesuffix(".tmp").rsplit(".", 2)
+        with contextlib.suppress(OSError):
+            if alive(int(pid)) if writer == host else time.time() - left.stat().st_mtime < ABANDONED_AFTER_S:
+                continue
+            left.unlink()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of this machine runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def settle(written: Path, path: Path) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import ScoreFileError
-from gsm_bench.files import aside, settle
+from gsm_bench.files import aside, settle, sweep
 from gsm_bench.names import Names
 
 FORMAT, VERSION = "gsm_bench.scores", 1
@@ -195,6 +195,7 @@ def create(path: str | Path, head: ScoreHead, *, force: bool = False) -> Iterato
         )
     _check_head(head, path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path)
     written = aside(path)
     try:
         with h5py.File(written, "w") as file:

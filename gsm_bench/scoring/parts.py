@@ -9,6 +9,7 @@ same content: what is in the result once stays in it once.
 from __future__ import annotations
 
 import contextlib
+import glob
 import io
 import json
 import os
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.files import aside, create_whole, write_whole
+from gsm_bench.files import alive, aside, create_whole, write_whole
 from gsm_bench.scorefile import NOT_SCORED, Scores
 
 DAMAGED = (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, zlib.error)
@@ -157,11 +158,15 @@ class PartsFolder:
         return any(path not in self._held and not self._stale(path) for path in self.path.glob("*.claim"))
 
     def remove(self) -> None:
-        """Take the folder away in one step; those who still look into it find nothing."""
+        """Take the folder away in one step; those who still look into it find nothing.
+
+        What a process killed at this left behind goes too.
+        """
         trash = self.path.with_name(f"{self.path.name}.{socket.gethostname()}.{os.getpid()}.done")
         with contextlib.suppress(FileNotFoundError):
             self.path.rename(trash)
-            shutil.rmtree(trash, ignore_errors=True)
+        for left in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.done"):
+            shutil.rmtree(left, ignore_errors=True)
 
     @contextlib.contextmanager
     def heartbeat(self) -> Iterator[None]:
@@ -210,7 +215,7 @@ class PartsFolder:
         except FileNotFoundError:
             return False
         host, pid = _owner(path)
-        if host == socket.gethostname() and not _alive(pid):
+        if host == socket.gethostname() and not alive(pid):
             return True
         return self._folder_time() - renewed > STALE_AFTER_S
 
@@ -232,13 +237,3 @@ def _owner(claim: Path) -> tuple[str, int]:
         return str(owner["host"]), int(owner["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return "", 0
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

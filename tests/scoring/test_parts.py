@@ -122,3 +122,14 @@ def test_remove_twice(tmp_path):
     folder.remove()
     folder.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_process_killed_while_removing_left_goes_with_the_next_run(tmp_path):
+    folder = PartsFolder(tmp_path / "a[1].h5.parts")
+    left = tmp_path / "a[1].h5.parts.vm.7.done"
+    left.mkdir()
+    (left / "000000.npz").write_bytes(b"x")
+    other = tmp_path / "b.h5.parts.vm.7.done"
+    other.mkdir()
+    folder.remove()
+    assert [path.name for path in tmp_path.iterdir()] == [other.name]
