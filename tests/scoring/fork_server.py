@@ -35,9 +35,13 @@ def child(arguments):
     main(arguments)
 
 
+def answer(line):
+    os.write(1, f"{line}\n".encode())  # whole lines: threads that print mix theirs
+
+
 def reap(pid):
     _, status = os.waitpid(pid, 0)
-    print("end", pid, os.waitstatus_to_exitcode(status), flush=True)
+    answer(f"end {pid} {os.waitstatus_to_exitcode(status)}")
 
 
 for line in sys.stdin:
@@ -45,5 +49,5 @@ for line in sys.stdin:
     if pid == 0:
         child(json.loads(line))
         os._exit(0)
-    print(pid, flush=True)
+    answer(pid)
     threading.Thread(target=reap, args=(pid,), daemon=True).start()
