@@ -176,6 +176,8 @@ class DatasetEntry:
         class_files: files with the class names, in the order in which they are looked for.
         data: its directory in the workspace's data/, where that has another name.
         other_frame_patterns: further patterns, for releases that keep some videos elsewhere.
+        first_frame: number of a video's first frame in the names of its pictures. The released code counts from 1,
+            and so it is where nothing is said; then pictures that are all numbered from 0 are refused.
     """
 
     name: str
@@ -191,6 +193,7 @@ class DatasetEntry:
     notes: str = ""
     data: str = ""
     other_frame_patterns: tuple[str, ...] = ()
+    first_frame: Literal[0, 1] | None = None
 
     @property
     def folder(self) -> str:

@@ -115,8 +115,11 @@ def load_manifest(workspace: Workspace | None = None) -> Manifest:
     workspace = workspace or Workspace.locate()
     found: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     origins: dict[tuple[str, str], Origin] = {}
+    tables: dict[tuple[str, str], dict[str, Any]] = {}
     for path, shipped in _manifest_files(workspace):
-        for section, name, entry in _read_entries(path):
+        for section, name, own in _read_tables(path):
+            tables[section, name] = raw = _laid_over(own, section, tables, f"{path}, key {section}.{name}.like")
+            entry = convert_entry(section, name, raw, path)
             origin = _origin(path, shipped, origins.get((section, name)), f"{section}.{name}")
             same_as_shipped = origin.overrides and found[section][name] == entry
             origins[section, name] = replace(origin, overrides=origin.overrides and not same_as_shipped)
@@ -176,7 +179,8 @@ def _manifest_files(workspace: Workspace) -> list[tuple[Path, bool]]:
     return [(path, True) for path in shipped] + [(path, False) for path in mine]
 
 
-def _read_entries(path: Path) -> Iterable[tuple[str, str, Any]]:
+def _read_tables(path: Path) -> Iterable[tuple[str, str, dict[str, Any]]]:
+    """Section, name and raw table of every entry of a manifest."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -199,7 +203,23 @@ def _read_entries(path: Path) -> Iterable[tuple[str, str, Any]]:
                 raise ManifestError(
                     "an entry is a table", where=f"{path}, key {section}.{name}", fix=f"write [{section}.{name}]"
                 )
-            yield section, name, convert_entry(section, name, raw, path)
+            yield section, name, raw
+
+
+def _laid_over(
+    own: dict[str, Any], section: str, tables: Mapping[tuple[str, str], dict[str, Any]], where: str
+) -> dict[str, Any]:
+    """An entry's keys, over those of the entry that it is `like`: a shipped one, or one that comes before it."""
+    if "like" not in own:
+        return own
+    names = [name for kind, name in tables if kind == section]
+    if own["like"] not in names:
+        raise ManifestError(
+            f"like names no entry that comes before this one: {own['like']!r}{_nearest(str(own['like']), names)}",
+            where=where,
+            fix=f"name one of the shipped {section}, or put that entry first",
+        )
+    return tables[section, own["like"]] | {key: value for key, value in own.items() if key != "like"}
 
 
 def _origin(path: Path, shipped: bool, before: Origin | None, key: str) -> Origin:

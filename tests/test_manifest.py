@@ -115,6 +115,19 @@ def test_the_users_entry_wins_and_is_marked(workspace):
     assert not manifest.origins["models", "inv3_12f"].overrides
 
 
+def test_an_entry_like_another_takes_its_other_keys(workspace):
+    (workspace.manifests / "local.toml").write_text(
+        '[datasets.toy]\nlike = "toy"\nfirst_frame = 0\n\n[models.mine]\nlike = "inv3_8f"\ntitle = "Mine"\nframes = 16\n'
+    )
+    manifest = load_manifest(workspace)
+    toy, mine, shipped = manifest.dataset("toy"), manifest.model("mine"), manifest.model("inv3_8f")
+    assert (toy.first_frame, toy.classes, list(toy.splits)) == (0, 5, ["val", "bare", "unlabelled"])
+    assert (mine.frames, mine.title, mine.input, mine.name) == (16, "Mine", shipped.input, "mine")
+    (workspace.manifests / "local.toml").write_text('[datasets.toy]\nlike = "tay"\n')
+    with pytest.raises(ManifestError, match=r"did you mean toy\?[^$]*datasets\.toy\.like"):
+        load_manifest(workspace)
+
+
 def test_twice_in_the_users_files_is_an_error(workspace):
     (workspace.manifests / "again.toml").write_text(TOY_MANIFEST)
     with pytest.raises(ManifestError, match="defined twice"):

@@ -77,9 +77,10 @@ class Member:
 
     def keep(self, part: int, start: int, piece: Piece) -> Part | None:
         """Keep a piece of a part in hand, in any order; returns the part when that was its last piece."""
-        self.scored += len(piece.part.rows)
+        bad = int((piece.part.status == NOT_SCORED).sum())
+        self.scored += len(piece.part.rows) - bad
         self.decoded += piece.decoded
-        self.bad += int((piece.part.status == NOT_SCORED).sum())
+        self.bad += bad
         pieces = self._pieces.setdefault(part, {})
         pieces[start] = piece.part
         if len(pieces) < len(self.needed_starts(part)):

@@ -96,9 +96,12 @@ class Archive:
             for member in archive.infolist():
                 if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & 1:
                     raise zipfile.BadZipFile(f"{member.filename} is encrypted or compressed by another method")
-                if not member.is_dir():
+                if not member.is_dir():  # some tools of Windows write its own separators
                     deflated = int(member.compress_type == zipfile.ZIP_DEFLATED)
-                    yield member.filename, (member.header_offset, member.compress_size, deflated, member.CRC)
+                    yield (
+                        member.filename.replace("\\", "/"),
+                        (member.header_offset, member.compress_size, deflated, member.CRC),
+                    )
 
 
 class ArchiveReel(StillsReel):
@@ -124,6 +127,9 @@ class ArchiveReel(StillsReel):
     def numbers(self) -> list[int]:
         """The numbers of the frames that are there, ascending."""
         return sorted(self._rows)
+
+    def stranger(self) -> str | None:
+        return self.names.stranger(self._places.names) if self.names else None
 
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
         rows = self._rows

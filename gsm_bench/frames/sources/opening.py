@@ -10,7 +10,7 @@ from gsm_bench.errors import FrameError, SplitError
 from gsm_bench.frames.sources.archive import Archive, ArchiveReel
 from gsm_bench.frames.sources.folder import FolderReel
 from gsm_bench.frames.sources.hdf5 import Hdf5Reel, open_frames, stored_encoding
-from gsm_bench.frames.sources.reels import FrameNames, FrameSource, Reel, ReelSource
+from gsm_bench.frames.sources.reels import FrameNames, FrameSource, Reel, ReelSource, StillsReel
 from gsm_bench.splits import Clip
 
 VIDEOS = (".webm", ".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg")
@@ -19,6 +19,8 @@ HDF5 = (".h5", ".hdf5")
 COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 FRAME_FILES = (*HDF5, *ARCHIVES)
 """Files that may hold the frames of a whole data set."""
+LOCAL_FILE = "local.toml"
+"""The manifest of a workspace that has the last word (`gsm_bench.manifest`)."""
 READABLE = "frames may be folders of pictures, video files, HDF5 files of encoded pictures, tar or zip files"
 
 
@@ -32,9 +34,15 @@ def open_source(entry: DatasetEntry, data: Path, sample: Sequence[Clip], frames:
         frames: a file or folder that holds the frames instead.
 
     Raises:
-        SplitError: no frames are there.
+        SplitError: no frames are there, or they are called otherwise than the entry says.
         FrameError: one file is to hold all frames, and it is damaged.
     """
+    source = _find_source(entry, data, sample, frames)
+    _check_names(entry, source, sample)
+    return source
+
+
+def _find_source(entry: DatasetEntry, data: Path, sample: Sequence[Clip], frames: Path | None) -> ReelSource:
     if frames is not None:
         return _open_place(entry, _existing(frames), sample)
     for root in entry.frame_roots:
@@ -54,6 +62,49 @@ def open_source(entry: DatasetEntry, data: Path, sample: Sequence[Clip], frames:
     )
 
 
+def _check_names(entry: DatasetEntry, source: ReelSource, sample: Sequence[Clip]) -> None:
+    """Refuse names under which no clip, or the wrong frames, would be found; judged by clips that have pictures."""
+    wrong = []
+    for clip in sample:
+        try:
+            reel = source.reel(clip)
+            found = _wrong_names(entry, clip, reel) if isinstance(reel, StillsReel) else None
+        except (FrameError, OSError):  # the run will say what is wrong with this one
+            continue
+        if found is None:
+            return
+        wrong.append((reel.where, *found))
+    for where, said, right in wrong:
+        lines = f'[datasets.{entry.name}]\nlike = "{entry.name}"\n{right}'.replace("\n", "\n         ")
+        raise SplitError(
+            said,
+            where=where,
+            fix=f"append this to {LOCAL_FILE} in manifests/ of your workspace, or name the files so:\n         {lines}",
+        )
+
+
+def _wrong_names(entry: DatasetEntry, clip: Clip, reel: StillsReel) -> tuple[str, str] | None:
+    """What is wrong with the names of a reel's frames, and what the entry would have to say; None if nothing is."""
+    if stranger := reel.stranger():
+        expected = FrameNames.of_pattern(entry.frame_pattern, clip, entry.first_frame).name(1)
+        said = f"frames of {entry.name} are called {stranger!r} here, its entry says {expected!r}"
+        return said, _pattern_of(entry, clip, stranger)
+    if entry.first_frame is None and 0 in reel.numbers()[:1]:
+        said = "frames are numbered from 0 here, the released code counts from 1 (first_frame = 1, if 0 is no frame)"
+        return said, "first_frame = 0"
+    return None
+
+
+def _pattern_of(entry: DatasetEntry, clip: Clip, name: str) -> str:
+    """What the entry's pattern would have to be for a frame called `name`."""
+    names = FrameNames.guessed(name)
+    if names is None:
+        return 'frame_pattern = "..."'
+    prefix = names.prefix.replace(clip.container, "{id}" if clip.container == clip.id else "{video}")
+    frame = f"{{frame:0{names.digits}d}}" if names.digits > 1 else "{frame}"
+    return f'frame_pattern = "{entry.frame_pattern.rpartition("/")[0]}/{prefix}{frame}{names.suffix}"'
+
+
 def frame_folder(pattern: str, clip: Clip) -> str:
     """Where the frames of `clip` lie below a root, as a folder or as a file with a suffix."""
     folder = pattern.rpartition("/")[0]
@@ -69,6 +120,7 @@ class PlacedReels:
     def __init__(self, entry: DatasetEntry, root: Path) -> None:
         self.root = root
         self._patterns = entry.frame_patterns
+        self._first = entry.first_frame
         self._forms = [(pattern, suffix) for pattern in self._patterns for suffix in ("", *VIDEOS, *FRAME_FILES)]
         self._last = self._forms[0]
 
@@ -88,7 +140,7 @@ class PlacedReels:
             place = folder.with_name(folder.name + suffix) if suffix else folder
             if _is(place, folder=not suffix):
                 self._last = form
-                return reel_at(place, clip.container, FrameNames.of_pattern(pattern, clip))
+                return reel_at(place, clip.container, FrameNames.of_pattern(pattern, clip, self._first))
         return None
 
 
@@ -112,6 +164,7 @@ class ReelsInFile:
     def __init__(self, entry: DatasetEntry, path: Path) -> None:
         self.path = path
         self._pattern = entry.frame_pattern
+        self._first = entry.first_frame
         self._archive = Archive(path) if path.suffix.lower() in ARCHIVES else None
         self.encoding = "" if self._archive else stored_encoding(path)
 
@@ -125,21 +178,21 @@ class ReelsInFile:
 
     def __call__(self, clip: Clip) -> Reel:
         if self._archive:
-            return ArchiveReel(self._archive, clip.container, FrameNames.of_pattern(self._pattern, clip))
+            return ArchiveReel(self._archive, clip.container, FrameNames.of_pattern(self._pattern, clip, self._first))
         return Hdf5Reel(self.path, clip.container)
 
 
-def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Clip]) -> FrameSource:
+def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Clip]) -> ReelSource:
     return _source_below(entry, place, sample) if place.is_dir() else _open_file(entry, place)
 
 
-def _source_below(entry: DatasetEntry, root: Path, sample: Sequence[Clip]) -> FrameSource:
+def _source_below(entry: DatasetEntry, root: Path, sample: Sequence[Clip]) -> ReelSource:
     reels = PlacedReels(entry, root)
     found = (reel for clip in sample if (reel := reels.find(clip)))
     return ReelSource(reels, next((reel.encoding for reel in found), ""))
 
 
-def _open_file(entry: DatasetEntry, path: Path) -> FrameSource:
+def _open_file(entry: DatasetEntry, path: Path) -> ReelSource:
     if path.suffix.lower() not in FRAME_FILES:
         raise SplitError(f"this file cannot hold the frames of a data set: {READABLE}", where=path, fix=_unpack(path))
     try:

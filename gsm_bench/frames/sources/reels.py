@@ -7,7 +7,7 @@ import re
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from gsm_bench.errors import FrameError
 from gsm_bench.splits import Clip
 
 Picture = Image.Image | FrameError
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 REELS_KEPT = 256
 """Reels that a source remembers: a long video's frames are listed once for all its segments."""
 UNDECODABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -66,6 +67,10 @@ class StillsReel(ABC):
     def numbers(self) -> list[int]:
         """The numbers of the frames that are here, ascending."""
 
+    def stranger(self) -> str | None:
+        """File name of a picture here, where there are some and all are called otherwise than frames should be."""
+        return None
+
     @property
     def encoding(self) -> str:
         return ""
@@ -106,20 +111,25 @@ def reason(error: BaseException) -> str:
 
 @dataclass(frozen=True)
 class FrameNames:
-    """File names of a reel's frames: ``prefix``, a number of at least `digits` digits, ``suffix``."""
+    """File names of a reel's frames: ``prefix``, a number of at least `digits` digits, ``suffix``.
+
+    Frames are numbered from 1; the number in the name of the first is `first`.
+    """
 
     prefix: str
     digits: int
     suffix: str
+    first: int = 1
 
     @classmethod
-    def of_pattern(cls, pattern: str, clip: Clip) -> FrameNames:
+    def of_pattern(cls, pattern: str, clip: Clip, first: int | None = None) -> FrameNames:
         """The names that a data set's pattern such as ``{id}/img_{frame:05d}.jpg`` gives to the frames of `clip`."""
         file = pattern.rpartition("/")[2]
         before, after = re.split(r"\{frame[^}]*\}", file, maxsplit=1)
         width = re.search(r"\{frame:0?(\d+)d?\}", file)
         names = {"id": clip.id, "video": clip.container, "participant": clip.participant}
-        return cls(before.format(**names), int(width[1]) if width else 1, after.format(**names))
+        digits = int(width[1]) if width else 1
+        return cls(before.format(**names), digits, after.format(**names), 1 if first is None else first)
 
     @classmethod
     def guessed(cls, name: str) -> FrameNames | None:
@@ -127,14 +137,19 @@ class FrameNames:
         found = re.fullmatch(r"(.*?)(\d+)(\.\w+)", name)
         return cls(found[1], len(found[2]), found[3]) if found else None
 
+    def stranger(self, files: Iterable[str]) -> str | None:
+        """The first picture of `files` by name, if none has one of these names."""
+        pictures = sorted(name for name in files if name.lower().endswith(PICTURES))
+        return None if any(self.number(name) is not None for name in pictures) else next(iter(pictures), None)
+
     def name(self, number: int) -> str:
-        return f"{self.prefix}{number:0{self.digits}d}{self.suffix}"
+        return f"{self.prefix}{number - 1 + self.first:0{self.digits}d}{self.suffix}"
 
     def number(self, name: str) -> int | None:
-        """The number in a file name; None if it is not one of these."""
+        """The number of the frame in a file; None if its name is not one of these."""
         middle = name[len(self.prefix) : len(name) - len(self.suffix)]
         fits = name.startswith(self.prefix) and name.lower().endswith(self.suffix.lower())
-        return int(middle) if fits and middle.isdecimal() and len(middle) >= self.digits else None
+        return int(middle) + 1 - self.first if fits and middle.isdecimal() and len(middle) >= self.digits else None
 
 
 class ReelSource:

@@ -11,9 +11,7 @@ from gsm_bench.frames.sources.archive import Archive, ArchiveReel
 from gsm_bench.frames.sources.folder import FolderReel
 from gsm_bench.frames.sources.hdf5 import Hdf5Reel, open_frames
 from gsm_bench.frames.sources.opening import ARCHIVES, HDF5, READABLE, VIDEOS
-from gsm_bench.frames.sources.reels import FrameNames, Reel
-
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+from gsm_bench.frames.sources.reels import PICTURES, FrameNames, Reel
 
 
 def survey(place: Path) -> dict[str, Reel]:
