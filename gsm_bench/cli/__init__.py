@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from typing import Any
 
@@ -42,6 +43,8 @@ COMMANDS = {
     "bench": ("gsm_bench.cli.bench", "How fast is this machine, and what does it wait for?"),
     "demo": ("gsm_bench.cli.demo", "The main job, end to end, on a small benchmark: a minute or two."),
 }
+RESUMABLE = ("score", "pack", "shapes", "train", "demo")
+"""Commands that, stopped and given again, do only what is missing."""
 
 
 class LazyGroup(click.Group):
@@ -87,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         status: Any = cli.main(arguments, prog_name="gsmbench", standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo("stopped", err=True)
+        click.echo(f"stopped{_how_to_go_on(arguments)}", err=True)
         sys.exit(1)
     except click.ClickException as error:
         error.show()
@@ -107,9 +110,21 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        place = f"\n  where: {error.filename}" if error.filename else ""
-        click.echo(
-            f"error: {error.strerror or error}{place}\n  mend:  check the path, its rights and the disk", err=True
-        )
+        click.echo(_system_error(error), err=True)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _how_to_go_on(arguments: list[str] | None) -> str:
+    command = next((word for word in arguments or sys.argv[1:] if word in COMMANDS), "")
+    return "; what is finished is kept: the same command goes on from there" if command in RESUMABLE else ""
+
+
+def _system_error(error: OSError) -> str:
+    """What the system says; of HDF5's message, which runs over lines, the reason and the file."""
+    said, place = str(error.strerror or error), error.filename
+    if in_hdf5 := re.search(r"name = '([^']*)'", said):
+        place = in_hdf5[1]
+        said = os.strerror(error.errno) if error.errno else said.partition(" (")[0]
+    where = f"\n  where: {place}" if place else ""
+    return f"error: {said}{where}\n  mend:  check the path, its rights and the disk"

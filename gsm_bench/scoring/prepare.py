@@ -184,8 +184,9 @@ def _settings(request: Request) -> Settings:
         resize=request.resize or ("reader" if torch.device(device).type == "cpu" else "device"),
     )
     if request.shard and not 1 <= request.shard[0] <= request.shard[1]:
+        this, of = request.shard
         raise GsmBenchError(
-            f"there is no shard {request.shard[0]}/{request.shard[1]}", fix="--shard 1/4 .. --shard 4/4"
+            f"there is no shard {this}/{of}", fix=f"--shard 1/{max(of, 1)} .. --shard {max(of, 1)}/{max(of, 1)}"
         )
     return replace(settings, threads=request.threads) if request.threads else settings
 
