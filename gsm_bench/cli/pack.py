@@ -21,12 +21,17 @@ from gsm_bench.cli.options import INCOMPLETE, PATH, format_option, print_table, 
 @click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Threads that read and encode (default: one per core)."
 )
+@click.option(
+    "--first-frame", type=click.IntRange(0, 1), metavar="0|1",
+    help="Number of a video's first frame in the names of its pictures (default: 1, and pictures from 0 are refused).",
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @format_option
 def command(
-    source: Path, out: Path, quality: int, lossless: bool, workers: int | None, force: bool, quiet: bool, form: str
-) -> int:
+    source: Path, out: Path, quality: int, lossless: bool, workers: int | None, first_frame: int | None, force: bool,
+    quiet: bool, form: str,
+) -> int:  # fmt: skip
     """Put the frames of many videos into one HDF5 file, and say what that gains.
 
     SOURCE is a folder of frame folders, videos or archives, or one tar, zip or HDF5 file. Bytes of pictures are copied
@@ -43,8 +48,8 @@ def command(
     from gsm_bench.frames.sources.survey import survey
 
     cores = min(len(os.sched_getaffinity(0)), 16)
-    packing = Packing(source, out, None if lossless else quality, workers or cores, force)
-    reels = survey(source)
+    packing = Packing(source, out, None if lossless else quality, workers or cores, force, first_frame)
+    reels = survey(source, 1 if first_frame is None else first_frame)
     with ProgressDisplay("pack", quiet=quiet) as display:
         packed = pack(packing, reels, display.count)
     sound = [name for name in reels if name not in packed.bad]

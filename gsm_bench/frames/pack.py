@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from gsm_bench.errors import FrameError, RunConflictError
-from gsm_bench.files import aside, create_whole, settle
+from gsm_bench.files import aside, create_whole, settle, sweep
 from gsm_bench.frames.sources.hdf5 import BYTES, FORMAT, open_frames
 from gsm_bench.frames.sources.reels import Reel, StillsReel
 
@@ -47,6 +47,7 @@ class Packing:
         quality: of JPEGs made from decoded video; None keeps these frames without loss, as PNG.
         workers: threads that read and encode.
         force: replace a file that is there.
+        first_frame: see `DatasetEntry`.
     """
 
     source: Path
@@ -54,10 +55,12 @@ class Packing:
     quality: int | None = QUALITY
     workers: int = 2
     force: bool = False
+    first_frame: int | None = None
 
     @property
     def card(self) -> dict[str, object]:
-        return {"source": str(self.source.resolve()), "quality": self.quality}
+        said = {"source": str(self.source.resolve()), "quality": self.quality, "first_frame": self.first_frame}
+        return {key: value for key, value in said.items() if key != "first_frame" or value is not None}
 
     @property
     def parts(self) -> Path:
@@ -113,6 +116,7 @@ def pack(
 def _begin(packing: Packing) -> set[str]:
     """Videos that an earlier run has packed; the folder of parts is there afterwards."""
     done = set[str]()
+    sweep(packing.target)
     if packing.target.exists():
         if not _may_go_on(packing) and not packing.force:
             raise RunConflictError(
@@ -151,7 +155,7 @@ def _chunks(packing: Packing, reels: dict[str, Reel]) -> Iterator[tuple[str, _Ch
         tasks = (
             (name, pool.submit(_read_chunk, packing, name, reel, numbers, total))
             for name, reel in reels.items()
-            for numbers, total in _numbered(reel)
+            for numbers, total in _numbered(reel, packing.first_frame)
         )
         ahead: deque[tuple[str, Future[_Chunk | FrameError]]] = deque(islice(tasks, 2 * packing.workers))
         while ahead:
@@ -160,14 +164,17 @@ def _chunks(packing: Packing, reels: dict[str, Reel]) -> Iterator[tuple[str, _Ch
             ahead.extend(islice(tasks, 1))
 
 
-def _numbered(reel: Reel) -> Iterator[tuple[list[int] | FrameError, int]]:
+def _numbered(reel: Reel, first: int | None) -> Iterator[tuple[list[int] | FrameError, int]]:
     """The frame numbers of a reel in chunks, and its number of rows; or what is wrong with it."""
     try:
         numbers = reel.numbers() if isinstance(reel, StillsReel) else list(range(1, reel.count() + 1))
         if not numbers:
             raise FrameError("there are no frames", where=reel.where)
-        if numbers[0] < 1:
-            raise FrameError("its frames are numbered from 0, not from 1", where=reel.where)
+        if numbers[0] < 1 and first is None:
+            raise FrameError(
+                "its frames are numbered from 0, not from 1: --first-frame 0 (or 1, if 0 is no frame)", where=reel.where
+            )
+        numbers = [number for number in numbers if number >= 1]
     except FrameError as error:
         yield error, 0
         return

@@ -266,8 +266,10 @@ def test_names_of_frames():
     assert names.name(7) == "a_00007.jpg"
     assert names.number("a_123456.JPG") == 123456
     assert [names.number(other) for other in ("b_00007.jpg", "a_7.jpg", "a_0000x.jpg", "a_00007.png")] == [None] * 4
-    assert FrameNames.guessed("frame_0000000012.jpg") == FrameNames("frame_", 10, ".jpg")
-    assert FrameNames.guessed("readme.txt") is None
+    assert FrameNames.guessed(["frame_0000000012.jpg"]) == FrameNames("frame_", 10, ".jpg")
+    assert FrameNames.guessed(["10.jpg", "2.jpg", "thumb_1.jpg"]) == FrameNames("", 1, ".jpg")
+    assert FrameNames.guessed(["10.jpg", "02.jpg"]) == FrameNames("", 2, ".jpg")
+    assert FrameNames.guessed(["readme.txt", "cover.jpg", "1.txt"]) is None
     from_0 = FrameNames.of_pattern("{id}/{frame:05d}.jpg", clip, 0)
     assert (from_0.name(1), from_0.number("00000.jpg"), from_0.number("00041.jpg")) == ("00000.jpg", 1, 42)
 

@@ -112,13 +112,17 @@ class ArchiveReel(StillsReel):
         name: the video's: the last part of its folder in the archive.
         names: how its frames are called there; None takes the names as they are found.
         alone: whether the archive holds this video only, in whatever folder.
+        first: of names that are taken as they are found, the number of the first frame.
     """
 
-    def __init__(self, archive: Archive, name: str, names: FrameNames | None, *, alone: bool = False) -> None:
+    def __init__(
+        self, archive: Archive, name: str, names: FrameNames | None, *, alone: bool = False, first: int = 1
+    ) -> None:
         self.archive = archive
         self.name = name
         self.names = names
         self.alone = alone
+        self.first = first
         self.where = f"{archive.path}, {name}"
 
     def count(self) -> int:
@@ -128,8 +132,8 @@ class ArchiveReel(StillsReel):
         """The numbers of the frames that are there, ascending."""
         return sorted(self._rows)
 
-    def stranger(self) -> str | None:
-        return self.names.stranger(self._places.names) if self.names else None
+    def strangers(self) -> list[str]:
+        return self.names.strangers(self._places.names) if self.names else []
 
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
         rows = self._rows
@@ -157,7 +161,7 @@ class ArchiveReel(StillsReel):
     def _rows(self) -> dict[int, int]:
         """Row of the archive's directory by frame number."""
         places = self._places
-        names = self.names or next(filter(None, map(FrameNames.guessed, places.names)), None)
+        names = self.names or FrameNames.guessed(places.names, self.first)
         if names is None:
             return {}
         numbers = map(names.number, places.names)

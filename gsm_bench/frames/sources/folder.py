@@ -37,8 +37,8 @@ class FolderReel(StillsReel):
         except OSError as error:
             raise FrameError(f"its frame folder cannot be read: {reason(error)}", where=self.folder) from error
 
-    def stranger(self) -> str | None:
-        return self.names.stranger(entry.name for entry in os.scandir(self.folder))
+    def strangers(self) -> list[str]:
+        return self.names.strangers(entry.name for entry in os.scandir(self.folder))
 
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
         for number in numbers:

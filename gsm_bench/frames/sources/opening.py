@@ -85,19 +85,19 @@ def _check_names(entry: DatasetEntry, source: ReelSource, sample: Sequence[Clip]
 
 def _wrong_names(entry: DatasetEntry, clip: Clip, reel: StillsReel) -> tuple[str, str] | None:
     """What is wrong with the names of a reel's frames, and what the entry would have to say; None if nothing is."""
-    if stranger := reel.stranger():
+    if strangers := reel.strangers():
         expected = FrameNames.of_pattern(entry.frame_pattern, clip, entry.first_frame).name(1)
-        said = f"frames of {entry.name} are called {stranger!r} here, its entry says {expected!r}"
-        return said, _pattern_of(entry, clip, stranger)
+        said = f"frames of {entry.name} are called {strangers[0]!r} here, its entry says {expected!r}"
+        return said, _pattern_of(entry, clip, strangers)
     if entry.first_frame is None and 0 in reel.numbers()[:1]:
         said = "frames are numbered from 0 here, the released code counts from 1 (first_frame = 1, if 0 is no frame)"
         return said, "first_frame = 0"
     return None
 
 
-def _pattern_of(entry: DatasetEntry, clip: Clip, name: str) -> str:
-    """What the entry's pattern would have to be for a frame called `name`."""
-    names = FrameNames.guessed(name)
+def _pattern_of(entry: DatasetEntry, clip: Clip, files: list[str]) -> str:
+    """What the entry's pattern would have to be for frames called `files`."""
+    names = FrameNames.guessed(files)
     if names is None:
         return 'frame_pattern = "..."'
     prefix = names.prefix.replace(clip.container, "{id}" if clip.container == clip.id else "{video}")

@@ -6,7 +6,7 @@ import io
 import re
 import threading
 from abc import ABC, abstractmethod
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from gsm_bench.splits import Clip
 
 Picture = Image.Image | FrameError
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+NUMBERED = re.compile(r"(.*?)(\d+)(\.\w+)")
 REELS_KEPT = 256
 """Reels that a source remembers: a long video's frames are listed once for all its segments."""
 UNDECODABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -67,9 +68,9 @@ class StillsReel(ABC):
     def numbers(self) -> list[int]:
         """The numbers of the frames that are here, ascending."""
 
-    def stranger(self) -> str | None:
-        """File name of a picture here, where there are some and all are called otherwise than frames should be."""
-        return None
+    def strangers(self) -> list[str]:
+        """File names of the pictures here, where all of them are called otherwise than frames should be."""
+        return []
 
     @property
     def encoding(self) -> str:
@@ -99,6 +100,11 @@ def decoded(content: bytes, number: int, where: str) -> Picture:
             return image.convert("RGB")
     except UNDECODABLE as error:
         return FrameError(f"frame {number} cannot be decoded: {reason(error)}", where=where)
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file name is that of a picture."""
+    return name.lower().endswith(PICTURES)
 
 
 def reason(error: BaseException) -> str:
@@ -132,15 +138,20 @@ class FrameNames:
         return cls(before.format(**names), digits, after.format(**names), 1 if first is None else first)
 
     @classmethod
-    def guessed(cls, name: str) -> FrameNames | None:
-        """The names of a reel that has a frame called `name`; None if that holds no number."""
-        found = re.fullmatch(r"(.*?)(\d+)(\.\w+)", name)
-        return cls(found[1], len(found[2]), found[3]) if found else None
+    def guessed(cls, files: Iterable[str], first: int = 1) -> FrameNames | None:
+        """The names of a reel whose frames are most of the pictures among `files`; None if none has a number."""
+        found = [match for name in files if is_picture(name) and (match := NUMBERED.fullmatch(name))]
+        if not found:
+            return None
+        (prefix, suffix), _ = Counter((match[1], match[3]) for match in found).most_common(1)[0]
+        # Numbers without leading zeros have as many digits as they need: 1.jpg stands beside 10.jpg.
+        digits = min(len(match[2]) for match in found if (match[1], match[3]) == (prefix, suffix))
+        return cls(prefix, digits, suffix, first)
 
-    def stranger(self, files: Iterable[str]) -> str | None:
-        """The first picture of `files` by name, if none has one of these names."""
-        pictures = sorted(name for name in files if name.lower().endswith(PICTURES))
-        return None if any(self.number(name) is not None for name in pictures) else next(iter(pictures), None)
+    def strangers(self, files: Iterable[str]) -> list[str]:
+        """The pictures among `files`, sorted, if none has one of these names."""
+        pictures = sorted(filter(is_picture, files))
+        return [] if any(self.number(name) is not None for name in pictures) else pictures
 
     def name(self, number: int) -> str:
         return f"{self.prefix}{number - 1 + self.first:0{self.digits}d}{self.suffix}"

@@ -11,17 +11,17 @@ from gsm_bench.frames.sources.archive import Archive, ArchiveReel
 from gsm_bench.frames.sources.folder import FolderReel
 from gsm_bench.frames.sources.hdf5 import Hdf5Reel, open_frames
 from gsm_bench.frames.sources.opening import ARCHIVES, HDF5, READABLE, VIDEOS
-from gsm_bench.frames.sources.reels import PICTURES, FrameNames, Reel
+from gsm_bench.frames.sources.reels import FrameNames, Reel, is_picture
 
 
-def survey(place: Path) -> dict[str, Reel]:
-    """The reels below `place` by the names of their videos, sorted.
+def survey(place: Path, first_frame: int = 1) -> dict[str, Reel]:
+    """The reels below `place` by the names of their videos, sorted; `first_frame` as in `DatasetEntry`.
 
     Raises:
         FrameError: nothing is there, or two videos have one name.
     """
     found: dict[str, Reel] = {}
-    for name, reel in _reels(place):
+    for name, reel in _reels(place, first_frame):
         if name in found:
             raise FrameError(
                 f"two videos are called {name!r}: {found[name].where} and {reel.where}", where=place,
@@ -33,9 +33,9 @@ def survey(place: Path) -> dict[str, Reel]:
     return dict(sorted(found.items()))
 
 
-def _reels(place: Path) -> Iterator[tuple[str, Reel]]:
+def _reels(place: Path, first: int) -> Iterator[tuple[str, Reel]]:
     if place.is_dir():
-        yield from _below(place)
+        yield from _below(place, first)
     elif place.suffix.lower() in VIDEOS:
         from gsm_bench.frames.sources.video import VideoReel
 
@@ -43,7 +43,7 @@ def _reels(place: Path) -> Iterator[tuple[str, Reel]]:
     elif place.suffix.lower() in HDF5:
         yield from _in_hdf5(place)
     elif place.suffix.lower() in ARCHIVES:
-        yield from _in_archive(place)
+        yield from _in_archive(place, first)
 
 
 def _in_hdf5(place: Path) -> Iterator[tuple[str, Reel]]:
@@ -55,7 +55,7 @@ def _in_hdf5(place: Path) -> Iterator[tuple[str, Reel]]:
     yield from ((name, Hdf5Reel(place, name)) for name in names)
 
 
-def _in_archive(place: Path) -> Iterator[tuple[str, Reel]]:
+def _in_archive(place: Path, first: int) -> Iterator[tuple[str, Reel]]:
     archive = Archive(place)
     try:
         folders = archive.folders()
@@ -63,24 +63,17 @@ def _in_archive(place: Path) -> Iterator[tuple[str, Reel]]:
         yield place.stem, ArchiveReel(archive, place.stem, None, alone=True)
         return
     for folder, places in folders.items():
-        if any(_is_picture(name) for name in places.names):
+        if any(map(is_picture, places.names)):
             name = PurePosixPath(folder).name or place.stem
-            yield name, ArchiveReel(archive, name, None, alone=True)
+            yield name, ArchiveReel(archive, name, None, alone=True, first=first)
 
 
-def _below(folder: Path) -> Iterator[tuple[str, Reel]]:
+def _below(folder: Path, first: int) -> Iterator[tuple[str, Reel]]:
     """A folder with pictures is a video; others are searched."""
-    inside = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if _is_picture(entry.name) and (names := FrameNames.guessed(entry.name)):
-                yield folder.name, FolderReel(folder, names)
-                return
-            inside.append(entry.path)
-    for path in sorted(inside):
-        if not Path(path).name.startswith("."):
-            yield from _reels(Path(path))
-
-
-def _is_picture(name: str) -> bool:
-    return name.lower().endswith(PICTURES)
+    inside = sorted(entry.name for entry in os.scandir(folder))
+    if names := FrameNames.guessed(inside, first):
+        yield folder.name, FolderReel(folder, names)
+        return
+    for name in inside:
+        if not name.startswith("."):
+            yield from _reels(folder / name, first)
