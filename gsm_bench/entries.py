@@ -177,7 +177,7 @@ class DatasetEntry:
         data: its directory in the workspace's data/, where that has another name.
         other_frame_patterns: further patterns, for releases that keep some videos elsewhere.
         first_frame: number of a video's first frame in the names of its pictures. The released code counts from 1,
-            and so it is where nothing is said; then pictures that are all numbered from 0 are refused.
+            and so it is where nothing is said; then pictures that are numbered from 0 are refused.
     """
 
     name: str

@@ -26,6 +26,10 @@ class GsmBenchError(Exception):
         super().__init__("\n".join(lines))
 
 
+class DiskError(GsmBenchError):
+    """There is no room to write what was to be written."""
+
+
 class ManifestError(GsmBenchError):
     """An entry of a manifest is missing or wrong."""
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import glob
 import hashlib
 import os
+import shutil
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gsm_bench.errors import DiskError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 ABANDONED_AFTER_S = 3600.0
 """A half-written file of another machine is nobody's if it has not grown for so long."""
+MAKE_ROOM = "make room, then run the same command again: what is finished is kept"
 
 
 def aside(path: Path) -> Path:
@@ -25,7 +32,7 @@ def sweep(path: Path) -> None:
     host = socket.gethostname()
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         writer, pid, _ = left.name.removeprefix(f".{path.name}.").removesuffix(".tmp").rsplit(".", 2)
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             if alive(int(pid)) if writer == host else time.time() - left.stat().st_mtime < ABANDONED_AFTER_S:
                 continue
             left.unlink()
@@ -40,6 +47,29 @@ def alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def ensure_room(path: Path, size: int) -> None:
+    """Raise DiskError if `size` more bytes do not fit beside `path`.
+
+    To be asked before HDF5 writes: a process whose disk is full before HDF5 could close a file may crash.
+    """
+    free = shutil.disk_usage(path.parent).free
+    if free < size:
+        said = f"the disk is too full: {size / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free"
+        raise DiskError(said, where=path, fix=MAKE_ROOM)
+
+
+@contextmanager
+def full_disk_named(path: Path) -> Iterator[None]:
+    """What the system, or HDF5, says of a disk that became full, as a DiskError."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        said = str(error)
+        if getattr(error, "errno", None) in FULL or any(f"errno = {number}," in said for number in FULL):
+            raise DiskError("the disk is full", where=path, fix=MAKE_ROOM) from error
+        raise
 
 
 def settle(written: Path, path: Path) -> None:
@@ -64,8 +94,9 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file in one step; what was there is replaced."""
     written = aside(path)
     try:
-        written.write_bytes(content)
-        settle(written, path)
+        with full_disk_named(path):
+            written.write_bytes(content)
+            settle(written, path)
     finally:
         written.unlink(missing_ok=True)
 
@@ -74,7 +105,8 @@ def create_whole(path: Path, content: bytes) -> bool:
     """Create a file in one step; False, and nothing written, if it exists already."""
     written = aside(path)
     try:
-        written.write_bytes(content)
+        with full_disk_named(path):
+            written.write_bytes(content)
         os.link(written, path)
     except FileExistsError:
         return False

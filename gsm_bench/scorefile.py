@@ -23,10 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import ScoreFileError
-from gsm_bench.files import aside, settle, sweep
+from gsm_bench.files import aside, ensure_room, full_disk_named, settle, sweep
 from gsm_bench.names import Names
 
 FORMAT, VERSION = "gsm_bench.scores", 1
+HEAD_BYTES = 16_384
+"""What a file takes beside its rows, at least."""
 Kind = Literal["logits", "probabilities", "log_probabilities"]
 Scores = NDArray[np.float32]
 VIEW_TYPE = np.dtype([("clip", "<i2"), ("crop", "i1"), ("flip", "u1"), ("offset", "<f8")])
@@ -196,11 +198,14 @@ def create(path: str | Path, head: ScoreHead, *, force: bool = False) -> Iterato
     _check_head(head, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path)
+    columns = sum(head.classes_per_task[task] for task in head.kinds)
+    ensure_room(path, content_size(len(head), len(head.views), columns) + head.ids.texts.nbytes + HEAD_BYTES)
     written = aside(path)
     try:
-        with h5py.File(written, "w") as file:
-            yield _write_head(file, head)
-        settle(written, path)
+        with full_disk_named(path):
+            with h5py.File(written, "w") as file:
+                yield _write_head(file, head)
+            settle(written, path)
     finally:
         written.unlink(missing_ok=True)
 

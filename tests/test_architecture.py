@@ -49,7 +49,7 @@ MAY_USE = {
 HEAVY_ROOMS = {"nets", "frames", "scoring", "train", "bench"}
 SHARED_ORDER = {
     "errors": set(),
-    "files": set(),
+    "files": {"errors"},
     "workspace": {"errors"},
     "geometry": set(),
     "sampling": set(),

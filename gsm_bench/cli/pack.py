@@ -22,6 +22,9 @@ from gsm_bench.cli.options import INCOMPLETE, PATH, format_option, print_table, 
     "--workers", type=click.IntRange(1), metavar="N", help="Threads that read and encode (default: one per core)."
 )
 @click.option(
+    "--names", metavar="PATTERN", help="Which pictures are frames, where others lie beside them: img_{frame:05d}.jpg."
+)
+@click.option(
     "--first-frame", type=click.IntRange(0, 1), metavar="0|1",
     help="Number of a video's first frame in the names of its pictures (default: 1, and pictures from 0 are refused).",
 )  # fmt: skip
@@ -29,8 +32,9 @@ from gsm_bench.cli.options import INCOMPLETE, PATH, format_option, print_table, 
 @click.option("--quiet", is_flag=True, help="No progress.")
 @format_option
 def command(
-    source: Path, out: Path, quality: int, lossless: bool, workers: int | None, first_frame: int | None, force: bool,
-    quiet: bool, form: str,
+    source: Path, out: Path, quality: int, lossless: bool, workers: int | None, names: str | None,
+    first_frame: int | None,
+    force: bool, quiet: bool, form: str,
 ) -> int:  # fmt: skip
     """Put the frames of many videos into one HDF5 file, and say what that gains.
 
@@ -45,11 +49,12 @@ def command(
     from gsm_bench.frames.gain import measure_gain
     from gsm_bench.frames.pack import Packing, pack
     from gsm_bench.frames.sources.hdf5 import Hdf5Reel
+    from gsm_bench.frames.sources.names import Naming
     from gsm_bench.frames.sources.survey import survey
 
     cores = min(len(os.sched_getaffinity(0)), 16)
-    packing = Packing(source, out, None if lossless else quality, workers or cores, force, first_frame)
-    reels = survey(source, 1 if first_frame is None else first_frame)
+    packing = Packing(source, out, None if lossless else quality, workers or cores, force, Naming(names, first_frame))
+    reels = survey(source, packing.naming, without=out)
     with ProgressDisplay("pack", quiet=quiet) as display:
         packed = pack(packing, reels, display.count)
     sound = [name for name in reels if name not in packed.bad]
@@ -57,10 +62,10 @@ def command(
         gain = measure_gain(source, out, [reels[name] for name in sound], [Hdf5Reel(out, name) for name in sound])
         print_table(_gain_table(packed, gain), form)
     if packed.bad:
-        say(f"{len(packed.bad):,} videos are not in the file:")
+        say(f"{len(packed.bad):,} videos are not in the file:" if sound else "nothing could be packed:")
         for name, reason in list(packed.bad.items())[:10]:
             say(f"  {name}: {reason}")
-        say("mend them and run the same command again: it adds only these")
+        say(f"mend them and run the same command again{': it adds only these' if sound else ''}")
         return INCOMPLETE
     return 0
 

@@ -88,12 +88,16 @@ def submit_epic(split: str, **choices: Any) -> None:
     from gsm_bench.submit.targets import EPIC_55
 
     say(f"note: {EPIC_55.notice}")
-    workspace, made, ledger = _build(EPIC_55, split, {}, choices)
-    folder = workspace.submissions / EPIC_55.name / made.source
-    path = choices["out"] or folder / EPIC_55.member_of(split)
+    member = EPIC_55.member_of(split)
+
+    def places(folder: Path, source: str) -> list[Path]:
+        others = [folder / source / name for name in EPIC_55.members if name != member]
+        return [folder / source / member, *([folder / f"{source}.zip"] if all(map(Path.is_file, others)) else [])]
+
+    workspace, made, ledger, path = _build(EPIC_55, split, {}, choices, places)
     _write(path, made, ledger, workspace, choices["force"])
     if choices["out"] is None:
-        _bundle_when_whole(made, folder, ledger, workspace, choices["force"])
+        _bundle_when_whole(made, path.parent, ledger, workspace, choices["force"])
 
 
 @command.command("epic100")
@@ -112,10 +116,11 @@ def submit_epic100(sls_pt: int, sls_tl: int, sls_td: int, **choices: Any) -> Non
     from gsm_bench.submit.targets import EPIC_100, sls_words
 
     levels = {"sls_pt": sls_pt, "sls_tl": sls_tl, "sls_td": sls_td}
-    workspace, made, ledger = _build(EPIC_100, "test", levels, choices)
+    workspace, made, ledger, path = _build(
+        EPIC_100, "test", levels, choices, lambda folder, source: [folder / f"{source}.zip"]
+    )
     for name, level in levels.items():
         say(f"  {sls_words(name, level)}")
-    path = choices["out"] or workspace.submissions / EPIC_100.name / f"{made.source}.zip"
     _write(path, made, ledger, workspace, choices["force"])
     say(f"note: {EPIC_100.notice}; {attempts_words(ledger.attempts(EPIC_100.name))}")
     say(f"after sending it: gsmbench submit log {workspace.shown(path.absolute())} --score verb=..,noun=..,action=..")
@@ -169,13 +174,19 @@ def log(file: Path | None, scores: tuple[str, ...], failed: str | None, date: st
 
 
 def _build(
-    target: Any, split: str, levels: dict[str, int], choices: dict[str, Any]
-) -> tuple[Workspace, Submission, Ledger]:
+    target: Any,
+    split: str,
+    levels: dict[str, int],
+    choices: dict[str, Any],
+    places: Callable[[Path, str], list[Path]],
+) -> tuple[Workspace, Submission, Ledger, Path]:
+    """What is to be written, and where; `places` says which files a source of some name makes, the first of them now."""
     from gsm_bench.ensembles.actions import SOURCE_WORDS
     from gsm_bench.splits import read_split
     from gsm_bench.submit.epic import Options, build
     from gsm_bench.submit.ledger import LEDGER, Ledger
     from gsm_bench.submit.source import Wanted, find_source
+    from gsm_bench.submit.writing import refuse_existing
 
     out = choices["out"]
     if out is not None and (out.suffix not in (".zip", ".json") or out.is_dir()):
@@ -189,6 +200,9 @@ def _build(
     dataset = manifest.dataset(target.name)
     wanted = Wanted(choices["model"], choices["ensemble"], choices["scores"])
     source = find_source(wanted, manifest, workspace, target.name, split)
+    paths = [out] if out else places(workspace.submissions / target.name, source.name)
+    for path in paths:
+        refuse_existing(path, choices["force"])
     listed = read_split(dataset, split, choices["data"] or workspace.data / dataset.folder)
     if listed.full_size not in (None, len(listed)):
         say(f"note: this list has {len(listed):,} clips, the full split {listed.full_size:,}")
@@ -202,7 +216,7 @@ def _build(
         say(f"  actions {SOURCE_WORDS[made.rule.source]} ({made.rule.why})")
     for line in made.doubts:
         say(f"note: {line}")
-    return workspace, made, ledger
+    return workspace, made, ledger, paths[0]
 
 
 def _write(path: Path, made: Submission, ledger: Ledger, workspace: Workspace, force: bool) -> None:

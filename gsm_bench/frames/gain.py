@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def measure_gain(source: Path, target: Path, before: Sequence[Reel], after: Sequ
         for place, reels, into in ((source, old, rates[0]), (target, new, rates[1])):
             _forget(place, reels)
             into.append(_rate(reels))
-    files, size = _tally(source)
+    files, size = _tally(source, target)
     return Gain((files, 1), (size, target.stat().st_size), (statistics.median(rates[0]), statistics.median(rates[1])))
 
 
@@ -49,14 +50,17 @@ def _rate(reels: Sequence[Reel]) -> float:
     return read / (time.perf_counter() - began)
 
 
-def _tally(place: Path) -> tuple[int, int]:
-    """Files below a place, and their bytes."""
+def _tally(place: Path, without: Path) -> tuple[int, int]:
+    """Files below a place but one, and their bytes; what vanishes meanwhile does not count."""
     if place.is_file():
         return 1, place.stat().st_size
     files = size = 0
+    skipped = without.stat().st_ino
     for folder, _, names in os.walk(place):
-        files += len(names)
-        size += sum((Path(folder) / name).stat().st_size for name in names)
+        for name in names:
+            with suppress(OSError):
+                state = (Path(folder) / name).stat()
+                files, size = files + (state.st_ino != skipped), size + (state.st_ino != skipped) * state.st_size
     return files, size
 
 
@@ -64,7 +68,8 @@ def _forget(place: Path, reels: Sequence[Reel]) -> None:
     """Drop files from the page cache; only a hint, which other systems than Linux do not know."""
     if not hasattr(os, "posix_fadvise"):
         return
-    for where in {place, *(Path(reel.where.partition(",")[0]) for reel in reels)}:
-        for path in (file for file in where.iterdir() if file.is_file()) if where.is_dir() else [where]:
-            with path.open("rb") as file:
+    for where in {place, *(Path(reel.where) for reel in reels)}:
+        files = list(where.iterdir()) if where.is_dir() else [where]
+        for path in files:
+            with suppress(OSError), path.open("rb") as file:  # also a reel within a file, which is no path
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

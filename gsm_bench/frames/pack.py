@@ -6,14 +6,16 @@ parts beside the file, each written aside and renamed: kill it at any moment, an
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -22,8 +24,9 @@ import numpy as np
 from PIL import Image
 
 from gsm_bench.errors import FrameError, RunConflictError
-from gsm_bench.files import aside, create_whole, settle, sweep
+from gsm_bench.files import aside, create_whole, ensure_room, full_disk_named, settle, sweep
 from gsm_bench.frames.sources.hdf5 import BYTES, FORMAT, open_frames
+from gsm_bench.frames.sources.names import AS_FOUND, Naming
 from gsm_bench.frames.sources.reels import Reel, StillsReel
 
 VERSION = 1
@@ -32,6 +35,8 @@ LIBVER = ("v110", "v110")
 PART_BYTES = 256_000_000
 PART_VIDEOS = 256
 """A part ends after so many bytes or videos: what a kill can cost."""
+ROOM_BYTES = 1_000_000
+"""What has to be free beside the pictures: the directory of a part."""
 CHUNK_FRAMES = 512
 """Frames that a worker reads at a time, so that an hour of video does not have to fit into memory."""
 QUALITY = 95
@@ -47,7 +52,7 @@ class Packing:
         quality: of JPEGs made from decoded video; None keeps these frames without loss, as PNG.
         workers: threads that read and encode.
         force: replace a file that is there.
-        first_frame: see `DatasetEntry`.
+        naming: of pictures.
     """
 
     source: Path
@@ -55,12 +60,12 @@ class Packing:
     quality: int | None = QUALITY
     workers: int = 2
     force: bool = False
-    first_frame: int | None = None
+    naming: Naming = AS_FOUND
 
     @property
     def card(self) -> dict[str, object]:
-        said = {"source": str(self.source.resolve()), "quality": self.quality, "first_frame": self.first_frame}
-        return {key: value for key, value in said.items() if key != "first_frame" or value is not None}
+        names = {key: value for key, value in asdict(self.naming).items() if value is not None}
+        return {"source": str(self.source.resolve()), "quality": self.quality, **names}
 
     @property
     def parts(self) -> Path:
@@ -94,23 +99,56 @@ def pack(
     """Pack all videos; `progress` is told videos done, of how many, and how many were left out.
 
     Raises:
-        RunConflictError: another packing was interrupted here, or the file exists.
+        RunConflictError: another packing was interrupted or is at work here, or the file exists.
+        DiskError: the disk is full; finished parts are kept.
     """
+    with _alone(packing), full_disk_named(packing.target):
+        return _pack(packing, reels, progress)
+
+
+def _pack(packing: Packing, reels: dict[str, Reel], progress: Callable[[int, int, int], None]) -> Packed:
     done = _begin(packing)
     todo = {name: reel for name, reel in reels.items() if name not in done}
     bad: dict[str, str] = {}
     writer = _PartWriter(packing, first_part=len(list(packing.parts.glob("*.h5"))))
     finished = len(reels) - len(todo)
     progress(finished, len(reels), 0)
-    for name, found in _by_video(_chunks(packing, todo)):
-        problem = writer.add(name, found)
-        if problem:
-            bad[name] = problem
-        finished += 1
-        progress(finished, len(reels), len(bad))
-    writer.close()
-    _merge(packing, reels, bad)
+    try:
+        for name, found in _by_video(_chunks(packing, todo)):
+            problem = writer.add(name, found)
+            if problem:
+                bad[name] = problem
+            finished += 1
+            progress(finished, len(reels), len(bad))
+    finally:
+        writer.close()
+    if len(bad) < len(reels):
+        _merge(packing, reels, bad)
+    else:  # an empty file would only be in the way
+        shutil.rmtree(packing.parts)
     return Packed(len(reels) - len(bad), writer.frames, len(reels) - len(todo), bad)
+
+
+@contextmanager
+def _alone(packing: Packing) -> Iterator[None]:
+    """Hold the place of the file against other processes; the system lets go when this one ends, however it does."""
+    packing.target.parent.mkdir(parents=True, exist_ok=True)
+    path = packing.target.with_name(f".{packing.target.name}.lock")
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.stat().st_ino != os.fstat(lock.fileno()).st_ino:  # it was let go, and taken, since it was opened
+                raise BlockingIOError
+        except (BlockingIOError, FileNotFoundError) as error:
+            raise RunConflictError(
+                "another process is packing into this file",
+                where=packing.target,
+                fix="wait for it, or use another name",
+            ) from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _begin(packing: Packing) -> set[str]:
@@ -132,6 +170,8 @@ def _begin(packing: Packing) -> set[str]:
             f"a packing of {there['source']} (quality {there['quality']}) was interrupted here", where=packing.parts,
             fix=f"finish it with its own command, or rm -r {packing.parts}",
         )  # fmt: skip
+    for left in packing.parts.glob(".*.tmp"):  # by a process that was killed
+        left.unlink()
     for part in packing.parts.glob("*.h5"):
         done |= _names(part)
     return done
@@ -155,7 +195,7 @@ def _chunks(packing: Packing, reels: dict[str, Reel]) -> Iterator[tuple[str, _Ch
         tasks = (
             (name, pool.submit(_read_chunk, packing, name, reel, numbers, total))
             for name, reel in reels.items()
-            for numbers, total in _numbered(reel, packing.first_frame)
+            for numbers, total in _numbered(reel)
         )
         ahead: deque[tuple[str, Future[_Chunk | FrameError]]] = deque(islice(tasks, 2 * packing.workers))
         while ahead:
@@ -164,17 +204,12 @@ def _chunks(packing: Packing, reels: dict[str, Reel]) -> Iterator[tuple[str, _Ch
             ahead.extend(islice(tasks, 1))
 
 
-def _numbered(reel: Reel, first: int | None) -> Iterator[tuple[list[int] | FrameError, int]]:
+def _numbered(reel: Reel) -> Iterator[tuple[list[int] | FrameError, int]]:
     """The frame numbers of a reel in chunks, and its number of rows; or what is wrong with it."""
     try:
         numbers = reel.numbers() if isinstance(reel, StillsReel) else list(range(1, reel.count() + 1))
         if not numbers:
             raise FrameError("there are no frames", where=reel.where)
-        if numbers[0] < 1 and first is None:
-            raise FrameError(
-                "its frames are numbered from 0, not from 1: --first-frame 0 (or 1, if 0 is no frame)", where=reel.where
-            )
-        numbers = [number for number in numbers if number >= 1]
     except FrameError as error:
         yield error, 0
         return
@@ -234,10 +269,12 @@ class _PartWriter:
         self.frames = 0
         self._file: h5py.File | None = None
         self._bytes = self._videos = 0
+        self._in_hand: str | None = None
 
     def add(self, name: str, chunks: Iterator[_Chunk | FrameError]) -> str:
         """Write one video; returns what is wrong with it, in which case nothing of it stays."""
         file, frames, problem, present = self._open(), None, "", list[int]()
+        self._in_hand = name
         for chunk in chunks:
             if isinstance(chunk, FrameError):
                 problem = problem or f"{chunk.what} ({chunk.where})"
@@ -245,13 +282,13 @@ class _PartWriter:
                 frames = file.create_dataset(name, chunk.total, BYTES) if frames is None else frames
                 present += chunk.rows
                 self._put(frames, chunk.rows)
-        if problem and name in file:
-            del file[name]
         if problem or frames is None:
+            self._drop()
             return problem or "there are no frames"
         missing = sorted(set(range(1, len(frames) + 1)) - set(present))
         if missing:
             frames.attrs["missing"] = missing
+        self._in_hand = None
         self.frames += len(present)
         self._videos += 1
         if self._bytes > PART_BYTES or self._videos >= PART_VIDEOS:
@@ -259,6 +296,7 @@ class _PartWriter:
         return ""
 
     def _put(self, frames: h5py.Dataset, rows: dict[int, bytes]) -> None:
+        ensure_room(self._path, ROOM_BYTES + sum(map(len, rows.values())))
         for number, content in rows.items():  # row by row: h5py stacks rows of equal length into one array
             frames[number - 1] = np.frombuffer(content, np.uint8)
         self._bytes += sum(map(len, rows.values()))
@@ -273,8 +311,14 @@ class _PartWriter:
             self._file = h5py.File(self._written, "w", libver=LIBVER)
         return self._file
 
+    def _drop(self) -> None:
+        if self._file is not None and self._in_hand is not None and self._in_hand in self._file:
+            del self._file[self._in_hand]
+        self._in_hand = None
+
     def close(self) -> None:
-        """Put the part in hand into its place."""
+        """Put the part in hand into its place, without a video that is not whole."""
+        self._drop()
         if self._file is not None:
             self._file.close()
             settle(self._written, self._path)
@@ -286,7 +330,7 @@ def _merge(packing: Packing, reels: dict[str, Reel], bad: dict[str, str]) -> Non
     sources = sorted(packing.parts.glob("[0-9]*.h5"))
     if packing.target.exists() and not packing.force:
         sources.insert(0, packing.target)
-    packing.target.parent.mkdir(parents=True, exist_ok=True)
+    ensure_room(packing.target, ROOM_BYTES + sum(source.stat().st_size for source in sources))
     written = aside(packing.target)
     try:
         with h5py.File(written, "w", libver=LIBVER) as file:
@@ -297,7 +341,8 @@ def _merge(packing: Packing, reels: dict[str, Reel], bad: dict[str, str]) -> Non
             for source in sources:
                 with open_frames(source) as part:
                     for name in part:
-                        part.copy(name, file)
+                        if name not in file:  # a kill may come when the file is there and its parts are, too
+                            part.copy(name, file)
         settle(written, packing.target)
     finally:
         written.unlink(missing_ok=True)

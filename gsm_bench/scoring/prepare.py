@@ -31,7 +31,7 @@ from gsm_bench.scoring.job import (
 from gsm_bench.splits import Split, read_split
 from gsm_bench.workspace import Workspace
 
-SAMPLED_CLIPS = 8
+SAMPLED_CLIPS = 256
 """Clips that are looked for to find out where frames lie, and in what form."""
 
 

@@ -34,7 +34,7 @@ def write_file(path: Path, made: Submission, *, force: bool = False) -> Entry:
     Raises:
         SubmissionError: the file exists; or what was written is not what was meant, which leaves nothing in place.
     """
-    _refuse_existing(path, force)
+    refuse_existing(path, force)
     target, member = made.target, made.target.member_of(made.split.name)
     with _written_aside(path) as written:
         if path.suffix == ".zip":
@@ -60,7 +60,7 @@ def bundle(path: Path, target: Target, written: Mapping[str, tuple[Path, Entry]]
     Raises:
         SubmissionError: the zip exists, or a file is no longer what was written.
     """
-    _refuse_existing(path, force)
+    refuse_existing(path, force)
     contents = {}
     for name, (file, entry) in written.items():
         contents[name] = file.read_bytes()
@@ -109,7 +109,8 @@ def _entry(path: Path, written: Path, target: Target, found: Mapping[str, Answer
     )
 
 
-def _refuse_existing(path: Path, force: bool) -> None:
+def refuse_existing(path: Path, force: bool) -> None:
+    """Raise SubmissionError for a file that is there, unless it is to be replaced."""
     if path.exists() and not force:
         raise _exists(path)
 

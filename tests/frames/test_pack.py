@@ -20,7 +20,7 @@ from gsm_bench.frames.sources.hdf5 import Hdf5Reel  # noqa: E402
 from gsm_bench.frames.sources.survey import survey  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
 from tests.frames.forms import as_tar, make_video  # noqa: E402
-from tests.frames.test_sources import CLIPS, FORMS, NAMES, as_archive, change_form, folders, renamed, score  # noqa: E402
+from tests.frames.test_sources import CLIPS, FORMS, change_form, folders, score  # noqa: E402
 from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -34,35 +34,7 @@ def toys(workspace):
 
 
 def pack_it(source, target, **choices):
-    first = choices.get("first_frame")
-    return pack(Packing(source, target, **choices), survey(source, 1 if first is None else first))
-
-
-@pytest.mark.parametrize("archived", [False, True])
-@pytest.mark.parametrize("called", NAMES)
-def test_whatever_frames_are_called_all_are_packed(toys, called, archived):
-    expected = content_hash(score(toys, out=toys.root / "right.h5").path)
-    place = renamed(toys.data / "toy", toys.root / "renamed", NAMES[called][0])
-    place = as_archive(place) if archived else place
-    first = None
-    if called == "from 0":
-        refused = pack_it(place, toys.root / "packed.h5")
-        assert len(refused.bad) == CLIPS
-        assert "--first-frame 0" in refused.bad["v0"]
-        first = 0
-    packed = pack_it(place, toys.root / "again.h5", first_frame=first)
-    assert packed.bad == {}
-    found = score(toys, frames=toys.root / "again.h5", out=toys.root / "found.h5")
-    assert content_hash(found.path) == expected
-
-
-def test_a_picture_0_that_is_no_frame_is_not_packed(toys, gsmbench):
-    expected = content_hash(score(toys, out=toys.root / "right.h5").path)
-    for folder in folders(toys.data / "toy"):
-        shutil.copy(folder / "00001.jpg", folder / "00000.jpg")
-    ran = gsmbench("pack", toys.data / "toy/frames", "packed.h5", "--quiet", "--first-frame", 1)
-    assert ran.status == 0, ran.err
-    assert content_hash(score(toys, frames=toys.root / "packed.h5").path) == expected
+    return pack(Packing(source, target, **choices), survey(source))
 
 
 @pytest.mark.parametrize("form", FORMS)

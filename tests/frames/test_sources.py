@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from gsm_bench.errors import FrameError, SplitError  # noqa: E402
 from gsm_bench.frames.clip_reader import ReadPlan, read_clip, read_clip_for  # noqa: E402
 from gsm_bench.frames.sources import open_source  # noqa: E402
-from gsm_bench.frames.sources.reels import FrameNames  # noqa: E402
+from gsm_bench.frames.sources.names import FrameNames  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.scorefile import content_hash, read, views_array  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare  # noqa: E402
@@ -265,80 +265,10 @@ def test_names_of_frames():
     names = FrameNames.of_pattern("{id}/{id}_{frame:05d}.jpg", clip)
     assert names.name(7) == "a_00007.jpg"
     assert names.number("a_123456.JPG") == 123456
-    assert [names.number(other) for other in ("b_00007.jpg", "a_7.jpg", "a_0000x.jpg", "a_00007.png")] == [None] * 4
-    assert FrameNames.guessed(["frame_0000000012.jpg"]) == FrameNames("frame_", 10, ".jpg")
-    assert FrameNames.guessed(["10.jpg", "2.jpg", "thumb_1.jpg"]) == FrameNames("", 1, ".jpg")
-    assert FrameNames.guessed(["10.jpg", "02.jpg"]) == FrameNames("", 2, ".jpg")
-    assert FrameNames.guessed(["readme.txt", "cover.jpg", "1.txt"]) is None
-    from_0 = FrameNames.of_pattern("{id}/{frame:05d}.jpg", clip, 0)
-    assert (from_0.name(1), from_0.number("00000.jpg"), from_0.number("00041.jpg")) == ("00000.jpg", 1, 42)
-
-
-def renamed(source, target, name):
-    """A copy of frame folders whose files are called by their number, counted from 1."""
-    for folder in folders(source):
-        (target / folder.name).mkdir(parents=True)
-        for number, path in enumerate(frames_of(folder), start=1):
-            shutil.copy(path, target / folder.name / name(folder.name, number))
-    return target
-
-
-def as_archive(place):
-    as_zip(sorted(place.iterdir()), place.with_suffix(".zip"))
-    return place.with_suffix(".zip")
-
-
-NAMES = {
-    "prefix": (lambda video, n: f"img_{n:05d}.jpg", 'frame_pattern = "{id}/img_{frame:05d}.jpg"'),
-    "no zeros": (lambda video, n: f"{n}.jpg", 'frame_pattern = "{id}/{frame}.jpg"'),
-    "video's name": (lambda video, n: f"{video}_{n:06d}.JPEG", 'frame_pattern = "{id}/{id}_{frame:06d}.JPEG"'),
-    "from 0": (lambda video, n: f"{n - 1:05d}.jpg", "first_frame = 0"),
-}
-
-
-@pytest.mark.parametrize("archived", [False, True])
-@pytest.mark.parametrize("called", NAMES)
-def test_frames_called_otherwise_stop_the_run_with_the_lines_that_mend_it(toys, called, archived):
-    expected = content_hash(score(toys, out=toys.root / "right.h5").path)
-    name, right = NAMES[called]
-    place = renamed(toys.data / "toy", toys.root / "renamed", name)
-    place = as_archive(place) if archived else place
-    with pytest.raises(SplitError) as failed:
-        score(toys, frames=place, out=toys.root / "other.h5")
-    assert ("numbered from 0" if called == "from 0" else name("v0", 1)) in failed.value.what
-    lines = [line.strip() for line in str(failed.value.fix).splitlines()[1:]]
-    assert lines == ["[datasets.toy]", 'like = "toy"', right]
-    (toys.manifests / "local.toml").write_text("\n".join(lines))
-    assert content_hash(score(toys, frames=place, out=toys.root / "other.h5").path) == expected
-
-
-def test_a_picture_0_that_is_no_frame(toys):
-    expected = content_hash(score(toys, out=toys.root / "right.h5").path)
-    for folder in folders(toys.data / "toy"):
-        shutil.copy(frames_of(folder)[0], folder / "00000.jpg")
-    with pytest.raises(SplitError, match="first_frame = 1, if 0 is no frame"):
-        score(toys)
-    (toys.manifests / "local.toml").write_text('[datasets.toy]\nlike = "toy"\nfirst_frame = 1\n')
-    assert content_hash(score(toys).path) == expected
-
-
-def test_names_are_judged_by_clips_that_have_pictures(toys):
-    some = folders(toys.data / "toy")
-    shutil.rmtree(some[0])
-    for path in frames_of(some[1]):
-        path.unlink()
-    for path in frames_of(some[2]):
-        path.rename(path.with_name(f"img_{path.name}"))
-    assert len(score(toys).bad) == 3
-
-
-def test_separators_of_windows_in_a_zip(toys):
-    expected = content_hash(score(toys, out=toys.root / "right.h5").path)
-    with zipfile.ZipFile(toys.root / "windows.zip", "w") as archive:
-        for folder in folders(toys.data / "toy"):
-            for path in frames_of(folder):
-                member = zipfile.ZipInfo()
-                member.filename = f"frames\\{folder.name}\\{path.name}"
-                archive.writestr(member, path.read_bytes())
-    found = score(toys, frames=toys.root / "windows.zip", out=toys.root / "found.h5")
-    assert content_hash(found.path) == expected
+    assert [names.number(other) for other in ("b_00007.jpg", "a_0000x.jpg", "a_00007.png")] == [None] * 3
+    assert names.number("a_7.jpg") == 7, "other zeros"
+    assert FrameNames.guessed(["frame_0000000012.jpg"], "here") == FrameNames("frame_", 10, ".jpg")
+    assert FrameNames.guessed(["10.jpg", "9.jpg", "readme.txt"], "here") == FrameNames("", 1, ".jpg")
+    assert FrameNames.guessed(["readme.txt", "._00001.jpg"], "here") is None
+    from_0 = FrameNames.of_pattern("{id}/{frame:03d}.jpg", clip, first=0)
+    assert (from_0.name(1), from_0.number("000.jpg")) == ("000.jpg", 1)

@@ -227,6 +227,29 @@ def test_nothing_is_overwritten_unasked(made_zip, gsmbench):
     assert made_zip.read_bytes() == before
 
 
+def test_a_file_that_is_there_is_found_before_the_work(made_zip, gsmbench, monkeypatch):
+    from gsm_bench.submit import epic as module
+
+    monkeypatch.setattr(module, "build", lambda *_: pytest.fail("fused before the place was looked at"))
+    for choices in ([], ["--out", made_zip]):
+        ran = gsmbench("submit", "epic100", *LEVELS, *choices)
+        assert ran.status == 1
+        assert "nothing is overwritten unasked" in ran.err
+
+
+def test_a_zip_that_is_there_is_found_before_its_last_split_is_written(epic, save_epic, gsmbench):
+    for split in ("s1", "s2"):
+        save_epic("epic-55", split, "mine")
+        assert gsmbench("submit", "epic", "--split", split).status == 0
+    seen = epic.submissions / "epic-55/mine/seen.json"
+    seen.unlink()
+    ran = gsmbench("submit", "epic", "--split", "s1")
+    assert ran.status == 1
+    assert "mine.zip" in ran.err
+    assert not seen.exists()
+    assert gsmbench("submit", "epic", "--split", "s1", "--force").status == 0
+
+
 def test_a_model_trained_on_the_split_is_refused(epic, save_epic, gsmbench):
     save_epic("epic-55", "s1", "mine", entry={"trained_on": ["epic-100/train", "epic-100/validation"]})
     ran = gsmbench("submit", "epic", "--split", "s1")

@@ -8,37 +8,50 @@ from functools import cached_property
 from pathlib import Path
 
 from gsm_bench.errors import FrameError
-from gsm_bench.frames.sources.reels import FrameNames, Picture, StillsReel, decoded, reason
+from gsm_bench.frames.sources.names import FrameNames, numbered
+from gsm_bench.frames.sources.reels import Picture, StillsReel, decoded, reason
 
 
 class FolderReel(StillsReel):
-    """The frames of one video as files in one folder."""
+    """The frames of one video as files in one folder.
 
-    def __init__(self, folder: Path, names: FrameNames) -> None:
+    Args:
+        folder: where they are.
+        names: how they are called; None takes them as they are found, `first` being the number of the first.
+    """
+
+    def __init__(self, folder: Path, names: FrameNames | None = None, first: int | None = None) -> None:
         self.folder = folder
-        self.names = names
         self.where = str(folder)
-
-    def count(self) -> int:
-        return self._found
+        self._told = names
+        self._first = first
 
     @cached_property
-    def _found(self) -> int:
-        suffix = self.names.suffix.lower()
-        try:
-            return sum(entry.name.lower().endswith(suffix) for entry in os.scandir(self.folder))
-        except OSError as error:
-            raise FrameError(f"its frame folder cannot be read: {reason(error)}", where=self.folder) from error
+    def names(self) -> FrameNames:
+        return self._told or FrameNames.guessed(self._found(), self.where, self._first) or FrameNames("", 1, ".jpg")
+
+    def count(self) -> int:
+        return self._listed[0]
 
     def numbers(self) -> list[int]:
+        return sorted(self._files())
+
+    @cached_property
+    def _listed(self) -> tuple[int, dict[int, str]]:
+        """How many frames are here, and the file names of those that have other zeros than expected."""
+        files = self._files()
+        return len(files), {number: name for number, name in files.items() if name != self.names.name(number)}
+
+    def _files(self) -> dict[int, str]:
+        """File names by frame number."""
+        found = self._found()
+        return {number: found[row] for number, row in numbered(found, self.names, self.where).items()}
+
+    def _found(self) -> list[str]:
         try:
-            found = (self.names.number(entry.name) for entry in os.scandir(self.folder))
-            return sorted(number for number in found if number is not None)
+            return [entry.name for entry in os.scandir(self.folder)]
         except OSError as error:
             raise FrameError(f"its frame folder cannot be read: {reason(error)}", where=self.folder) from error
-
-    def strangers(self) -> list[str]:
-        return self.names.strangers(entry.name for entry in os.scandir(self.folder))
 
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
         for number in numbers:
@@ -46,11 +59,14 @@ class FolderReel(StillsReel):
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         for number, content in self.encoded(numbers):
-            where = str(self.folder / self.names.name(number))
+            where = str(self._path(number))
             yield number, content if isinstance(content, FrameError) else decoded(content, number, where)
 
+    def _path(self, number: int) -> Path:
+        return self.folder / (self._listed[1].get(number) or self.names.name(number))
+
     def _bytes(self, number: int) -> bytes | FrameError:
-        path = self.folder / self.names.name(number)
+        path = self._path(number)
         try:
             return path.read_bytes()
         except FileNotFoundError:

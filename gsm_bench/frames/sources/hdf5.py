@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import h5py
@@ -84,10 +85,26 @@ class Hdf5Reel(StillsReel):
                     frames = file[next(iter(file))]
             except BROKEN as error:
                 raise FrameError(f"its frames cannot be read: {reason(error)}", where=self.where) from error
-            if not (isinstance(frames, h5py.Dataset) and h5py.check_vlen_dtype(frames.dtype) and frames.ndim == 1):
-                wanted = "no variable-length rows of bytes" if frames is not None else "nothing"
-                raise FrameError(f"there is {wanted} under the name {self.name!r}", where=self.path)
+            if frames is None:
+                raise FrameError(f"there is nothing under the name {self.name!r}", where=self.path)
+            if not _holds_frames(frames):
+                said = f"what lies under the name {self.name!r} is {_words(frames)}, not a row of JPEG bytes per frame"
+                raise FrameError(said, where=self.path)
             yield frames
+
+
+def _holds_frames(found: h5py.Dataset | h5py.Group) -> bool:
+    """Whether this is one variable-length row of bytes per frame."""
+    return isinstance(found, h5py.Dataset) and found.ndim == 1 and h5py.check_vlen_dtype(found.dtype) == np.uint8
+
+
+def _words(found: h5py.Dataset | h5py.Group) -> str:
+    if isinstance(found, h5py.Group):
+        return f"a group of {', '.join(islice(found, 2)) or 'nothing'}"
+    if h5py.check_string_dtype(found.dtype):
+        return f"text {list(found.shape)}"
+    inner = h5py.check_vlen_dtype(found.dtype)
+    return f"{found.dtype if inner is None else f'rows of {np.dtype(inner)}'} {list(found.shape)}"
 
 
 def _read_rows(frames: h5py.Dataset, numbers: list[int]) -> list[bytes]:

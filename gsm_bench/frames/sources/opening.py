@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+
+import h5py
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import FrameError, SplitError
 from gsm_bench.frames.sources.archive import Archive, ArchiveReel
 from gsm_bench.frames.sources.folder import FolderReel
 from gsm_bench.frames.sources.hdf5 import Hdf5Reel, open_frames, stored_encoding
-from gsm_bench.frames.sources.reels import FrameNames, FrameSource, Reel, ReelSource, StillsReel
+from gsm_bench.frames.sources.name_check import check_names
+from gsm_bench.frames.sources.names import FrameNames
+from gsm_bench.frames.sources.reels import FrameSource, Reel, ReelSource
 from gsm_bench.splits import Clip
 
 VIDEOS = (".webm", ".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg")
 ARCHIVES = (".tar", ".zip")
 HDF5 = (".h5", ".hdf5")
+SHOWN = 3
+"""Names of what a file holds that a message shows."""
 COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 FRAME_FILES = (*HDF5, *ARCHIVES)
 """Files that may hold the frames of a whole data set."""
-LOCAL_FILE = "local.toml"
-"""The manifest of a workspace that has the last word (`gsm_bench.manifest`)."""
 READABLE = "frames may be folders of pictures, video files, HDF5 files of encoded pictures, tar or zip files"
 
 
@@ -38,7 +43,7 @@ def open_source(entry: DatasetEntry, data: Path, sample: Sequence[Clip], frames:
         FrameError: one file is to hold all frames, and it is damaged.
     """
     source = _find_source(entry, data, sample, frames)
-    _check_names(entry, source, sample)
+    check_names(entry, source, sample)
     return source
 
 
@@ -49,7 +54,7 @@ def _find_source(entry: DatasetEntry, data: Path, sample: Sequence[Clip], frames
         if any(PlacedReels(entry, data / root).find(clip) for clip in sample):
             return _source_below(entry, data / root, sample)
         if root != "." and (file := _file_beside(data / root)):
-            return _open_file(entry, file)
+            return _open_file(entry, file, sample)
     for root in entry.frame_roots:  # all of the sample may be missing
         if root != "." and (data / root).is_dir():
             return _source_below(entry, data / root, sample)
@@ -60,49 +65,6 @@ def _find_source(entry: DatasetEntry, data: Path, sample: Sequence[Clip], frames
         fix=f"{READABLE}, called {entry.frame_pattern.rpartition('/')[0]} below one of these folders; "
         "--frames PATH, or frame_roots and frame_pattern of the data set's entry, say where",
     )
-
-
-def _check_names(entry: DatasetEntry, source: ReelSource, sample: Sequence[Clip]) -> None:
-    """Refuse names under which no clip, or the wrong frames, would be found; judged by clips that have pictures."""
-    wrong = []
-    for clip in sample:
-        try:
-            reel = source.reel(clip)
-            found = _wrong_names(entry, clip, reel) if isinstance(reel, StillsReel) else None
-        except (FrameError, OSError):  # the run will say what is wrong with this one
-            continue
-        if found is None:
-            return
-        wrong.append((reel.where, *found))
-    for where, said, right in wrong:
-        lines = f'[datasets.{entry.name}]\nlike = "{entry.name}"\n{right}'.replace("\n", "\n         ")
-        raise SplitError(
-            said,
-            where=where,
-            fix=f"append this to {LOCAL_FILE} in manifests/ of your workspace, or name the files so:\n         {lines}",
-        )
-
-
-def _wrong_names(entry: DatasetEntry, clip: Clip, reel: StillsReel) -> tuple[str, str] | None:
-    """What is wrong with the names of a reel's frames, and what the entry would have to say; None if nothing is."""
-    if strangers := reel.strangers():
-        expected = FrameNames.of_pattern(entry.frame_pattern, clip, entry.first_frame).name(1)
-        said = f"frames of {entry.name} are called {strangers[0]!r} here, its entry says {expected!r}"
-        return said, _pattern_of(entry, clip, strangers)
-    if entry.first_frame is None and 0 in reel.numbers()[:1]:
-        said = "frames are numbered from 0 here, the released code counts from 1 (first_frame = 1, if 0 is no frame)"
-        return said, "first_frame = 0"
-    return None
-
-
-def _pattern_of(entry: DatasetEntry, clip: Clip, files: list[str]) -> str:
-    """What the entry's pattern would have to be for frames called `files`."""
-    names = FrameNames.guessed(files)
-    if names is None:
-        return 'frame_pattern = "..."'
-    prefix = names.prefix.replace(clip.container, "{id}" if clip.container == clip.id else "{video}")
-    frame = f"{{frame:0{names.digits}d}}" if names.digits > 1 else "{frame}"
-    return f'frame_pattern = "{entry.frame_pattern.rpartition("/")[0]}/{prefix}{frame}{names.suffix}"'
 
 
 def frame_folder(pattern: str, clip: Clip) -> str:
@@ -120,8 +82,9 @@ class PlacedReels:
     def __init__(self, entry: DatasetEntry, root: Path) -> None:
         self.root = root
         self._patterns = entry.frame_patterns
+        suffixes = ("", *VIDEOS, *FRAME_FILES, *(suffix.upper() for suffix in VIDEOS))
+        self._forms = [(pattern, suffix) for pattern in self._patterns for suffix in suffixes]
         self._first = entry.first_frame
-        self._forms = [(pattern, suffix) for pattern in self._patterns for suffix in ("", *VIDEOS, *FRAME_FILES)]
         self._last = self._forms[0]
 
     def __call__(self, clip: Clip) -> Reel:
@@ -163,27 +126,53 @@ class ReelsInFile:
 
     def __init__(self, entry: DatasetEntry, path: Path) -> None:
         self.path = path
-        self._pattern = entry.frame_pattern
-        self._first = entry.first_frame
+        self._pattern, self._first = entry.frame_pattern, entry.first_frame
         self._archive = Archive(path) if path.suffix.lower() in ARCHIVES else None
         self.encoding = "" if self._archive else stored_encoding(path)
 
-    def check(self) -> None:
-        """Raise FrameError if the file is damaged as a whole."""
+    def check(self, sample: Sequence[Clip]) -> None:
+        """Look for a few clips.
+
+        Raises:
+            FrameError: the file is damaged as a whole.
+            SplitError: it holds none of them.
+        """
         if self._archive:
-            self._archive.folders()
+            archive, held = self._archive, [folder or "(no folder)" for folder in self._archive.folders()]
+            found = any(archive.folders_called(clip.container) for clip in sample)
+            form = "pictures in a folder per clip, wherever in the archive"
         else:
             with open_frames(self.path) as file:
-                len(file)
+                held = [f"{name}/.." if isinstance(file[name], h5py.Group) else name for name in islice(file, SHOWN)]
+                found = any(clip.container in file for clip in sample)
+            form = "one variable-length row of bytes per frame, in a dataset per clip"
+        if not found:
+            names = ", ".join(held[:SHOWN]) or "nothing"
+            raise SplitError(
+                f"none of {len(sample)} clips that were looked for is in this file, such as {sample[0].container!r}; "
+                f"it holds {names}{', ..' if len(held) >= SHOWN else ''}",
+                where=self.path,
+                fix=f"give the file of this split, with {form}, under the clip's name",
+            )
 
     def __call__(self, clip: Clip) -> Reel:
         if self._archive:
-            return ArchiveReel(self._archive, clip.container, FrameNames.of_pattern(self._pattern, clip, self._first))
+            names = FrameNames.of_pattern(self._pattern, clip, self._first)
+            return ArchiveReel(self._archive, clip.container, names)
         return Hdf5Reel(self.path, clip.container)
 
 
 def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Clip]) -> ReelSource:
-    return _source_below(entry, place, sample) if place.is_dir() else _open_file(entry, place)
+    if not place.is_dir():
+        return _open_file(entry, place, sample)
+    if not any(PlacedReels(entry, place).find(clip) for clip in sample):
+        name = frame_folder(entry.frame_pattern, sample[0])
+        raise SplitError(
+            f"none of {len(sample)} clips that were looked for is in this folder: nothing called {name!r} or the like",
+            where=place,
+            fix=f"give the folder that holds {name!r}: {READABLE}",
+        )
+    return _source_below(entry, place, sample)
 
 
 def _source_below(entry: DatasetEntry, root: Path, sample: Sequence[Clip]) -> ReelSource:
@@ -192,12 +181,12 @@ def _source_below(entry: DatasetEntry, root: Path, sample: Sequence[Clip]) -> Re
     return ReelSource(reels, next((reel.encoding for reel in found), ""))
 
 
-def _open_file(entry: DatasetEntry, path: Path) -> ReelSource:
+def _open_file(entry: DatasetEntry, path: Path, sample: Sequence[Clip]) -> ReelSource:
     if path.suffix.lower() not in FRAME_FILES:
         raise SplitError(f"this file cannot hold the frames of a data set: {READABLE}", where=path, fix=_unpack(path))
     try:
         reels = ReelsInFile(entry, path)
-        reels.check()
+        reels.check(sample)
     except FrameError as error:
         raise FrameError(error.what, where=error.where, fix="copy it again") from error
     return ReelSource(reels, reels.encoding)

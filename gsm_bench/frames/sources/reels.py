@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import re
 import threading
 from abc import ABC, abstractmethod
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from PIL import Image, UnidentifiedImageError
@@ -17,8 +15,6 @@ from gsm_bench.errors import FrameError
 from gsm_bench.splits import Clip
 
 Picture = Image.Image | FrameError
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-NUMBERED = re.compile(r"(.*?)(\d+)(\.\w+)")
 REELS_KEPT = 256
 """Reels that a source remembers: a long video's frames are listed once for all its segments."""
 UNDECODABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -68,10 +64,6 @@ class StillsReel(ABC):
     def numbers(self) -> list[int]:
         """The numbers of the frames that are here, ascending."""
 
-    def strangers(self) -> list[str]:
-        """File names of the pictures here, where all of them are called otherwise than frames should be."""
-        return []
-
     @property
     def encoding(self) -> str:
         return ""
@@ -102,65 +94,12 @@ def decoded(content: bytes, number: int, where: str) -> Picture:
         return FrameError(f"frame {number} cannot be decoded: {reason(error)}", where=where)
 
 
-def is_picture(name: str) -> bool:
-    """Whether a file name is that of a picture."""
-    return name.lower().endswith(PICTURES)
-
-
 def reason(error: BaseException) -> str:
     """What an exception says, in one line."""
     if isinstance(error, UnidentifiedImageError):
         return "not a picture"
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return said.replace("\n", " ") or type(error).__name__
-
-
-@dataclass(frozen=True)
-class FrameNames:
-    """File names of a reel's frames: ``prefix``, a number of at least `digits` digits, ``suffix``.
-
-    Frames are numbered from 1; the number in the name of the first is `first`.
-    """
-
-    prefix: str
-    digits: int
-    suffix: str
-    first: int = 1
-
-    @classmethod
-    def of_pattern(cls, pattern: str, clip: Clip, first: int | None = None) -> FrameNames:
-        """The names that a data set's pattern such as ``{id}/img_{frame:05d}.jpg`` gives to the frames of `clip`."""
-        file = pattern.rpartition("/")[2]
-        before, after = re.split(r"\{frame[^}]*\}", file, maxsplit=1)
-        width = re.search(r"\{frame:0?(\d+)d?\}", file)
-        names = {"id": clip.id, "video": clip.container, "participant": clip.participant}
-        digits = int(width[1]) if width else 1
-        return cls(before.format(**names), digits, after.format(**names), 1 if first is None else first)
-
-    @classmethod
-    def guessed(cls, files: Iterable[str], first: int = 1) -> FrameNames | None:
-        """The names of a reel whose frames are most of the pictures among `files`; None if none has a number."""
-        found = [match for name in files if is_picture(name) and (match := NUMBERED.fullmatch(name))]
-        if not found:
-            return None
-        (prefix, suffix), _ = Counter((match[1], match[3]) for match in found).most_common(1)[0]
-        # Numbers without leading zeros have as many digits as they need: 1.jpg stands beside 10.jpg.
-        digits = min(len(match[2]) for match in found if (match[1], match[3]) == (prefix, suffix))
-        return cls(prefix, digits, suffix, first)
-
-    def strangers(self, files: Iterable[str]) -> list[str]:
-        """The pictures among `files`, sorted, if none has one of these names."""
-        pictures = sorted(filter(is_picture, files))
-        return [] if any(self.number(name) is not None for name in pictures) else pictures
-
-    def name(self, number: int) -> str:
-        return f"{self.prefix}{number - 1 + self.first:0{self.digits}d}{self.suffix}"
-
-    def number(self, name: str) -> int | None:
-        """The number of the frame in a file; None if its name is not one of these."""
-        middle = name[len(self.prefix) : len(name) - len(self.suffix)]
-        fits = name.startswith(self.prefix) and name.lower().endswith(self.suffix.lower())
-        return int(middle) + 1 - self.first if fits and middle.isdecimal() and len(middle) >= self.digits else None
 
 
 class ReelSource:
