@@ -56,8 +56,12 @@ def ensure_room(path: Path, size: int) -> None:
     """
     free = shutil.disk_usage(path.parent).free
     if free < size:
-        said = f"the disk is too full: {size / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free"
+        said = f"the disk is too full: {_megabytes(size)} are needed, {_megabytes(free)} free"
         raise DiskError(said, where=path, fix=MAKE_ROOM)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.{1 if size >= 1e6 else 3}f} MB"
 
 
 @contextmanager

@@ -275,7 +275,7 @@ def test_a_full_disk_stops_packing_with_one_sentence_and_keeps_what_is_whole(toy
         full.setattr(files.shutil, "disk_usage", lambda _: usage(0, 0, next(free, 1000)))
         ran = gsmbench("pack", toys.data / "toy/frames", "p.h5", "--quiet")
     assert ran.status == 1
-    assert "the disk is too full: 1.0 MB are needed, 0.0 MB are free" in ran.err
+    assert "the disk is too full: 1.0 MB are needed, 0.001 MB free" in ran.err
     assert "what is finished is kept" in ran.err
     packed = pack(Packing(toys.data / "toy/frames", toys.root / "p.h5"), survey(toys.data / "toy/frames"))
     assert packed.reused == 4

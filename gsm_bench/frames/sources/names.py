@@ -130,8 +130,7 @@ def numbered(found: Sequence[str], names: FrameNames | None, where: str, first: 
         rows[number] = row
     if names.first is None and 0 in rows:
         raise FrameNamesError(
-            "its frames are numbered from 0, not from 1 (first_frame = 0 in the data set's entry, or --first-frame 0 "
-            "of pack, says that they are meant to be; 1, that 0 is no frame)",
+            "its frames are numbered from 0, not from 1 (first_frame = 0 in the data set's entry, --first-frame 0 of pack)",
             where, names, replace(names, first=0),
         )  # fmt: skip
     pictures = [] if rows else sorted(filter(is_picture, found))
