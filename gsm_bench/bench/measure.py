@@ -15,6 +15,7 @@ from gsm_bench.bench.fusion import measure_fusion
 from gsm_bench.bench.reading import measure_decode, measure_on_device, measure_preprocess, sound_clips
 from gsm_bench.bench.scoring import clips_read_per_second, measure_network, measure_pipeline, waits
 from gsm_bench.bench.turns import Stage, StageName
+from gsm_bench.errors import FrameError
 from gsm_bench.scoring.job import Job
 from gsm_bench.tables.table import Column, Table
 
@@ -93,8 +94,11 @@ def _verdict(job: Job, reading: float, network: float, idle: float) -> str:
 
 
 def _is_packed(job: Job) -> bool:
-    clip = job.split.clip(0)
-    reel = getattr(job.source, "reel", lambda _: None)(clip)
+    """Whether the first clip lies in an HDF5 file; one without frames does not."""
+    try:
+        reel = getattr(job.source, "reel", lambda _: None)(job.split.clip(0))
+    except FrameError:
+        return False
     return type(reel).__name__ == "Hdf5Reel"
 
 

@@ -25,6 +25,7 @@ class ProgressDisplay:
         self.quiet = quiet
         self._first: tuple[float, int] | None = None
         self._said = 0.0
+        self._ended: int | None = None
         self._bar = None if quiet or not sys.stderr.isatty() else _bar(label)
 
     def __enter__(self) -> Self:
@@ -56,8 +57,8 @@ class ProgressDisplay:
                 left=duration(left),
                 bad=bad,
             )
-        elif not self.quiet and (now - self._said > LINE_EVERY_S or done == total):
-            self._said = now
+        elif not self.quiet and (now - self._said > LINE_EVERY_S or done == total != self._ended):
+            self._said, self._ended = now, done if done == total else None
             note = f", {bad} bad" if bad else ""
             click.echo(
                 f"{self.label}: {done:,}/{total:,} clips, {_rate(rate)}, {duration(left)} left{note}",

@@ -207,7 +207,9 @@ def _engine(name: str, workers: int | None) -> Engine | None:
 
 def _models(model: str | None, models: str | None, out: Path | None) -> list[str]:
     """The models of a run, in the order given."""
-    names = [name.strip() for name in (models or str(model)).split(",")]
+    names = [name.strip() for name in (models if models is not None else str(model)).split(",")]
+    if not all(names):
+        raise click.UsageError("--models has a comma too many")
     if len(set(names)) < len(names):
         raise click.UsageError("--models names one of them twice")
     if len(names) > 1 and out:
@@ -227,6 +229,14 @@ def _announce(jobs: list[Job]) -> None:
         )
     if split.full_size and split.full_size != len(split):
         say(f"note: the full split has {split.full_size:,} clips")
+    from gsm_bench.scoring.prepare import longer_than_listed
+
+    if (longer := longer_than_listed(jobs[0])) is not None:
+        clip, found = longer
+        say(
+            f"note: clip {clip.id!r} has {found:,} frames, its list says {clip.num_frames:,}: only these are used; "
+            "is it the list of these frames?"
+        )
     for job in jobs:
         if job.entry.ignore_keys:
             say(f"note: checkpoint keys ignored by the entry {job.entry.name}: {', '.join(job.entry.ignore_keys)}")
@@ -254,9 +264,8 @@ def _say_rate(outcomes: list[Outcome]) -> None:
 
 def _conclude(job: Job, outcome: Outcome, shown: Any) -> int:
     if outcome.path is None:
-        say(
-            f"this shard is done; {outcome.parts_left} parts are still with the others, the last one writes {shown(job.target)}"
-        )
+        left = "1 part is" if outcome.parts_left == 1 else f"{outcome.parts_left} parts are"
+        say(f"this shard is done; {left} still with the others, the last one writes {shown(job.target)}")
         return 0
     for clips, parts in outcome.halved.items():
         say(f"note: memory did not hold the batch; {parts:,} parts went through the network {clips} clips at a time")

@@ -17,6 +17,8 @@ from gsm_bench.scoring.parts import MERGE, Part, PartsFolder
 from gsm_bench.scoring.piece import Piece, Rows, joined
 
 POLL_S = 0.3
+LOOK_EVERY_S = POLL_S
+"""How old a look at the finished parts may be for progress: a folder of thousands takes longer to list than a batch."""
 
 
 class Member:
@@ -39,6 +41,7 @@ class Member:
         self.scored = self.decoded = self.bad = 0
         self._pieces: dict[int, dict[int, Part]] = {}
         self._completed: set[int] = set()
+        self._seen: tuple[float, set[int]] | None = None
         self.reused = self.done_clips()
 
     def missing_parts(self) -> list[int]:
@@ -68,7 +71,10 @@ class Member:
 
     def done_clips(self) -> int:
         """Clips to do that lie in finished parts, whoever finished them, or in parts on their way to the disk."""
-        return sum(self.parts[part].size for part in self.folder.finished() | self._completed if part in self.parts)
+        now = time.monotonic()
+        if self._seen is None or now - self._seen[0] >= LOOK_EVERY_S:
+            self._seen = now, self.folder.finished()
+        return sum(self.parts[part].size for part in self._seen[1] | self._completed if part in self.parts)
 
     @property
     def in_hand(self) -> int:

@@ -8,6 +8,7 @@ machines of one kind.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import deque
@@ -213,6 +214,7 @@ def _cluster() -> Iterator[None]:
             address=address,
             include_dashboard=False if address == LOCAL else None,
             log_to_driver=False,
+            logging_level=logging.WARNING,
             runtime_env=runtime,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
-from gsm_bench.errors import GsmBenchError, SplitError
+from gsm_bench.errors import FrameError, GsmBenchError, SplitError
 from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, Resize
 from gsm_bench.frames.sources import open_source
 from gsm_bench.manifest import Manifest
@@ -28,11 +29,14 @@ from gsm_bench.scoring.job import (
     default_device,
     score_views,
 )
-from gsm_bench.splits import Split, read_split
+from gsm_bench.splits import Clip, Split, read_split
 from gsm_bench.workspace import Workspace
 
 SAMPLED_CLIPS = 256
 """Clips that are looked for to find out where frames lie, and in what form."""
+
+
+COUNTED_CLIPS = 8
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,15 @@ def prepare_together(
                 fix="--dataset and --split for all of them, or one run each",
             )
     return [(replace(job, source=first.source), loaded) for job, loaded in prepared]
+
+
+def longer_than_listed(job: Job) -> tuple[Clip, int] | None:
+    """One of a few clips that has more frames than its list says, and how many: the list may be of other frames."""
+    for clip in job.split.sample(COUNTED_CLIPS):
+        with suppress(FrameError):
+            if clip.num_frames and not clip.video and (found := job.source.found(clip)) > clip.num_frames:
+                return clip, found
+    return None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 from gsm_bench.bench import measure as measuring  # noqa: E402
 from gsm_bench.bench.scoring import clips_read_per_second, waits  # noqa: E402
 from gsm_bench.bench.turns import Stage, rates_in_turns  # noqa: E402
+from gsm_bench.errors import FrameError  # noqa: E402
 
 STAGES = ["decode", "preprocess", "network", "pipeline", "fusion"]
 
@@ -62,6 +63,16 @@ class _Job:
 def test_the_sentence_names_what_starves_and_what_mends_it(monkeypatch, job, reading, idle, said):
     monkeypatch.setattr(measuring.os, "sched_getaffinity", lambda _: set(range(8)))
     assert measuring._verdict(job, reading, 100, idle) == said
+
+
+def test_a_first_clip_without_frames_is_no_obstacle_to_the_sentence():
+    job = _Job(8)
+
+    def nothing(_, clip):
+        raise FrameError(f"clip {clip} has no frames")
+
+    job.source = type("Source", (), {"reel": nothing})()
+    assert "gsmbench pack" in measuring._verdict(job, 29, 100, 0.71)
 
 
 def test_all_stages_beside_their_ceilings(gsmbench, workspace):

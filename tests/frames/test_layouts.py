@@ -17,9 +17,10 @@ from gsm_bench.frames import pack as packing_room  # noqa: E402
 from gsm_bench.frames.pack import Packing, pack  # noqa: E402
 from gsm_bench.frames.sources import archive  # noqa: E402
 from gsm_bench.frames.sources.names import Naming  # noqa: E402
+from gsm_bench.frames.sources.opening import reel_at  # noqa: E402
 from gsm_bench.frames.sources.survey import survey  # noqa: E402
 from gsm_bench.scorefile import content_hash  # noqa: E402
-from tests.frames.forms import VLEN, as_tar, as_zip, frames_of  # noqa: E402
+from tests.frames.forms import VLEN, as_hdf5, as_tar, as_zip, frames_of  # noqa: E402
 from tests.frames.test_sources import CLIPS, folders, score  # noqa: E402
 from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
 
@@ -322,3 +323,24 @@ def test_videos_with_suffixes_in_capitals(toys):
         make_video(frames / f"v{clip}.mp4", "libx264", seed=clip)
         (frames / f"v{clip}.mp4").rename(frames / f"v{clip}.MP4")
     assert score(toys).bad == {}
+
+
+@pytest.mark.parametrize("make", [as_tar, as_zip, as_hdf5])
+def test_a_file_that_vanishes_between_two_looks_is_a_bad_clip(toys, make):
+    clip = folders(toys.data / "toy")[0]
+    path = toys.root / f"{clip.name}.{make.__name__[3:].replace('hdf5', 'h5')}"
+    make([clip], path)
+    reel = reel_at(path, clip.name, None)
+    assert reel.count() > 10
+    path.unlink()
+    with pytest.raises(FrameError, match=r"cannot be read|damaged"):
+        list(reel.pictures([1, 2]))
+
+
+def test_damaged_attributes_spoil_their_clip_alone(toys):
+    as_hdf5(folders(toys.data / "toy"), toys.root / "frames.h5")
+    with h5py.File(toys.root / "frames.h5", "a") as file:
+        file["v3"].attrs["missing"] = 7  # not a list of numbers
+    outcome = score(toys, frames=toys.root / "frames.h5")
+    assert list(outcome.bad) == ["v3"]
+    assert "its frames cannot be read" in outcome.bad["v3"]

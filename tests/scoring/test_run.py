@@ -462,3 +462,34 @@ def test_pinned_hash_is_checked(toys):
 def test_file_is_readable_by_head_alone(toys):
     with open_scores(score(toys).path) as file:
         assert json.dumps(dict(file.head.provenance))
+
+
+def test_progress_does_not_list_the_parts_for_every_batch(toys, monkeypatch):
+    """A million clips lie in thousands of parts: listing them takes longer than a batch."""
+    from gsm_bench.scoring import member, parts
+
+    monkeypatch.setattr(member, "LOOK_EVERY_S", 1e9)
+    listed = []
+    finished = parts.PartsFolder.finished
+    monkeypatch.setattr(parts.PartsFolder, "finished", lambda folder: listed.append(1) or finished(folder))
+    counts = []
+    for batch in (1, 8):
+        listed.clear()
+        score(toys, batch=batch, out=toys.root / f"{batch}.h5")
+        counts.append(len(listed))
+    assert counts[0] < counts[1] + 10, "40 batches against 5; a look now and then while the last parts are written"
+
+
+def test_a_list_of_other_frames_is_said(toys, gsmbench):
+    (toys.data / "toy/val.txt").write_text("v0 1 0\n")
+    ran = gsmbench("score", "--model", "toy_4f")
+    assert "note: clip 'v0' has" in ran.err
+    assert "its list says 1: only these are used" in ran.err
+    (toys.data / "toy/bare.txt").write_text("v0\n")
+    assert "note: clip" not in gsmbench("score", "--model", "toy_4f", "--split", "bare").err
+
+
+def test_models_with_a_comma_too_many(toys, gsmbench):
+    ran = gsmbench("score", "--models", "toy_4f,")
+    assert ran.status == 2
+    assert "a comma too many" in ran.err

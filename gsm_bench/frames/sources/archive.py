@@ -195,7 +195,11 @@ class ArchiveReel(StillsReel):
 
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
         found, places = self._frames
-        with self.archive.path.open("rb", buffering=0) as file:
+        try:
+            file = self.archive.path.open("rb", buffering=0)
+        except OSError as error:
+            raise FrameError(f"this archive cannot be read: {reason(error)}", where=self.archive.path) from error
+        with file:
             for number in numbers:
                 row = int(np.searchsorted(found, number))
                 if row == len(found) or found[row] != number:

@@ -90,7 +90,10 @@ class Hdf5Reel(StillsReel):
             if not _holds_frames(frames):
                 said = f"what lies under the name {self.name!r} is {_words(frames)}, not a row of JPEG bytes per frame"
                 raise FrameError(said, where=self.path)
-            yield frames
+            try:
+                yield frames
+            except BROKEN as error:
+                raise FrameError(f"its frames cannot be read: {reason(error)}", where=self.where) from error
 
 
 def _holds_frames(found: h5py.Dataset | h5py.Group) -> bool:

@@ -30,6 +30,9 @@ class FrameSource(Protocol):
     def count(self, clip: Clip) -> int:
         """Number of frames of `clip` as its list gives it, else as found; raises FrameError when some are missing."""
 
+    def found(self, clip: Clip) -> int:
+        """Frames of the video that holds `clip`, whatever a list says; raises FrameError where it cannot be read."""
+
     def pictures(self, clip: Clip, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         """Each of the ascending `numbers` with its RGB picture, or with what is wrong with it, in their order."""
 
@@ -98,7 +101,7 @@ def reason(error: BaseException) -> str:
     """What an exception says, in one line."""
     if isinstance(error, UnidentifiedImageError):
         return "not a picture"
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    said = str(getattr(error, "strerror", None) or error)  # PyAV's errors have one, too
     return said.replace("\n", " ") or type(error).__name__
 
 
@@ -125,13 +128,17 @@ class ReelSource:
     def count(self, clip: Clip) -> int:
         """Frames of `clip`: the list's number, which its reel must hold at least."""
         reel = self.reel(clip)
-        found, needed = _counted(reel, clip), clip.start - 1 + clip.num_frames
+        found, needed = self.found(clip), clip.start - 1 + clip.num_frames
         if found == 0 or found < needed:
             listed = f", {needed} are expected" if clip.num_frames and not clip.video else ""
             if clip.video:
                 listed = f" in its video, its segment ends at frame {needed}"
             raise FrameError(f"clip {clip.id!r} has {found} frames{listed}", where=reel.where)
         return clip.num_frames or found
+
+    def found(self, clip: Clip) -> int:
+        """Frames of the clip's video."""
+        return _counted(self.reel(clip), clip)
 
     def pictures(self, clip: Clip, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         """Pictures of the clip's own frame numbers."""

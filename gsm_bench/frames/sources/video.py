@@ -208,7 +208,10 @@ def _picture(found: VideoFrame | str | None, number: int, path: Path) -> Picture
     """A decoded frame as an RGB picture, upright as a player would show it."""
     if not isinstance(found, VideoFrame):
         return FrameError(f"frame {number} cannot be decoded: {found or 'the decoder left it out'}", where=path)
-    image = Image.fromarray(found.to_ndarray(format="rgb24"))
+    try:
+        image = Image.fromarray(found.to_ndarray(format="rgb24"))
+    except BROKEN as error:  # pixels of a kind that cannot become RGB
+        return FrameError(f"frame {number} cannot be decoded: {reason(error)}", where=path)
     return image.transpose(UPRIGHT[found.rotation % 360]) if found.rotation % 360 in UPRIGHT else image
 
 
