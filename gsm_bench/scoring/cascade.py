@@ -24,6 +24,7 @@ from gsm_bench.entries import CascadeEntry, Member
 from gsm_bench.errors import RunConflictError
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ClipScores, open_scores, read, write
+from gsm_bench.scoring.carry_over import carry_over
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.prepare import Request, prepare
 from gsm_bench.scoring.run import Outcome, Progress, run
@@ -102,6 +103,8 @@ class _Cascade:
         job, loaded = prepare(request, self.manifest, self.workspace)
         if rows is not None:
             job = replace(job, split=job.split.reordered(rows))
+            if not job.fresh:
+                carry_over(job)
         with progress_for(f"{stage + 1}. {member.model}") as progress:
             outcome = run(job, loaded.network, progress)
         found = read(out)

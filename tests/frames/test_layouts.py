@@ -8,6 +8,7 @@ from collections import namedtuple
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 
@@ -19,8 +20,8 @@ from gsm_bench.frames.sources import archive  # noqa: E402
 from gsm_bench.frames.sources.names import Naming  # noqa: E402
 from gsm_bench.frames.sources.opening import reel_at  # noqa: E402
 from gsm_bench.frames.sources.survey import survey  # noqa: E402
-from gsm_bench.scorefile import content_hash  # noqa: E402
-from tests.frames.forms import VLEN, as_hdf5, as_tar, as_zip, frames_of  # noqa: E402
+from gsm_bench.scorefile import content_hash, read  # noqa: E402
+from tests.frames.forms import VLEN, as_hdf5, as_tar, as_zip, frames_of, make_video  # noqa: E402
 from tests.frames.test_sources import CLIPS, folders, score  # noqa: E402
 from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
 
@@ -313,16 +314,46 @@ def test_a_full_disk_stops_a_run_with_one_sentence(toys, monkeypatch):
     assert score(toys).reused == CLIPS
 
 
-def test_videos_with_suffixes_in_capitals(toys):
-    from tests.frames.forms import make_video
-
+@pytest.fixture
+def videos(toys):
     frames = toys.data / "toy/frames"
     shutil.rmtree(frames)
     frames.mkdir()
     for clip in range(CLIPS):
         make_video(frames / f"v{clip}.mp4", "libx264", seed=clip)
-        (frames / f"v{clip}.mp4").rename(frames / f"v{clip}.MP4")
-    assert score(toys).bad == {}
+    (toys.data / "toy/val.txt").write_text("".join(f"v{clip} 40 0\n" for clip in range(CLIPS)))
+    return toys
+
+
+def test_videos_with_suffixes_in_capitals(videos):
+    expected = content_hash(score(videos, out=videos.root / "expected.h5").path)
+    for video in (videos.data / "toy/frames").iterdir():
+        video.rename(video.with_suffix(".MP4"))
+    assert content_hash(score(videos).path) == expected
+
+
+def test_lists_that_name_videos_with_their_suffix(videos):
+    """As those of UCF101 do; a packed file calls them without."""
+    expected = read(score(videos, out=videos.root / "expected.h5").path).scores["action"]
+    (videos.data / "toy/val.txt").write_text("".join(f"v{clip}.mp4 40 0\n" for clip in range(CLIPS)))
+    found = score(videos)
+    assert found.bad == {}
+    assert np.array_equal(read(found.path).scores["action"], expected)
+    frames = videos.data / "toy/frames"
+    pack(Packing(frames, videos.root / "p.h5", quality=None), survey(frames))
+    found = score(videos, frames=videos.root / "p.h5", out=videos.root / "p.scores.h5")
+    assert np.array_equal(read(found.path).scores["action"], expected)
+
+
+def test_a_video_among_folders_of_pictures_is_in_the_signature(videos):
+    frames = videos.data / "toy/frames"
+    (frames / "v0.mp4").unlink()
+    (frames / "v0").mkdir()
+    for number in range(1, 41):
+        Image.new("RGB", (64, 48)).save(frames / f"v0/{number:05d}.jpg")
+    found = score(videos)
+    assert found.bad == {}
+    assert "video decoded" in read(found.path).provenance["signature"]
 
 
 @pytest.mark.parametrize("make", [as_tar, as_zip, as_hdf5])

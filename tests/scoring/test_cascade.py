@@ -174,3 +174,40 @@ def test_a_bad_entry_is_refused(workspace, gsmbench):
     ran = gsmbench("models", "list")
     assert ran.status == 1
     assert "2 thresholds for 2 members" in ran.err
+
+
+def test_clips_that_were_mended_join_the_later_stages(toys):
+    """More clips go on than before: what the later stage has scored already stays."""
+    entry = entry_of(toys)
+    whole = run_it(toys, entry, out=toys.root / "whole.h5")
+    later = list(read(toys.root / "whole.stages/2-toy_bninc.h5").ids)
+    frames = toys.data / "toy/frames" / later[3]
+    frames.rename(toys.root / "away")
+    assert list(run_it(toys, entry).bad) == [later[3]]
+    (toys.root / "away").rename(frames)
+    again = run_it(toys, entry)
+    assert again.bad == {}
+    assert again.outcomes[0].scored == 1
+    assert again.outcomes[1].scored <= 3, "the clip, and a last batch that was not full"
+    assert content_hash(again.path) == content_hash(whole.path)
+
+
+def test_a_later_stage_that_was_interrupted_before_clips_were_mended(toys, monkeypatch):
+    entry = entry_of(toys)
+    whole = run_it(toys, entry, out=toys.root / "whole.h5")
+    clip = list(read(toys.root / "whole.stages/2-toy_bninc.h5").ids)[3]
+    frames = toys.data / "toy/frames" / clip
+    frames.rename(toys.root / "away")
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        runs = iter([cascade_module.run])
+        killed.setattr(cascade_module, "run", lambda *what: next(runs, _begun_and_killed)(*what))
+        run_it(toys, entry)
+    (toys.root / "away").rename(frames)
+    assert content_hash(run_it(toys, entry).path) == content_hash(whole.path)
+
+
+def _begun_and_killed(job, *_):
+    from gsm_bench.scoring.begin import begin
+
+    begin(job)
+    raise KeyboardInterrupt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -101,7 +101,9 @@ class PlacedReels:
             pattern, suffix = form
             folder = self.root / frame_folder(pattern, clip)
             place = folder.with_name(folder.name + suffix) if suffix else folder
-            if _is(place, folder=not suffix):
+            # A list may name a video with its suffix.
+            named_whole = not suffix and place.suffix.lower() in VIDEOS and _is(place, folder=False)
+            if named_whole or _is(place, folder=not suffix):
                 self._last = form
                 return reel_at(place, clip.container, FrameNames.of_pattern(pattern, clip, self._first))
         return None
@@ -129,6 +131,7 @@ class ReelsInFile:
         self._pattern, self._first = entry.frame_pattern, entry.first_frame
         self._archive = Archive(path) if path.suffix.lower() in ARCHIVES else None
         self.encoding = "" if self._archive else stored_encoding(path)
+        self._without_suffix = False
 
     def check(self, sample: Sequence[Clip]) -> None:
         """Look for a few clips.
@@ -139,12 +142,12 @@ class ReelsInFile:
         """
         if self._archive:
             archive, held = self._archive, [folder or "(no folder)" for folder in self._archive.folders()]
-            found = any(archive.folders_called(clip.container) for clip in sample)
+            found = self._look(sample, lambda name: bool(archive.folders_called(name)))
             form = "pictures in a folder per clip, wherever in the archive"
         else:
             with open_frames(self.path) as file:
                 held = [f"{name}/.." if isinstance(file[name], h5py.Group) else name for name in islice(file, SHOWN)]
-                found = any(clip.container in file for clip in sample)
+                found = self._look(sample, file.__contains__)
             form = "one variable-length row of bytes per frame, in a dataset per clip"
         if not found:
             names = ", ".join(held[:SHOWN]) or "nothing"
@@ -155,11 +158,24 @@ class ReelsInFile:
                 fix=f"give the file of this split, with {form}, under the clip's name",
             )
 
+    def _look(self, sample: Sequence[Clip], holds: Callable[[str], bool]) -> bool:
+        """Whether any clip is there under its name, or else under its name without a video's suffix."""
+        if any(holds(clip.container) for clip in sample):
+            return True
+        self._without_suffix = any(holds(_bare(clip.container)) for clip in sample)
+        return self._without_suffix
+
     def __call__(self, clip: Clip) -> Reel:
+        name = _bare(clip.container) if self._without_suffix else clip.container
         if self._archive:
-            names = FrameNames.of_pattern(self._pattern, clip, self._first)
-            return ArchiveReel(self._archive, clip.container, names)
-        return Hdf5Reel(self.path, clip.container)
+            return ArchiveReel(self._archive, name, FrameNames.of_pattern(self._pattern, clip, self._first))
+        return Hdf5Reel(self.path, name)
+
+
+def _bare(name: str) -> str:
+    """A video's name without its suffix, which some lists give and others do not."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem if dot and f".{suffix.lower()}" in VIDEOS else name
 
 
 def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Clip]) -> ReelSource:
@@ -177,8 +193,8 @@ def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Clip]) -> Ree
 
 def _source_below(entry: DatasetEntry, root: Path, sample: Sequence[Clip]) -> ReelSource:
     reels = PlacedReels(entry, root)
-    found = (reel for clip in sample if (reel := reels.find(clip)))
-    return ReelSource(reels, next((reel.encoding for reel in found), ""))
+    found = {reel.encoding for clip in sample if (reel := reels.find(clip))}
+    return ReelSource(reels, "; ".join(sorted(found - {""})))
 
 
 def _open_file(entry: DatasetEntry, path: Path, sample: Sequence[Clip]) -> ReelSource:
