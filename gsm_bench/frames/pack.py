@@ -25,18 +25,12 @@ from PIL import Image
 
 from gsm_bench.errors import FrameError, RunConflictError
 from gsm_bench.files import aside, create_whole, ensure_room, full_disk_named, settle, sweep
-from gsm_bench.frames.sources.hdf5 import BYTES, FORMAT, open_frames
+from gsm_bench.frames.part_writer import LIBVER, ROOM_BYTES, Chunk, PartWriter
+from gsm_bench.frames.sources.hdf5 import FORMAT, open_frames
 from gsm_bench.frames.sources.names import AS_FOUND, Naming
 from gsm_bench.frames.sources.reels import Reel, StillsReel
 
 VERSION = 1
-LIBVER = ("v110", "v110")
-"""HDF5 1.10 and later can read it; older layouts slow down with hundreds of thousands of names in one group."""
-PART_BYTES = 256_000_000
-PART_VIDEOS = 256
-"""A part ends after so many bytes or videos: what a kill can cost."""
-ROOM_BYTES = 1_000_000
-"""What has to be free beside the pictures: the directory of a part."""
 CHUNK_FRAMES = 512
 """Frames that a worker reads at a time, so that an hour of video does not have to fit into memory."""
 QUALITY = 95
@@ -82,17 +76,6 @@ class Packed:
     bad: dict[str, str]
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    """Some frames of a video: encoded bytes by number, up to `last`; its last chunk says how many rows it has."""
-
-    name: str
-    rows: dict[int, bytes]
-    first: bool
-    last: bool
-    total: int
-
-
 def pack(
     packing: Packing, reels: dict[str, Reel], progress: Callable[[int, int, int], None] = lambda *_: None
 ) -> Packed:
@@ -110,7 +93,7 @@ def _pack(packing: Packing, reels: dict[str, Reel], progress: Callable[[int, int
     done = _begin(packing)
     todo = {name: reel for name, reel in reels.items() if name not in done}
     bad: dict[str, str] = {}
-    writer = _PartWriter(packing, first_part=len(list(packing.parts.glob("*.h5"))))
+    writer = PartWriter(packing.parts, first_part=len(list(packing.parts.glob("*.h5"))))
     finished = len(reels) - len(todo)
     progress(finished, len(reels), 0)
     try:
@@ -189,7 +172,7 @@ def _names(path: Path) -> set[str]:
         return set(file)
 
 
-def _chunks(packing: Packing, reels: dict[str, Reel]) -> Iterator[tuple[str, _Chunk | FrameError]]:
+def _chunks(packing: Packing, reels: dict[str, Reel]) -> Iterator[tuple[str, Chunk | FrameError]]:
     """Chunks of all videos in their order, read a little ahead by several threads."""
     with ThreadPoolExecutor(packing.workers, "pack") as pool:
         tasks = (
@@ -197,7 +180,7 @@ def _chunks(packing: Packing, reels: dict[str, Reel]) -> Iterator[tuple[str, _Ch
             for name, reel in reels.items()
             for numbers, total in _numbered(reel)
         )
-        ahead: deque[tuple[str, Future[_Chunk | FrameError]]] = deque(islice(tasks, 2 * packing.workers))
+        ahead: deque[tuple[str, Future[Chunk | FrameError]]] = deque(islice(tasks, 2 * packing.workers))
         while ahead:
             name, future = ahead.popleft()
             yield name, future.result()
@@ -220,7 +203,7 @@ def _numbered(reel: Reel) -> Iterator[tuple[list[int] | FrameError, int]]:
 
 def _read_chunk(
     packing: Packing, name: str, reel: Reel, numbers: list[int] | FrameError, total: int
-) -> _Chunk | FrameError:
+) -> Chunk | FrameError:
     if isinstance(numbers, FrameError):
         return numbers
     rows = {}
@@ -231,7 +214,7 @@ def _read_chunk(
             rows[number] = content
     except FrameError as error:
         return error
-    return _Chunk(name, rows, numbers[0] == 1, numbers[-1] == total, total)
+    return Chunk(name, rows, numbers[0] == 1, numbers[-1] == total, total)
 
 
 def _encoded(reel: Reel, numbers: list[int], quality: int | None) -> Iterator[tuple[int, bytes | FrameError]]:
@@ -253,76 +236,11 @@ def encode(picture: Image.Image, quality: int | None) -> bytes:
 
 
 def _by_video(
-    chunks: Iterable[tuple[str, _Chunk | FrameError]],
-) -> Iterator[tuple[str, Iterator[_Chunk | FrameError]]]:
+    chunks: Iterable[tuple[str, Chunk | FrameError]],
+) -> Iterator[tuple[str, Iterator[Chunk | FrameError]]]:
     """Chunks grouped by video; a group must be used up before the next."""
     for name, group in groupby(chunks, key=lambda item: item[0]):
         yield name, (chunk for _, chunk in group)
-
-
-class _PartWriter:
-    """Writes videos into parts, one HDF5 file each, written aside and renamed when it is full."""
-
-    def __init__(self, packing: Packing, first_part: int) -> None:
-        self.folder = packing.parts
-        self.number = first_part
-        self.frames = 0
-        self._file: h5py.File | None = None
-        self._bytes = self._videos = 0
-        self._in_hand: str | None = None
-
-    def add(self, name: str, chunks: Iterator[_Chunk | FrameError]) -> str:
-        """Write one video; returns what is wrong with it, in which case nothing of it stays."""
-        file, frames, problem, present = self._open(), None, "", list[int]()
-        self._in_hand = name
-        for chunk in chunks:
-            if isinstance(chunk, FrameError):
-                problem = problem or f"{chunk.what} ({chunk.where})"
-            elif not problem:
-                frames = file.create_dataset(name, chunk.total, BYTES) if frames is None else frames
-                present += chunk.rows
-                self._put(frames, chunk.rows)
-        if problem or frames is None:
-            self._drop()
-            return problem or "there are no frames"
-        missing = sorted(set(range(1, len(frames) + 1)) - set(present))
-        if missing:
-            frames.attrs["missing"] = missing
-        self._in_hand = None
-        self.frames += len(present)
-        self._videos += 1
-        if self._bytes > PART_BYTES or self._videos >= PART_VIDEOS:
-            self.close()
-        return ""
-
-    def _put(self, frames: h5py.Dataset, rows: dict[int, bytes]) -> None:
-        ensure_room(self._path, ROOM_BYTES + sum(map(len, rows.values())))
-        for number, content in rows.items():  # row by row: h5py stacks rows of equal length into one array
-            frames[number - 1] = np.frombuffer(content, np.uint8)
-        self._bytes += sum(map(len, rows.values()))
-
-    def _open(self) -> h5py.File:
-        if self._file is None:
-            self._path = self.folder / f"{self.number:06d}.h5"
-            while self._path.exists():
-                self.number += 1
-                self._path = self.folder / f"{self.number:06d}.h5"
-            self._written = aside(self._path)
-            self._file = h5py.File(self._written, "w", libver=LIBVER)
-        return self._file
-
-    def _drop(self) -> None:
-        if self._file is not None and self._in_hand is not None and self._in_hand in self._file:
-            del self._file[self._in_hand]
-        self._in_hand = None
-
-    def close(self) -> None:
-        """Put the part in hand into its place, without a video that is not whole."""
-        self._drop()
-        if self._file is not None:
-            self._file.close()
-            settle(self._written, self._path)
-            self._file, self._bytes, self._videos = None, 0, 0
 
 
 def _merge(packing: Packing, reels: dict[str, Reel], bad: dict[str, str]) -> None:

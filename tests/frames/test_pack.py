@@ -158,10 +158,10 @@ def test_killed_again_and_again_it_ends_the_same(workspace):
     pack_it(frames, workspace.root / "whole.h5")
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from gsm_bench.frames import pack as p; from gsm_bench.frames.sources.survey import survey\n"
-        "p.PART_VIDEOS = 10\nadd = p._PartWriter.add\n"
+        "from gsm_bench.frames import pack as p, part_writer as w; from gsm_bench.frames.sources.survey import survey\n"
+        "w.PART_VIDEOS = 10\nadd = p.PartWriter.add\n"
         "def slowly(self, *what):\n    time.sleep(0.01)\n    return add(self, *what)\n"
-        "p._PartWriter.add = slowly\n"
+        "p.PartWriter.add = slowly\n"
         "p.pack(p.Packing(Path(sys.argv[1]), Path('packed.h5')), survey(Path(sys.argv[1])))\n"
     )
     parts = workspace.root / "packed.h5.parts"
