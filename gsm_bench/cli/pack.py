@@ -50,8 +50,11 @@ def command(
     from gsm_bench.frames.pack import Packing, pack
     from gsm_bench.frames.sources.hdf5 import Hdf5Reel
     from gsm_bench.frames.sources.names import Naming
+    from gsm_bench.frames.sources.opening import HDF5
     from gsm_bench.frames.sources.survey import survey
 
+    if out.suffix.lower() not in HDF5 or out.is_dir():
+        raise click.UsageError(f"OUT {out}: name a file that ends with .h5, so that score knows what it is")
     cores = min(len(os.sched_getaffinity(0)), 16)
     packing = Packing(source, out, None if lossless else quality, workers or cores, force, Naming(names, first_frame))
     reels = survey(source, packing.naming, without=out)

@@ -206,6 +206,8 @@ def _cluster() -> Iterator[None]:
         yield
         return
     address = os.environ.get(ADDRESS) or LOCAL
+    # What goes wrong in a task is raised here, or its batch is sent again: Ray need not print it, too.
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     # Workers import this package from where this process has it.
     package = str(Path(__file__).parents[2])
     runtime = {"env_vars": {"PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}}
@@ -214,7 +216,7 @@ def _cluster() -> Iterator[None]:
             address=address,
             include_dashboard=False if address == LOCAL else None,
             log_to_driver=False,
-            logging_level=logging.WARNING,
+            logging_level=logging.ERROR,
             runtime_env=runtime,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:

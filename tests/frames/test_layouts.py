@@ -375,3 +375,12 @@ def test_damaged_attributes_spoil_their_clip_alone(toys):
     outcome = score(toys, frames=toys.root / "frames.h5")
     assert list(outcome.bad) == ["v3"]
     assert "its frames cannot be read" in outcome.bad["v3"]
+
+
+@pytest.mark.parametrize("out", ["frames", "frames.hdf", "folder.h5"])
+def test_out_is_an_hdf5_file(toys, gsmbench, out):
+    (toys.root / "folder.h5").mkdir()
+    ran = gsmbench("pack", toys.data / "toy/frames", out, "--force")
+    assert ran.status == 2
+    assert "a file that ends with .h5" in ran.err
+    assert not (toys.root / f"{out}.parts").exists()

@@ -1,5 +1,6 @@
 """The engine on Ray: the same bits as the local engine, with any number of workers, whatever dies."""
 
+import logging
 import os
 import signal
 import threading
@@ -162,8 +163,10 @@ def test_only_the_cluster_that_is_named_is_joined(toys, monkeypatch, told, asked
     ray.shutdown()
     seen = []
 
-    def init(address, **_):
+    def init(address, **how):
         seen.append(address)
+        assert how["logging_level"] == logging.ERROR, "stderr is ours: one message for one error"
+        assert os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] == "1"
         raise ConnectionError("nobody there")
 
     monkeypatch.setattr(ray, "init", init)

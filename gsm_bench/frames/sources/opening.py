@@ -35,11 +35,12 @@ def open_source(entry: DatasetEntry, data: Path, sample: Sequence[Clip], frames:
     Args:
         entry: whose `frame_roots` and patterns say where frames lie below `data`.
         data: its directory.
-        sample: a few clips to look for, at least one: any of them may be missing.
+        sample: some clips to look for, at least one, spread over the split: any of them may be missing.
         frames: a file or folder that holds the frames instead.
 
     Raises:
-        SplitError: no frames are there, or they are called otherwise than the entry says.
+        SplitError: no frames are there, none of the clips in the one place that is to hold them, or they are called
+            otherwise than the entry says.
         FrameError: one file is to hold all frames, and it is damaged.
     """
     source = _find_source(entry, data, sample, frames)
