@@ -11,6 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gsm_bench"
 SHARED = {
     "errors",
+    "cores",
     "actions",
     "layouts",
     "files",
@@ -49,6 +50,7 @@ MAY_USE = {
 HEAVY_ROOMS = {"nets", "frames", "scoring", "train", "bench"}
 SHARED_ORDER = {
     "errors": set(),
+    "cores": set(),
     "files": {"errors"},
     "workspace": {"errors"},
     "geometry": set(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from gsm_bench.bench.fusion import measure_fusion
 from gsm_bench.bench.reading import measure_decode, measure_on_device, measure_preprocess, sound_clips
 from gsm_bench.bench.scoring import clips_read_per_second, measure_network, measure_pipeline, waits
 from gsm_bench.bench.turns import Stage, StageName
+from gsm_bench.cores import usable_cores
 from gsm_bench.errors import FrameError
 from gsm_bench.scoring.job import Job
 from gsm_bench.tables.table import Column, Table
@@ -79,7 +79,7 @@ def _pipeline_clips(job: Job, rate: float, seconds: float) -> int:
 
 
 def _verdict(job: Job, reading: float, network: float, idle: float) -> str:
-    workers, cores = job.settings.workers, len(os.sched_getaffinity(0))
+    workers, cores = job.settings.workers, usable_cores()
     share = f"{100 * idle:.0f}% of the time"
     if idle < LEAST_WAIT:
         return "the network is busy: a faster device, a smaller network or --precision bfloat16 is what would help"

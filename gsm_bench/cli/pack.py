@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gsm_bench.cli.options import INCOMPLETE, PATH, format_option, print_table, say
+from gsm_bench.cores import usable_cores
 
 
 @click.command("pack", short_help="Put the frames of many videos into one HDF5 file.")
@@ -55,7 +55,7 @@ def command(
 
     if out.suffix.lower() not in HDF5 or out.is_dir():
         raise click.UsageError(f"OUT {out}: name a file that ends with .h5, so that score knows what it is")
-    cores = min(len(os.sched_getaffinity(0)), 16)
+    cores = min(usable_cores(), 16)
     packing = Packing(source, out, None if lossless else quality, workers or cores, force, Naming(names, first_frame))
     reels = survey(source, packing.naming, without=out)
     with ProgressDisplay("pack", quiet=quiet) as display:

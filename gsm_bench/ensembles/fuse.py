@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.cores import usable_cores
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.ensembles.spaces import tempered
 from gsm_bench.entries import Space
@@ -84,7 +84,7 @@ def fuse_blocks(
 def in_threads(work: Callable[[slice], Out], total: int, rows_at_once: int) -> Iterator[Out]:
     """Blocks of rows in order, worked on by as many threads as there are cores and never far ahead."""
     blocks = [slice(start, min(start + rows_at_once, total)) for start in range(0, total, rows_at_once)]
-    threads = min(len(blocks), len(os.sched_getaffinity(0)), MOST_THREADS)
+    threads = min(len(blocks), usable_cores(), MOST_THREADS)
     if threads < 2:
         yield from map(work, blocks)
         return

@@ -7,7 +7,6 @@ round, and after a few rounds those are nearly all.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.cores import usable_cores
 from gsm_bench.ensembles.fuse import member_mean, refuse_broken_rows
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.ensembles.subsets import READ_ELEMENTS, Progress, differences
@@ -74,7 +74,7 @@ def pieces_of(members: Sequence[OpenMember], task: str, space: Space, labels: ND
         clip = np.nonzero(candidates)[0]
         return Piece(values, clip, above, start + kept, values.min(axis=1), values.max(axis=1))
 
-    with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), 8), "pieces") as pool:
+    with ThreadPoolExecutor(min(usable_cores(), 8), "pieces") as pool:
         found = pool.map(piece_from, range(0, len(labels), size))
         return [piece for piece in found if piece is not None]
 
@@ -91,7 +91,7 @@ def select(
     """
     states = [_State(piece, chosen[piece.rows], k) for piece in pieces if chosen[piece.rows].any()]
     picks, right = [], []
-    with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), 8), "greedy") as pool:
+    with ThreadPoolExecutor(min(usable_cores(), 8), "greedy") as pool:
         for done in range(rounds):
             hits = sum(pool.map(_State.hits, states), np.zeros(members, np.int64))
             picks.append(int(hits.argmax()))

@@ -8,7 +8,6 @@ within their rounding, ties among them, is decided by the very arithmetic of `gs
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.cores import usable_cores
 from gsm_bench.ensembles.fuse import member_mean, refuse_broken_rows, weighted_mean
 from gsm_bench.ensembles.members import MemberSpec, OpenMember, open_members
 from gsm_bench.entries import Space
@@ -150,7 +150,7 @@ class _Counter:
 @contextmanager
 def _counting(counter: _Counter) -> Iterator[Iterator[dict[int, NDArray[np.int64]]]]:
     """Hits of all blocks: of much work by one process per core. Threads would wait for each other's interpreter."""
-    processes = min(len(os.sched_getaffinity(0)), len(counter.blocks), MOST_PROCESSES)
+    processes = min(usable_cores(), len(counter.blocks), MOST_PROCESSES)
     if processes < 2 or counter.work < WORTH_PROCESSES:
         yield map(counter.count, counter.blocks)
         return

@@ -8,7 +8,6 @@ included, so it is among the k best only if i * j <= k: at most 482 candidates f
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gsm_bench.cores import usable_cores
 
 BLOCK_ROWS = 256
 """Rows ranked at once: their candidates stay in a core's cache."""
@@ -122,7 +123,7 @@ def _in_blocks(rows: int, k: int, block: Callable[[slice], tuple[Integers, Integ
         part = slice(start, start + BLOCK_ROWS)
         found.verbs[part], found.nouns[part], found.scores[part] = block(part)
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         list(pool.map(fill, range(0, rows, BLOCK_ROWS)))
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gsm_bench.cores import usable_cores
 from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
 from gsm_bench.errors import FrameError, GsmBenchError, SplitError
 from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, Resize
@@ -189,7 +189,7 @@ def _settings(request: Request) -> Settings:
         device=device,
         precision=request.precision,
         batch=request.batch or DEFAULT_BATCH[torch.device(device).type],
-        workers=request.workers or min(len(os.sched_getaffinity(0)), 16),
+        workers=request.workers or min(usable_cores(), 16),
         on_bad_frame=request.on_bad_frame,
         frame_order=request.frame_order,
         shard=request.shard,
