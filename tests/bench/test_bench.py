@@ -61,7 +61,7 @@ class _Job:
     ],
 )  # fmt: skip
 def test_the_sentence_names_what_starves_and_what_mends_it(monkeypatch, job, reading, idle, said):
-    monkeypatch.setattr(measuring.os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(measuring, "usable_cores", lambda: 8)
     assert measuring._verdict(job, reading, 100, idle) == said
 
 

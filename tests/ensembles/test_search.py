@@ -83,7 +83,7 @@ def test_processes_count_the_same(tmp_path, labels, monkeypatch):
     alone = counted(specs, labels)
     monkeypatch.setattr(subsets, "WORTH_PROCESSES", 0)
     monkeypatch.setattr(subsets, "READ_ELEMENTS", 2000)
-    monkeypatch.setattr(subsets.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(subsets, "usable_cores", lambda: 2)
     shared = counted(specs, labels)
     assert shared[1] == alone[1]
     assert np.array_equal(shared[0].clips, alone[0].clips)
