@@ -43,8 +43,8 @@ from gsm_bench.nets.gate_shift import GateShift  # noqa: E402
 from gsm_bench.nets.inference import FlatGateShift  # noqa: E402
 from gsm_bench.nets.registry import network_for  # noqa: E402
 from gsm_bench.scorefile import read  # noqa: E402
-from gsm_bench.scoring.answering import Answering  # noqa: E402
-from gsm_bench.scoring.forward import Lanes, Scorer, collect  # noqa: E402
+from gsm_bench.scoring.forward import ForwardPool, Scorer, collect  # noqa: E402
+from gsm_bench.scoring.inference_module import InferenceModule  # noqa: E402
 from gsm_bench.scoring.job import Job, Settings  # noqa: E402
 from gsm_bench.scoring.loading import HeldPixels  # noqa: E402
 from gsm_bench.scoring.prepare import Request, job_of, prepare  # noqa: E402
@@ -196,8 +196,8 @@ def networks(bench: Bench) -> Iterator[Row]:
             ways += [("float16", way) for way in compiled_ways[:1]]
         for precision, compiled in ways + [("bfloat16", way) for way in compiled_ways]:
             as_torch_comes()
-            with Lanes(bench.settings()) as lanes:
-                scorer = Scorer(network, entry, bench.settings(precision, compiled), lanes)
+            with ForwardPool(bench.settings()) as forward_pool:
+                scorer = Scorer(network, entry, bench.settings(precision, compiled), forward_pool)
                 held = HeldPixels(bench.pixels(entry, bench.scale.batch))
                 began = time.perf_counter()
                 first = collect(scorer.submit(held), held.present)["action"][:, 0]
@@ -238,7 +238,7 @@ def profile(bench: Bench) -> Iterator[Row]:
     for name in NETWORKS:
         entry, network = bench.network(name)
         pixels = bench.pixels(entry, bench.scale.batch)[0]
-        answering = Answering(network, entry.input, bench.settings("bfloat16")).to(bench.device)
+        answering = InferenceModule(network, entry.input, bench.settings("bfloat16")).to(bench.device)
         with torch.inference_mode():
             whole = 1 / bench.rate(lambda a=answering, p=pixels: (a(p), 1.0)[1])
             shares = _shares(answering, pixels, bench)
@@ -437,8 +437,8 @@ def memory(bench: Bench) -> Iterator[Row]:
             total = torch.cuda.get_device_properties(bench.device).total_memory
             torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + (2 << 30)) / total)
         try:
-            with Lanes(bench.settings()) as lanes:
-                scorer = Scorer(network, entry, bench.settings("float32", batch=batch), lanes)
+            with ForwardPool(bench.settings()) as forward_pool:
+                scorer = Scorer(network, entry, bench.settings("float32", batch=batch), forward_pool)
                 found[way] = collect(scorer.submit(held), held.present)["action"]
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0)

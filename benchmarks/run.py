@@ -125,18 +125,18 @@ def bench_network(folder):
     import torch
 
     from gsm_bench.frames.transform import normalise
-    from gsm_bench.scoring.forward import Lanes, Scorer, collect
+    from gsm_bench.scoring.forward import ForwardPool, Scorer, collect
 
     for name, job, network, pixels in scoring_inputs(folder):
         clips = [normalise(torch.from_numpy(clip), job.entry.input) for clip in pixels]
         batches = [pixels[at : at + job.settings.batch] for at in range(0, len(pixels), job.settings.batch)]
         answers = {}
-        with Lanes(job.settings) as lanes:
-            scorer = Scorer(network, job.entry, job.settings, lanes)
+        with ForwardPool(job.settings) as forward_pool:
+            scorer = Scorer(network, job.entry, job.settings, forward_pool)
 
-            def ours(spec=job.entry.input, lanes=lanes, scorer=scorer, batches=batches, answers=answers):
+            def ours(spec=job.entry.input, forward_pool=forward_pool, scorer=scorer, batches=batches, answers=answers):
                 began = time.perf_counter()
-                inputs = [lanes.loader.load([batch], [spec])[0] for batch in batches]
+                inputs = [forward_pool.loader.load([batch], [spec])[0] for batch in batches]
                 passes = [(scorer.submit(batch), batch.present) for batch in inputs]
                 answers["ours"] = np.concatenate([collect(futures, those)["action"][:, 0] for futures, those in passes])
                 return time.perf_counter() - began, 0.0
@@ -242,7 +242,7 @@ print(json.dumps([seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss -
 """
 OUR_ANSWERS = """
 from gsm_bench.metrics.softmax import log_softmax
-from gsm_bench.submit.answers import Answers, rounded
+from gsm_bench.submit.server_scores import Answers, rounded
 from gsm_bench.submit.check import check_file
 from gsm_bench.submit.document import json_pieces, write_zip
 from gsm_bench.submit.rescore import rescore
@@ -397,8 +397,8 @@ def bench_search(folder):
 
 
 def bench_greedy(folder):
-    from gsm_bench.ensembles.greedy import pieces_of, select
     from gsm_bench.ensembles.members import MemberSpec, open_members
+    from gsm_bench.selection.greedy import pieces_of, select
 
     names, labels = write_pool(folder, 64)
     with open_members([MemberSpec(name, folder / name, 1, 1.0) for name in names]) as members:

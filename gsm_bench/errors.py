@@ -22,7 +22,7 @@ class GsmBenchError(Exception):
         if self.where:
             lines.append(f"  where: {self.where}")
         if fix:
-            lines.append(f"  mend:  {fix}")
+            lines.append(f"  fix:   {fix}")
         super().__init__("\n".join(lines))
 
 

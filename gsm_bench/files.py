@@ -76,15 +76,15 @@ def full_disk_named(path: Path) -> Iterator[None]:
         raise
 
 
-def settle(written: Path, path: Path) -> None:
+def commit(written: Path, path: Path) -> None:
     """Rename a written file into place, once its bytes are on disk."""
     with written.open("rb") as file:
         os.fsync(file.fileno())
     written.replace(path)
 
 
-def settle_new(written: Path, path: Path) -> bool:
-    """As `settle`, of a file that is not there yet; False, and nothing changed, if another process was quicker."""
+def commit_new(written: Path, path: Path) -> bool:
+    """As `commit`, of a file that is not there yet; False, and nothing changed, if another process was quicker."""
     with written.open("rb") as file:
         os.fsync(file.fileno())
     try:
@@ -100,7 +100,7 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         with full_disk_named(path):
             written.write_bytes(content)
-            settle(written, path)
+            commit(written, path)
     finally:
         written.unlink(missing_ok=True)
 

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import ScoreFileError
-from gsm_bench.files import aside, ensure_room, full_disk_named, settle, sweep
-from gsm_bench.names import Names
+from gsm_bench.files import aside, commit, ensure_room, full_disk_named, sweep
+from gsm_bench.id_array import IdArray
 
 FORMAT, VERSION = "gsm_bench.scores", 1
 HEAD_BYTES = 16_384
@@ -57,7 +57,7 @@ class ScoreHead:
         num_frames: int64 [N] frames of each video as sampled from, where known; 0 where not.
     """
 
-    ids: Names
+    ids: IdArray
     kinds: Mapping[str, Kind]
     classes_per_task: Mapping[str, int]
     views: NDArray[np.void]
@@ -70,7 +70,7 @@ class ScoreHead:
     num_frames: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ids", Names.of(self.ids))
+        object.__setattr__(self, "ids", IdArray.of(self.ids))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -205,7 +205,7 @@ def create(path: str | Path, head: ScoreHead, *, force: bool = False) -> Iterato
         with full_disk_named(path):
             with h5py.File(written, "w") as file:
                 yield _write_head(file, head)
-            settle(written, path)
+            commit(written, path)
     finally:
         written.unlink(missing_ok=True)
 
@@ -280,19 +280,19 @@ def _place(path: Path, file: h5py.File, task: str) -> int | None:
     return None if place is None else int(place)
 
 
-def _read_ids(dataset: h5py.Dataset) -> Names:
+def _read_ids(dataset: h5py.Dataset) -> IdArray:
     values = dataset[()]
     if values.dtype.kind != "S":
-        values = Names.of(_texts(values)).texts
+        values = IdArray.of(_texts(values)).texts
     return _ids_of(values.tobytes(), values.dtype.itemsize)
 
 
 @lru_cache(maxsize=2)
-def _ids_of(raw: bytes, width: int) -> Names:
+def _ids_of(raw: bytes, width: int) -> IdArray:
     """Ids from their bytes: members of one ensemble nearly always have the same ones, which are then held once."""
     if not raw.isascii():
         raw.decode()
-    ids = Names(np.frombuffer(raw, f"S{width}"))
+    ids = IdArray(np.frombuffer(raw, f"S{width}"))
     if ids.first_repeated() is not None:
         raise ValueError("clip ids that are not unique")
     return ids

@@ -10,7 +10,7 @@ ABSENT = "-"
 
 
 @dataclass(frozen=True)
-class Knob:
+class SettingChange:
     """A setting in which two runs differ, with its value in each."""
 
     name: str
@@ -27,16 +27,18 @@ def signature_difference(before: str, now: str) -> str:
     )
 
 
-def differing_knobs(first: str, second: str) -> list[Knob]:
-    """The knobs in which two signatures differ; of a setting with parts, such as ``input``, only those parts."""
-    knobs = []
+def setting_changes(first: str, second: str) -> list[SettingChange]:
+    """The changes in which two signatures differ; of a setting with parts, such as ``input``, only those parts."""
+    changes = []
     for key, one, other in _different(_items(first), _items(second)):
         parts, others = _table(one), _table(other)
         if parts is None or others is None:
-            knobs.append(Knob(key, one, other))
+            changes.append(SettingChange(key, one, other))
         else:
-            knobs += [Knob(f"{key}.{part}", mine, theirs) for part, mine, theirs in _different(parts, others)]
-    return knobs
+            changes += [
+                SettingChange(f"{key}.{part}", mine, theirs) for part, mine, theirs in _different(parts, others)
+            ]
+    return changes
 
 
 def _items(signature: str) -> dict[str, str]:

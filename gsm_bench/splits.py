@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from gsm_bench.actions import action_columns, are_pairs, parse_pairs
 from gsm_bench.entries import DatasetEntry, SplitEntry
 from gsm_bench.errors import SplitError
+from gsm_bench.id_array import IdArray
 from gsm_bench.layouts import READERS
 from gsm_bench.layouts.rows import ListRows, Numbers, Segments, first_existing
-from gsm_bench.names import Names
 
 Labels = NDArray[np.int32]
 MOST_FRAMES = 100_000_000
@@ -23,7 +23,7 @@ MOST_FRAMES = 100_000_000
 
 
 @dataclass(frozen=True)
-class Clip:
+class Video:
     """One clip of a split: a video, or a segment of one.
 
     Attributes:
@@ -64,7 +64,7 @@ class Split:
 
     dataset: str
     name: str
-    ids: Names
+    ids: IdArray
     num_frames: NDArray[np.int64]
     labels: dict[str, Labels]
     class_names: dict[str, tuple[str, ...]]
@@ -74,7 +74,7 @@ class Split:
     segments: Segments | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ids", Names.of(self.ids))
+        object.__setattr__(self, "ids", IdArray.of(self.ids))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -84,15 +84,15 @@ class Split:
         """Fingerprint of the ids in their order."""
         return self.ids.sha256
 
-    def clip(self, row: int) -> Clip:
+    def clip(self, row: int) -> Video:
         frames, segments = int(self.num_frames[row]), self.segments
         if segments is None:
-            return Clip(self.ids[row], frames, row)
-        return Clip(
+            return Video(self.ids[row], frames, row)
+        return Video(
             self.ids[row], frames, row, segments.videos[row], segments.participants[row], int(segments.starts[row])
         )
 
-    def sample(self, clips: int) -> list[Clip]:
+    def sample(self, clips: int) -> list[Video]:
         """A few clips, spread evenly over the split, the first among them."""
         return [self.clip(row) for row in range(0, len(self), max(1, -(-len(self) // clips)))]
 
@@ -114,7 +114,7 @@ class Split:
 
 def ids_sha256(ids: Sequence[str]) -> str:
     """sha256 of the ids joined by newline."""
-    return Names.of(ids).sha256
+    return IdArray.of(ids).sha256
 
 
 def read_split(entry: DatasetEntry, split: str, data: Path) -> Split:
@@ -177,7 +177,7 @@ def with_action_labels(labels: Mapping[str, Labels], action_names: Sequence[str]
     return dict(labels)
 
 
-def _labels(entry: DatasetEntry, rows: ListRows, ids: Names, path: Path) -> dict[str, Labels]:
+def _labels(entry: DatasetEntry, rows: ListRows, ids: IdArray, path: Path) -> dict[str, Labels]:
     labels = {task: _checked_labels(values, entry.tasks[task], ids, path) for task, values in rows.labels.items()}
     return with_action_labels(labels, rows.class_names.get("action", ()))
 
@@ -218,9 +218,9 @@ def _pickled(data: Path, names: Sequence[str]) -> Path | None:
     return first_existing(data, [str(Path(name).with_suffix(".pkl")) for name in names if name.endswith(".csv")])
 
 
-def _checked_ids(found: Sequence[str], path: Path) -> Names:
+def _checked_ids(found: Sequence[str], path: Path) -> IdArray:
     try:
-        ids = Names.of(found)
+        ids = IdArray.of(found)
     except ValueError as error:
         raise SplitError(f"this list cannot be read: {error}", where=path, fix="give a UTF-8 text file") from error
     row = ids.first_repeated()
@@ -233,7 +233,7 @@ def _checked_ids(found: Sequence[str], path: Path) -> Names:
     return ids
 
 
-def _checked_labels(labels: Numbers, classes: int, ids: Names, path: Path) -> Labels:
+def _checked_labels(labels: Numbers, classes: int, ids: IdArray, path: Path) -> Labels:
     found = np.asarray(labels)
     if found.size and not (found.min() >= 0 and found.max() < classes):
         row = int(np.flatnonzero((found < 0) | (found >= classes))[0])

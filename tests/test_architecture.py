@@ -4,62 +4,52 @@ import ast
 import json
 import subprocess
 import sys
+from collections import defaultdict
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "gsm_bench"
+# Modules at the top that every room may use, each with the ones that it may use itself.
 SHARED = {
-    "errors",
-    "cores",
-    "actions",
-    "layouts",
-    "files",
-    "workspace",
-    "geometry",
-    "sampling",
-    "entries",
-    "manifest",
-    "local_manifest",
-    "splits",
-    "scorefile",
-    "signatures",
-    "labels",
-    "names",
-    "offline",
+    "errors": set(),
+    "cpu_count": set(),
+    "id_array": set(),
+    "geometry": set(),
+    "sampling": set(),
+    "actions": set(),
+    "signatures": set(),
+    "files": {"errors"},
+    "workspace": {"errors"},
+    "entries": {"geometry", "errors"},
+    "layouts": {"entries", "errors", "id_array"},
+    "manifest": {"entries", "errors", "workspace", "layouts"},
+    "local_manifest": {"entries", "errors", "workspace", "manifest", "files"},
+    "splits": {"entries", "errors", "id_array", "layouts", "manifest", "actions"},
+    "scorefile": {"errors", "files", "id_array"},
 }
-# What each room may use beside itself and the shared modules.
-MAY_USE = {
+# What each room may use beside itself and the shared modules, from the bottom of the house to its top.
+ROOMS = {
     "kernels": set(),
     "metrics": {"kernels"},
     "ensembles": {"kernels", "metrics"},
-    "tables": {"metrics", "ensembles"},
-    "submit": {"metrics", "ensembles", "tables"},
+    "evaluation": {"kernels", "metrics", "ensembles"},
+    "selection": {"kernels", "metrics", "ensembles", "evaluation"},
+    "tables": {"metrics", "ensembles", "evaluation", "selection"},
+    "submit": {"metrics", "ensembles", "evaluation", "tables"},
     "importers": {"metrics"},
     "exporters": {"metrics", "ensembles", "importers"},
-    "render": {"tables"},
-    "figures": {"tables"},
+    "figures": {"evaluation", "tables"},
     "shapes": set(),
     "nets": set(),
     "frames": set(),
-    "scoring": {"nets", "frames", "ensembles"},
+    "scoring": {"nets", "frames", "metrics", "ensembles"},
     "train": {"nets", "frames", "shapes", "scoring"},
-    "bench": {"nets", "frames", "scoring", "ensembles", "tables"},
-    "cli": None,  # everything
+    "bench": {"nets", "frames", "scoring", "ensembles", "evaluation", "tables"},
 }
+FRONT = {"cli", "__init__", "__main__"}
 HEAVY_ROOMS = {"nets", "frames", "scoring", "train", "bench"}
-SHARED_ORDER = {
-    "errors": set(),
-    "cores": set(),
-    "files": {"errors"},
-    "workspace": {"errors"},
-    "geometry": set(),
-    "sampling": set(),
-    "entries": {"geometry", "errors"},
-    "actions": set(),
-    "layouts": {"entries", "errors", "layouts", "names"},
-    "names": set(),
-}
 FORBIDDEN = {"utils", "helpers", "common", "base"}
 
 
@@ -90,15 +80,44 @@ def imports(path):
             yield str(node.module)
 
 
-def test_rooms_use_only_what_lies_before_them():
+def test_every_module_has_a_room():
+    assert {room(relative) for _, relative in modules()} == SHARED.keys() | ROOMS.keys() | FRONT
+
+
+def test_rooms_use_only_what_lies_below_them():
     for path, relative in modules():
         here = room(relative)
-        if here in ("__init__", "__main__") or MAY_USE.get(here, set()) is None:
+        if here in FRONT:
             continue
-        allowed = SHARED_ORDER.get(here, SHARED) if here in SHARED else SHARED | MAY_USE[here] | {here}
+        allowed = {here} | (SHARED[here] if here in SHARED else SHARED.keys() | ROOMS[here])
         for name in imports(path):
             if name.startswith("gsm_bench."):
                 assert name.split(".")[1] in allowed, f"{relative} imports {name}"
+
+
+def test_rooms_are_ordered_from_bottom_to_top():
+    """No circle: each room uses rooms that stand above it in the list only."""
+    for order in (list(SHARED), list(ROOMS)):
+        for at, here in enumerate(order):
+            assert (SHARED | ROOMS)[here] <= set(order[:at]), here
+
+
+def test_modules_import_no_circle():
+    """Inside a room, too: modules can be put in an order in which each imports earlier ones only."""
+    graph = {}
+    for path, relative in modules():
+        name = ".".join(("gsm_bench", *relative.with_suffix("").parts)).removesuffix(".__init__")
+        graph[name] = {other for other in imports(path) if other.startswith("gsm_bench") and other != name}
+    TopologicalSorter({name: uses & graph.keys() for name, uses in graph.items()}).prepare()
+
+
+def test_class_names_are_unique():
+    places = defaultdict(list)
+    for path, relative in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(relative))
+    assert not {name: where for name, where in places.items() if len(where) > 1}
 
 
 def test_the_light_side_never_imports_torch():

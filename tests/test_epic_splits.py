@@ -7,7 +7,7 @@ import pytest
 
 from gsm_bench.actions import NO_COLUMN, action_columns, parse_pairs
 from gsm_bench.errors import SplitError
-from gsm_bench.labels import truth_for
+from gsm_bench.evaluation.ground_truth import ground_truth_for
 from gsm_bench.layouts.epic import training_pairs
 from gsm_bench.layouts.verb_noun import read_verb_noun
 from gsm_bench.manifest import load_manifest
@@ -116,7 +116,7 @@ def test_action_labels_follow_the_columns_of_the_score_file(workspace, manifest,
         provenance={"dataset": "epic-100", "split": "validation"},
         class_names={"action": ("4,5", "0,2")},
     )
-    assert truth_for(head, manifest, workspace).labels["action"].tolist() == [1, NO_COLUMN, 0]
+    assert ground_truth_for(head, manifest, workspace).labels["action"].tolist() == [1, NO_COLUMN, 0]
 
 
 class TestOrganisersFiles:

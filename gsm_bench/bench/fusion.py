@@ -8,10 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from gsm_bench.bench.turns import Stage, rates_in_turns
-from gsm_bench.ensembles.accuracies import accuracies_of
+from gsm_bench.bench.interleaved_timing import StageRate, rates_in_turns
 from gsm_bench.ensembles.members import MemberSpec, open_members
-from gsm_bench.names import Names
+from gsm_bench.evaluation.accuracies import accuracies_of
+from gsm_bench.id_array import IdArray
 from gsm_bench.scorefile import ScoreHead, create, views_array
 
 MEMBERS, VIEWS, CLASSES = 4, 2, 174
@@ -19,7 +19,7 @@ READ_ROWS = 4096
 PLAIN_ROWS = 256
 
 
-def measure_fusion(folder: Path, clips: int, seconds: float) -> Stage:
+def measure_fusion(folder: Path, clips: int, seconds: float) -> StageRate:
     """Clips fused and counted per second, beside h5py reading the same files, and beside one clip at a time."""
     labels = np.random.default_rng(0).integers(0, CLASSES, clips)
     paths = [_drawn(folder / f"member{seed}.h5", labels, seed) for seed in range(MEMBERS)]
@@ -51,7 +51,7 @@ def measure_fusion(folder: Path, clips: int, seconds: float) -> Stage:
 
     found = rates_in_turns({"ours": ours, "ceiling": read, "plain": plain}, seconds)
     said = f"h5py's bare reading of {MEMBERS} files of {VIEWS} x {CLASSES}, in the page cache"
-    return Stage(
+    return StageRate(
         "fusion", "clips", found["ours"], found["ceiling"], said, found["plain"], "one clip at a time, in memory"
     )
 
@@ -61,7 +61,7 @@ def _drawn(path: Path, labels: np.ndarray, seed: int) -> Path:
     scores = np.random.default_rng(seed).standard_normal((clips, VIEWS, CLASSES), np.float32)
     scores[np.arange(clips), :, labels] += 2
     head = ScoreHead(
-        ids=Names.of(map(str, range(clips))), kinds={"action": "logits"}, classes_per_task={"action": CLASSES},
+        ids=IdArray.of(map(str, range(clips))), kinds={"action": "logits"}, classes_per_task={"action": CLASSES},
         views=views_array((0.0, 0.5), 1), status=np.zeros(clips, np.uint8), provenance={},
     )  # fmt: skip
     with create(path, head) as datasets:

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from gsm_bench.bench.fusion import measure_fusion
+from gsm_bench.bench.interleaved_timing import StageName, StageRate
 from gsm_bench.bench.reading import measure_decode, measure_on_device, measure_preprocess, sound_clips
 from gsm_bench.bench.scoring import clips_read_per_second, measure_network, measure_pipeline, waits
-from gsm_bench.bench.turns import Stage, StageName
-from gsm_bench.cores import usable_cores
+from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.errors import FrameError
 from gsm_bench.scoring.job import Job
 from gsm_bench.tables.table import Column, Table
@@ -29,7 +29,7 @@ LEAST_WAIT = 0.1
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """The stages of a model on this machine.
 
     Attributes:
@@ -39,7 +39,7 @@ class Measured:
     """
 
     job: Job
-    stages: tuple[Stage, ...]
+    stages: tuple[StageRate, ...]
     reading: float
     waits: float
     verdict: str
@@ -47,7 +47,7 @@ class Measured:
 
 def measure(
     job: Job, network: nn.Module, folder: Path, seconds: float, progress: Callable[[str], None] = lambda _: None
-) -> Measured:
+) -> Measurement:
     """Measure the stages of a job one after the other in about so many seconds; score files go to `folder`."""
     clips = sound_clips(job)
     budget = {name: seconds * share for name, share in SHARES.items()}
@@ -66,7 +66,7 @@ def measure(
     progress("fusion")
     fusion = measure_fusion(folder, int(min(MOST_FUSED, FUSED_PER_SECOND * max(1, seconds))), budget["fusion"])
     idle = waits(pipeline, alone)
-    return Measured(
+    return Measurement(
         job, (decode, preprocess, alone, pipeline, fusion), reading, idle, _verdict(job, reading, alone.rate, idle)
     )
 
@@ -79,7 +79,7 @@ def _pipeline_clips(job: Job, rate: float, seconds: float) -> int:
 
 
 def _verdict(job: Job, reading: float, network: float, idle: float) -> str:
-    workers, cores = job.settings.workers, usable_cores()
+    workers, cores = job.settings.workers, usable_cpus()
     share = f"{100 * idle:.0f}% of the time"
     if idle < LEAST_WAIT:
         return "the network is busy: a faster device, a smaller network or --precision bfloat16 is what would help"
@@ -96,13 +96,13 @@ def _verdict(job: Job, reading: float, network: float, idle: float) -> str:
 def _is_packed(job: Job) -> bool:
     """Whether the first clip lies in an HDF5 file; one without frames does not."""
     try:
-        reel = getattr(job.source, "reel", lambda _: None)(job.split.clip(0))
+        reader = getattr(job.source, "reel", lambda _: None)(job.split.clip(0))
     except FrameError:
         return False
-    return type(reel).__name__ == "Hdf5Reel"
+    return type(reader).__name__ == "Hdf5Reel"
 
 
-def bench_table(found: Measured) -> Table:
+def bench_table(found: Measurement) -> Table:
     """The rates, each beside its ceiling and beside the plain loop."""
     rows = tuple(
         {
@@ -137,7 +137,7 @@ def _ways(job: Job) -> str:
     return f"{compiled}, frames resized on the device" if job.settings.resize == "device" else compiled
 
 
-def _notes(stage: Stage) -> list[str]:
+def _notes(stage: StageRate) -> list[str]:
     """What stands beside a rate, on one line if it is short enough."""
     whole = f"{stage.name}: ceiling {stage.ceiling_is}; plain {stage.plain_is}."
     if len(whole) <= NOTE_COLUMNS:

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from gsm_bench.bench.turns import Stage, rates_in_turns
+from gsm_bench.bench.interleaved_timing import StageRate, rates_in_turns
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.clip_reader import RawViews, read_clip, view_indices
 from gsm_bench.frames.transform import normalise, preprocess, resize_image
 from gsm_bench.geometry import crop_corner
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.loading import Loader, send_frames
-from gsm_bench.splits import Clip
+from gsm_bench.splits import Video
 
 HELD_CLIPS = 16
 """Clips whose frames are held in memory to time what comes after they were read."""
@@ -27,7 +27,7 @@ QUALITY = 95
 Item = TypeVar("Item")
 
 
-def needed_frames(job: Job, clip: Clip) -> list[int]:
+def needed_frames(job: Job, clip: Video) -> list[int]:
     """The frame numbers that a clip's views need, ascending."""
     total = job.source.count(clip)
     numbers: list[int] = np.unique(
@@ -36,13 +36,13 @@ def needed_frames(job: Job, clip: Clip) -> list[int]:
     return numbers
 
 
-def sound_clips(job: Job) -> list[Clip]:
+def sound_clips(job: Job) -> list[Video]:
     """Clips of the job whose frames can all be read.
 
     Raises:
         FrameError: there is none.
     """
-    found: list[Clip] = []
+    found: list[Video] = []
     problem: FrameError | None = None
     for clip in job.split.sample(2 * HELD_CLIPS):
         try:
@@ -58,7 +58,7 @@ def sound_clips(job: Job) -> list[Clip]:
     return found
 
 
-def measure_decode(job: Job, clips: Sequence[Clip], pool: ThreadPoolExecutor, seconds: float) -> Stage:
+def measure_decode(job: Job, clips: Sequence[Video], pool: ThreadPoolExecutor, seconds: float) -> StageRate:
     """Frames decoded per second from where they lie, beside Pillow on bytes in memory, and beside one thread."""
     held = [[_as_jpeg(picture) for picture in _pictures(job, clip)] for clip in clips]
     workers = job.settings.workers
@@ -70,13 +70,13 @@ def measure_decode(job: Job, clips: Sequence[Clip], pool: ThreadPoolExecutor, se
         },
         seconds,
     )
-    return Stage(
+    return StageRate(
         "decode", "frames", found["ours"], found["ceiling"], f"Pillow on JPEG bytes in memory, {_threads(workers)}",
         found["plain"], "one thread",
     )  # fmt: skip
 
 
-def measure_preprocess(job: Job, clips: Sequence[Clip], pool: ThreadPoolExecutor, seconds: float) -> Stage:
+def measure_preprocess(job: Job, clips: Sequence[Video], pool: ThreadPoolExecutor, seconds: float) -> StageRate:
     """Frames resized, cropped and normalised per second, beside Pillow's resize alone, and beside one thread."""
     spec, workers = job.entry.input, job.settings.workers
     held = [_pictures(job, clip) for clip in clips]
@@ -97,13 +97,13 @@ def measure_preprocess(job: Job, clips: Sequence[Clip], pool: ThreadPoolExecutor
         },
         seconds,
     )
-    return Stage(
+    return StageRate(
         "preprocess", "frames", found["ours"], found["ceiling"], f"Pillow's resize alone, {_threads(workers)}",
         found["plain"], "one thread",
     )  # fmt: skip
 
 
-def measure_on_device(job: Job, clips: Sequence[Clip], pool: ThreadPoolExecutor, seconds: float) -> Stage:
+def measure_on_device(job: Job, clips: Sequence[Video], pool: ThreadPoolExecutor, seconds: float) -> StageRate:
     """Frames sent, resized, cropped and normalised on the device per second, beside sending alone, and one CPU thread."""
     spec, device = job.entry.input, torch.device(job.settings.device)
     raw = [read_clip(job.source, clip, job.read_plan).pixels for clip in clips]
@@ -133,7 +133,7 @@ def measure_on_device(job: Job, clips: Sequence[Clip], pool: ThreadPoolExecutor,
     plain = _one_by_one(stacks, lambda stack: len(preprocess(stack, spec)))
     found = rates_in_turns({"ours": ours, "ceiling": sending, "plain": plain}, seconds)
     loader.close()
-    return Stage(
+    return StageRate(
         "preprocess", "frames", found["ours"], found["ceiling"], f"sending the frames to {device} alone",
         found["plain"], "Pillow, one thread",
     )  # fmt: skip
@@ -145,7 +145,7 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _pictures(job: Job, clip: Clip) -> list[Image.Image]:
+def _pictures(job: Job, clip: Video) -> list[Image.Image]:
     pictures = [picture for _, picture in job.source.pictures(clip, needed_frames(job, clip))]
     for picture in pictures:
         if isinstance(picture, FrameError):

@@ -12,25 +12,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gsm_bench.bench.interleaved_timing import StageRate, Work, rates_in_turns
 from gsm_bench.bench.reading import needed_frames
-from gsm_bench.bench.turns import Stage, Work, rates_in_turns
 from gsm_bench.frames import preprocess
 from gsm_bench.frames.clip_reader import view_indices
 from gsm_bench.frames.transform import normalise
 from gsm_bench.nets.cost import count_cost
-from gsm_bench.scoring.ahead import BATCHES_AHEAD
-from gsm_bench.scoring.forward import BATCHES_IN_FLIGHT, Lanes, Scorer, collect
+from gsm_bench.scoring.forward import BATCHES_IN_FLIGHT, ForwardPool, Scorer, collect
 from gsm_bench.scoring.job import HALVES, Job
 from gsm_bench.scoring.loading import HeldPixels
+from gsm_bench.scoring.pipeline import BATCHES_AHEAD
 from gsm_bench.scoring.run import run
-from gsm_bench.splits import Clip
+from gsm_bench.splits import Video
 
 LONG_RUN = 8 * (BATCHES_AHEAD + 1)
 """Batches after which those that were read ahead weigh little."""
 PRODUCT_SIDES = {"cpu": 1536, "cuda": 8192}
 
 
-def measure_network(job: Job, network: nn.Module, seconds: float) -> Stage:
+def measure_network(job: Job, network: nn.Module, seconds: float) -> StageRate:
     """Clips per second on ready pixels, beside a big matrix product's multiply-adds, and one clip at a time."""
     spec, views = job.entry.input, len(job.views)
     shape = (views, job.entry.frames, spec.size, spec.size, 3)
@@ -41,10 +41,10 @@ def measure_network(job: Job, network: nn.Module, seconds: float) -> Stage:
     macs = views * count_cost(network, job.entry.frames, spec.size).macs_bare
     held = torch.from_numpy(pixels).to(device)[:, None].expand(-1, job.settings.batch, -1, -1, -1, -1)
     batch = HeldPixels(held.contiguous())
-    with Lanes(job.settings) as lanes:
-        scorer = Scorer(network, job.entry, job.settings, lanes)
+    with ForwardPool(job.settings) as forward_pool:
+        scorer = Scorer(network, job.entry, job.settings, forward_pool)
 
-        batches = lanes.count if lanes.on_cpu else 1 + BATCHES_IN_FLIGHT
+        batches = forward_pool.count if forward_pool.on_cpu else 1 + BATCHES_IN_FLIGHT
 
         def ours() -> float:
             passes = [scorer.submit(batch) for _ in range(batches)]
@@ -56,14 +56,19 @@ def measure_network(job: Job, network: nn.Module, seconds: float) -> Stage:
         found = rates_in_turns(ways, seconds)
     gmacs = found["ceiling"] / 1e9
     said = f"{2 * gmacs:,.0f} GFLOP/s of a matrix product in {job.settings.precision}, {macs / 1e9:.2f} GMACs per clip"
-    return Stage(
+    return StageRate(
         "network", "clips", found["ours"], found["ceiling"] / macs, said, found["plain"], "one clip at a time, float32"
     )
 
 
 def measure_pipeline(
-    job: Job, network: nn.Module, clips: Sequence[Clip], ready: tuple[Stage, Stage, Stage], folder: Path, seconds: float
-) -> Stage:
+    job: Job,
+    network: nn.Module,
+    clips: Sequence[Video],
+    ready: tuple[StageRate, StageRate, StageRate],
+    folder: Path,
+    seconds: float,
+) -> StageRate:
     """Clips per second from frames to a score file, beside the slower of reading and network alone.
 
     Args:
@@ -79,7 +84,7 @@ def measure_pipeline(
         ceiling, name = 1 / (1 / reading + 1 / alone), "reading and network sharing the cores"
     else:
         ceiling, name = min((reading, "reading alone"), (alone, "the network alone"))
-    return Stage("pipeline", "clips", rate, ceiling, name, found["plain"], "one clip after the other, float32")
+    return StageRate("pipeline", "clips", rate, ceiling, name, found["plain"], "one clip after the other, float32")
 
 
 def _steady_rate(job: Job, network: nn.Module) -> float:
@@ -96,7 +101,7 @@ def _steady_rate(job: Job, network: nn.Module) -> float:
     return (outcome.scored - before) / (ended - began)
 
 
-def clips_read_per_second(job: Job, clips: Sequence[Clip], decode: Stage, preprocess: Stage) -> float:
+def clips_read_per_second(job: Job, clips: Sequence[Video], decode: StageRate, preprocess: StageRate) -> float:
     """Clips decoded and preprocessed per second, where both share the same threads; on a device the latter is its own."""
     frames = float(np.mean([len(needed_frames(job, clip)) for clip in clips]))
     if job.settings.resize == "device" and job.settings.device_type != "cpu":
@@ -134,7 +139,7 @@ def _one_clip(network: nn.Module, clips: Sequence[Tensor]) -> float:
     return 1.0
 
 
-def _one_from_frames(job: Job, network: nn.Module, clip: Clip) -> float:
+def _one_from_frames(job: Job, network: nn.Module, clip: Video) -> float:
     """The released loop: decode, preprocess, network, one after the other."""
     total, device = job.source.count(clip), torch.device(job.settings.device)
     views = []
@@ -146,6 +151,6 @@ def _one_from_frames(job: Job, network: nn.Module, clip: Clip) -> float:
     return _one_clip(network, views)
 
 
-def waits(pipeline: Stage, network: Stage) -> float:
+def waits(pipeline: StageRate, network: StageRate) -> float:
     """The share of the time in which the network has nothing to do."""
     return max(0.0, 1 - pipeline.rate / network.rate)

@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
         if error.name not in HEAVY_PACKAGES:
             raise
         click.echo(
-            f"error: this command needs {error.name}\n  mend:  pip install 'gsm-bench[{HEAVY_PACKAGES[error.name]}]'",
+            f"error: this command needs {error.name}\n  fix:   pip install 'gsm-bench[{HEAVY_PACKAGES[error.name]}]'",
             err=True,
         )
         sys.exit(1)
@@ -127,4 +127,4 @@ def _system_error(error: OSError) -> str:
         place = in_hdf5[1]
         said = os.strerror(error.errno) if error.errno else said.partition(" (")[0]
     where = f"\n  where: {place}" if place else ""
-    return f"error: {said}{where}\n  mend:  check the path, its rights and the disk"
+    return f"error: {said}{where}\n  fix:   check the path, its rights and the disk"

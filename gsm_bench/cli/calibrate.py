@@ -20,7 +20,7 @@ from gsm_bench.cli.options import (
 
 if TYPE_CHECKING:
     from gsm_bench.entries import Space
-    from gsm_bench.tables.calibrated import Calibrated
+    from gsm_bench.evaluation.calibrate import Calibrated
 
 
 @click.command("calibrate", short_help="Does confidence mean what it says?")
@@ -51,7 +51,8 @@ def command(
     """
     from gsm_bench.ensembles.members import named_members, open_members
     from gsm_bench.errors import LabelError
-    from gsm_bench.tables.calibrated import calibrate, calibration_table, reliability_table
+    from gsm_bench.evaluation.calibrate import calibrate
+    from gsm_bench.tables.calibration import calibration_table, reliability_table
     from gsm_bench.tables.results import order_notes
     from gsm_bench.tables.table import with_notes
 

@@ -24,9 +24,9 @@ from gsm_bench.cli.search import chosen_task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gsm_bench.ensembles.cascade import Setting
     from gsm_bench.ensembles.members import MemberSpec
     from gsm_bench.entries import CascadeEntry, Rule, Space
+    from gsm_bench.selection.cascade import Setting
 
 
 @click.command("cascade", short_help="More models only for the clips that are not sure.")
@@ -63,12 +63,12 @@ def command(
     Example:
       gsmbench cascade inv3_8f,inv3_12f,inv3_16f --save quick
     """
-    from gsm_bench.ensembles.cascade import RULES, stages_of
     from gsm_bench.ensembles.members import named_members, open_members
-    from gsm_bench.ensembles.pool import choices_of
     from gsm_bench.ensembles.spaces import fusion_space
     from gsm_bench.errors import GsmBenchError
-    from gsm_bench.tables.cascade_result import CascadeStudy, cascade_table
+    from gsm_bench.selection.cascade import RULES, CascadeStudy, stages_of
+    from gsm_bench.selection.pool import choices_of
+    from gsm_bench.tables.cascade_result import cascade_table
     from gsm_bench.tables.results import order_notes
     from gsm_bench.tables.table import with_notes
 
@@ -113,7 +113,7 @@ def _weighted(specs: Sequence[MemberSpec], entry: CascadeEntry) -> list[MemberSp
 
 
 def _setting(entry: CascadeEntry) -> Setting:
-    from gsm_bench.ensembles.cascade import Setting
+    from gsm_bench.selection.cascade import Setting
 
     return Setting(entry.rule, entry.thresholds)
 

@@ -22,8 +22,8 @@ from gsm_bench.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gsm_bench.ensembles.actions import ActionSource
     from gsm_bench.ensembles.members import OpenMember
+    from gsm_bench.evaluation.actions import ActionSource
 
 
 @click.command("compare", short_help="Is the difference of two results real, and where does it come from?")
@@ -57,17 +57,11 @@ def command(
       gsmbench compare En3 inv3_12f@2
       gsmbench compare scores/x.h5 scores/y.h5 --why
     """
-    from gsm_bench.ensembles.members import named_members, open_members
-    from gsm_bench.ensembles.predictions import shared_out
-    from gsm_bench.tables.comparison import (
-        Side,
-        classes_table,
-        clips_table,
-        compare,
-        difference_table,
-    )
-    from gsm_bench.tables.knobs import knobs_table
+    from gsm_bench.ensembles.members import named_members, open_members, shared_out
+    from gsm_bench.evaluation.compare import Side, compare
+    from gsm_bench.tables.comparison import classes_table, clips_table, difference_table
     from gsm_bench.tables.results import order_notes
+    from gsm_bench.tables.settings_diff import settings_diff_table
     from gsm_bench.tables.table import with_notes
 
     workspace, manifest = registry()
@@ -84,7 +78,7 @@ def command(
         )
         tables = [with_notes(difference_table(found), order_notes(opened))]
         if why:
-            tables.append(knobs_table(found))
+            tables.append(settings_diff_table(found))
         if truth.labels:
             flips = clips_table(found) if list_clips else classes_table(found, most)
             tables += [flips] if flips.rows or form in ("csv", "json") else []

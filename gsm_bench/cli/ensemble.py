@@ -23,8 +23,8 @@ from gsm_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gsm_bench.ensembles.actions import ActionSource
     from gsm_bench.entries import Space
+    from gsm_bench.evaluation.actions import ActionSource
 
 
 @click.command("ensemble", short_help="Fuse models and evaluate the ensemble.")
@@ -61,11 +61,12 @@ def command(
     Example:
       gsmbench ensemble --members inv3_8f@2,inv3_12f --weights 2,1
     """
-    from gsm_bench.ensembles.actions import SOURCE_WORDS, rule_for
     from gsm_bench.ensembles.leaks import find_leaks, refuse_leaks, split_name
     from gsm_bench.ensembles.members import common_tasks, open_members, parse_members, reweighted, specs_of_entry
     from gsm_bench.ensembles.spaces import conversions, fusion_space
-    from gsm_bench.tables.results import evaluate_members, results_table
+    from gsm_bench.evaluation.actions import SOURCE_WORDS, rule_for
+    from gsm_bench.evaluation.evaluation import evaluate_members
+    from gsm_bench.tables.results import results_table
 
     if (name is None) == (members is None):
         raise click.UsageError("give either NAME or --members, e.g.: gsmbench ensemble En3")

@@ -21,8 +21,8 @@ from gsm_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gsm_bench.ensembles.actions import ActionSource
-    from gsm_bench.labels import Truth
+    from gsm_bench.evaluation.actions import ActionSource
+    from gsm_bench.evaluation.ground_truth import GroundTruth
     from gsm_bench.manifest import Manifest
     from gsm_bench.scorefile import ScoreHead
     from gsm_bench.workspace import Workspace
@@ -80,9 +80,9 @@ def command(
 
     workspace, manifest = registry()
 
-    known: list[tuple[ScoreHead, Truth]] = []
+    known: list[tuple[ScoreHead, GroundTruth]] = []
 
-    def truth_of(head: ScoreHead) -> Truth:
+    def truth_of(head: ScoreHead) -> GroundTruth:
         """Read once for files of the same clips."""
         for other, truth in known:
             if other.ids == head.ids and _same_clips(other, head):
@@ -127,11 +127,11 @@ def _evaluate_parts(
     return INCOMPLETE if incomplete else 0
 
 
-def found_truth(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None) -> Truth:
+def found_truth(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None) -> GroundTruth:
     """What is known of a score file's clips; for a split without labels, none, and it is said."""
-    from gsm_bench.labels import truth_for
+    from gsm_bench.evaluation.ground_truth import ground_truth_for
 
-    truth = truth_for(head, manifest, workspace, data)
+    truth = ground_truth_for(head, manifest, workspace, data)
     if not truth.labels:
         say(f"note: {head.provenance['dataset']}/{head.provenance['split']} has no labels, so no accuracy can be given")
     return truth

@@ -99,8 +99,8 @@ def command(
       gsmbench import joint.pkl
     """
     from gsm_bench.errors import ScoreFileError
+    from gsm_bench.importers.convert import import_dump
     from gsm_bench.importers.orders import ImportRequest
-    from gsm_bench.importers.settle import import_dump
     from gsm_bench.scorefile import write
 
     workspace, manifest = registry()
@@ -143,12 +143,12 @@ def command(
 
 def _table(path: Path, content: ClipScores, split: Split | None) -> Table:
     """The imported file, evaluated where it or its split has labels."""
-    from gsm_bench.labels import Truth
+    from gsm_bench.evaluation.ground_truth import GroundTruth
     from gsm_bench.tables.protocols import evaluate_file
     from gsm_bench.tables.results import results_table
 
     labels = dict(content.labels) or (dict(split.labels) if split else {})
-    results = evaluate_file(path, lambda _: Truth(labels, split.groups if split else None))
+    results = evaluate_file(path, lambda _: GroundTruth(labels, split.groups if split else None))
     return results_table("", [results], name="import")
 
 

@@ -94,14 +94,14 @@ def registry() -> tuple[Workspace, Manifest]:
 
 def print_table(table: Table, form: str) -> None:
     """Print a result to stdout."""
-    from gsm_bench.render import render
+    from gsm_bench.tables.render import render
 
     click.echo(render(table, form, width=_width(), colour=sys.stdout.isatty()))
 
 
 def print_tables(tables: Sequence[Table], form: str) -> None:
     """Print a result of several tables to stdout."""
-    from gsm_bench.render import render_all
+    from gsm_bench.tables.render import render_all
 
     click.echo(render_all(tables, form, width=_width(), colour=sys.stdout.isatty()))
 

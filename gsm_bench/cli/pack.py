@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gsm_bench.cli.options import INCOMPLETE, PATH, format_option, print_table, say
-from gsm_bench.cores import usable_cores
+from gsm_bench.cpu_count import usable_cpus
 
 
 @click.command("pack", short_help="Put the frames of many videos into one HDF5 file.")
@@ -46,23 +46,23 @@ def command(
       gsmbench pack data/something-v1/20bn-something-something-v1 data/something-v1/frames.h5
     """
     from gsm_bench.cli.progress import ProgressDisplay
-    from gsm_bench.frames.gain import measure_gain
     from gsm_bench.frames.pack import Packing, pack
-    from gsm_bench.frames.sources.hdf5 import Hdf5Reel
+    from gsm_bench.frames.pack_report import measure_pack
+    from gsm_bench.frames.sources.discover import survey
+    from gsm_bench.frames.sources.hdf5 import Hdf5Reader
     from gsm_bench.frames.sources.names import Naming
-    from gsm_bench.frames.sources.opening import HDF5
-    from gsm_bench.frames.sources.survey import survey
+    from gsm_bench.frames.sources.open import HDF5
 
     if out.suffix.lower() not in HDF5 or out.is_dir():
         raise click.UsageError(f"OUT {out}: name a file that ends with .h5, so that score knows what it is")
-    cores = min(usable_cores(), 16)
+    cores = min(usable_cpus(), 16)
     packing = Packing(source, out, None if lossless else quality, workers or cores, force, Naming(names, first_frame))
-    reels = survey(source, packing.naming, without=out)
+    readers = survey(source, packing.naming, without=out)
     with ProgressDisplay("pack", quiet=quiet) as display:
-        packed = pack(packing, reels, display.count)
-    sound = [name for name in reels if name not in packed.bad]
+        packed = pack(packing, readers, display.count)
+    sound = [name for name in readers if name not in packed.bad]
     if sound:
-        gain = measure_gain(source, out, [reels[name] for name in sound], [Hdf5Reel(out, name) for name in sound])
+        gain = measure_pack(source, out, [readers[name] for name in sound], [Hdf5Reader(out, name) for name in sound])
         print_table(_gain_table(packed, gain), form)
     if packed.bad:
         say(f"{len(packed.bad):,} videos are not in the file:" if sound else "nothing could be packed:")

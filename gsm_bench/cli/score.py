@@ -138,11 +138,11 @@ def command(  # click hands over one argument per option
         return _score_cascade(cascade, plan=plan, quiet=quiet, device=device, crops=crops, **choices)
     from dataclasses import replace
 
-    from gsm_bench.scoring.begin import begin
-    from gsm_bench.scoring.fleet import helpers_on
     from gsm_bench.scoring.job import check_device
+    from gsm_bench.scoring.multi_device import helpers_on
     from gsm_bench.scoring.plan import plan_run
     from gsm_bench.scoring.prepare import Request, prepare_together
+    from gsm_bench.scoring.resume import open_run
     from gsm_bench.scoring.run import run_together
 
     arguments = _arguments_for_others(choices, crops)
@@ -161,7 +161,7 @@ def command(  # click hands over one argument per option
         return 0
     for name in devices[1:]:
         check_device(str(name))
-    jobs = [(begin(job), loaded.network) for job, loaded in prepared]
+    jobs = [(open_run(job), loaded.network) for job, loaded in prepared]
     arguments = ["--workspace", str(workspace.root), *arguments]
     with helpers_on([name for name in devices[1:] if name], arguments) as failures:
         from gsm_bench.cli.progress import ProgressDisplay
@@ -200,7 +200,7 @@ def _engine(name: str, workers: int | None) -> Engine | None:
     """What carries the run; None is this process."""
     if name == "local":
         return None
-    from gsm_bench.scoring.on_ray import RayEngine
+    from gsm_bench.scoring.ray_engine import RayEngine
 
     return RayEngine(workers)
 
@@ -267,9 +267,9 @@ def _conclude(job: Job, outcome: Outcome, shown: Any) -> int:
         left = "1 part is" if outcome.parts_left == 1 else f"{outcome.parts_left} parts are"
         say(f"this shard is done; {left} still with the others, the last one writes {shown(job.target)}")
         return 0
-    for clips, parts in outcome.halved.items():
+    for clips, parts in outcome.batch_halvings.items():
         say(f"note: memory did not hold the batch; {parts:,} parts went through the network {clips} clips at a time")
-    for reason, parts in outcome.eager.items():
+    for reason, parts in outcome.compile_fallbacks.items():
         some = "1 part" if parts == 1 else f"{parts:,} parts"
         say(f"note: the network could not be compiled and ran as it is, for {some}: {reason}")
     _say_clips(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
@@ -298,7 +298,7 @@ def _plan_table(job: Job, plan: Any) -> Any:
     rows = [
         ("clips of the split", plan.clips, f"{plan.clips:,}"),
         ("clips to score", plan.to_score, f"{plan.to_score:,}"),
-        ("parts to do", plan.parts, f"{plan.parts:,} of {job.part_clips} clips"),
+        ("parts to do", plan.parts, f"{plan.parts:,} of {job.chunk_videos} clips"),
         ("views per clip", plan.views, str(plan.views)),
         (
             "frames read per clip",

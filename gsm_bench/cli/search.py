@@ -24,10 +24,10 @@ from gsm_bench.cli.progress import ProgressDisplay
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gsm_bench.ensembles.actions import ActionRule
     from gsm_bench.ensembles.members import MemberSpec, OpenMember
     from gsm_bench.entries import Space
-    from gsm_bench.labels import Truth
+    from gsm_bench.evaluation.actions import ActionRule
+    from gsm_bench.evaluation.ground_truth import GroundTruth
     from gsm_bench.scorefile import ScoreHead
     from gsm_bench.workspace import Workspace
 
@@ -80,12 +80,12 @@ def command(
     Example:
       gsmbench search 'inv3_*' --budget 100
     """
-    from gsm_bench.ensembles.actions import SOURCE_WORDS
-    from gsm_bench.ensembles.members import open_members
-    from gsm_bench.ensembles.pool import member_label, pool_of
-    from gsm_bench.ensembles.search import Wanted, search_actions, search_pool
+    from gsm_bench.ensembles.members import member_label, open_members
     from gsm_bench.ensembles.spaces import fusion_space
-    from gsm_bench.ensembles.weighting import member_temperatures, weigh
+    from gsm_bench.evaluation.actions import SOURCE_WORDS
+    from gsm_bench.selection.pool import pool_of
+    from gsm_bench.selection.search import SearchConfig, search_actions, search_pool
+    from gsm_bench.selection.weighting import member_temperatures, weigh
     from gsm_bench.tables.results import order_notes
     from gsm_bench.tables.search_result import front_table, members_table, weighted_table
     from gsm_bench.tables.table import with_notes
@@ -95,7 +95,7 @@ def command(
     workspace, manifest = registry()
     named = [*names, *([members] if members else [])]
     specs = pool_of(named, manifest, workspace, dataset, split, every=method == "exact")
-    wanted = Wanted(int(metric[3:]), None if budget is None else budget * 1e9, folds)
+    wanted = SearchConfig(int(metric[3:]), None if budget is None else budget * 1e9, folds)
     if method != "exact" and budget is not None:
         raise click.UsageError("--budget is for --method exact")
     with open_members(specs) as opened:
@@ -149,9 +149,9 @@ def command(
     return INCOMPLETE if missing else 0
 
 
-def derived_rule(members: Sequence[OpenMember], truth: Truth, asked: str | None) -> ActionRule | None:
+def derived_rule(members: Sequence[OpenMember], truth: GroundTruth, asked: str | None) -> ActionRule | None:
     """How actions follow from verbs and nouns, where they do and no other task is asked for; None for a head of all."""
-    from gsm_bench.ensembles.actions import rule_for
+    from gsm_bench.evaluation.actions import rule_for
 
     if asked not in (None, "action") or not {"verb", "noun"} <= truth.labels.keys():
         return None
@@ -159,7 +159,7 @@ def derived_rule(members: Sequence[OpenMember], truth: Truth, asked: str | None)
     return rule if rule and rule.source != "head" else None
 
 
-def chosen_task(head: ScoreHead, truth: Truth, asked: str | None) -> str:
+def chosen_task(head: ScoreHead, truth: GroundTruth, asked: str | None) -> str:
     """The task asked for, else action, else the only one; it needs labels."""
     from gsm_bench.errors import LabelError
 

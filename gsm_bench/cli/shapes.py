@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gsm_bench.cli.options import PATH, say, workspace_option
-from gsm_bench.cores import usable_cores
+from gsm_bench.cpu_count import usable_cpus
 
 
 @click.group("shapes", short_help="Make Temporal Shapes, the benchmark that ships with the package.")
@@ -47,7 +47,7 @@ def make_clips(
 
     with ProgressDisplay(f"shapes/{split}", quiet=quiet) as display:
         made = make(
-            directory, split, seed=seed, clips=clips, processes=workers or usable_cores(),  # type: ignore[arg-type]
+            directory, split, seed=seed, clips=clips, processes=workers or usable_cpus(),  # type: ignore[arg-type]
             progress=display.count,
         )  # fmt: skip
     say(f"{made.written:,} clips drawn, {made.recipe.clips - made.written:,} were there; sha256 {made.checksum}")

@@ -181,11 +181,11 @@ def _build(
     places: Callable[[Path, str], list[Path]],
 ) -> tuple[Workspace, Submission, Ledger, Path]:
     """What is to be written, and where; `places` says which files a source of some name makes, the first of them now."""
-    from gsm_bench.ensembles.actions import SOURCE_WORDS
+    from gsm_bench.evaluation.actions import SOURCE_WORDS
     from gsm_bench.splits import read_split
     from gsm_bench.submit.epic import Options, build
     from gsm_bench.submit.ledger import LEDGER, Ledger
-    from gsm_bench.submit.source import Wanted, find_source
+    from gsm_bench.submit.source import SubmissionSource, find_source
     from gsm_bench.submit.writing import refuse_existing
 
     out = choices["out"]
@@ -198,7 +198,7 @@ def _build(
     ledger = Ledger(workspace.submissions / LEDGER)
     ledger.entries()  # a damaged one is told before anything is written
     dataset = manifest.dataset(target.name)
-    wanted = Wanted(choices["model"], choices["ensemble"], choices["scores"])
+    wanted = SubmissionSource(choices["model"], choices["ensemble"], choices["scores"])
     source = find_source(wanted, manifest, workspace, target.name, split)
     paths = [out] if out else places(workspace.submissions / target.name, source.name)
     for path in paths:
@@ -214,7 +214,7 @@ def _build(
         say(f"  {line}")
     if target.actions:
         say(f"  actions {SOURCE_WORDS[made.rule.source]} ({made.rule.why})")
-    for line in made.doubts:
+    for line in made.warnings:
         say(f"note: {line}")
     return workspace, made, ledger, paths[0]
 

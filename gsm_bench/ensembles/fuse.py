@@ -11,9 +11,9 @@ from typing import Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.cores import usable_cores
+from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.ensembles.spaces import tempered
+from gsm_bench.ensembles.spaces import scale_by_temperature
 from gsm_bench.entries import Space
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.kernels import add_weighted, view_means
@@ -84,7 +84,7 @@ def fuse_blocks(
 def in_threads(work: Callable[[slice], Out], total: int, rows_at_once: int) -> Iterator[Out]:
     """Blocks of rows in order, worked on by as many threads as there are cores and never far ahead."""
     blocks = [slice(start, min(start + rows_at_once, total)) for start in range(0, total, rows_at_once)]
-    threads = min(len(blocks), usable_cores(), MOST_THREADS)
+    threads = min(len(blocks), usable_cpus(), MOST_THREADS)
     if threads < 2:
         yield from map(work, blocks)
         return
@@ -155,7 +155,7 @@ def mean_over_views(member: OpenMember, task: str, space: Space, block: Scores, 
     if is_plain(member, task, space):
         return view_means(block, member.views, means)
     kind, temperature = member.head.kinds[task], member.spec.temperature
-    views = [tempered(block[:, view], kind, space, temperature) for view in member.views]
+    views = [scale_by_temperature(block[:, view], kind, space, temperature) for view in member.views]
     if len(views) == 1:
         means[...] = views[0]
     else:
@@ -164,3 +164,9 @@ def mean_over_views(member: OpenMember, task: str, space: Space, block: Scores, 
             means += view
         means /= len(views)
     return bool(not means.size or means.max() < np.inf)
+
+
+def running_mean(means: Sequence[NDArray[np.float64]], weights: Sequence[float]) -> NDArray[np.float64]:
+    """The fused scores [n, C] of the members so far, as `gsm_bench.ensembles.fuse` fuses them alone."""
+    total = sum(weights)
+    return weighted_mean(means, [weight / total for weight in weights])

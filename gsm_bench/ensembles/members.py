@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gsm_bench.entries import EnsembleEntry, ModelEntry, Space
 from gsm_bench.errors import AlignmentError, GsmBenchError, MissingScoresError
 from gsm_bench.manifest import Manifest
-from gsm_bench.sampling import clip_offsets
+from gsm_bench.sampling import CENTRE, clip_offsets
 from gsm_bench.scorefile import ScoreFile, ScoreHead, open_scores
 from gsm_bench.workspace import Workspace
 
@@ -293,3 +293,25 @@ def _first_difference(names: Sequence[str], others: Sequence[str]) -> str:
 
 def _example(names: set[str]) -> str:
     return f" (such as {min(names)})" if names else ""
+
+
+def shared_out(members: Sequence[OpenMember]) -> list[OpenMember]:
+    """Members whose weights are shares of these members alone, where they were opened together with others."""
+    total = sum(member.spec.weight for member in members)
+    return [replace(member, weight=member.spec.weight / total) for member in members]
+
+
+def member_label(spec: MemberSpec) -> str:
+    """A member as a command line names it."""
+    return f"{spec.label}@{spec.clips}" if (spec.clips or 1) > 1 else spec.label
+
+
+def protocols(head: ScoreHead) -> list[int | None]:
+    """Numbers of clips that can be taken from a file; None alone where its views were averaged or are of no set."""
+    offsets = sorted(set(head.views["offset"].tolist()))
+    if np.isnan(offsets).any():
+        return [None]
+    found = [1] if any(np.isclose(offset, CENTRE) for offset in offsets) else []
+    if len(offsets) > 1 and np.allclose(offsets, clip_offsets(len(offsets))):
+        found.append(len(offsets))
+    return list(found) or [None]

@@ -67,7 +67,7 @@ def to_space(scores: Scores, kind: Kind, space: Space) -> NDArray[np.floating]:
     return values
 
 
-def tempered(scores: Scores, kind: Kind, space: Space, temperature: float) -> NDArray[np.floating]:
+def scale_by_temperature(scores: Scores, kind: Kind, space: Space, temperature: float) -> NDArray[np.floating]:
     """Scores [..., C] in a space after division by a temperature, which logarithms of probabilities stand for."""
     if temperature == 1:
         return to_space(scores, kind, space)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gsm_bench.errors import ExportError
 from gsm_bench.exporters import dumps, something, tables, torch_dumps
-from gsm_bench.files import aside, settle
+from gsm_bench.files import aside, commit
 from gsm_bench.scorefile import ScoreFile, open_scores
 
 Writer = Callable[[Path, ScoreFile, str], list[str]]
@@ -49,7 +49,7 @@ def export(path: Path, scores: Path, target: str, *, task: str = "action", force
     try:
         with open_scores(scores) as file:
             notes = writer(written, file, task)
-        settle(written, path)
+        commit(written, path)
     finally:
         written.unlink(missing_ok=True)
     return notes

@@ -19,7 +19,7 @@ from gsm_bench.frames.sources import FrameSource
 from gsm_bench.frames.transform import resize_image
 from gsm_bench.geometry import InputSpec, crop_corner
 from gsm_bench.sampling import indices_at
-from gsm_bench.splits import Clip
+from gsm_bench.splits import Video
 
 BadFramePolicy = Literal["skip", "error", "nearest"]
 FrameOrder = Literal["forward", "reversed"]
@@ -77,7 +77,7 @@ class ClipPixels:
     num_frames: int = 0
 
 
-def read_clip(source: FrameSource, clip: Clip, plan: ReadPlan) -> ClipPixels:
+def read_clip(source: FrameSource, clip: Video, plan: ReadPlan) -> ClipPixels:
     """Read all views of `clip`; a bad clip comes back without pixels unless the policy is ``error``.
 
     Raises:
@@ -86,7 +86,7 @@ def read_clip(source: FrameSource, clip: Clip, plan: ReadPlan) -> ClipPixels:
     return read_clip_for(source, clip, [plan])[0]
 
 
-def read_clip_for(source: FrameSource, clip: Clip, plans: Sequence[ReadPlan]) -> list[ClipPixels]:
+def read_clip_for(source: FrameSource, clip: Video, plans: Sequence[ReadPlan]) -> list[ClipPixels]:
     """Read `clip` for several plans of one policy: every frame that any of them needs is decoded once.
 
     Each plan gets what it would have got alone; a frame counts as decoded for the first plan that needs it.
@@ -97,7 +97,7 @@ def read_clip_for(source: FrameSource, clip: Clip, plans: Sequence[ReadPlan]) ->
         return [_refused(error, plan, 0) for plan in plans]
     numbers = [[view_indices(total, plan, view) for view in plan.views] for plan in plans]
     needed = [set(np.concatenate(views).tolist()) for views in numbers]
-    frames = _Frames(source, clip, total, plans)
+    frames = _ClipFrames(source, clip, total, plans)
     frames.load(sorted(set().union(*needed)))
     found, counted = [], set[int]()
     for plan, views, wanted in zip(plans, numbers, needed, strict=True):
@@ -113,7 +113,7 @@ def view_indices(num_frames: int, plan: ReadPlan, view: np.void) -> NDArray[np.i
     return numbers[::-1] if plan.frame_order == "reversed" else numbers
 
 
-class _Frames:
+class _ClipFrames:
     """The frames of one clip, decoded once and resized once for every geometry.
 
     Attributes:
@@ -122,7 +122,7 @@ class _Frames:
         stand_ins: number of the frame taken instead, by frame number.
     """
 
-    def __init__(self, source: FrameSource, clip: Clip, total: int, plans: Sequence[ReadPlan]) -> None:
+    def __init__(self, source: FrameSource, clip: Video, total: int, plans: Sequence[ReadPlan]) -> None:
         self.source, self.clip, self.total = source, clip, total
         self.specs = {_geometry(plan): plan.input for plan in plans}
         self.substitutes = any(plan.on_bad_frame == "nearest" for plan in plans)
@@ -185,7 +185,7 @@ def _geometry(plan: ReadPlan) -> Geometry:
 
 
 def _cut(
-    frames: _Frames, plan: ReadPlan, views: list[NDArray[np.int64]], wanted: list[int], decoded: int
+    frames: _ClipFrames, plan: ReadPlan, views: list[NDArray[np.int64]], wanted: list[int], decoded: int
 ) -> ClipPixels:
     """The views of one plan: cut from the resized frames, or raw."""
     bad = next((frames.bad[number] for number in wanted if number in frames.bad), None)

@@ -24,11 +24,11 @@ import numpy as np
 from PIL import Image
 
 from gsm_bench.errors import FrameError, RunConflictError
-from gsm_bench.files import aside, create_whole, ensure_room, full_disk_named, settle, sweep
-from gsm_bench.frames.part_writer import LIBVER, ROOM_BYTES, Chunk, PartWriter
+from gsm_bench.files import aside, commit, create_whole, ensure_room, full_disk_named, sweep
+from gsm_bench.frames.pack_writer import LIBVER, ROOM_BYTES, PartWriter, VideoRows
 from gsm_bench.frames.sources.hdf5 import FORMAT, open_frames
 from gsm_bench.frames.sources.names import AS_FOUND, Naming
-from gsm_bench.frames.sources.reels import Reel, StillsReel
+from gsm_bench.frames.sources.readers import FrameReader, ImageSequenceReader
 
 VERSION = 1
 CHUNK_FRAMES = 512
@@ -77,7 +77,7 @@ class Packed:
 
 
 def pack(
-    packing: Packing, reels: dict[str, Reel], progress: Callable[[int, int, int], None] = lambda *_: None
+    packing: Packing, readers: dict[str, FrameReader], progress: Callable[[int, int, int], None] = lambda *_: None
 ) -> Packed:
     """Pack all videos; `progress` is told videos done, of how many, and how many were left out.
 
@@ -86,30 +86,30 @@ def pack(
         DiskError: the disk is full; finished parts are kept.
     """
     with _alone(packing), full_disk_named(packing.target):
-        return _pack(packing, reels, progress)
+        return _pack(packing, readers, progress)
 
 
-def _pack(packing: Packing, reels: dict[str, Reel], progress: Callable[[int, int, int], None]) -> Packed:
+def _pack(packing: Packing, readers: dict[str, FrameReader], progress: Callable[[int, int, int], None]) -> Packed:
     done = _begin(packing)
-    todo = {name: reel for name, reel in reels.items() if name not in done}
+    todo = {name: reader for name, reader in readers.items() if name not in done}
     bad: dict[str, str] = {}
     writer = PartWriter(packing.parts, first_part=len(list(packing.parts.glob("*.h5"))))
-    finished = len(reels) - len(todo)
-    progress(finished, len(reels), 0)
+    finished = len(readers) - len(todo)
+    progress(finished, len(readers), 0)
     try:
         for name, found in _by_video(_chunks(packing, todo)):
             problem = writer.add(name, found)
             if problem:
                 bad[name] = problem
             finished += 1
-            progress(finished, len(reels), len(bad))
+            progress(finished, len(readers), len(bad))
     finally:
         writer.close()
-    if len(bad) < len(reels):
-        _merge(packing, reels, bad)
+    if len(bad) < len(readers):
+        _merge(packing, readers, bad)
     else:  # an empty file would only be in the way
         shutil.rmtree(packing.parts)
-    return Packed(len(reels) - len(bad), writer.frames, len(reels) - len(todo), bad)
+    return Packed(len(readers) - len(bad), writer.frames, len(readers) - len(todo), bad)
 
 
 @contextmanager
@@ -172,56 +172,56 @@ def _names(path: Path) -> set[str]:
         return set(file)
 
 
-def _chunks(packing: Packing, reels: dict[str, Reel]) -> Iterator[tuple[str, Chunk | FrameError]]:
+def _chunks(packing: Packing, readers: dict[str, FrameReader]) -> Iterator[tuple[str, VideoRows | FrameError]]:
     """Chunks of all videos in their order, read a little ahead by several threads."""
     with ThreadPoolExecutor(packing.workers, "pack") as pool:
         tasks = (
-            (name, pool.submit(_read_chunk, packing, name, reel, numbers, total))
-            for name, reel in reels.items()
-            for numbers, total in _numbered(reel)
+            (name, pool.submit(_read_chunk, packing, name, reader, numbers, total))
+            for name, reader in readers.items()
+            for numbers, total in _numbered(reader)
         )
-        ahead: deque[tuple[str, Future[Chunk | FrameError]]] = deque(islice(tasks, 2 * packing.workers))
+        ahead: deque[tuple[str, Future[VideoRows | FrameError]]] = deque(islice(tasks, 2 * packing.workers))
         while ahead:
             name, future = ahead.popleft()
             yield name, future.result()
             ahead.extend(islice(tasks, 1))
 
 
-def _numbered(reel: Reel) -> Iterator[tuple[list[int] | FrameError, int]]:
+def _numbered(reader: FrameReader) -> Iterator[tuple[list[int] | FrameError, int]]:
     """The frame numbers of a reel in chunks, and its number of rows; or what is wrong with it."""
     try:
-        numbers = reel.numbers() if isinstance(reel, StillsReel) else list(range(1, reel.count() + 1))
+        numbers = reader.numbers() if isinstance(reader, ImageSequenceReader) else list(range(1, reader.count() + 1))
         if not numbers:
-            raise FrameError("there are no frames", where=reel.where)
+            raise FrameError("there are no frames", where=reader.where)
     except FrameError as error:
         yield error, 0
         return
-    size = CHUNK_FRAMES if reel.seekable else len(numbers)
+    size = CHUNK_FRAMES if reader.seekable else len(numbers)
     for start in range(0, len(numbers), size):
         yield numbers[start : start + size], numbers[-1]
 
 
 def _read_chunk(
-    packing: Packing, name: str, reel: Reel, numbers: list[int] | FrameError, total: int
-) -> Chunk | FrameError:
+    packing: Packing, name: str, reader: FrameReader, numbers: list[int] | FrameError, total: int
+) -> VideoRows | FrameError:
     if isinstance(numbers, FrameError):
         return numbers
     rows = {}
     try:
-        for number, content in _encoded(reel, numbers, packing.quality):
+        for number, content in _encoded(reader, numbers, packing.quality):
             if isinstance(content, FrameError):
                 return content
             rows[number] = content
     except FrameError as error:
         return error
-    return Chunk(name, rows, numbers[0] == 1, numbers[-1] == total, total)
+    return VideoRows(name, rows, numbers[0] == 1, numbers[-1] == total, total)
 
 
-def _encoded(reel: Reel, numbers: list[int], quality: int | None) -> Iterator[tuple[int, bytes | FrameError]]:
-    if isinstance(reel, StillsReel):
-        yield from reel.encoded(numbers)
+def _encoded(reader: FrameReader, numbers: list[int], quality: int | None) -> Iterator[tuple[int, bytes | FrameError]]:
+    if isinstance(reader, ImageSequenceReader):
+        yield from reader.encoded(numbers)
         return
-    for number, picture in reel.pictures(numbers):
+    for number, picture in reader.pictures(numbers):
         yield number, picture if isinstance(picture, FrameError) else encode(picture, quality)
 
 
@@ -236,14 +236,14 @@ def encode(picture: Image.Image, quality: int | None) -> bytes:
 
 
 def _by_video(
-    chunks: Iterable[tuple[str, Chunk | FrameError]],
-) -> Iterator[tuple[str, Iterator[Chunk | FrameError]]]:
+    chunks: Iterable[tuple[str, VideoRows | FrameError]],
+) -> Iterator[tuple[str, Iterator[VideoRows | FrameError]]]:
     """Chunks grouped by video; a group must be used up before the next."""
     for name, group in groupby(chunks, key=lambda item: item[0]):
         yield name, (chunk for _, chunk in group)
 
 
-def _merge(packing: Packing, reels: dict[str, Reel], bad: dict[str, str]) -> None:
+def _merge(packing: Packing, readers: dict[str, FrameReader], bad: dict[str, str]) -> None:
     """Copy the parts, and what an unfinished file had, into the file; then the parts go."""
     sources = sorted(packing.parts.glob("[0-9]*.h5"))
     if packing.target.exists() and not packing.force:
@@ -253,7 +253,7 @@ def _merge(packing: Packing, reels: dict[str, Reel], bad: dict[str, str]) -> Non
     try:
         with h5py.File(written, "w", libver=LIBVER) as file:
             file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
-            file.attrs["encoding"] = _encoding(reels, packing.quality)
+            file.attrs["encoding"] = _encoding(readers, packing.quality)
             file.attrs["card"] = json.dumps(packing.card)
             file.attrs["not_packed"] = np.array(sorted(bad), dtype=h5py.string_dtype())
             for source in sources:
@@ -261,15 +261,15 @@ def _merge(packing: Packing, reels: dict[str, Reel], bad: dict[str, str]) -> Non
                     for name in part:
                         if name not in file:  # a kill may come when the file is there and its parts are, too
                             part.copy(name, file)
-        settle(written, packing.target)
+        commit(written, packing.target)
     finally:
         written.unlink(missing_ok=True)
     shutil.rmtree(packing.parts)
 
 
-def _encoding(reels: dict[str, Reel], quality: int | None) -> str:
+def _encoding(readers: dict[str, FrameReader], quality: int | None) -> str:
     """How the packed pixels differ from the stored pictures of the data set; nothing where bytes were copied."""
-    found = sorted({reel.encoding for reel in reels.values()} - {""})
-    copied = all(isinstance(reel, StillsReel) for reel in reels.values())
+    found = sorted({reader.encoding for reader in readers.values()} - {""})
+    copied = all(isinstance(reader, ImageSequenceReader) for reader in readers.values())
     lossy = "" if copied or quality is None else f"JPEG quality {quality} of "
     return "; ".join(lossy + encoding for encoding in found)

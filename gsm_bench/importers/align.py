@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 
 from gsm_bench.errors import DumpError
+from gsm_bench.id_array import IdArray
 from gsm_bench.importers.class_order import Renumbering, paired_labels
 from gsm_bench.importers.dump import Dump, Ints, refuse_doubles
-from gsm_bench.names import Names
 from gsm_bench.splits import Split
 
 ENDINGS = (".webm", ".mp4", ".avi", ".mkv")
@@ -29,7 +29,7 @@ class Placed:
         note: how this was found.
     """
 
-    ids: Names
+    ids: IdArray
     rows: Ints
     order: Literal["ids", "unverified"]
     note: str
@@ -58,12 +58,15 @@ def _without_split(dump: Dump, ids: tuple[str, ...] | None) -> Placed:
     rows = np.arange(len(dump))
     if ids is not None:
         if dump.verified:
-            return Placed(Names.of(ids), rows, "ids", "clip ids are the source's own")
+            return Placed(IdArray.of(ids), rows, "ids", "clip ids are the source's own")
         return Placed(
-            Names.of(ids), rows, "unverified", "rows are numbered only: the source says that their order is unverified"
+            IdArray.of(ids),
+            rows,
+            "unverified",
+            "rows are numbered only: the source says that their order is unverified",
         )
     return Placed(
-        Names.of(f"row-{row:05d}" for row in rows), rows, "unverified",
+        IdArray.of(f"row-{row:05d}" for row in rows), rows, "unverified",
         "the source has no clip ids and no split was named: rows are row-00000 .., order unverified",
     )  # fmt: skip
 

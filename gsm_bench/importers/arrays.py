@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers.containers import Source
+from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.dump import Dump, label_numbers, read_provenance, score_array, text_ids, unknown_views
 from gsm_bench.importers.tabular import ID_COLUMNS, LABEL_COLUMNS
 from gsm_bench.scorefile import VIEW_TYPE, Kind
@@ -21,7 +21,7 @@ SCORE_ARRAYS: Mapping[str, Kind | None] = {
 }  # fmt: skip
 
 
-def fits_npz(source: Source) -> bool:
+def fits_npz(source: DumpSource) -> bool:
     if source.container != "npz":
         return False
     return (
@@ -30,7 +30,7 @@ def fits_npz(source: Source) -> bool:
     )
 
 
-def read_npz(sources: list[Source]) -> Dump:
+def read_npz(sources: list[DumpSource]) -> Dump:
     (source,) = sources
     value, where = source.value, source.path
     if _is_own_npz(value):

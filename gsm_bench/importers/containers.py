@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
 from gsm_bench.importers import pickles
-from gsm_bench.importers.guard import guarded, require_file
+from gsm_bench.importers.clean_errors import guarded, require_file
 from gsm_bench.importers.limits import LARGEST_RATIO, UNSUSPICIOUS_BYTES, require_memory
 
 HDF5, NUMPY, PARQUET, ZIP = b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"PAR1", b"PK\x03\x04"
@@ -24,7 +24,7 @@ TEXT_PICKLE = re.compile(rb"[(\]}]|c[\w.]+\n[\w.]+\n|[ILFNV][-+\d.]*(?:[L\n]|$)"
 
 
 @dataclass(frozen=True)
-class Source:
+class DumpSource:
     """One foreign file, read.
 
     Attributes:
@@ -37,7 +37,7 @@ class Source:
     value: Any
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path) -> DumpSource:
     """Read a file of any kind that score dumps come in; raises DumpError for what is none of them."""
     require_file(path)
     with path.open("rb") as file:
@@ -52,15 +52,15 @@ def read_source(path: Path) -> Source:
             fix="np.savez('dump.npz', ids=ids, scores=scores, labels=labels) keeps ids and labels beside it",
         )  # fmt: skip
     if head.startswith(PARQUET):
-        return Source(path, "parquet", None)
+        return DumpSource(path, "parquet", None)
     if head.startswith(ZIP):
         return guarded(lambda: _read_zip(path), path)  # type: ignore[no-any-return]
     content = path.read_bytes()
     if pickles.is_old_torch(head):
-        return Source(path, "torch", pickles.load_old_torch(content, path))
+        return DumpSource(path, "torch", pickles.load_old_torch(content, path))
     if (head[0] == 0x80 and head[1:2] <= b"\x05") or (TEXT_PICKLE.match(head) and content[-1:] == b"."):
-        return Source(path, "pickle", pickles.load(content, path))
-    return Source(path, "text", _text(content, path))
+        return DumpSource(path, "pickle", pickles.load(content, path))
+    return DumpSource(path, "text", _text(content, path))
 
 
 def _text(content: bytes, path: Path) -> str:
@@ -79,16 +79,16 @@ def _text(content: bytes, path: Path) -> str:
     return text
 
 
-def _read_zip(path: Path) -> Source:
+def _read_zip(path: Path) -> DumpSource:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         inner = next((name for name in names if name == "data.pkl" or name.endswith("/data.pkl")), None)
         if inner is not None:
             from gsm_bench.importers.torch_zip import load_new_torch
 
-            return Source(path, "torch", load_new_torch(path, archive, inner))
+            return DumpSource(path, "torch", load_new_torch(path, archive, inner))
         if names and all(name.endswith(".npy") for name in names):
-            return Source(path, "npz", _read_npz(path, archive))
+            return DumpSource(path, "npz", _read_npz(path, archive))
     raise DumpError(
         f"this zip archive is neither npz nor torch's: it holds {', '.join(names[:3]) or 'nothing'}", where=path,
         fix="unpack it and import the dump inside",

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers.containers import Source
+from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.dump import Dump, Ints, label_numbers, score_array, score_rows, text_ids, unknown_views
 
 TASKS = ("verb", "noun", "action")
 ID_KEYS = ("narration_id", "uid", "segment_id", "clip_id")
 
 
-def fits_list(source: Source) -> bool:
+def fits_list(source: DumpSource) -> bool:
     value = source.value
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and bool(_outputs(value[0]))
 
 
-def read_list(sources: list[Source]) -> Dump:
+def read_list(sources: list[DumpSource]) -> Dump:
     """The baselines' list of ``{verb_output, noun_output, narration_id[, video_id]}``, one per segment."""
     (source,) = sources
     rows, where = source.value, source.path
@@ -36,36 +36,36 @@ def read_list(sources: list[Source]) -> Dump:
     return Dump("epic-baseline", scores, ids)
 
 
-def fits_arrays(source: Source) -> bool:
+def fits_arrays(source: DumpSource) -> bool:
     return isinstance(source.value, dict) and _array_ndim(source.value) in (2, 3)
 
 
-def read_slowfast(sources: list[Source]) -> Dump:
+def read_slowfast(sources: list[DumpSource]) -> Dump:
     """EPIC-100 SlowFast: sums of softmax over views."""
     return _read_arrays(sources[0], "epic-slowfast")
 
 
-def read_arrays(sources: list[Source]) -> Dump:
+def read_arrays(sources: list[DumpSource]) -> Dump:
     """MTCN, the baselines and SlowFast write the same dict; only the values tell sums of softmax from logits."""
     return _read_arrays(sources[0], "epic-arrays")
 
 
-def read_mtcn(sources: list[Source]) -> Dump:
+def read_mtcn(sources: list[DumpSource]) -> Dump:
     return _read_arrays(sources[0], "mtcn")
 
 
-def read_baseline_arrays(sources: list[Source]) -> Dump:
+def read_baseline_arrays(sources: list[DumpSource]) -> Dump:
     return _read_arrays(sources[0], "epic-baseline")
 
 
-def fits_tbn(source: Source) -> bool:
+def fits_tbn(source: DumpSource) -> bool:
     value = source.value
     if not isinstance(value, dict):
         return False
     return _array_ndim(value) == 4 or bool(_outputs(_inner(value)) and "scores" in value)
 
 
-def read_tbn(sources: list[Source]) -> Dump:
+def read_tbn(sources: list[DumpSource]) -> Dump:
     """TBN: outputs (N, segments, 1, C) beside the ids; older files hold them in a dict `scores`."""
     return _read_arrays(sources[0], "tbn")
 
@@ -95,7 +95,7 @@ def _are_scores(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim > 0
 
 
-def _read_arrays(source: Source, layout: str) -> Dump:
+def _read_arrays(source: DumpSource, layout: str) -> Dump:
     value, where = source.value, source.path
     outputs = _inner(value)
     scores = {task: score_array(outputs[key], key, where) for task, key in _outputs(outputs).items()}

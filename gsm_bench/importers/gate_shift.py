@@ -9,44 +9,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers.containers import Source
+from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.dump import Dump, Ints, label_numbers, score_array, unknown_views
 
 
-def _scores(source: Source) -> Any:
+def _scores(source: DumpSource) -> Any:
     if source.container not in ("npz", "pickle", "torch") or not isinstance(source.value, dict):
         return None
     found = source.value.get("scores")
     return found if isinstance(found, np.ndarray) and "clip_ids" not in source.value else None
 
 
-def fits_gsm(source: Source) -> bool:
+def fits_gsm(source: DumpSource) -> bool:
     """(N, 1, C)."""
     scores = _scores(source)
     return scores is not None and scores.dtype.kind == "f" and scores.ndim == 3 and scores.shape[1] == 1
 
 
-def fits_gsf(source: Source) -> bool:
+def fits_gsf(source: DumpSource) -> bool:
     """(N, C)."""
     scores = _scores(source)
     return scores is not None and scores.dtype.kind == "f" and scores.ndim == 2
 
 
-def fits_trn(source: Source) -> bool:
+def fits_trn(source: DumpSource) -> bool:
     """An object array, or (N, segments, 1, C) where all videos have as many segments."""
     scores = _scores(source)
     return scores is not None and (scores.dtype.hasobject or (scores.ndim == 4 and scores.shape[2] == 1))
 
 
-def read_gsm(sources: list[Source]) -> Dump:
+def read_gsm(sources: list[DumpSource]) -> Dump:
     return _read_plain(sources[0], "gsm", "scores are the mean over the clips of the run, as the release writes them")
 
 
-def read_gsf(sources: list[Source]) -> Dump:
+def read_gsf(sources: list[DumpSource]) -> Dump:
     return _read_plain(sources[0], "gsf", "scores are the mean over the clips of the run, as the release writes them")
 
 
-def read_trn(sources: list[Source]) -> Dump:
+def read_trn(sources: list[DumpSource]) -> Dump:
     """Scores per segment; rows in the order of the sorted video names."""
     source = sources[0]
     scores, labels = source.value["scores"], _labels(source)
@@ -61,7 +61,7 @@ def read_trn(sources: list[Source]) -> Dump:
     )  # fmt: skip
 
 
-def _read_plain(source: Source, layout: str, note: str) -> Dump:
+def _read_plain(source: DumpSource, layout: str, note: str) -> Dump:
     scores = score_array(source.value["scores"], "scores", source.path)
     labels = _labels(source)
     return Dump(
@@ -69,7 +69,7 @@ def _read_plain(source: Source, layout: str, note: str) -> Dump:
     )
 
 
-def _labels(source: Source) -> Ints | None:
+def _labels(source: DumpSource) -> Ints | None:
     labels = source.value.get("labels")
     return None if labels is None else label_numbers(labels, len(source.value["scores"]), source.path)
 

@@ -33,7 +33,7 @@ class Settled:
     summed: int = 1
 
 
-def settle_kind(scores: Scores, task: str, told: Told | None, usual: Kind | None, where: Path | str) -> Settled:
+def infer_kind(scores: Scores, task: str, told: Told | None, usual: Kind | None, where: Path | str) -> Settled:
     """Decide what scores float32 [N, V, C] are.
 
     Args:

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers.containers import Source
+from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.dump import Dump, is_row, label_numbers, score_rows
 
 ID_KEYS = ("frame_dir", "filename", "video_path")
 """What a sample's meta data may name its video by."""
 
 
-def fits_new(source: Source) -> bool:
+def fits_new(source: DumpSource) -> bool:
     value = source.value
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and bool(_score_key(value[0]))
 
 
-def read_new(sources: list[Source]) -> Dump:
+def read_new(sources: list[DumpSource]) -> Dump:
     """List of dicts: `pred_score` (C,), `gt_label` of one class; before 1.0 both inside a dict `item`."""
     (source,) = sources
     where, rows = source.path, source.value
@@ -36,12 +36,12 @@ def read_new(sources: list[Source]) -> Dump:
     return Dump("mmaction2", {"action": scores}, ids, labels, usual="probabilities", notes=notes)
 
 
-def fits_old(source: Source) -> bool:
+def fits_old(source: DumpSource) -> bool:
     value = source.value
     return isinstance(value, list) and len(value) > 0 and is_row(value[0]) and (len(value) != 2 or is_row(value[1]))
 
 
-def read_old(sources: list[Source]) -> Dump:
+def read_old(sources: list[DumpSource]) -> Dump:
     """List of arrays (C,)."""
     (source,) = sources
     return Dump("mmaction2-0.x", {"action": score_rows(source.value, "the list", source.path)})

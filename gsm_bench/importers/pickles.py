@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers.guard import guarded
+from gsm_bench.importers.clean_errors import guarded
 from gsm_bench.importers.pickle_scan import refused, scan
-from gsm_bench.importers.stand_ins import (
+from gsm_bench.importers.safe_types import (
     STORAGES,
     BrainFloat,
     Function,

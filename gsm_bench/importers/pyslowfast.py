@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gsm_bench.importers.containers import Source
+from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.dump import Dump, is_numeric, label_numbers, score_array
 
 
-def fits(source: Source) -> bool:
+def fits(source: DumpSource) -> bool:
     value = source.value
     return (
         isinstance(value, list | tuple)
@@ -18,7 +18,7 @@ def fits(source: Source) -> bool:
     )
 
 
-def read(sources: list[Source]) -> Dump:
+def read(sources: list[DumpSource]) -> Dump:
     (source,) = sources
     preds, labels = source.value
     scores = score_array(preds, "the predictions", source.path)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers.containers import Source
+from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.dump import (
     Dump,
     label_numbers,
@@ -55,7 +55,7 @@ class Columns:
     scores: NDArray[np.floating]
 
 
-def fits_csv(source: Source) -> bool:
+def fits_csv(source: DumpSource) -> bool:
     if source.container != "text":
         return False
     lines = source.value[:2_000_000].split("\n", 2)
@@ -66,17 +66,17 @@ def fits_csv(source: Source) -> bool:
     return len(header) == len(first) > 1 and any(_is_number(word) for word in first[1:])
 
 
-def read_csv(sources: list[Source]) -> Dump:
+def read_csv(sources: list[DumpSource]) -> Dump:
     (source,) = sources
     require_memory(20 * len(source.value), "this table", source.path)
     return _as_dump(_parse_csv(source), "csv", source.path)
 
 
-def fits_parquet(source: Source) -> bool:
+def fits_parquet(source: DumpSource) -> bool:
     return source.container == "parquet"
 
 
-def read_parquet(sources: list[Source]) -> Dump:
+def read_parquet(sources: list[DumpSource]) -> Dump:
     (source,) = sources
     from pyarrow import ArrowException, parquet
 
@@ -98,7 +98,7 @@ def _delimiter(header: str) -> str:
     return max(",;\t", key=header.count) if any(mark in header for mark in ",;\t") else ""
 
 
-def _parse_csv(source: Source) -> Columns:
+def _parse_csv(source: DumpSource) -> Columns:
     delimiter = _delimiter(source.value.split("\n", 1)[0])
     csv.field_size_limit(WORDS_PER_ROW)
     try:

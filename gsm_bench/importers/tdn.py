@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers.containers import Source
+from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.dump import Dump, is_row, label_numbers, score_rows, unknown_views
 from gsm_bench.scorefile import VIEW_TYPE
 
 
-def fits(source: Source) -> bool:
+def fits(source: DumpSource) -> bool:
     value = source.value
     return isinstance(value, list) and bool(value) and all(_is_pair(row) for row in value[:3])
 
@@ -23,7 +23,7 @@ def _is_pair(row: Any) -> bool:
     return isinstance(row, list | tuple) and len(row) == 2 and is_row(row[0]) and np.size(row[1]) == 1
 
 
-def read(sources: list[Source]) -> Dump:
+def read(sources: list[DumpSource]) -> Dump:
     """All files of one test; each is a view of the same clips."""
     files = [_read_file(source) for source in sources]
     scores, labels = files[0]
@@ -44,7 +44,7 @@ def read(sources: list[Source]) -> Dump:
     return Dump("tdn", {"action": stacked}, labels={"action": labels}, views=views, notes=notes)
 
 
-def _read_file(source: Source) -> tuple[Any, Any]:
+def _read_file(source: DumpSource) -> tuple[Any, Any]:
     rows, where = source.value, source.path
     at = next((at for at, row in enumerate(rows) if not _is_pair(row)), None)
     if at is not None:

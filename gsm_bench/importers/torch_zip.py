@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers.guard import guarded
+from gsm_bench.importers.clean_errors import guarded
 from gsm_bench.importers.limits import require_memory
 from gsm_bench.importers.pickle_scan import refused
 from gsm_bench.importers.pickles import inspect_new_torch

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers.containers import Source
+from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.dump import Dump
 from gsm_bench.importers.limits import require_memory
 from gsm_bench.scorefile import VIEW_TYPE
@@ -20,14 +20,14 @@ FIRST = re.compile(r"\s*[-+.\deE]+\s*,\s*[-+.\deE]+\s*")
 View = tuple[int, int]
 
 
-def fits(source: Source) -> bool:
+def fits(source: DumpSource) -> bool:
     if source.container != "text":
         return False
     lines = source.value[:200_000].split("\n", 2)
     return len(lines) > 1 and FIRST.fullmatch(lines[0]) is not None and "[" in lines[1]
 
 
-def read(sources: list[Source]) -> Dump:
+def read(sources: list[DumpSource]) -> Dump:
     """The files of all processes together; doubles that padded the last batches count once."""
     rows: dict[str, dict[View, NDArray[np.float32]]] = {}
     labels: dict[str, int] = {}
@@ -56,7 +56,7 @@ def read(sources: list[Source]) -> Dump:
     )  # fmt: skip
 
 
-def _lines(source: Source) -> Iterator[tuple[str, NDArray[np.float32], int, View]]:
+def _lines(source: DumpSource) -> Iterator[tuple[str, NDArray[np.float32], int, View]]:
     length = 0
     for number, line in enumerate(source.value.splitlines()[1:], start=2):
         if not line.strip():

@@ -16,8 +16,8 @@ import numpy as np
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
+from gsm_bench.id_array import IdArray
 from gsm_bench.layouts.rows import ListRows, Segments, whole_text
-from gsm_bench.names import Names
 
 Row = Mapping[str, str]
 
@@ -179,7 +179,7 @@ def _read_segments(entry: DatasetEntry, path: Path, files: EpicFiles) -> ListRow
             raise SplitError(
                 f"a segment from frame {start} to {stop}", where=f"{path}, line {line}", fix="mend the row"
             )
-    videos, people = (Names.of(row[column] for row in rows) for column in ("video_id", "participant_id"))
+    videos, people = (IdArray.of(row[column] for row in rows) for column in ("video_id", "participant_id"))
     segments = Segments(videos, people, np.array(starts))
     ids = [row[files.id] for row in rows]
     lengths = [stop - start + 1 for start, stop in zip(starts, stops, strict=True)]

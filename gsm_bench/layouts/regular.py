@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.names import Names
+from gsm_bench.id_array import IdArray
 
 BLOCK_BYTES = 1 << 18
 MOST_DIGITS = 9
@@ -29,7 +29,7 @@ Places = NDArray[np.integer[Any]]
 class RegularRows:
     """The columns of a list: N ids, int64 [N] frames (0 where there is no such column), int64 [N] classes or None."""
 
-    ids: Names
+    ids: IdArray
     num_frames: NDArray[np.int64]
     labels: NDArray[np.int64] | None
 
@@ -47,7 +47,7 @@ def read_regular(path: Path) -> RegularRows | None:
     if not found:
         return None
     width = max(texts.dtype.itemsize for texts, _ in found)
-    ids = Names(np.concatenate([texts.astype(f"S{width}", copy=False) for texts, _ in found]))
+    ids = IdArray(np.concatenate([texts.astype(f"S{width}", copy=False) for texts, _ in found]))
     numbers = [np.concatenate([fields[at] for _, fields in found]) for at in range(columns - 1)]
     if numbers and numbers[0].min() < 1:
         return None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
-from gsm_bench.names import Names
+from gsm_bench.id_array import IdArray
 
 Numbers = Sequence[int] | NDArray[np.int64]
 
@@ -28,13 +28,13 @@ class Segments:
         starts: int64 [N], number of the first frame in the video, from 1.
     """
 
-    videos: Names
-    participants: Names
+    videos: IdArray
+    participants: IdArray
     starts: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "videos", Names.of(self.videos))
-        object.__setattr__(self, "participants", Names.of(self.participants))
+        object.__setattr__(self, "videos", IdArray.of(self.videos))
+        object.__setattr__(self, "participants", IdArray.of(self.participants))
 
     def rows(self, rows: NDArray[np.int64]) -> Segments:
         """The segments of some clips."""

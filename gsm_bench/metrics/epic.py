@@ -56,7 +56,7 @@ class EpicAnswers:
 
 
 @dataclass(frozen=True)
-class EpicTruth:
+class EpicLabels:
     """What is known of N clips.
 
     Attributes:
@@ -74,14 +74,14 @@ class EpicTruth:
 
 
 @dataclass(frozen=True)
-class Measured:
+class EpicMetric:
     """One number: a fraction, and over how many clips or classes."""
 
     value: float
     over: int
 
 
-def epic_metrics(answers: EpicAnswers, truth: EpicTruth) -> dict[tuple[str, str, str], Measured]:
+def epic_metrics(answers: EpicAnswers, truth: EpicLabels) -> dict[tuple[str, str, str], EpicMetric]:
     """All metrics for which the truth has what they need, by (part, task, metric).
 
     Parts are ``all``, ``tail`` and ``unseen``; metrics ``top1``, ``top5``, ``precision`` and ``recall``. A part without
@@ -102,7 +102,7 @@ def epic_metrics(answers: EpicAnswers, truth: EpicTruth) -> dict[tuple[str, str,
     return found
 
 
-def _hits(answers: EpicAnswers, truth: EpicTruth) -> dict[tuple[str, int], Rows]:
+def _hits(answers: EpicAnswers, truth: EpicLabels) -> dict[tuple[str, int], Rows]:
     verb, noun = label_ranks(answers.verb, truth.verbs), label_ranks(answers.noun, truth.nouns)
     hits: dict[tuple[str, int], Rows] = {}
     for k in KS:
@@ -111,11 +111,11 @@ def _hits(answers: EpicAnswers, truth: EpicTruth) -> dict[tuple[str, int], Rows]
     return hits
 
 
-def _share(rows: Rows) -> Measured:
-    return Measured(float(rows.mean()) if rows.size else float("nan"), rows.size)
+def _share(rows: Rows) -> EpicMetric:
+    return EpicMetric(float(rows.mean()) if rows.size else float("nan"), rows.size)
 
 
-def _as_classes(answers: EpicAnswers, truth: EpicTruth) -> dict[str, tuple[Labels, Labels, Labels]]:
+def _as_classes(answers: EpicAnswers, truth: EpicLabels) -> dict[str, tuple[Labels, Labels, Labels]]:
     """Best class [N], label [N] and many-shot classes per task, actions as one number per pair."""
     nouns = answers.noun.shape[1]
     best, many = answers.actions, truth.many_shot
@@ -130,7 +130,7 @@ def _as_classes(answers: EpicAnswers, truth: EpicTruth) -> dict[str, tuple[Label
     }
 
 
-def _precision_recall(best: Labels, wanted: Labels, classes: Labels) -> tuple[Measured, Measured]:
+def _precision_recall(best: Labels, wanted: Labels, classes: Labels) -> tuple[EpicMetric, EpicMetric]:
     """Means over those of `classes` that occur in `wanted`."""
     occurring = np.intersect1d(classes, wanted)
     size = 1 + int(max(best.max(initial=0), wanted.max(initial=0), occurring.max(initial=0)))
@@ -138,6 +138,6 @@ def _precision_recall(best: Labels, wanted: Labels, classes: Labels) -> tuple[Me
     taken = np.bincount(best, minlength=size)[occurring]
     held = np.bincount(wanted, minlength=size)[occurring]
     if not occurring.size:
-        return Measured(float("nan"), 0), Measured(float("nan"), 0)
+        return EpicMetric(float("nan"), 0), EpicMetric(float("nan"), 0)
     precision = float((right / np.maximum(taken, 1)).mean())
-    return Measured(precision, occurring.size), Measured(float((right / held).mean()), occurring.size)
+    return EpicMetric(precision, occurring.size), EpicMetric(float((right / held).mean()), occurring.size)

@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.cores import usable_cores
+from gsm_bench.cpu_count import usable_cpus
 
 BLOCK_ROWS = 256
 """Rows ranked at once: their candidates stay in a core's cache."""
@@ -123,7 +123,7 @@ def _in_blocks(rows: int, k: int, block: Callable[[slice], tuple[Integers, Integ
         part = slice(start, start + BLOCK_ROWS)
         found.verbs[part], found.nouns[part], found.scores[part] = block(part)
 
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         list(pool.map(fill, range(0, rows, BLOCK_ROWS)))
     return found
 

@@ -44,17 +44,17 @@ def count_cost(network: nn.Module, frames: int, size: int) -> Cost:
     Runs on meta tensors, which have shapes and no values; a network that cannot do that is run on zeros.
     """
     params = sum(parameter.numel() for parameter in network.parameters())
-    counter = _Counter()
+    counter = _MacCounter()
     clip = torch.zeros(1, frames, 3, size, size, device="meta")
     try:
         _run_on(copy.deepcopy(network).to("meta"), clip, counter)
     except (NotImplementedError, RuntimeError):
-        counter = _Counter()
+        counter = _MacCounter()
         _run_on(network, torch.zeros_like(clip, device=next(network.parameters()).device), counter)
     return Cost(params, counter.bare, counter.bare + counter.extra, dict(sorted(counter.uncounted.items())))
 
 
-def _run_on(network: nn.Module, clip: Tensor, counter: _Counter) -> None:
+def _run_on(network: nn.Module, clip: Tensor, counter: _MacCounter) -> None:
     training = network.training
     network.eval()
     try:
@@ -64,7 +64,7 @@ def _run_on(network: nn.Module, clip: Tensor, counter: _Counter) -> None:
         network.train(training)
 
 
-class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _MacCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up multiply-adds of every operator that runs under it."""
 
     def __init__(self) -> None:

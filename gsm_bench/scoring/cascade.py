@@ -18,15 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.ensembles.cascade import goes_on, running_mean, sureness
-from gsm_bench.ensembles.spaces import tempered
+from gsm_bench.ensembles.fuse import running_mean
+from gsm_bench.ensembles.spaces import scale_by_temperature
 from gsm_bench.entries import CascadeEntry, Member
 from gsm_bench.errors import RunConflictError
 from gsm_bench.manifest import Manifest
+from gsm_bench.metrics.cascade_rule import goes_on, sureness
 from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ClipScores, open_scores, read, write
-from gsm_bench.scoring.carry_over import carry_over
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.prepare import Request, prepare
+from gsm_bench.scoring.reuse_scores import reuse_scores
 from gsm_bench.scoring.run import Outcome, Progress, run
 from gsm_bench.splits import Split
 from gsm_bench.workspace import Workspace
@@ -104,7 +105,7 @@ class _Cascade:
         if rows is not None:
             job = replace(job, split=job.split.reordered(rows))
             if not job.fresh:
-                carry_over(job)
+                reuse_scores(job)
         with progress_for(f"{stage + 1}. {member.model}") as progress:
             outcome = run(job, loaded.network, progress)
         found = read(out)
@@ -119,7 +120,7 @@ class _Cascade:
         for task, scores in found.scores.items():
             total = np.zeros((len(found), scores.shape[2]))
             for view in range(scores.shape[1]):
-                total += tempered(scores[:, view], found.kinds[task], self.entry.space, member.temperature)
+                total += scale_by_temperature(scores[:, view], found.kinds[task], self.entry.space, member.temperature)
             means[task] = total / scores.shape[1]
         return means
 

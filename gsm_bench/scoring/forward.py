@@ -15,19 +15,19 @@ from torch import Tensor, nn
 from gsm_bench.entries import ModelEntry
 from gsm_bench.errors import NetworkError
 from gsm_bench.scorefile import Scores
-from gsm_bench.scoring.answering import Answer, Answering, Compiled
-from gsm_bench.scoring.copies import Leaving
+from gsm_bench.scoring.inference_module import Answer, Compiled, InferenceModule
 from gsm_bench.scoring.job import Settings
 from gsm_bench.scoring.loading import Loader, NetworkInput
+from gsm_bench.scoring.transfer import PendingDownload
 
 BATCHES_IN_FLIGHT = 2
 NO_MEMORY = ("can't allocate memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
 """What torch's allocator on a CPU and NVIDIA's libraries say where torch's own for a GPU raises OutOfMemoryError."""
-Passes = list[Future[list[Leaving]]]
+Passes = list[Future[list[PendingDownload]]]
 """The passes of a batch, one per view, each in as many pieces as memory demanded."""
 
 
-class Lanes:
+class ForwardPool:
     """Threads that carry passes, and the loader that feeds them; a context manager.
 
     On a CPU, passes run side by side in lanes of one thread each. That is faster than all threads on one pass (they
@@ -79,14 +79,14 @@ class Scorer:
     Where memory does not hold a batch, it goes through in halves from then on; `halved_to` says in how many clips.
     """
 
-    def __init__(self, network: nn.Module, entry: ModelEntry, settings: Settings, lanes: Lanes) -> None:
+    def __init__(self, network: nn.Module, entry: ModelEntry, settings: Settings, forward_pool: ForwardPool) -> None:
         self.entry = entry
         self.settings = settings
         self.device = torch.device(settings.device)
-        answering = Answering(network, entry.input, settings).to(self.device)
+        answering = InferenceModule(network, entry.input, settings).to(self.device)
         self._compiled = None if settings.compile == "none" else Compiled(answering, settings)
         self._answer = self._compiled or answering
-        self._lanes = lanes
+        self._lanes = forward_pool
         self._pass_clips = settings.batch
         self._lock = threading.Lock()
 
@@ -96,7 +96,7 @@ class Scorer:
         return 0 if self._pass_clips == self.settings.batch else self._pass_clips
 
     @property
-    def eager(self) -> str:
+    def compile_fallbacks(self) -> str:
         """Why the network could not be compiled, where it was to be."""
         return self._compiled.failure if self._compiled else ""
 
@@ -104,9 +104,9 @@ class Scorer:
         """Start scoring a batch, a pass per view; `collect` waits for the answer."""
         return [self._lanes.pool.submit(self._score_view, batch, view) for view in range(batch.views)]
 
-    def _score_view(self, batch: NetworkInput, view: int) -> list[Leaving]:
+    def _score_view(self, batch: NetworkInput, view: int) -> list[PendingDownload]:
         """Answers for a view, in as many passes as memory demands; on a GPU they are still on their way."""
-        answers: list[Leaving] = []
+        answers: list[PendingDownload] = []
         at, clips = 0, len(batch.present)
         while at < clips:
             size = self._pass_clips
@@ -130,7 +130,7 @@ class Scorer:
                 raise NetworkError(said, fix=fix) from error
             self._pass_clips = max(1, tried // 2)
 
-    def _score_rows(self, batch: NetworkInput, view: int, rows: slice) -> Leaving:
+    def _score_rows(self, batch: NetworkInput, view: int, rows: slice) -> PendingDownload:
         """Scores float32 [b, C] per task of some clips."""
         with torch.inference_mode():
             pixels = batch.pixels(view, rows)  # [b, T, S, S, 3]
@@ -180,5 +180,5 @@ def collect(passes: Passes, present: NDArray[np.bool_]) -> dict[str, Scores]:
     return scores
 
 
-def _joined(pieces: Sequence[dict[str, Scores]]) -> dict[str, Scores]:
-    return {task: np.concatenate([piece[task] for piece in pieces]) for task in pieces[0]}
+def _joined(results: Sequence[dict[str, Scores]]) -> dict[str, Scores]:
+    return {task: np.concatenate([result[task] for result in results]) for task in results[0]}

@@ -89,7 +89,7 @@ class Job:
         )
 
     @property
-    def part_clips(self) -> int:
+    def chunk_videos(self) -> int:
         """Clips per part, a multiple of the batch so that batches are the same in every run."""
         wanted = max(PART_CLIPS, -(-len(self.split) // MOST_PARTS))
         return -(-wanted // self.settings.batch) * self.settings.batch

@@ -16,7 +16,7 @@ from torch import Tensor
 from gsm_bench.frames.clip_reader import Pixels, RawViews
 from gsm_bench.frames.on_device import DeviceFrames, Place, Size
 from gsm_bench.geometry import InputSpec
-from gsm_bench.scoring.copies import Arriving, Copies, copies_for
+from gsm_bench.scoring.transfer import Copies, PendingUpload, copies_for
 
 Frames = dict[int, NDArray[np.uint8]]
 
@@ -132,7 +132,7 @@ class RawInput:
 class SentFrames:
     """Frames on their way, by size, and where each will lie."""
 
-    arriving: dict[Size, Arriving]
+    arriving: dict[Size, PendingUpload]
     places: dict[tuple[int, int], Place]
     _here: DeviceFrames | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)

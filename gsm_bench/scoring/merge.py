@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from gsm_bench.nets.cost import Cost
 from gsm_bench.scorefile import NOT_SCORED, ScoreFile, ScoreHead, create, open_scores
+from gsm_bench.scoring.chunks import ChunkFolder
 from gsm_bench.scoring.job import Job, provenance
-from gsm_bench.scoring.parts import PartsFolder
 
 Rows = NDArray[np.int64]
 BLOCK_ROWS = 4096
 
 
-def merge(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost) -> None:
+def merge(job: Job, folder: ChunkFolder, parts: Iterable[int], cost: Cost) -> None:
     """Put the parts, over what an earlier run scored, into the score file; one block of rows at a time."""
     card = folder.card()
     with ExitStack() as stack:
@@ -34,7 +34,7 @@ def merge(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost) -> No
                     _put_rows(dataset, part.rows, part.scores[task])
 
 
-def _final_head(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost, before: ScoreHead | None) -> ScoreHead:
+def _final_head(job: Job, folder: ChunkFolder, parts: Iterable[int], cost: Cost, before: ScoreHead | None) -> ScoreHead:
     """All of the score file but its scores, from what was there and from the parts."""
     card, head = folder.card(), before or _empty_head(job)
     status = head.status.copy()
@@ -42,7 +42,7 @@ def _final_head(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost,
     problems = dict(head.problems)
     widths = dict(job.entry.tasks)
     smaller: Counter[str] = Counter()
-    eager: Counter[str] = Counter()
+    compile_fallbacks: Counter[str] = Counter()
     for part in (folder.read(number) for number in parts):
         status[part.rows], num_frames[part.rows] = part.status, part.num_frames
         widths |= {task: values.shape[2] for task, values in part.scores.items()}
@@ -50,10 +50,10 @@ def _final_head(job: Job, folder: PartsFolder, parts: Iterable[int], cost: Cost,
             problems.pop(head.ids[row], None)
         problems |= {head.ids[row]: reason for row, reason in part.problems.items()}
         smaller[str(part.pass_clips)] += bool(part.pass_clips)
-        eager[part.eager] += bool(part.eager)
+        compile_fallbacks[part.compile_fallbacks] += bool(part.compile_fallbacks)
     started = before.provenance["started"] if before else card.started if card else None
     said = provenance(job, started, now()) | _cost_items(cost)
-    said |= _given_up(before, "halved", smaller) | _given_up(before, "eager", eager)
+    said |= _given_up(before, "halved", smaller) | _given_up(before, "eager", compile_fallbacks)
     return ScoreHead(
         ids=head.ids, kinds=head.kinds, classes_per_task=widths, views=head.views, status=status,
         provenance=said, class_names=head.class_names, problems=problems, num_frames=num_frames,

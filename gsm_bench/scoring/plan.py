@@ -13,11 +13,11 @@ from torch import nn
 
 from gsm_bench.frames.clip_reader import ClipPixels, read_clip, view_indices
 from gsm_bench.scorefile import content_size
-from gsm_bench.scoring.begin import todo_rows
-from gsm_bench.scoring.forward import Lanes, Scorer, collect
+from gsm_bench.scoring.batch_result import start_passes
+from gsm_bench.scoring.chunks import ChunkFolder
+from gsm_bench.scoring.forward import ForwardPool, Scorer, collect
 from gsm_bench.scoring.job import Job
-from gsm_bench.scoring.parts import PartsFolder
-from gsm_bench.scoring.piece import start_passes
+from gsm_bench.scoring.resume import pending_rows
 
 TIMED_BATCHES = 2
 
@@ -48,15 +48,15 @@ class Plan:
 
 def plan_run(job: Job, network: nn.Module) -> Plan:
     """Look at what is there, and time a few of the clips that are not."""
-    todo = todo_rows(job)
-    finished = set() if job.fresh else PartsFolder(job.parts_path).finished()
-    left = todo[~np.isin(todo // job.part_clips, list(finished))]
+    todo = pending_rows(job)
+    finished = set() if job.fresh else ChunkFolder(job.parts_path).finished()
+    left = todo[~np.isin(todo // job.chunk_videos, list(finished))]
     rate = _timed_rate(job, network, left)
     frames, identical = _frame_use(job)
     return Plan(
         clips=len(job.split),
         to_score=len(left),
-        parts=len(np.unique(left // job.part_clips)),
+        parts=len(np.unique(left // job.chunk_videos)),
         views=len(job.views),
         frames_per_clip=frames,
         identical=identical,
@@ -69,21 +69,21 @@ def plan_run(job: Job, network: nn.Module) -> Plan:
 def _timed_rate(job: Job, network: nn.Module, rows: np.ndarray) -> float | None:
     """Clips per second of reading and scoring at once, after one batch to warm up; None if no clip can be read."""
     size, plan = job.settings.batch, job.read_plan
-    with Lanes(job.settings) as lanes, ThreadPoolExecutor(job.settings.workers) as pool:
-        scorer = Scorer(network, job.entry, job.settings, lanes)
-        sample = rows[: size * (1 + max(TIMED_BATCHES, lanes.count))]
+    with ForwardPool(job.settings) as forward_pool, ThreadPoolExecutor(job.settings.workers) as pool:
+        scorer = Scorer(network, job.entry, job.settings, forward_pool)
+        sample = rows[: size * (1 + max(TIMED_BATCHES, forward_pool.count))]
         read = pool.map(lambda row: read_clip(job.source, job.split.clip(int(row)), plan), sample)
         batches = ([next(read) for _ in sample[start : start + size]] for start in range(0, len(sample), size))
-        _score_all(scorer, lanes, itertools.islice(batches, 1))
+        _score_all(scorer, forward_pool, itertools.islice(batches, 1))
         began = time.monotonic()
-        timed = _score_all(scorer, lanes, batches)
+        timed = _score_all(scorer, forward_pool, batches)
         return timed / (time.monotonic() - began) if timed else None
 
 
-def _score_all(scorer: Scorer, lanes: Lanes, batches: Iterable[list[ClipPixels]]) -> int:
+def _score_all(scorer: Scorer, forward_pool: ForwardPool, batches: Iterable[list[ClipPixels]]) -> int:
     """Score batches side by side; returns the number of clips."""
     sound = [batch for batch in batches if any(clip.pixels is not None for clip in batch)]
-    for passes, batch in [(start_passes([scorer], [batch], lanes)[0], batch) for batch in sound]:
+    for passes, batch in [(start_passes([scorer], [batch], forward_pool)[0], batch) for batch in sound]:
         collect(passes, np.ones(len(batch), bool))
     return sum(map(len, sound))
 

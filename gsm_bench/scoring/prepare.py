@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gsm_bench.cores import usable_cores
+from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
 from gsm_bench.errors import FrameError, GsmBenchError, SplitError
 from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, Resize
@@ -29,7 +29,7 @@ from gsm_bench.scoring.job import (
     default_device,
     score_views,
 )
-from gsm_bench.splits import Clip, Split, read_split
+from gsm_bench.splits import Split, Video, read_split
 from gsm_bench.workspace import Workspace
 
 SAMPLED_CLIPS = 256
@@ -101,7 +101,7 @@ def prepare_together(
     return [(replace(job, source=first.source), loaded) for job, loaded in prepared]
 
 
-def longer_than_listed(job: Job) -> tuple[Clip, int] | None:
+def longer_than_listed(job: Job) -> tuple[Video, int] | None:
     """One of a few clips that has more frames than its list says, and how many: the list may be of other frames."""
     for clip in job.split.sample(COUNTED_CLIPS):
         with suppress(FrameError):
@@ -189,7 +189,7 @@ def _settings(request: Request) -> Settings:
         device=device,
         precision=request.precision,
         batch=request.batch or DEFAULT_BATCH[torch.device(device).type],
-        workers=request.workers or min(usable_cores(), 16),
+        workers=request.workers or min(usable_cpus(), 16),
         on_bad_frame=request.on_bad_frame,
         frame_order=request.frame_order,
         shard=request.shard,

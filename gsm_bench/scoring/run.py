@@ -17,12 +17,12 @@ import numpy as np
 from torch import nn
 
 from gsm_bench.scorefile import NOT_SCORED, SCORED, open_scores
-from gsm_bench.scoring.ahead import Batch, Scoring, in_lanes, read_ahead
-from gsm_bench.scoring.forward import Lanes, Scorer
+from gsm_bench.scoring.batch_result import BatchResult, batch_result
+from gsm_bench.scoring.chunks import Chunk
+from gsm_bench.scoring.forward import ForwardPool, Scorer
 from gsm_bench.scoring.job import Job
-from gsm_bench.scoring.member import POLL_S, Member
-from gsm_bench.scoring.parts import Part
-from gsm_bench.scoring.piece import Piece, make_piece
+from gsm_bench.scoring.model_run import POLL_S, ModelRun
+from gsm_bench.scoring.pipeline import Batch, Scoring, prefetch, run_forward
 
 Engine = Callable[["Run"], None]
 """What carries a run's work: scores the batches that it claims and writes its parts."""
@@ -62,8 +62,8 @@ class Outcome:
     bad: dict[str, str]
     substituted: dict[str, str]
     parts_left: int = 0
-    halved: dict[str, int] = field(default_factory=dict)
-    eager: dict[str, int] = field(default_factory=dict)
+    batch_halvings: dict[str, int] = field(default_factory=dict)
+    compile_fallbacks: dict[str, int] = field(default_factory=dict)
 
 
 def run(job: Job, network: nn.Module, progress: Callable[[Progress], None] = lambda _: None) -> Outcome:
@@ -89,13 +89,13 @@ def run_together(
     The engine carries the work; this process does it unless told.
     """
     engine = engine or score_here
-    return Run([Member(job, network) for job, network in jobs], progress, engine).carry_out()
+    return Run([ModelRun(job, network) for job, network in jobs], progress, engine).carry_out()
 
 
 class Run:
     """A run at work: its models, the batches that it claims, and what becomes of their answers."""
 
-    def __init__(self, members: list[Member], progress: Callable[[Progress], None], engine: Engine) -> None:
+    def __init__(self, members: list[ModelRun], progress: Callable[[Progress], None], engine: Engine) -> None:
         self.members = [member for member in members if member.todo.size]
         self.all = members
         self.progress = progress
@@ -148,17 +148,17 @@ class Run:
                 wanting = [member for member in members if start in starts[member]]
                 yield Batch(part, rows, [(member, member.is_todo[rows]) for member in wanting])
 
-    def keep(self, batch: Batch, pieces: Sequence[Piece]) -> list[tuple[Member, Part]]:
+    def keep(self, batch: Batch, results: Sequence[BatchResult]) -> list[tuple[ModelRun, Chunk]]:
         """Keep the answers to a batch, one piece for each of its models; returns parts that are now complete."""
         complete = []
-        for (member, _), piece in zip(batch.members, pieces, strict=True):
-            part = member.keep(batch.part, batch.start, piece)
+        for (member, _), result in zip(batch.members, results, strict=True):
+            part = member.keep(batch.part, batch.start, result)
             if part is not None:
                 complete.append((member, part))
         self._report()
         return complete
 
-    def _claims(self) -> Iterator[tuple[int, list[Member]] | None]:
+    def _claims(self) -> Iterator[tuple[int, list[ModelRun]] | None]:
         """Parts to score with the models that need them, one at a time; without shards also those of dead processes.
 
         None where all that is left is in somebody's hands, which may be our own.
@@ -174,9 +174,9 @@ class Run:
                     time.sleep(POLL_S)
                     self._report()
 
-    def _missing(self) -> dict[int, list[Member]]:
+    def _missing(self) -> dict[int, list[ModelRun]]:
         """Parts of this process's shard that are not finished, with the models that lack them."""
-        missing: dict[int, list[Member]] = {}
+        missing: dict[int, list[ModelRun]] = {}
         for member in self.members:
             for part in member.missing_parts():
                 if member.is_mine(part):
@@ -187,24 +187,24 @@ class Run:
         done = sum(member.done_clips() + member.in_hand for member in self.members)
         self.progress(Progress(min(done, self.total), self.total, sum(member.bad for member in self.members)))
 
-    def _outcome(self, member: Member) -> Outcome:
+    def _outcome(self, member: ModelRun) -> Outcome:
         left = len(member.missing_parts()) if member.folder.path.exists() else 0
         bad: dict[str, str] = {}
         substituted: dict[str, str] = {}
-        halved: dict[str, int] = {}
-        eager: dict[str, int] = {}
+        batch_halvings: dict[str, int] = {}
+        compile_fallbacks: dict[str, int] = {}
         if not left:
             with open_scores(member.job.target) as file:
                 head = file.head
-            halved = dict(head.provenance.get("halved") or {})
-            eager = dict(head.provenance.get("eager") or {})
+            batch_halvings = dict(head.provenance.get("halved") or {})
+            compile_fallbacks = dict(head.provenance.get("eager") or {})
             for row in np.flatnonzero(head.status != SCORED):
                 into = bad if head.status[row] == NOT_SCORED else substituted
                 into[head.ids[row]] = head.problems.get(head.ids[row], "unknown reason")
         clips = len(member.job.split)
         return Outcome(
             None if left else member.job.target, clips, member.scored, clips - member.todo.size + member.reused,
-            member.decoded, time.monotonic() - self.began, bad, substituted, left, halved, eager,
+            member.decoded, time.monotonic() - self.began, bad, substituted, left, batch_halvings, compile_fallbacks,
         )  # fmt: skip
 
 
@@ -212,16 +212,17 @@ def score_here(run: Run) -> None:
     """The local engine: threads of this process read frames, carry passes and write parts."""
     settings = run.members[0].job.settings
     with (
-        Lanes(settings) as lanes,
+        ForwardPool(settings) as forward_pool,
         ThreadPoolExecutor(settings.workers, thread_name_prefix="frames") as readers,
         ThreadPoolExecutor(1, thread_name_prefix="results") as writer,
     ):
         scorers = {
-            member: Scorer(member.network, member.job.entry, member.job.settings, lanes) for member in run.members
+            member: Scorer(member.network, member.job.entry, member.job.settings, forward_pool)
+            for member in run.members
         }
         writing: list[Future[None]] = []
         try:
-            for scoring in in_lanes(scorers, lanes, read_ahead(run.batches(), readers)):
+            for scoring in run_forward(scorers, forward_pool, prefetch(run.batches(), readers)):
                 for member, part in run.keep(scoring.batch, _pieces(scoring, scorers)):
                     writing.append(writer.submit(member.folder.write, scoring.batch.part, part))
                 writing = _settled(writing)
@@ -232,9 +233,9 @@ def score_here(run: Run) -> None:
             future.result()
 
 
-def _pieces(scoring: Scoring, scorers: dict[Member, Scorer]) -> list[Piece]:
+def _pieces(scoring: Scoring, scorers: dict[ModelRun, Scorer]) -> list[BatchResult]:
     return [
-        make_piece(scoring.batch.rows, clips, passes, scorers[member], len(member.job.views))
+        batch_result(scoring.batch.rows, clips, passes, scorers[member], len(member.job.views))
         for (member, _), clips, passes in zip(scoring.batch.members, scoring.clips, scoring.passes, strict=True)
     ]
 

@@ -1,7 +1,7 @@
 """Temporal Shapes: a small benchmark of our own on which only time decides. Needs numpy and Pillow, never torch."""
 
 from gsm_bench.shapes.classes import CLASSES, PAIRS, SHAPES, mirrored_class, reversed_class
-from gsm_bench.shapes.events import Clip, Event, Split, plan_clips
+from gsm_bench.shapes.events import DrawnVideo, Event, Split, plan_clips
 from gsm_bench.shapes.make import DEFAULT_CLIPS, DEFAULT_SEEDS, MadeSplit, checksum, make, read_list
 
 __all__ = [
@@ -10,7 +10,7 @@ __all__ = [
     "DEFAULT_SEEDS",
     "PAIRS",
     "SHAPES",
-    "Clip",
+    "DrawnVideo",
     "Event",
     "MadeSplit",
     "Split",

@@ -58,7 +58,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Clip:
+class DrawnVideo:
     """One clip of a split: an event in one of its two directions."""
 
     id: str
@@ -95,10 +95,10 @@ def plan_event(split: Split, seed: int, index: int) -> Event:
     )
 
 
-def plan_clips(split: Split, seed: int, clips: int) -> tuple[Clip, ...]:
+def plan_clips(split: Split, seed: int, clips: int) -> tuple[DrawnVideo, ...]:
     """The clips of a split in list order; clip 2k and clip 2k + 1 are event k in its two directions."""
     events = [plan_event(split, seed, index) for index in range((clips + 1) // 2)]
-    return tuple(Clip(str(FIRST_ID[split] + k), events[k // 2], bool(k % 2)) for k in range(clips))
+    return tuple(DrawnVideo(str(FIRST_ID[split] + k), events[k // 2], bool(k % 2)) for k in range(clips))
 
 
 def progress_curve(event: Event) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ from gsm_bench.errors import RunConflictError, SplitError
 from gsm_bench.files import write_whole
 from gsm_bench.shapes.card import write_card
 from gsm_bench.shapes.classes import ACTIONS, CLASSES, SHAPES
-from gsm_bench.shapes.events import Clip, Event, Split, plan_clips
+from gsm_bench.shapes.events import DrawnVideo, Event, Split, plan_clips
 from gsm_bench.shapes.scenes import Frames, draw_event
 
 VERSION = 1
@@ -190,7 +190,9 @@ def _made_recipes(root: Path) -> list[dict[str, object]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
 
 
-def _draw(missing: Sequence[Clip], frames_root: Path, processes: int, progress: Progress | None, *, total: int) -> None:
+def _draw(
+    missing: Sequence[DrawnVideo], frames_root: Path, processes: int, progress: Progress | None, *, total: int
+) -> None:
     jobs = [(event, tuple(clips)) for event, clips in groupby(missing, key=lambda clip: clip.event)]
     done = total - len(missing)
     if progress:
@@ -201,7 +203,7 @@ def _draw(missing: Sequence[Clip], frames_root: Path, processes: int, progress: 
             progress(done, total)
 
 
-Job = tuple[Event, tuple[Clip, ...]]
+Job = tuple[Event, tuple[DrawnVideo, ...]]
 
 
 def _each(write: Callable[[Job], int], jobs: Iterable[Job], processes: int) -> Iterator[int]:
@@ -236,7 +238,7 @@ def _write_clip(folder: Path, encoded: Sequence[bytes]) -> None:
     aside.replace(folder)
 
 
-def _write_lists(root: Path, split: Split, clips: Sequence[Clip]) -> None:
+def _write_lists(root: Path, split: Split, clips: Sequence[DrawnVideo]) -> None:
     write_whole(root / "category.txt", "".join(f"{name}\n" for name in CLASSES).encode())
     write_whole(root / "nouns.txt", "".join(f"{name}\n" for name in SHAPES).encode())
     write_whole(root / "actions.txt", "".join(f"{verb},{noun}\n" for verb, noun in ACTIONS).encode())

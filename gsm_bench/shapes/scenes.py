@@ -37,7 +37,7 @@ class Pose:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Canvas:
     """The pictures that a clip is put together from, and where it happens.
 
     Attributes:
@@ -70,9 +70,9 @@ def draw_event(event: Event) -> Frames:
     return np.stack([np.rint(draw(stage, float(p))).astype(np.uint8) for p in progress_curve(event)])
 
 
-def _stage(event: Event) -> Stage:
+def _stage(event: Event) -> Canvas:
     rng = event_rng(event.split, event.seed, event.index, 2)
-    return Stage(
+    return Canvas(
         background=paint(texture(event.group, rng), muted(rng), rng.uniform(15, 45)),
         fill=paint(texture(event.group, rng), vivid(rng), 30),
         cover=paint(texture(event.group, rng), vivid(rng), 45),
@@ -85,33 +85,33 @@ def _stage(event: Event) -> Stage:
     )
 
 
-def _across(stage: Stage, p: float) -> Picture:
+def _across(stage: Canvas, p: float) -> Picture:
     reach = 22 + 3 * stage.sweep
     return _with_shape(stage, stage.background, Pose(stage.x + reach * (2 * p - 1), stage.y, stage.radius, stage.angle))
 
 
-def _along(stage: Stage, p: float) -> Picture:
+def _along(stage: Canvas, p: float) -> Picture:
     reach = 22 + 3 * stage.sweep
     return _with_shape(stage, stage.background, Pose(stage.x, stage.y + reach * (2 * p - 1), stage.radius, stage.angle))
 
 
-def _depth(stage: Stage, p: float) -> Picture:
+def _depth(stage: Canvas, p: float) -> Picture:
     far, near = 4.0, 25 + 3 * stage.sweep
     return _with_shape(stage, stage.background, Pose(stage.x, stage.y, far * (near / far) ** p, stage.angle))
 
 
-def _fade(stage: Stage, p: float) -> Picture:
+def _fade(stage: Canvas, p: float) -> Picture:
     return _with_shape(stage, stage.background, Pose(stage.x, stage.y, stage.radius + 2, stage.angle, opacity=p))
 
 
-def _turn(stage: Stage, p: float) -> Picture:
+def _turn(stage: Canvas, p: float) -> Picture:
     radius, turns = stage.radius + 5, 1.6 + 0.6 * stage.sweep
     distance = np.hypot(COLUMNS - stage.x, ROWS - stage.y)
     dial = _blend(stage.background, MARK, _inside(np.abs(distance - radius - 5) - 1))
     return _with_shape(stage, dial, Pose(stage.x, stage.y, radius, stage.angle + 2 * np.pi * turns * p))
 
 
-def _cloth(stage: Stage, p: float) -> Picture:
+def _cloth(stage: Canvas, p: float) -> Picture:
     picture = _with_shape(stage, stage.background, Pose(stage.x, stage.y, stage.radius, stage.angle))
     half = 16.0
     away = (30 + 4 * abs(stage.sweep)) * (1 - p) * math.copysign(1, stage.sweep)
@@ -119,14 +119,14 @@ def _cloth(stage: Stage, p: float) -> Picture:
     return _panel(picture, stage.cover, (stage.x + side, stage.y + flat), (half, half))
 
 
-def _box(stage: Stage, p: float) -> Picture:
+def _box(stage: Canvas, p: float) -> Picture:
     front = (stage.x, stage.y + 14)
     opening = _panel(stage.background, np.broadcast_to(EDGE, stage.background.shape), (stage.x, stage.y), (16, 4))
     pose = Pose(stage.x, stage.y - 22 + 36 * p, stage.radius, stage.angle)
     return _panel(_with_shape(stage, opening, pose), stage.cover, front, (18, 14))
 
 
-MOTIONS: dict[str, Callable[[Stage, float], Picture]] = {
+MOTIONS: dict[str, Callable[[Canvas, float], Picture]] = {
     "across": _across,
     "along": _along,
     "depth": _depth,
@@ -137,7 +137,7 @@ MOTIONS: dict[str, Callable[[Stage, float], Picture]] = {
 }
 
 
-def _with_shape(stage: Stage, picture: Picture, pose: Pose) -> Picture:
+def _with_shape(stage: Canvas, picture: Picture, pose: Pose) -> Picture:
     """Draw the stage's shape, edged, with a white mark that shows where it points, onto a copy of `picture`."""
     if pose.opacity <= 0:
         return picture

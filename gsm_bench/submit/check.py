@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from gsm_bench.submit.answers import Answers, Floats
 from gsm_bench.submit.archive import KNOWN_MEMBERS, members
 from gsm_bench.submit.findings import Finding, Findings
 from gsm_bench.submit.parse import check_header, load_json, read_results, target_of
 from gsm_bench.submit.rescore import readings_differ
+from gsm_bench.submit.server_scores import Floats, ServerScores
 from gsm_bench.submit.targets import Target
 
 IdsOf = Callable[[str, str], Sequence[str] | None]
@@ -34,7 +34,7 @@ class Verdict:
     """
 
     findings: tuple[Finding, ...]
-    answers: Mapping[str, Answers]
+    answers: Mapping[str, ServerScores]
     target: Target | None
     ids_checked: bool
 
@@ -53,7 +53,7 @@ def check_file(path: Path, ids_of: IdsOf) -> Verdict:
     """
     findings = Findings()
     contents = members(path, findings)
-    answers: dict[str, Answers] = {}
+    answers: dict[str, ServerScores] = {}
     targets: list[Target] = []
     checked = bool(contents)
     for name, data in contents.items():
@@ -75,7 +75,9 @@ def check_file(path: Path, ids_of: IdsOf) -> Verdict:
     return Verdict(findings.result(), answers, target, checked)
 
 
-def _judge(data: bytes, name: str, ids_of: IdsOf, findings: Findings) -> tuple[Target | None, Answers | None, bool]:
+def _judge(
+    data: bytes, name: str, ids_of: IdsOf, findings: Findings
+) -> tuple[Target | None, ServerScores | None, bool]:
     """Target, content and whether ids were compared, of one JSON file."""
     document = load_json(data, name, findings)
     target = target_of(document, name, findings) if document is not None else None
@@ -89,7 +91,7 @@ def _judge(data: bytes, name: str, ids_of: IdsOf, findings: Findings) -> tuple[T
     compared = _check_ids(found.ids, target, name, ids_of, findings)
     if not (np.isnan(found.verb).any() or np.isnan(found.noun).any()):
         _note_scores(found, target, name, findings)
-    return target, Answers(found.ids, found.verb, found.noun, found.actions, levels), compared
+    return target, ServerScores(found.ids, found.verb, found.noun, found.actions, levels), compared
 
 
 def _check_ids(ids: Sequence[str], target: Target, name: str, ids_of: IdsOf, findings: Findings) -> bool:
@@ -134,7 +136,7 @@ def _likely_split(ids: Sequence[str], target: Target, ids_of: IdsOf) -> str | No
     return max(shared, key=shared.__getitem__) if shared else next(iter(target.members.values()))
 
 
-def _note_scores(answers: Answers, target: Target, name: str, findings: Findings) -> None:
+def _note_scores(answers: ServerScores, target: Target, name: str, findings: Findings) -> None:
     """What is wrong with numbers that are all there."""
     for task, scores in (("verb", answers.verb), ("noun", answers.noun)):
         if not len(scores):

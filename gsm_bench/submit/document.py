@@ -12,7 +12,7 @@ import orjson
 from isal import isal_zlib
 from stream_zip import ZIP_32, stream_zip
 
-from gsm_bench.submit.answers import Answers
+from gsm_bench.submit.server_scores import ServerScores
 from gsm_bench.submit.targets import CHALLENGE, Target
 
 WRITTEN_ROWS = 256
@@ -24,7 +24,7 @@ NO_DATE = datetime(1980, 1, 1, tzinfo=UTC)
 MODE = 0o644
 
 
-def json_pieces(answers: Answers, target: Target) -> Iterator[bytes]:
+def json_pieces(answers: ServerScores, target: Target) -> Iterator[bytes]:
     """The file as bytes, some clips at a time."""
     head = {"version": target.version, "challenge": CHALLENGE, **answers.sls}
     yield orjson.dumps(head)[:-1] + b',"results":{'
@@ -34,7 +34,7 @@ def json_pieces(answers: Answers, target: Target) -> Iterator[bytes]:
     yield b"}}"
 
 
-def write_json(path: Path, answers: Answers, target: Target) -> None:
+def write_json(path: Path, answers: ServerScores, target: Target) -> None:
     """Write the bare JSON file."""
     with path.open("wb") as file:
         file.writelines(json_pieces(answers, target))
@@ -51,7 +51,7 @@ def _deflate() -> Any:
     return isal_zlib.compressobj(DEFLATE_LEVEL, isal_zlib.DEFLATED, -zlib.MAX_WBITS)
 
 
-def _results(answers: Answers, rows: slice) -> dict[str, dict[str, dict[str, float]]]:
+def _results(answers: ServerScores, rows: slice) -> dict[str, dict[str, dict[str, float]]]:
     classes = {"verb": _keys(answers.verb.shape[1]), "noun": _keys(answers.noun.shape[1])}
     verb, noun = answers.verb[rows].tolist(), answers.noun[rows].tolist()
     results = {

@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.ensembles.actions import ActionBlock, ActionRule, action_blocks, action_rule
 from gsm_bench.ensembles.leaks import find_leaks, refuse_leaks, training_data
 from gsm_bench.ensembles.members import OpenMember, common_tasks, open_members
 from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.ensembles.write import pretraining_of
 from gsm_bench.entries import Space
 from gsm_bench.errors import SubmissionError
+from gsm_bench.evaluation.actions import ActionBlock, ActionRule, action_blocks, action_rule
 from gsm_bench.manifest import Manifest
 from gsm_bench.metrics.softmax import log_softmax
 from gsm_bench.metrics.top_actions import SERVED, TopActions
 from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.splits import Split
-from gsm_bench.submit.answers import Answers, rounded
-from gsm_bench.submit.cards import check_levels
-from gsm_bench.submit.source import Source, source_signature
+from gsm_bench.submit.server_scores import ServerScores, rounded
+from gsm_bench.submit.source import OpenSource, source_signature
+from gsm_bench.submit.supervision import check_levels
 from gsm_bench.submit.targets import Target
 
 
@@ -45,14 +45,14 @@ class Submission:
 
     target: Target
     split: Split
-    meant: Answers
-    written: Answers
+    exact: ServerScores
+    written: ServerScores
     rule: ActionRule
     source: str
     signature: str
     leaks: tuple[str, ...]
     members: tuple[str, ...]
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Options:
     allow_leak: bool = False
 
 
-def build(source: Source, target: Target, split: Split, manifest: Manifest, options: Options) -> Submission:
+def build(source: OpenSource, target: Target, split: Split, manifest: Manifest, options: Options) -> Submission:
     """Fuse a source and rank it row by row.
 
     Raises:
@@ -93,14 +93,14 @@ def build(source: Source, target: Target, split: Split, manifest: Manifest, opti
             rule = ActionRule("verb-noun", why=f"the action head has {len(rule.pairs)} columns, fewer than {SERVED}")
         space = options.space or source.space
         answers = _answers(members, rule, space, target, split.ids)
-        meant = _reordered(replace(answers, sls=sls), rows)
+        exact = _reordered(replace(answers, sls=sls), rows)
         spaces = {task: fusion_space(members, task, space) for task in common_tasks(members)}
         signature = source_signature(source, members, str(sorted(spaces.items())), rule.source)
-        doubts = (*_doubts(meant), *_unsigned(members, target))
+        warnings = (*_doubts(exact), *_unsigned(members, target))
         words = tuple(
             f"{member.spec.label}, weight {member.weight:.3f}, {len(member.views)} views" for member in members
         )
-    return Submission(target, split, meant, rounded(meant), rule, source.name, signature, tuple(leaks), words, doubts)
+    return Submission(target, split, exact, rounded(exact), rule, source.name, signature, tuple(leaks), words, warnings)
 
 
 def _check_tasks(members: Sequence[OpenMember], target: Target) -> None:
@@ -161,7 +161,7 @@ def _rows_of_split(members: Sequence[OpenMember], split: Split, target: Target) 
 
 def _answers(
     members: Sequence[OpenMember], rule: ActionRule, space: Space | None, target: Target, ids: Sequence[str]
-) -> Answers:
+) -> ServerScores:
     """Row-wise log-probabilities in the first member's rows, and the best actions where the target takes them."""
     verbs, nouns, best = [], [], []
     for block in action_blocks(members, rule, space):
@@ -175,7 +175,7 @@ def _answers(
         actions = TopActions(
             *(np.concatenate([getattr(b, name) for b in best]) for name in ("verbs", "nouns", "scores"))
         )
-    return Answers(tuple(members[0].head.ids), np.concatenate(verbs), np.concatenate(nouns), actions)
+    return ServerScores(tuple(members[0].head.ids), np.concatenate(verbs), np.concatenate(nouns), actions)
 
 
 def _unsigned(members: Sequence[OpenMember], target: Target) -> Iterator[str]:
@@ -186,7 +186,7 @@ def _unsigned(members: Sequence[OpenMember], target: Target) -> Iterator[str]:
         yield f"the scores of {', '.join(unsigned)} do not say how they were made: that {splits} come from one model is your word"
 
 
-def _doubts(answers: Answers) -> Iterator[str]:
+def _doubts(answers: ServerScores) -> Iterator[str]:
     """What a network that works does not do."""
     for task, scores in (("verb", answers.verb), ("noun", answers.noun)):
         constant = np.flatnonzero(np.ptp(scores, axis=1) == 0)
@@ -207,8 +207,10 @@ def _refuse_infinities(block: ActionBlock, member: OpenMember) -> None:
             )
 
 
-def _reordered(answers: Answers, rows: NDArray[np.int64]) -> Answers:
+def _reordered(answers: ServerScores, rows: NDArray[np.int64]) -> ServerScores:
     best = answers.actions
     if best is not None:
         best = TopActions(best.verbs[rows], best.nouns[rows], best.scores[rows])
-    return Answers(tuple(answers.ids[row] for row in rows), answers.verb[rows], answers.noun[rows], best, answers.sls)
+    return ServerScores(
+        tuple(answers.ids[row] for row in rows), answers.verb[rows], answers.noun[rows], best, answers.sls
+    )

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from gsm_bench.metrics.top_actions import SERVED, TopActions
-from gsm_bench.submit.answers import Answers, Floats
 from gsm_bench.submit.findings import Findings
+from gsm_bench.submit.server_scores import Floats, ServerScores
 from gsm_bench.submit.targets import CHALLENGE, SLS, TARGETS, Target
 
 BOM = b"\xef\xbb\xbf"
@@ -92,7 +92,7 @@ def check_header(document: dict[str, Any], target: Target, where: str, findings:
     return levels
 
 
-def read_results(results: dict[str, Any], target: Target, where: str, findings: Findings) -> Answers:
+def read_results(results: dict[str, Any], target: Target, where: str, findings: Findings) -> ServerScores:
     """The numbers of all clips that are sound; NaN in rows that are not."""
     ids = tuple(results)
     scores = {task: np.full((len(ids), classes), np.nan) for task, classes in target.classes.items()}
@@ -111,7 +111,7 @@ def read_results(results: dict[str, Any], target: Target, where: str, findings: 
         if result.keys() - {*target.classes, "action"}:
             extra = min(result.keys() - {*target.classes, "action"})
             findings.add("unknown key", f"{_short(extra)} is not a key of an answer", place)
-    return Answers(ids, scores["verb"], scores["noun"], _as_actions(listed, len(ids), where, findings))
+    return ServerScores(ids, scores["verb"], scores["noun"], _as_actions(listed, len(ids), where, findings))
 
 
 def _row(answer: Any, columns: list[str], where: str, findings: Findings) -> Iterable[float] | None:

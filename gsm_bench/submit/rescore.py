@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.metrics.top_actions import TopActions, top_actions
-from gsm_bench.submit.answers import TIE, Answers, Floats, pair_scores
+from gsm_bench.submit.server_scores import TIE, Floats, ServerScores, pair_scores
 
 SMALLEST = float(np.finfo(np.float64).tiny)
 Softmax = Callable[[Floats], Floats]
@@ -28,34 +28,34 @@ class Rescored:
     faint: int
 
 
-def rescore(read: Answers, meant: Answers) -> dict[str, Rescored]:
+def rescore(read: ServerScores, exact: ServerScores) -> dict[str, Rescored]:
     """Compare what was read back with what was meant, under both readings of softmax.
 
     Args:
-        read: the file's content, its clips in the order of `meant`.
+        read: the file's content, its clips in the order of `exact`.
         meant: the log-probabilities before they were rounded.
 
     Returns:
         Per reading, ``row-wise`` and ``whole-file``, what changed. Actions that differ by less than the last digit of
         float64, and those whose probability is 0, have no order.
     """
-    if meant.actions is not None:
-        same = Rescored(_named(read, ~_same_listed(read.actions, meant.actions)), 0)
+    if exact.actions is not None:
+        same = Rescored(_named(read, ~_same_listed(read.actions, exact.actions)), 0)
         return {"row-wise": same, "whole-file": same}
-    truth = pair_scores(meant.verb, meant.noun, top_actions(meant.verb, meant.noun))
+    truth = pair_scores(exact.verb, exact.noun, top_actions(exact.verb, exact.noun))
     found = {}
     for reading, softmaxes in _readings(read).items():
         verb, noun = (softmax(scores) for softmax, scores in zip(softmaxes, (read.verb, read.noun), strict=True))
         best = top_actions(np.log(np.maximum(verb, SMALLEST)), np.log(np.maximum(noun, SMALLEST)))
         alive = np.take_along_axis(verb, best.verbs, 1) * np.take_along_axis(noun, best.nouns, 1) > SMALLEST
-        apart = np.abs(pair_scores(meant.verb, meant.noun, best) - truth) > TIE * np.maximum(np.abs(truth), 1.0)
+        apart = np.abs(pair_scores(exact.verb, exact.noun, best) - truth) > TIE * np.maximum(np.abs(truth), 1.0)
         found[reading] = Rescored(
             _named(read, np.asarray((apart & alive).any(axis=1))), int((~alive.all(axis=1)).sum())
         )
     return found
 
 
-def readings_differ(answers: Answers) -> tuple[str, ...]:
+def readings_differ(answers: ServerScores) -> tuple[str, ...]:
     """Clips of any file whose best verb or noun is another, or has probability 0, when softmax goes over the file."""
     per_row, per_file = _readings(answers).values()
     differ = np.zeros(len(answers), bool)
@@ -65,7 +65,7 @@ def readings_differ(answers: Answers) -> tuple[str, ...]:
     return _named(answers, differ)
 
 
-def _readings(answers: Answers) -> dict[str, tuple[Softmax, Softmax]]:
+def _readings(answers: ServerScores) -> dict[str, tuple[Softmax, Softmax]]:
     """Softmax of verbs and of nouns: row by row; and with the highest score of the file taken off every row.
 
     The second is what the organisers' EPIC-100 code does; dividing by a sum does not change a row's order.
@@ -83,21 +83,21 @@ def _per_row(scores: Floats) -> Floats:
     return powers
 
 
-def _same_listed(read: TopActions | None, meant: TopActions) -> NDArray[np.bool_]:
+def _same_listed(read: TopActions | None, exact: TopActions) -> NDArray[np.bool_]:
     """Bool [n]: whether the file lists the same actions in the same order."""
-    if read is None or read.scores.shape != meant.scores.shape:
-        return np.zeros(len(meant), bool)
+    if read is None or read.scores.shape != exact.scores.shape:
+        return np.zeros(len(exact), bool)
     order = np.lexsort((read.nouns, read.verbs, -read.scores), axis=1)
-    falls = np.diff(meant.scores, axis=1) < -TIE * np.maximum(np.abs(meant.scores[:, 1:]), 1.0)
+    falls = np.diff(exact.scores, axis=1) < -TIE * np.maximum(np.abs(exact.scores[:, 1:]), 1.0)
     verbs, nouns = np.take_along_axis(read.verbs, order, 1), np.take_along_axis(read.nouns, order, 1)
-    equal = (verbs == meant.verbs) & (nouns == meant.nouns)
+    equal = (verbs == exact.verbs) & (nouns == exact.nouns)
     tied = np.zeros_like(equal)
     tied[:, 1:] |= ~falls
     tied[:, :-1] |= ~falls
-    codes = [np.sort(best.verbs * 100_000 + best.nouns, axis=1) for best in (read, meant)]
+    codes = [np.sort(best.verbs * 100_000 + best.nouns, axis=1) for best in (read, exact)]
     same: NDArray[np.bool_] = (equal | tied).all(axis=1) & (codes[0] == codes[1]).all(axis=1)
     return same
 
 
-def _named(answers: Answers, rows: NDArray[np.bool_]) -> tuple[str, ...]:
+def _named(answers: ServerScores, rows: NDArray[np.bool_]) -> tuple[str, ...]:
     return tuple(answers.ids[row] for row in np.flatnonzero(rows))

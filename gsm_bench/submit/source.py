@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gsm_bench.ensembles.members import MemberSpec, OpenMember, model_spec, specs_of_entry
-from gsm_bench.ensembles.pool import protocols
+from gsm_bench.ensembles.members import MemberSpec, OpenMember, model_spec, protocols, specs_of_entry
 from gsm_bench.entries import Space
 from gsm_bench.errors import MissingScoresError
 from gsm_bench.manifest import Manifest
@@ -19,7 +18,7 @@ from gsm_bench.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SubmissionSource:
     """The source as asked for; all None takes the only score file of the split."""
 
     model: str | None = None
@@ -28,7 +27,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Source:
+class OpenSource:
     """A source resolved: its name, its members, the space they are fused in unless told."""
 
     name: str
@@ -36,7 +35,9 @@ class Source:
     space: Space | None = None
 
 
-def find_source(wanted: Wanted, manifest: Manifest, workspace: Workspace, dataset: str, split: str) -> Source:
+def find_source(
+    wanted: SubmissionSource, manifest: Manifest, workspace: Workspace, dataset: str, split: str
+) -> OpenSource:
     """Resolve a source on a split.
 
     Raises:
@@ -45,17 +46,17 @@ def find_source(wanted: Wanted, manifest: Manifest, workspace: Workspace, datase
     if wanted.ensemble:
         entry = manifest.ensemble(wanted.ensemble)
         members = specs_of_entry(entry, manifest, workspace, dataset, split)
-        return Source(wanted.ensemble, tuple(members), entry.space)
+        return OpenSource(wanted.ensemble, tuple(members), entry.space)
     if wanted.model:
         spec = model_spec(manifest.model(wanted.model), manifest, workspace, dataset, split)
-        return Source(wanted.model, (_all_clips(spec) if spec.path.is_file() else spec,))
+        return OpenSource(wanted.model, (_all_clips(spec) if spec.path.is_file() else spec,))
     path = wanted.scores or _only_file(workspace, dataset, split)
     if not path.exists() and (workspace.root / path).exists():
         path = workspace.root / path
-    return Source(path.stem, (_all_clips(MemberSpec(path.stem, path, None, 1.0)),))
+    return OpenSource(path.stem, (_all_clips(MemberSpec(path.stem, path, None, 1.0)),))
 
 
-def source_signature(source: Source, members: Sequence[OpenMember], space: str, actions: str) -> str:
+def source_signature(source: OpenSource, members: Sequence[OpenMember], space: str, actions: str) -> str:
     """16 hexadecimal digits of all that decided the scores but the split: alike for S1 and S2 of one source."""
     parts: list[Any] = [
         [_without_split(member), member.weight, member.head.views[member.views].tolist()] for member in members

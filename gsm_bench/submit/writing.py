@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gsm_bench.errors import SubmissionError
-from gsm_bench.files import aside, settle, settle_new
-from gsm_bench.submit.answers import Answers
+from gsm_bench.files import aside, commit, commit_new
 from gsm_bench.submit.check import check_file
 from gsm_bench.submit.document import json_pieces, write_json, write_zip
 from gsm_bench.submit.epic import Submission
 from gsm_bench.submit.ledger import WRITTEN, Entry
 from gsm_bench.submit.rescore import rescore
+from gsm_bench.submit.server_scores import ServerScores
 from gsm_bench.submit.targets import Target
 
 
@@ -42,7 +42,7 @@ def write_file(path: Path, made: Submission, *, force: bool = False) -> Entry:
         else:
             write_json(written, made.written, target)
         found = _read_back(written, target, {made.split.name: made.split.ids})
-        _compare(next(iter(found.values())), made.meant, path)
+        _compare(next(iter(found.values())), made.exact, path)
         entry = _entry(path, written, target, found)
         _place(written, path, force)
     return replace(
@@ -77,7 +77,7 @@ def bundle(path: Path, target: Target, written: Mapping[str, tuple[Path, Entry]]
     return replace(entry, splits=splits, source=first.source, signature=first.signature, actions=first.actions)
 
 
-def _read_back(path: Path, target: Target, ids: Mapping[str, Sequence[str]] | None) -> dict[str, Answers]:
+def _read_back(path: Path, target: Target, ids: Mapping[str, Sequence[str]] | None) -> dict[str, ServerScores]:
     """The content of a written file, judged as the server would, with the ids of its splits where they are given."""
     verdict = check_file(path, lambda _, split: None if ids is None else ids.get(split))
     if not verdict.passes:
@@ -88,8 +88,8 @@ def _read_back(path: Path, target: Target, ids: Mapping[str, Sequence[str]] | No
     return dict(verdict.answers)
 
 
-def _compare(found: Answers, meant: Answers, path: Path) -> None:
-    for reading, rescored in rescore(found, meant).items():
+def _compare(found: ServerScores, exact: ServerScores, path: Path) -> None:
+    for reading, rescored in rescore(found, exact).items():
         if rescored.changed:
             raise SubmissionError(
                 f"what was written ranks {len(rescored.changed):,} clips otherwise under {reading} softmax, first {rescored.changed[0]}",
@@ -98,7 +98,7 @@ def _compare(found: Answers, meant: Answers, path: Path) -> None:
             )
 
 
-def _entry(path: Path, written: Path, target: Target, found: Mapping[str, Answers]) -> Entry:
+def _entry(path: Path, written: Path, target: Target, found: Mapping[str, ServerScores]) -> Entry:
     return Entry(
         event=WRITTEN,
         file=str(path),
@@ -124,8 +124,8 @@ def _exists(path: Path) -> SubmissionError:
 def _place(written: Path, path: Path, force: bool) -> None:
     """Rename a judged file into place; another of the same name that was written meanwhile stays what it is."""
     if force:
-        settle(written, path)
-    elif not settle_new(written, path):
+        commit(written, path)
+    elif not commit_new(written, path):
         raise _exists(path)
 
 

@@ -2,50 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gsm_bench.ensembles.cascade import Setting, Simulated, Stages, choose, held_out, settings_of, simulate
-from gsm_bench.ensembles.folds import folds_of
-from gsm_bench.entries import Rule
+from gsm_bench.evaluation.significance import holm_p_values_vs_best, not_significant
 from gsm_bench.metrics.intervals import accuracy_interval
 from gsm_bench.metrics.paired import paired_difference
+from gsm_bench.selection.cascade import (
+    CascadeStudy,
+    Setting,
+    Simulated,
+    all_stop_at,
+    held_out_run,
+    settings_of,
+    simulate,
+)
 from gsm_bench.tables.results import CONVENTION
-from gsm_bench.tables.separable import chance_of_best, tied
 from gsm_bench.tables.table import Column, Table
-
-
-@dataclass(frozen=True)
-class CascadeStudy:
-    """A cascade to be set: what its stages know, and what is wanted of it.
-
-    Attributes:
-        labels: of the members, in the order in which they run.
-        groups: int64 [n] of the stages' clips, or None.
-        budget: mean multiply-adds per clip at most; None for as accurate as all members at the least cost.
-        saved: a setting that is shown besides, and its name.
-    """
-
-    labels: Sequence[str]
-    stages: Stages
-    groups: NDArray[np.int64] | None
-    rules: Sequence[Rule]
-    budget: float | None = None
-    folds: int = 5
-    saved: tuple[str, Setting] | None = None
-
-    @property
-    def settings(self) -> list[Setting]:
-        return settings_of(self.stages, self.rules)
-
-    @property
-    def chosen(self) -> Setting:
-        everyone = np.ones(len(self.stages.rows), bool)
-        return choose(self.stages, self.settings, everyone, self.budget)
 
 
 def cascade_table(study: CascadeStudy, title: str, steps: int) -> Table:
@@ -53,18 +28,18 @@ def cascade_table(study: CascadeStudy, title: str, steps: int) -> Table:
     stages = study.stages
     every = range(len(study.labels))
     blocks: list[list[tuple[str, Setting | None, Simulated]]] = []
-    blocks.append([(f"{' + '.join(study.labels[: at + 1])}", None, _all_stop_at(stages, at)) for at in every])
+    blocks.append([(f"{' + '.join(study.labels[: at + 1])}", None, all_stop_at(stages, at)) for at in every])
     for rule in study.rules:
         settings = settings_of(stages, [rule], steps)
         blocks.append([(rule, setting, simulate(stages, setting)) for setting in settings])
     last: list[tuple[str, Setting | None, Simulated]] = [("chosen", study.chosen, simulate(stages, study.chosen))]
-    last.append(("held out", None, _honest(study)))
+    last.append(("held out", None, held_out_run(study)))
     if study.saved:
         last.append((study.saved[0], study.saved[1], simulate(stages, study.saved[1])))
     blocks.append(last)
     runs = [run for block in blocks for _, _, run in block]
     correct = [(run.ranks == 0).astype(np.int8) for run in runs]
-    chances = iter(chance_of_best(correct, study.groups))
+    chances = iter(holm_p_values_vs_best(correct, study.groups))
     rows = tuple(tuple(_row(study, *item, next(chances)) for item in block) for block in blocks)
     columns = (
         Column("what", "Members, or rule"),
@@ -75,16 +50,6 @@ def cascade_table(study: CascadeStudy, title: str, steps: int) -> Table:
         Column("top5", "Top-5", "percent"),
     )
     return Table(title, columns, rows, tuple(_notes(study)), "cascade")
-
-
-def _all_stop_at(stages: Stages, last: int) -> Simulated:
-    stop = np.full(stages.ranks.shape[1], last)
-    return Simulated(stop, stages.ranks[last], stages.macs[stop])
-
-
-def _honest(study: CascadeStudy) -> Simulated:
-    folds = folds_of(len(study.stages.rows), study.groups, study.folds)
-    return held_out(study.stages, study.settings, folds, study.budget)
 
 
 def _row(
@@ -105,7 +70,7 @@ def _row(
         "top1_low95": interval.low,
         "top1_high95": interval.high,
         "top1_p": chance,
-        "top1_tied": tied(chance),
+        "top1_tied": not_significant(chance),
         "top5": run.top(5),
         "top5_low95": wide.low,
         "top5_high95": wide.high,
@@ -127,13 +92,13 @@ def _notes(study: CascadeStudy) -> Iterator[str]:
         else f"the most accurate of at most {study.budget / 1e9:.2f} GFLOPs on average"
     )
     yield f"Chosen: {wanted}, over rules and thresholds. Held out: chosen on the other folds, for every clip."
-    honest, whole = _honest(study), study.stages.ranks[-1]
+    held_out, whole = held_out_run(study), study.stages.ranks[-1]
     costs, known = study.stages.costs, not np.isnan(study.stages.macs).any()
     unit = "cost" if known else "runs"
-    change = paired_difference((honest.ranks == 0).astype(np.int8), (whole == 0).astype(np.int8), study.groups)
+    change = paired_difference((held_out.ranks == 0).astype(np.int8), (whole == 0).astype(np.int8), study.groups)
     yield (
         f"Held out against all members for every clip: {100 * change.value:+.2f} [{100 * change.low:+.2f}, "
-        f"{100 * change.high:+.2f}] points at {100 * costs[honest.stop].mean() / costs[-1]:.0f}% of their {unit}."
+        f"{100 * change.high:+.2f}] points at {100 * costs[held_out.stop].mean() / costs[-1]:.0f}% of their {unit}."
     )
     yield "±: half of the 95% interval. ≈: cannot be told from the best row (paired test, Holm-corrected)."
     if known:

@@ -7,28 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gsm_bench.ensembles.actions import (
+from gsm_bench.ensembles.members import MemberSpec, open_members, protocols
+from gsm_bench.entries import DatasetEntry
+from gsm_bench.errors import LabelError
+from gsm_bench.evaluation.actions import (
     SOURCE_WORDS,
-    ActionRule,
     ActionSource,
-    action_blocks,
     action_rule,
     training_prior,
 )
-from gsm_bench.ensembles.members import MemberSpec, OpenMember, open_members
-from gsm_bench.ensembles.pool import protocols
-from gsm_bench.entries import DatasetEntry, Space
-from gsm_bench.errors import LabelError
-from gsm_bench.labels import Truth
-from gsm_bench.layouts.epic import part_files, read_parts
-from gsm_bench.metrics.epic import DEFINITIONS, EpicAnswers, EpicTruth, Measured, epic_metrics
-from gsm_bench.metrics.top_actions import TopActions
-from gsm_bench.offline import PUBLIC_FILES, OfflineLabels, offline_labels
+from gsm_bench.evaluation.epic import estimated_truth, evaluate_parts
+from gsm_bench.evaluation.epic55_estimate import Epic55PublicLabels
+from gsm_bench.evaluation.evaluation import frames_text
+from gsm_bench.evaluation.ground_truth import GroundTruth
+from gsm_bench.layouts.epic import part_files
+from gsm_bench.metrics.epic import DEFINITIONS, EpicMetric
 from gsm_bench.scorefile import NOT_SCORED, ScoreHead, open_scores
-from gsm_bench.splits import read_split
-from gsm_bench.tables.results import frames_text, some_of
+from gsm_bench.tables.results import some_of
 from gsm_bench.tables.table import Column, Table
 
 TASKS = ("verb", "noun", "action")
@@ -50,7 +46,7 @@ COLUMNS = (
 
 
 def parts_table(
-    path: Path, truth_of: Callable[[ScoreHead], Truth], actions: ActionSource | None = None
+    path: Path, truth_of: Callable[[ScoreHead], GroundTruth], actions: ActionSource | None = None
 ) -> tuple[Table, Sequence[str]]:
     """All metrics of a score file, for every clip protocol that it holds; and the ids of clips without a score.
 
@@ -103,37 +99,8 @@ def estimate_table(
     return Table(title, COLUMNS, blocks, (*offline_notes(offline), *notes), "estimate"), _not_scored(head)
 
 
-def estimated_truth(
-    head: ScoreHead, dataset: DatasetEntry, split: str, places: tuple[Path, Path], path: Path
-) -> tuple[Truth, OfflineLabels]:
-    """Public labels in the rows of a score file.
-
-    Args:
-        places: the annotations of EPIC-55 and of EPIC-100.
-        path: the score file, for messages.
-
-    Raises:
-        LabelError: a clip that is not in the split.
-    """
-    listed = read_split(dataset, split, places[0])
-    offline = offline_labels(listed, listed.list_path.parent, _annotations(places[1]))
-    rows = head.ids.rows_in(listed.ids)
-    if (rows < 0).any():
-        absent = head.ids[int(np.argmin(rows))]
-        raise LabelError(f"clip {absent!r} is not in {dataset.name}/{split}", where=path, fix="score the split again")
-    labels = {task: values[rows] for task, values in offline.labels.items()}
-    return Truth(labels, None, listed.reordered(rows), dataset), offline
-
-
-def _annotations(directory: Path) -> Path:
-    """The folder with the csv files: the directory, or the clone inside it."""
-    inside = ("", "annotations", "epic-kitchens-100-annotations")
-    found = [directory / name for name in inside if any((directory / name / file).is_file() for file in PUBLIC_FILES)]
-    return found[0] if found else directory
-
-
 def _blocks(
-    path: Path, head: ScoreHead, truth: Truth, actions: ActionSource | None
+    path: Path, head: ScoreHead, truth: GroundTruth, actions: ActionSource | None
 ) -> tuple[tuple[tuple[dict[str, Any], ...], ...], tuple[str, ...]]:
     """Rows per clip protocol, and notes on how they were made."""
     assert truth.dataset is not None
@@ -153,7 +120,7 @@ def _blocks(
     return tuple(blocks), tuple(dict.fromkeys(notes))
 
 
-def _absent_notes(truth: Truth) -> list[str]:
+def _absent_notes(truth: GroundTruth) -> list[str]:
     """Which metrics are left out because their files are not beside the list."""
     if truth.split is None or truth.dataset is None:
         return []
@@ -166,72 +133,13 @@ def _not_scored(head: ScoreHead) -> list[str]:
     return [head.ids[row] for row in np.flatnonzero(head.status == NOT_SCORED)]
 
 
-def evaluate_parts(
-    members: Sequence[OpenMember], truth: Truth, dataset: DatasetEntry, rule: ActionRule, space: Space | None = None
-) -> dict[tuple[str, str, str], Measured]:
-    """All metrics of fused members over the clips that have a score and labels."""
-    blocks = list(action_blocks(members, rule, space))
-    scored = np.concatenate([block.scored for block in blocks])
-    labels = truth.labels
-    counted = scored & (labels["verb"] >= 0) & (labels["noun"] >= 0)
-    either = {task: scored & (labels[task] >= 0) for task in ("verb", "noun")}
-    answers = _joined([block.answers for block in blocks])
-    found = epic_metrics(_rows_of(answers, counted), _truth(truth, dataset, counted, answers))
-    for task, rows in either.items():
-        if rows.sum() != counted.sum():  # an offline estimate, where a verb may be known and its noun not
-            alone = epic_metrics(_rows_of(answers, rows), _truth(truth, dataset, rows, answers, only=task))
-            found |= {key: value for key, value in alone.items() if key[1] == task}
-    return found
-
-
 def definitions_table() -> Table:
     """What every number means."""
     rows = tuple({"name": name, "meaning": meaning} for name, meaning in DEFINITIONS.items())
     return Table("", (Column("name", "Number"), Column("meaning", "What it is")), (rows,), name="definitions")
 
 
-def _truth(
-    truth: Truth, dataset: DatasetEntry, rows: NDArray[np.bool_], answers: EpicAnswers, only: str = ""
-) -> EpicTruth:
-    split = truth.split
-    assert split is not None
-    parts = read_parts(dataset.layout, split.name, split.list_path.parent, dataset.tasks)
-    widths = {"verb": answers.verb.shape[1], "noun": answers.noun.shape[1]}
-    many: dict[str, NDArray[np.generic]] = {}
-    if parts.many_shot:
-        many = {task: _flags(parts.many_shot[task], width) for task, width in widths.items()}
-        many["action"] = np.asarray(parts.many_shot["action"], np.int64)
-    unseen = None
-    if parts.unseen is not None and split.segments is not None:
-        unseen = np.array([name in parts.unseen for name in split.segments.participants])[rows]
-    labels = {
-        task: np.maximum(truth.labels[task][rows], 0) if only else truth.labels[task][rows] for task in ("verb", "noun")
-    }
-    tail = {task: _flags(parts.tail[task], width) for task, width in widths.items()} if parts.tail else {}
-    return EpicTruth(labels["verb"], labels["noun"], many, tail, unseen)
-
-
-def _flags(classes: Any, size: int) -> NDArray[np.bool_]:
-    flags = np.zeros(size, bool)
-    flags[np.asarray(classes, np.int64)] = True
-    return flags
-
-
-def _joined(answers: Sequence[EpicAnswers]) -> EpicAnswers:
-    actions = TopActions(
-        *(np.concatenate([getattr(a.actions, name) for a in answers]) for name in ("verbs", "nouns", "scores"))
-    )
-    return EpicAnswers(np.concatenate([a.verb for a in answers]), np.concatenate([a.noun for a in answers]), actions)
-
-
-def _rows_of(answers: EpicAnswers, rows: NDArray[np.bool_]) -> EpicAnswers:
-    best = answers.actions
-    return EpicAnswers(
-        answers.verb[rows], answers.noun[rows], TopActions(best.verbs[rows], best.nouns[rows], best.scores[rows])
-    )
-
-
-def _rows(label: str, frames: str, found: Mapping[tuple[str, str, str], Measured]) -> Iterable[dict[str, Any]]:
+def _rows(label: str, frames: str, found: Mapping[tuple[str, str, str], EpicMetric]) -> Iterable[dict[str, Any]]:
     for (part, metric), words in ROWS.items():
         measured = {task: found[part, task, metric] for task in TASKS if (part, task, metric) in found}
         if measured:
@@ -249,7 +157,7 @@ def _rows(label: str, frames: str, found: Mapping[tuple[str, str, str], Measured
             }
 
 
-def offline_notes(offline: OfflineLabels) -> list[str]:
+def offline_notes(offline: Epic55PublicLabels) -> list[str]:
     """What an estimate rests on, in words."""
     usable, noise = offline.usable, {task: 100 * offline.noise(task) for task in TASKS}
     notes = [

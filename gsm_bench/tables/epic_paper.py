@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from gsm_bench.ensembles.actions import action_rule
 from gsm_bench.ensembles.members import MemberSpec, model_spec, open_members, specs_of_entry
 from gsm_bench.entries import RowEntry, TableEntry
 from gsm_bench.errors import MissingScoresError
+from gsm_bench.evaluation.actions import action_rule
+from gsm_bench.evaluation.epic import estimated_truth, evaluate_parts
+from gsm_bench.evaluation.epic55_estimate import Epic55PublicLabels
 from gsm_bench.manifest import Manifest
-from gsm_bench.offline import OfflineLabels
 from gsm_bench.scorefile import NOT_SCORED
-from gsm_bench.tables.epic import TASKS, estimated_truth, evaluate_parts, offline_notes
+from gsm_bench.tables.epic import TASKS, offline_notes
 from gsm_bench.tables.table import Column, Table
 from gsm_bench.workspace import Workspace
 
@@ -78,7 +79,7 @@ def _members(row: RowEntry, manifest: Manifest, workspace: Workspace, dataset: s
 
 def _measure(
     specs: Sequence[MemberSpec], dataset: str, split: str, manifest: Manifest, places: Places
-) -> tuple[dict[str, float], OfflineLabels, bool]:
+) -> tuple[dict[str, float], Epic55PublicLabels, bool]:
     with open_members(specs) as members:
         entry = manifest.dataset(dataset)
         truth, offline = estimated_truth(members[0].head, entry, split, places, specs[0].path)

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from gsm_bench.ensembles.members import MemberSpec, model_spec, open_members, specs_of_entry
 from gsm_bench.entries import Published, RowEntry, Space, SplitEntry, TableEntry
 from gsm_bench.errors import MissingScoresError
-from gsm_bench.labels import Truth
+from gsm_bench.evaluation.evaluation import Evaluation, evaluate_members
+from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import ScoreHead
-from gsm_bench.tables.results import Result, evaluate_members, results_table
+from gsm_bench.tables.results import results_table
 from gsm_bench.tables.table import Table
 from gsm_bench.workspace import Workspace
 
-TruthOf = Callable[[ScoreHead], Truth]
+TruthOf = Callable[[ScoreHead], GroundTruth]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def paper_table(
     dataset: str | None = None,
     split: str | None = None,
     partial: bool = False,
-) -> tuple[Table, list[Result]]:
+) -> tuple[Table, list[Evaluation]]:
     """Fill a table from score files.
 
     Args:
@@ -62,7 +63,7 @@ def paper_table(
     return replace(table, notes=notes), results
 
 
-def _size_notes(results: list[Result], split: SplitEntry | None) -> Iterable[str]:
+def _size_notes(results: list[Evaluation], split: SplitEntry | None) -> Iterable[str]:
     """How many clips the measured rows are over, and that it is not the full split where it is not."""
     for total in sorted({accuracy.total for result in results for accuracy in result.accuracy.values()}):
         full = f" of the {split.clips:,} of the full split" if split and split.clips not in (None, total) else ""
@@ -85,10 +86,10 @@ def _plan_row(
     )
 
 
-def _evaluate_row(plan: RowPlan, truth_of: TruthOf) -> Result:
+def _evaluate_row(plan: RowPlan, truth_of: TruthOf) -> Evaluation:
     frames = "+".join(_frames_of(spec) for spec in plan.members)
     if not all(spec.path.is_file() for spec in plan.members):
-        return Result(plan.row.label, frames, published=plan.published)
+        return Evaluation(plan.row.label, frames, published=plan.published)
     with open_members(plan.members) as members:
         return evaluate_members(plan.row.label, members, truth_of(members[0].head), plan.space, plan.published)[0]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.ensembles.predictions import Predictions
+from gsm_bench.evaluation.predictions import Predictions
 from gsm_bench.metrics.intervals import accuracy_interval
 from gsm_bench.tables.table import Column, Table
 

@@ -6,20 +6,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from gsm_bench.ensembles.actions import ActionSource, rule_for
-from gsm_bench.ensembles.members import MemberSpec, open_members
-from gsm_bench.ensembles.pool import protocols
-from gsm_bench.ensembles.predictions import predict
-from gsm_bench.labels import Truth
+from gsm_bench.ensembles.members import MemberSpec, open_members, protocols
+from gsm_bench.evaluation.actions import ActionSource, rule_for
+from gsm_bench.evaluation.evaluation import Evaluation, evaluate_each, frames_text
+from gsm_bench.evaluation.ground_truth import GroundTruth
+from gsm_bench.evaluation.predictions import predict
 from gsm_bench.scorefile import ScoreHead, open_scores
 from gsm_bench.tables.per_class import confusions_table, per_class_table
-from gsm_bench.tables.results import Result, evaluate_each, frames_text
 from gsm_bench.tables.table import Table
 
 
 def evaluate_file(
-    path: Path, truth_of: Callable[[ScoreHead], Truth], actions: ActionSource | None = None
-) -> list[Result]:
+    path: Path, truth_of: Callable[[ScoreHead], GroundTruth], actions: ActionSource | None = None
+) -> list[Evaluation]:
     """One result per protocol: one clip where the file holds the offset 0.5, and K clips where it holds K."""
     with open_scores(path) as file:
         truth = truth_of(file.head)
@@ -31,7 +30,7 @@ def evaluate_file(
 
 
 def class_tables(
-    path: Path, truth_of: Callable[[ScoreHead], Truth], per_class: bool, confusions: bool, most: int | None
+    path: Path, truth_of: Callable[[ScoreHead], GroundTruth], per_class: bool, confusions: bool, most: int | None
 ) -> Iterator[Table]:
     """A file class by class, in the protocol with most clips: accuracies, and which classes are taken for which."""
     with open_scores(path) as file:

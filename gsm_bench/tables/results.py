@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.ensembles.accuracies import accuracies_alone, accuracies_of
-from gsm_bench.ensembles.actions import ActionRule, action_rule, derived_action_accuracy
-from gsm_bench.ensembles.members import OpenMember, common_tasks
-from gsm_bench.ensembles.spaces import fusion_space
-from gsm_bench.entries import Published, Space
-from gsm_bench.labels import Truth
+from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.evaluation.evaluation import Evaluation
+from gsm_bench.evaluation.significance import not_significant, p_values_vs_best
 from gsm_bench.metrics.intervals import FEW_GROUPS, accuracy_interval
-from gsm_bench.metrics.paired import PairedDifference, paired_difference
 from gsm_bench.metrics.topk import Accuracy
-from gsm_bench.names import Names
-from gsm_bench.scorefile import NOT_SCORED, SUBSTITUTED, ScoreHead
-from gsm_bench.tables.separable import chances_of_best, tied
 from gsm_bench.tables.table import TIED, Column, Table
 
 CONVENTION = (
@@ -29,151 +21,9 @@ CONVENTION = (
 UNVERIFIED = "Order unverified: rows were matched by position, because these scores came without clip ids."
 
 
-@dataclass(frozen=True)
-class Result:
-    """One model, file or ensemble, evaluated.
-
-    Attributes:
-        label: its name.
-        frames: frames x clips of its members, as in ``8x2+12x2+16+24``.
-        params, macs_paper, macs_bare: cost over all members and views; None where a member's is not known.
-        accuracy: per task, or empty without labels.
-        bad: ids of clips without a score in at least one member.
-        substituted: ids of clips scored with a substituted frame in at least one member.
-        gains: per task, what an ensemble gains in top-1 over its best member, and that member's name.
-        unverified: whether the order of its rows could not be checked by ids.
-        ids, truth: the clips that the accuracies are over, in their order, and what is known of them.
-        told_cost: members whose operations were told at their import.
-    """
-
-    label: str
-    frames: str
-    params: int | None = None
-    macs_paper: int | None = None
-    macs_bare: int | None = None
-    accuracy: Mapping[str, Accuracy] = field(default_factory=dict)
-    published: Published | None = None
-    bad: tuple[str, ...] = ()
-    substituted: tuple[str, ...] = ()
-    unverified: bool = False
-    told_cost: tuple[str, ...] = ()
-    gains: Mapping[str, tuple[str, PairedDifference]] = field(default_factory=dict)
-    ids: Names = field(default=Names.of(()), repr=False)
-    truth: Truth | None = field(default=None, repr=False, compare=False)
-
-
-def evaluate_members(
-    label: str,
-    members: Sequence[OpenMember],
-    truth: Truth,
-    space: Space | None = None,
-    published: Published | None = None,
-    actions: ActionRule | None = None,
-) -> tuple[Result, list[Result]]:
-    """Fuse open members (one is a fusion too) and compare with what is known of the first's rows.
-
-    Args:
-        actions: how actions are ranked where they are pairs of verb and noun; by `action_rule` unless told.
-
-    Returns:
-        The result of the whole, and of each member as it goes into the whole.
-    """
-    counted = {
-        task: accuracies_of(members, task, fusion_space(members, task, space), truth.labels[task])
-        for task in common_tasks(members)
-        if task in truth.labels and not (task == "action" and actions and actions.source != "head")
-    }
-    if "action" not in counted and {"verb", "noun"} <= counted.keys():
-        rule = actions or action_rule(members, None)
-        each = [members] if len(members) == 1 else [members, *([member] for member in members)]
-        whole_action, *rest = (derived_action_accuracy(some, rule, truth.labels, space) for some in each)
-        counted["action"] = (whole_action, rest or [whole_action])
-    whole = _result(label, members, truth, {task: accuracy for task, (accuracy, _) in counted.items()}, published)
-    if len(members) > 1:
-        whole = replace(whole, gains=_gains(members, counted, truth.groups))
-    ids = members[0].head.ids
-    singles = [
-        _result(
-            member.spec.label, [member], truth, {task: singles[at] for task, (_, singles) in counted.items()}, ids=ids
-        )
-        for at, member in enumerate(members)
-    ]
-    return whole, singles
-
-
-def evaluate_each(members: Sequence[OpenMember], truth: Truth, actions: ActionRule | None = None) -> list[Result]:
-    """Each of some protocols of one score file alone, in one pass over the file; as `evaluate_members` does one."""
-    tasks = [task for task in common_tasks(members) if task in truth.labels]
-    if {"verb", "noun"} <= set(tasks):
-        return [evaluate_members(member.spec.label, [member], truth, actions=actions)[0] for member in members]
-    counted = {
-        task: accuracies_alone(members, task, fusion_space(members, task, None), truth.labels[task]) for task in tasks
-    }
-    return [
-        _result(member.spec.label, [member], truth, {task: found[at] for task, found in counted.items()})
-        for at, member in enumerate(members)
-    ]
-
-
-def _gains(
-    members: Sequence[OpenMember],
-    counted: Mapping[str, tuple[Accuracy, list[Accuracy]]],
-    groups: NDArray[np.int64] | None,
-) -> dict[str, tuple[str, PairedDifference]]:
-    """The ensemble against its best member, clip by clip; nothing where no clip has both."""
-    gains = {}
-    for task, (whole, singles) in counted.items():
-        if whole.scored:
-            best = max(range(len(singles)), key=lambda at: singles[at].top(1))
-            name = f"{members[best].spec.label} ({frames_text(members[best].head, members[best].views)})"
-            gains[task] = (name, paired_difference(whole.correct, singles[best].correct, groups))
-    return gains
-
-
-def _result(
-    label: str,
-    members: Sequence[OpenMember],
-    truth: Truth,
-    accuracy: Mapping[str, Accuracy],
-    published: Published | None = None,
-    ids: Names | None = None,
-) -> Result:
-    ids = members[0].head.ids if ids is None else ids
-    status = np.max([np.asarray(member.status) for member in members], axis=0)
-    return Result(
-        label=label,
-        frames="+".join(frames_text(member.head, member.views) for member in members),
-        params=_sum(member.head.provenance.get("params") for member in members),
-        macs_paper=_sum(_views_cost(member, "macs_paper_per_view") for member in members),
-        macs_bare=_sum(_views_cost(member, "macs_bare_per_view") for member in members),
-        accuracy=accuracy,
-        published=published,
-        bad=tuple(ids[row] for row in np.flatnonzero(status == NOT_SCORED)),
-        substituted=tuple(ids[row] for row in np.flatnonzero(status == SUBSTITUTED)),
-        unverified=members[0].head.order == "unverified",
-        ids=ids,
-        truth=truth,
-        told_cost=tuple(member.spec.label for member in members if _is_told(member.head.provenance)),
-    )
-
-
-def frames_text(head: ScoreHead, views: NDArray[np.int64]) -> str:
-    """Frames, clips and crops of some views of a file: ``8``, ``8x2``, ``8x2x5``."""
-    said = head.provenance.get("frames_text")
-    if said:
-        return str(said)
-    frames = (head.provenance.get("sampling") or {}).get("frames", "?")
-    chosen = head.views[views]
-    clips = len(set(chosen["offset"].tolist())) if not np.isnan(chosen["offset"]).any() else 1
-    crops = len(views) // clips
-    order = (head.provenance.get("sampling") or {}).get("order", "forward")
-    frames = frames if order == "forward" else f"{order} {frames}"
-    return f"{frames}x{clips}x{crops}" if crops > 1 else f"{frames}x{clips}" if clips > 1 else str(frames)
-
-
 def results_table(
     title: str,
-    blocks: Iterable[Iterable[Result]],
+    blocks: Iterable[Iterable[Evaluation]],
     *,
     published: bool = False,
     brief: bool = False,
@@ -209,14 +59,14 @@ def results_table(
         ]
     if not brief:
         columns.append(Column("clips", "Clips"))
-    chances = {task: chances_of_best(results, task) for task in tasks}
+    chances = {task: p_values_vs_best(results, task) for task in tasks}
     rows = iter([_row(result, {task: chances[task][at] for task in tasks}) for at, result in enumerate(results)])
     blocks_of_rows = tuple(tuple(next(rows) for _ in block) for block in grouped)
     notes = (*_notes(results), *_interval_notes(results, chances))
     return Table(title, tuple(columns), blocks_of_rows, notes, name)
 
 
-def _row(result: Result, chances: Mapping[str, float | None]) -> dict[str, Any]:
+def _row(result: Evaluation, chances: Mapping[str, float | None]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "label": result.label,
         "frames": result.frames,
@@ -229,7 +79,7 @@ def _row(result: Result, chances: Mapping[str, float | None]) -> dict[str, Any]:
     for task, chance in chances.items():
         prefix = "" if tasks == ["action"] else f"{task}_"
         row |= _accuracy_items(prefix, result.accuracy.get(task), groups)
-        row |= {f"{prefix}top1_p": chance, f"{prefix}top1_tied": tied(chance)}
+        row |= {f"{prefix}top1_p": chance, f"{prefix}top1_tied": not_significant(chance)}
     counts = next(iter(result.accuracy.values()), None)
     if counts:
         row["clips"] = f"{counts.scored}/{counts.total}" if counts.missing else f"{counts.total}"
@@ -259,7 +109,7 @@ def _accuracy_items(prefix: str, accuracy: Accuracy | None, groups: NDArray[np.i
     return items
 
 
-def _notes(results: Sequence[Result]) -> Iterable[str]:
+def _notes(results: Sequence[Evaluation]) -> Iterable[str]:
     if any(result.macs_paper for result in results):
         told = dict.fromkeys(name for result in results for name in result.told_cost)
         yield CONVENTION
@@ -284,7 +134,7 @@ def order_notes(members: Sequence[OpenMember]) -> list[str]:
     return [UNVERIFIED] if any(member.head.order == "unverified" for member in members) else []
 
 
-def _interval_notes(results: Sequence[Result], chances: Mapping[str, Sequence[float | None]]) -> Iterable[str]:
+def _interval_notes(results: Sequence[Evaluation], chances: Mapping[str, Sequence[float | None]]) -> Iterable[str]:
     measured = [result for result in results if result.accuracy]
     if not measured:
         return
@@ -294,11 +144,11 @@ def _interval_notes(results: Sequence[Result], chances: Mapping[str, Sequence[fl
     yield f"±: half of the 95% interval ({over})."
     if counts and counts[0] < FEW_GROUPS:
         yield f"Only {counts[0]} groups of clips: with fewer than {FEW_GROUPS} no interval can be relied on."
-    if any(tied(chance) for found in chances.values() for chance in found):
+    if any(not_significant(chance) for found in chances.values() for chance in found):
         yield f"{TIED}: cannot be told from the best row in top-1 (exact paired test, Holm-corrected)."
 
 
-def _gain_notes(results: Sequence[Result]) -> Iterable[str]:
+def _gain_notes(results: Sequence[Evaluation]) -> Iterable[str]:
     gains = [(result, task, *found) for result in results for task, found in result.gains.items()]
     if gains:
         groups = {gain.groups for *_, gain in gains}
@@ -310,23 +160,9 @@ def _gain_notes(results: Sequence[Result]) -> Iterable[str]:
         yield f"  {result.frames}{word}: {100 * gain.value:+.2f} {interval} over {member}"
 
 
-def _is_told(provenance: Mapping[str, Any]) -> bool:
-    return "imported_from" in provenance and provenance.get("macs_paper_per_view") is not None
-
-
 def some_of(ids: Sequence[str], most: int = 5) -> str:
     """The first few ids, and how many more there are."""
     return ", ".join(ids[:most]) + (f" and {len(ids) - most:,} more" if len(ids) > most else "")
-
-
-def _views_cost(member: OpenMember, key: str) -> int | None:
-    per_view = member.head.provenance.get(key)
-    return None if per_view is None else int(per_view) * len(member.views)
-
-
-def _sum(values: Iterable[int | None]) -> int | None:
-    found = list(values)
-    return None if any(value is None for value in found) else sum(value for value in found if value is not None)
 
 
 def _fraction(percent: float | None) -> float | None:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.ensembles.pool import choices_of
-from gsm_bench.ensembles.predictions import Predictions
-from gsm_bench.ensembles.search import Search, contributions, disagreement, oracle, pareto
-from gsm_bench.ensembles.weighting import Method, Weighted
-from gsm_bench.labels import Truth
+from gsm_bench.evaluation.ground_truth import GroundTruth
+from gsm_bench.evaluation.predictions import Predictions
+from gsm_bench.evaluation.significance import holm_p_values_vs_best, not_significant
 from gsm_bench.metrics.intervals import FEW_GROUPS, accuracy_interval
+from gsm_bench.selection.pool import choices_of
+from gsm_bench.selection.search import Search, contributions, disagreement, oracle, pareto
+from gsm_bench.selection.weighting import Method, Weighted
 from gsm_bench.tables.results import CONVENTION
-from gsm_bench.tables.separable import chance_of_best, tied
 from gsm_bench.tables.table import Column, Table
 
 FRONTS = {"macs": "GFLOPs", "params": "params", "members": "members"}
@@ -26,13 +26,13 @@ def front_table(search: Search, title: str) -> Table:
     fronts = _fronts(search)
     places = sorted({place for front in fronts.values() for place in front}, key=lambda at: _order(search, at))
     answers = [search.answers(place) for place in places]
-    chances = chance_of_best([answer.correct(search.k) for answer in answers], search.groups)
+    chances = holm_p_values_vs_best([answer.correct(search.k) for answer in answers], search.groups)
     other = next(k for k in search.found.hits if k != search.k)
     rows = []
     for place, answer, chance in zip(places, answers, chances, strict=True):
         on = [name for name, front in fronts.items() if place in front]
         row = _row(search, place, answer, on)
-        row |= {f"top{search.k}_p": chance, f"top{search.k}_tied": tied(chance)}
+        row |= {f"top{search.k}_p": chance, f"top{search.k}_tied": not_significant(chance)}
         rows.append(row | {f"top{other}": float(search.found.accuracy(other)[place])})
     columns = (
         Column("members", "Members"),
@@ -81,7 +81,9 @@ def _row(search: Search, place: int, answer: Predictions, fronts: Sequence[str])
     }
 
 
-def weighted_table(members: Sequence[OpenMember], found: Weighted, truth: Truth, method: Method, title: str) -> Table:
+def weighted_table(
+    members: Sequence[OpenMember], found: Weighted, truth: GroundTruth, method: Method, title: str
+) -> Table:
     """The members that have a share, then the whole beside the best single one, searched and held out."""
     choices = choices_of(members)
     held = np.flatnonzero(found.weights).tolist()
@@ -95,7 +97,7 @@ def weighted_table(members: Sequence[OpenMember], found: Weighted, truth: Truth,
         for at in sorted(held, key=lambda at: -found.weights[at])
     )
     sides = ((choices[found.single].label, [found.single], found.single_answers), (method, held, found.answers))
-    chances = chance_of_best([answers.correct() for _, _, answers in sides], truth.groups)
+    chances = holm_p_values_vs_best([answers.correct() for _, _, answers in sides], truth.groups)
     rows: list[dict[str, Any]] = []
     for (label, places, answers), honest, chance in zip(sides, reversed(found.held_out), chances, strict=True):
         correct = answers.correct()
@@ -110,7 +112,7 @@ def weighted_table(members: Sequence[OpenMember], found: Weighted, truth: Truth,
                 "top1_low95": interval.low,
                 "top1_high95": interval.high,
                 "top1_p": chance,
-                "top1_tied": tied(chance),
+                "top1_tied": not_significant(chance),
                 "held_out": honest,
                 "optimism": top1 - honest,
                 "top5": float(wide[wide >= 0].mean()),

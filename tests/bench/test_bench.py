@@ -7,20 +7,20 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gsm_bench.bench import measure as measuring  # noqa: E402
+from gsm_bench.bench.interleaved_timing import StageRate, rates_in_turns  # noqa: E402
 from gsm_bench.bench.scoring import clips_read_per_second, waits  # noqa: E402
-from gsm_bench.bench.turns import Stage, rates_in_turns  # noqa: E402
 from gsm_bench.errors import FrameError  # noqa: E402
 
 STAGES = ["decode", "preprocess", "network", "pipeline", "fusion"]
 
 
 def stage(name="network", rate=10.0):
-    return Stage(name, "clips", rate, 40.0, "a ceiling", 2.0, "a loop")
+    return StageRate(name, "clips", rate, 40.0, "a ceiling", 2.0, "a loop")
 
 
 def test_rates_count_units_over_time(monkeypatch):
     ticks = iter(range(1000))
-    monkeypatch.setattr("gsm_bench.bench.turns.time.perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr("gsm_bench.bench.interleaved_timing.time.perf_counter", lambda: float(next(ticks)))
     found = rates_in_turns({"one": lambda: 1.0, "six": lambda: 6.0}, seconds=6.0)
     assert found == {"one": 1.0, "six": 6.0}
 
@@ -37,8 +37,8 @@ class _Job:
 
     def __init__(self, workers, device="cuda", packed=False):
         self.settings = type("Settings", (), {"workers": workers, "device": device, "batch": 16})()
-        reel = type("Hdf5Reel" if packed else "FolderReel", (), {})()
-        self.source = type("Source", (), {"reel": lambda _, clip: reel})()
+        reader = type("Hdf5Reader" if packed else "FolderReader", (), {})()
+        self.source = type("Source", (), {"reader": lambda _, clip: reader})()
         self.split = type("Split", (), {"clip": lambda _, row: row})()
 
 
@@ -61,7 +61,7 @@ class _Job:
     ],
 )  # fmt: skip
 def test_the_sentence_names_what_starves_and_what_mends_it(monkeypatch, job, reading, idle, said):
-    monkeypatch.setattr(measuring, "usable_cores", lambda: 8)
+    monkeypatch.setattr(measuring, "usable_cpus", lambda: 8)
     assert measuring._verdict(job, reading, 100, idle) == said
 
 
@@ -71,7 +71,7 @@ def test_a_first_clip_without_frames_is_no_obstacle_to_the_sentence():
     def nothing(_, clip):
         raise FrameError(f"clip {clip} has no frames")
 
-    job.source = type("Source", (), {"reel": nothing})()
+    job.source = type("Source", (), {"reader": nothing})()
     assert "gsmbench pack" in measuring._verdict(job, 29, 100, 0.71)
 
 
@@ -106,7 +106,7 @@ def test_frames_resized_on_the_device_have_figures_of_their_own(gsmbench, worksp
 
 
 def test_a_gpu_resizes_beside_the_threads_that_decode():
-    decode, preprocess = (Stage(name, "frames", 100.0, 100, "", 1, "") for name in ("decode", "preprocess"))
+    decode, preprocess = (StageRate(name, "frames", 100.0, 100, "", 1, "") for name in ("decode", "preprocess"))
     found = {}
     for resize, device in (("device", "cuda"), ("reader", "cuda"), ("device", "cpu")):
         settings = type("Settings", (), {"resize": resize, "device_type": device})()

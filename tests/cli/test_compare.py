@@ -68,11 +68,11 @@ def test_two_that_answer_alike_have_no_table_of_flips(gsmbench, pair, save_score
     assert documents(gsmbench("compare", A, A, "--format", "json"))[1]["classes"]["rows"] == []
 
 
-def test_why_names_the_knob_and_what_it_flips(gsmbench, pair):
+def test_why_names_the_setting_and_what_it_flips(gsmbench, pair):
     ran = gsmbench("compare", A, B, "--why", "--format", "json")
     _, tables = documents(ran)
-    knobs = [(row["knob"], row["first"], row["second"]) for row in tables["why"]["rows"]]
-    assert knobs == [("input.size", "224", "256")]
+    changes = [(row["setting"], row["first"], row["second"]) for row in tables["why"]["rows"]]
+    assert changes == [("input.size", "224", "256")]
     assert tables["why"]["notes"] == [
         "Together they change the answer to 12 of 60 clips: 8 are right only in a, 4 only in b, 0 wrong in both."
     ]
@@ -83,10 +83,10 @@ def test_why_names_the_knob_and_what_it_flips(gsmbench, pair):
 
 def test_why_of_ensembles_names_members_weights_and_clips(gsmbench, pair):
     _, tables = documents(gsmbench("compare", f"{A},{B}", f"{A}", "--why", "--format", "json"))
-    assert ("member", "b", "-") in [(row["knob"], row["first"], row["second"]) for row in tables["why"]["rows"]]
-    assert ("a: weight", "0.5", "1") in [(row["knob"], row["first"], row["second"]) for row in tables["why"]["rows"]]
+    assert ("member", "b", "-") in [(row["setting"], row["first"], row["second"]) for row in tables["why"]["rows"]]
+    assert ("a: weight", "0.5", "1") in [(row["setting"], row["first"], row["second"]) for row in tables["why"]["rows"]]
     _, tables = documents(gsmbench("compare", f"{A}@2", A, "--why", "--format", "json"))
-    assert [row["knob"] for row in tables["why"]["rows"]] == ["clips taken, offsets in ticks"]
+    assert [row["setting"] for row in tables["why"]["rows"]] == ["clips taken, offsets in ticks"]
 
 
 def test_equals_what_the_ensemble_command_prints(gsmbench, toy_labels, save_scores):

@@ -206,7 +206,7 @@ def test_compare_with_and_without_an_action_head(noisy_pair, gsmbench):
             (row,) = rows(gsmbench("evaluate", path, "--format", "json"))
             assert found["action top-5"][side] == row["action_top5"]
         assert "from the action head (every member has one)" in document["notes"][0]
-        assert "actions" in [row["knob"] for row in document["tables"]["why"]["rows"]]
+        assert "actions" in [row["setting"] for row in document["tables"]["why"]["rows"]]
     found, document = compared(gsmbench, other, headed, "--actions", "verb-noun")
     assert document["notes"][0] == "Actions from verb x noun (as asked)."
     assert found["action top-1"]["second"] == 0.5
@@ -262,7 +262,7 @@ def test_search_of_derived_actions_equals_the_ensembles(noisy_pair, gsmbench):
 
 
 def test_search_of_derived_actions_wrongly(noisy_pair, gsmbench, monkeypatch):
-    from gsm_bench.ensembles import action_subsets
+    from gsm_bench.selection import action_subsets
 
     ran = gsmbench("search", *noisy_pair, "--method", "greedy")
     assert ran.status == 2

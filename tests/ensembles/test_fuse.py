@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gsm_bench.ensembles.accuracies import accuracies_of
 from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.members import MemberSpec, open_members
 from gsm_bench.ensembles.spaces import fusion_space, to_space
 from gsm_bench.errors import AlignmentError, MissingScoresError, ScoreFileError
+from gsm_bench.evaluation.accuracies import accuracies_of
 from gsm_bench.metrics.softmax import log_softmax
 from gsm_bench.scorefile import write
 from tests.conftest import clip_scores, reference_module

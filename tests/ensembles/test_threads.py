@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gsm_bench.ensembles import accuracies, fuse
-from gsm_bench.ensembles.accuracies import accuracies_alone, accuracies_of
+from gsm_bench.ensembles import fuse
 from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.members import MemberSpec, open_members
 from gsm_bench.errors import ScoreFileError
+from gsm_bench.evaluation import accuracies
+from gsm_bench.evaluation.accuracies import accuracies_alone, accuracies_of
 
 ROWS = 60
 

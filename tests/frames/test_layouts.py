@@ -17,9 +17,9 @@ from gsm_bench.errors import DiskError, FrameError, RunConflictError, SplitError
 from gsm_bench.frames import pack as packing_room  # noqa: E402
 from gsm_bench.frames.pack import Packing, pack  # noqa: E402
 from gsm_bench.frames.sources import archive  # noqa: E402
+from gsm_bench.frames.sources.discover import survey  # noqa: E402
 from gsm_bench.frames.sources.names import Naming  # noqa: E402
-from gsm_bench.frames.sources.opening import reel_at  # noqa: E402
-from gsm_bench.frames.sources.survey import survey  # noqa: E402
+from gsm_bench.frames.sources.open import reel_at  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
 from tests.frames.forms import VLEN, as_hdf5, as_tar, as_zip, frames_of, make_video  # noqa: E402
 from tests.frames.test_sources import CLIPS, folders, score  # noqa: E402
@@ -255,12 +255,14 @@ def test_an_archive_is_listed_once_per_process(toys, monkeypatch):
     listed = []
     members = archive._tar_members
     monkeypatch.setattr(archive, "_tar_members", lambda path: listed.append(path) or members(path))
-    reels = [archive.ArchiveReel(archive.Archive(toys.root / "frames.tar"), f"v{clip}", None) for clip in range(CLIPS)]
-    assert all(reel.count() > 10 for reel in reels)
+    readers = [
+        archive.ArchiveReader(archive.Archive(toys.root / "frames.tar"), f"v{clip}", None) for clip in range(CLIPS)
+    ]
+    assert all(reader.count() > 10 for reader in readers)
     assert len(listed) == 1
     as_tar(folders(toys.data / "toy")[:1], toys.root / "frames.tar")  # another file takes its place
     with pytest.raises(FrameError, match="no folder 'v1'"):
-        archive.ArchiveReel(archive.Archive(toys.root / "frames.tar"), "v1", None).count()
+        archive.ArchiveReader(archive.Archive(toys.root / "frames.tar"), "v1", None).count()
 
 
 def test_one_process_packs_at_a_time(toys):
@@ -361,11 +363,11 @@ def test_a_file_that_vanishes_between_two_looks_is_a_bad_clip(toys, make):
     clip = folders(toys.data / "toy")[0]
     path = toys.root / f"{clip.name}.{make.__name__[3:].replace('hdf5', 'h5')}"
     make([clip], path)
-    reel = reel_at(path, clip.name, None)
-    assert reel.count() > 10
+    reader = reel_at(path, clip.name, None)
+    assert reader.count() > 10
     path.unlink()
     with pytest.raises(FrameError, match=r"cannot be read|damaged"):
-        list(reel.pictures([1, 2]))
+        list(reader.pictures([1, 2]))
 
 
 def test_damaged_attributes_spoil_their_clip_alone(toys):

@@ -16,8 +16,8 @@ torch = pytest.importorskip("torch")
 from gsm_bench.errors import FrameError, RunConflictError  # noqa: E402
 from gsm_bench.frames import pack as packing_room  # noqa: E402
 from gsm_bench.frames.pack import Packing, pack  # noqa: E402
-from gsm_bench.frames.sources.hdf5 import Hdf5Reel  # noqa: E402
-from gsm_bench.frames.sources.survey import survey  # noqa: E402
+from gsm_bench.frames.sources.discover import survey  # noqa: E402
+from gsm_bench.frames.sources.hdf5 import Hdf5Reader  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
 from tests.frames.forms import as_tar, make_video  # noqa: E402
 from tests.frames.test_sources import CLIPS, FORMS, change_form, folders, score  # noqa: E402
@@ -58,13 +58,13 @@ def test_missing_frames_stay_missing(toys):
     (clip / "00002.jpg").unlink()
     packed = pack_it(data / "frames", toys.root / "packed.h5")
     assert packed.bad == {}
-    folder, file = survey(data / "frames")[clip.name], Hdf5Reel(toys.root / "packed.h5", clip.name)
+    folder, file = survey(data / "frames")[clip.name], Hdf5Reader(toys.root / "packed.h5", clip.name)
     assert file.count() == folder.count()
     assert file.numbers() == folder.numbers()
     assert "frame 2 is missing" in next(file.pictures([2]))[1].what
     again = pack_it(toys.root / "packed.h5", toys.root / "again.h5")
     assert again.bad == {}
-    assert Hdf5Reel(toys.root / "again.h5", clip.name).numbers() == folder.numbers()
+    assert Hdf5Reader(toys.root / "again.h5", clip.name).numbers() == folder.numbers()
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_killed_again_and_again_it_ends_the_same(workspace):
     pack_it(frames, workspace.root / "whole.h5")
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from gsm_bench.frames import pack as p, part_writer as w; from gsm_bench.frames.sources.survey import survey\n"
+        "from gsm_bench.frames import pack as p, part_writer as w; from gsm_bench.frames.sources.discover import survey\n"
         "w.PART_VIDEOS = 10\nadd = p.PartWriter.add\n"
         "def slowly(self, *what):\n    time.sleep(0.01)\n    return add(self, *what)\n"
         "p.PartWriter.add = slowly\n"

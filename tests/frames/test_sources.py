@@ -17,7 +17,7 @@ from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.scorefile import content_hash, read, views_array  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare  # noqa: E402
 from gsm_bench.scoring.run import run  # noqa: E402
-from gsm_bench.splits import Clip, read_split  # noqa: E402
+from gsm_bench.splits import Video, read_split  # noqa: E402
 from tests.frames.forms import as_hdf5, as_tar, as_zip, frames_of  # noqa: E402
 from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
 
@@ -208,7 +208,7 @@ def test_several_plans_share_the_decoding(toys):
 def test_a_bad_frame_concerns_only_the_plan_that_needs_it(toys):
     entry = load_manifest(toys).dataset("toy")
     spec = load_manifest(toys).model("toy_4f").input
-    clip = Clip("v0", 8, 0)
+    clip = Video("v0", 8, 0)
     shutil.rmtree(toys.data / "toy/frames/v0")
     shutil.copytree(toys.data / "toy/frames" / longest(toys), toys.data / "toy/frames/v0")
     (toys.data / "toy/frames/v0/00002.jpg").write_bytes(b"")
@@ -246,7 +246,7 @@ def test_segments_of_longer_videos_in_tars(toys):
     as_tar([long], root / "P01/P01_01.tar", inside=False)
     shutil.copytree(long, root / "P01/rgb_frames/P01_101")
     segments = [
-        Clip(f"{video}_{start}", 4, 0, video, "P01", start) for video in ("P01_01", "P01_101") for start in (1, 3)
+        Video(f"{video}_{start}", 4, 0, video, "P01", start) for video in ("P01_01", "P01_101") for start in (1, 3)
     ]
     source = open_source(entry, toys.data, segments, root)
     for clip in segments:
@@ -257,11 +257,11 @@ def test_segments_of_longer_videos_in_tars(toys):
             expected = np.asarray(Image.open(frames_of(long)[clip.start + number - 2]))
             assert np.array_equal(np.asarray(picture), expected)
     with pytest.raises(FrameError, match=f"has {total} frames in its video, its segment ends at frame {total + 1}"):
-        source.count(Clip("late", 4, 0, "P01_01", "P01", total - 2))
+        source.count(Video("late", 4, 0, "P01_01", "P01", total - 2))
 
 
 def test_names_of_frames():
-    clip = Clip("a", 1, 0)
+    clip = Video("a", 1, 0)
     names = FrameNames.of_pattern("{id}/{id}_{frame:05d}.jpg", clip)
     assert names.name(7) == "a_00007.jpg"
     assert names.number("a_123456.JPG") == 123456

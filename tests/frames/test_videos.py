@@ -7,7 +7,7 @@ av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'gsm-b
 from PIL import Image  # noqa: E402
 
 from gsm_bench.errors import FrameError  # noqa: E402
-from gsm_bench.frames.sources.video import UPRIGHT, VideoReel  # noqa: E402
+from gsm_bench.frames.sources.video import UPRIGHT, VideoReader  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.scorefile import read  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare  # noqa: E402
@@ -24,10 +24,10 @@ KINDS = {
 def check_every_access(path, picks):
     """Frames taken by number, in any set, are those that decoding from the start shows."""
     expected = all_frames(path)
-    reel = VideoReel(path)
-    assert reel.count() == len(expected)
+    reader = VideoReader(path)
+    assert reader.count() == len(expected)
     for numbers in picks(len(expected)):
-        found = dict(reel.pictures(numbers))
+        found = dict(reader.pictures(numbers))
         assert list(found) == numbers
         for number in numbers:
             assert np.array_equal(np.asarray(found[number]), expected[number - 1]), (path.name, number)
@@ -66,7 +66,7 @@ def test_real_videos(real, name):
 
 def test_numbers_beyond_the_end(tmp_path):
     make_video(tmp_path / "a.mp4", "libx264", count=10)
-    found = dict(VideoReel(tmp_path / "a.mp4").pictures([9, 11]))
+    found = dict(VideoReader(tmp_path / "a.mp4").pictures([9, 11]))
     assert isinstance(found[9], Image.Image)
     assert "frame 11 is missing" in found[11].what
 
@@ -79,7 +79,7 @@ def test_a_damaged_stretch_does_not_spoil_what_is_sound(tmp_path):
     middle = content.index(b"mdat") + (content.index(b"moov") - content.index(b"mdat")) // 2
     content[middle : middle + 40] = bytes(255 - byte for byte in content[middle : middle + 40])
     path.write_bytes(content)
-    found = dict(VideoReel(path).pictures(list(range(1, 41))))
+    found = dict(VideoReader(path).pictures(list(range(1, 41))))
     bad = [number for number, picture in found.items() if isinstance(picture, FrameError)]
     assert 1 <= len(bad) <= 16, "at most to the next key frame, and what the damaged packet held"
     assert "cannot be decoded" in found[bad[0]].what
@@ -93,7 +93,7 @@ def test_a_video_that_is_cut_short_is_noticed_without_a_list(tmp_path, name):
     make_video(path, KINDS[name], count=60)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     with pytest.raises(FrameError, match=r"cut short|cannot be opened"):
-        VideoReel(path).count()
+        VideoReader(path).count()
 
 
 def test_upright():

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers.recognise import read_dump
+from gsm_bench.importers.detect import read_dump
 from tests.importers import dumps
 from tests.importers.dumps import Made
 

@@ -39,7 +39,7 @@ def test_hostile_files_end_in_one_clear_error(name, workspace):
     assert ran.stderr.startswith("error: ")
     assert ran.stderr.count("error: ") == 1
     assert says in ran.stderr
-    assert "mend:" in ran.stderr
+    assert "fix:" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert not list(workspace.scores.rglob("*.h5"))
 

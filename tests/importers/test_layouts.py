@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gsm_bench.importers.recognise import read_dump
+from gsm_bench.importers.detect import read_dump
 from gsm_bench.scorefile import read
 from tests.importers import dumps
 from tests.importers.dumps import Made, softmax
@@ -243,7 +243,7 @@ def test_the_command_line_offers_every_layout_and_target():
     from gsm_bench.cli.export import TARGETS as OFFERED
     from gsm_bench.cli.imports import LAYOUTS as ASKED
     from gsm_bench.exporters.export import TARGETS
-    from gsm_bench.importers.recognise import NAMES
+    from gsm_bench.importers.detect import NAMES
 
     assert set(ASKED) == set(NAMES)
     assert set(OFFERED) == set(TARGETS)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from gsm_bench.ensembles.folds import folds_of
 from gsm_bench.metrics.calibration import calibration, calibration_of
+from gsm_bench.metrics.folds import folds_of
 from gsm_bench.metrics.softmax import log_softmax
 from gsm_bench.metrics.temperature import fit_temperature, fit_temperatures, held_out_temperatures, in_memory
 

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from gsm_bench.metrics.epic import EpicAnswers, EpicTruth, epic_metrics
+from gsm_bench.metrics.epic import EpicAnswers, EpicLabels, epic_metrics
 from gsm_bench.metrics.top_actions import top_actions
 from tests.conftest import REFERENCE, reference_module
 
@@ -17,7 +17,7 @@ def test_by_hand():
     """Four clips, two verbs, two nouns; the last clip's verb is taken for the other."""
     verb = np.array([[2.0, 0], [2, 0], [0, 2], [2, 0]])
     noun = np.array([[2.0, 0], [0, 2], [0, 2], [0, 2]])
-    truth = EpicTruth(
+    truth = EpicLabels(
         np.array([0, 0, 1, 1]),
         np.array([0, 0, 1, 1]),
         many_shot={
@@ -47,7 +47,7 @@ def test_by_hand():
 
 def test_a_many_shot_class_that_is_never_taken_has_precision_0():
     verb = np.array([[2.0, 0], [2, 0]])
-    truth = EpicTruth(
+    truth = EpicLabels(
         np.array([0, 1]), np.array([0, 0]),
         many_shot={"verb": np.array([True, True]), "noun": np.array([True]), "action": np.array([[0, 0]])},
     )  # fmt: skip
@@ -57,7 +57,7 @@ def test_a_many_shot_class_that_is_never_taken_has_precision_0():
 
 
 def test_a_part_without_clips_has_no_number():
-    truth = EpicTruth(np.array([0]), np.array([0]), unseen=np.array([False]))
+    truth = EpicLabels(np.array([0]), np.array([0]), unseen=np.array([False]))
     found = epic_metrics(answers(np.zeros((1, 2)), np.zeros((1, 2))), truth)
     assert np.isnan(found["unseen", "verb", "top1"].value)
     assert found["unseen", "verb", "top1"].over == 0
@@ -84,7 +84,7 @@ def test_epic_100_validation(real):
     rows = table(folder / "EPIC_100_validation.csv")
     verbs, nouns = (np.array([int(row[f"{task}_class"]) for row in rows]) for task in ("verb", "noun"))
     unseen = {row["participant_id"] for row in table(folder / "EPIC_100_unseen_participant_ids_validation.csv")}
-    truth = EpicTruth(
+    truth = EpicLabels(
         verbs,
         nouns,
         tail={
@@ -105,7 +105,7 @@ def test_epic_55_every_third_training_segment(real):
     rows = table(folder / "EPIC_train_action_labels.csv")[::3]
     verbs, nouns = (np.array([int(row[f"{task}_class"]) for row in rows]) for task in ("verb", "noun"))
     many = {task: table(folder / f"EPIC_many_shot_{task}s.csv") for task in ("verb", "noun", "action")}
-    truth = EpicTruth(
+    truth = EpicLabels(
         verbs,
         nouns,
         many_shot={

@@ -12,18 +12,18 @@ import threading
 import torch
 
 from gsm_bench.cli import main
-from gsm_bench.frames.sources.folder import FolderReel
+from gsm_bench.frames.sources.folder import FolderReader
 
 
 def count_decodes():
     log = os.open(os.environ["DECODE_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    read = FolderReel._bytes
+    read = FolderReader._bytes
 
     def read_and_count(self, number):
         os.write(log, b".")
         return read(self, number)
 
-    FolderReel._bytes = read_and_count
+    FolderReader._bytes = read_and_count
 
 
 def child(arguments):

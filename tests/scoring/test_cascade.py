@@ -6,24 +6,29 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gsm_bench.ensembles.cascade import Setting, simulate, stages_of  # noqa: E402
 from gsm_bench.ensembles.fuse import fuse_blocks  # noqa: E402
-from gsm_bench.ensembles.members import model_spec, open_members, reweighted  # noqa: E402
-from gsm_bench.ensembles.pool import choices_of  # noqa: E402
-from gsm_bench.ensembles.predictions import predict, shared_out  # noqa: E402
-from gsm_bench.entries import CascadeEntry, Member  # noqa: E402
+from gsm_bench.ensembles.members import (  # noqa: E402
+    model_spec,
+    open_members,
+    reweighted,
+    shared_out,
+)
+from gsm_bench.entries import CascadeEntry, ModelRun  # noqa: E402
 from gsm_bench.errors import RunConflictError  # noqa: E402
-from gsm_bench.labels import truth_for  # noqa: E402
+from gsm_bench.evaluation.ground_truth import ground_truth_for  # noqa: E402
+from gsm_bench.evaluation.predictions import predict  # noqa: E402
 from gsm_bench.local_manifest import save_cascade  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
 from gsm_bench.scoring import cascade as cascade_module  # noqa: E402
 from gsm_bench.scoring.cascade import run_cascade  # noqa: E402
 from gsm_bench.scoring.prepare import Request  # noqa: E402
+from gsm_bench.selection.cascade import Setting, simulate, stages_of  # noqa: E402
+from gsm_bench.selection.pool import choices_of  # noqa: E402
 from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
 
 CLIPS = 40
-MEMBERS = (Member("toy_4f", 1), Member("toy_bninc", 2, 2.0))
+MEMBERS = (ModelRun("toy_4f", 1), ModelRun("toy_bninc", 2, 2.0))
 
 
 @pytest.fixture
@@ -51,7 +56,7 @@ def opened(toys):
 
 def stages(toys):
     with opened(toys) as members:
-        labels = truth_for(members[0].head, load_manifest(toys), toys).labels["action"]
+        labels = ground_truth_for(members[0].head, load_manifest(toys), toys).labels["action"]
         return stages_of(members, "action", "logits", labels, choices_of(members))
 
 
@@ -71,7 +76,7 @@ def test_equals_the_simulation(toys, rule):
     found = read(outcome.path)
     assert second.ids == tuple(found.ids[row] for row in later)
     with opened(toys) as members:
-        labels = truth_for(members[0].head, load_manifest(toys), toys).labels["action"]
+        labels = ground_truth_for(members[0].head, load_manifest(toys), toys).labels["action"]
         alone = predict(shared_out(members[:1]), "action", "logits", labels)
         both = predict(members, "action", "logits", labels)
     best = np.where(simulated.stop == 1, both.best, alone.best)
@@ -167,7 +172,7 @@ def test_wrong_use(gsmbench, workspace, arguments, status, message):
 
 def test_a_bad_entry_is_refused(workspace, gsmbench):
     with pytest.raises(Exception, match="no model"):
-        save_cascade(workspace, CascadeEntry("x", (Member("toy_4f"), Member("nosuch")), "margin", (0.5,)))
+        save_cascade(workspace, CascadeEntry("x", (ModelRun("toy_4f"), ModelRun("nosuch")), "margin", (0.5,)))
     (workspace.manifests / "mine.toml").write_text(
         '[cascades.x]\nmembers = [{ model = "toy_4f" }, { model = "toy_bninc" }]\nrule = "margin"\nthresholds = [0.5, 0.6]\n'
     )
@@ -207,7 +212,7 @@ def test_a_later_stage_that_was_interrupted_before_clips_were_mended(toys, monke
 
 
 def _begun_and_killed(job, *_):
-    from gsm_bench.scoring.begin import begin
+    from gsm_bench.scoring.resume import open_run
 
-    begin(job)
+    open_run(job)
     raise KeyboardInterrupt

@@ -13,7 +13,7 @@ from gsm_bench.frames.sources import open_source  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.nets import build_network  # noqa: E402
 from gsm_bench.scorefile import read  # noqa: E402
-from gsm_bench.splits import Clip, read_split  # noqa: E402
+from gsm_bench.splits import Video, read_split  # noqa: E402
 from tests.epic_files import write_epic_55, write_epic_100  # noqa: E402
 
 ENTRY = """
@@ -146,5 +146,5 @@ def test_a_model_whose_actions_are_counted_can_be_shown(workspace, gsmbench):
 
 
 def test_containers(workspace):
-    assert Clip("a", 3, 0).container == "a"
-    assert Clip("a", 3, 0, "P01_01", "P01", 7).container == "P01_01"
+    assert Video("a", 3, 0).container == "a"
+    assert Video("a", 3, 0, "P01_01", "P01", 7).container == "P01_01"

@@ -14,9 +14,9 @@ ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'gsm-
 from gsm_bench.errors import FrameError, GsmBenchError  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
-from gsm_bench.scoring import on_ray  # noqa: E402
-from gsm_bench.scoring.on_ray import NetworkActor, RayEngine  # noqa: E402
+from gsm_bench.scoring import ray_engine  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare_together  # noqa: E402
+from gsm_bench.scoring.ray_engine import NetworkActor, RayEngine  # noqa: E402
 from gsm_bench.scoring.run import run_together  # noqa: E402
 from tests.scoring.test_run import StopError, damage, stop_after  # noqa: E402
 from tests.scoring.test_together import add_model  # noqa: E402
@@ -128,7 +128,7 @@ def _alive(pid):
 
 
 def test_killed_workers_change_nothing_but_time(two_nodes, toys, expected, monkeypatch):
-    monkeypatch.setattr(on_ray, "NetworkActor", SlowActor)
+    monkeypatch.setattr(ray_engine, "NetworkActor", SlowActor)
     killed = []
 
     def kill_one(now):
@@ -143,7 +143,7 @@ def test_killed_workers_change_nothing_but_time(two_nodes, toys, expected, monke
 
 
 def test_a_killed_node_changes_nothing_but_time(two_nodes, toys, expected, monkeypatch):
-    monkeypatch.setattr(on_ray, "NetworkActor", SlowActor)
+    monkeypatch.setattr(ray_engine, "NetworkActor", SlowActor)
     node = two_nodes.add_node(num_cpus=2)
     gone = threading.Event()
 

@@ -466,12 +466,12 @@ def test_file_is_readable_by_head_alone(toys):
 
 def test_progress_does_not_list_the_parts_for_every_batch(toys, monkeypatch):
     """A million clips lie in thousands of parts: listing them takes longer than a batch."""
-    from gsm_bench.scoring import member, parts
+    from gsm_bench.scoring import chunks, model_run
 
-    monkeypatch.setattr(member, "LOOK_EVERY_S", 1e9)
+    monkeypatch.setattr(model_run, "LOOK_EVERY_S", 1e9)
     listed = []
-    finished = parts.PartsFolder.finished
-    monkeypatch.setattr(parts.PartsFolder, "finished", lambda folder: listed.append(1) or finished(folder))
+    finished = chunks.ChunkFolder.finished
+    monkeypatch.setattr(chunks.ChunkFolder, "finished", lambda folder: listed.append(1) or finished(folder))
     counts = []
     for batch in (1, 8):
         listed.clear()

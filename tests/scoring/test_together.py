@@ -169,7 +169,7 @@ def test_out_of_memory_halves_the_batch_goes_on_and_is_recorded(toys, monkeypatc
     assert set(sizes[3:]) == {2}, "once is enough"
     assert "3 parts went through the network 2 clips at a time" in ran.err
     made = read("scores/toy/val/toy_4f.h5")
-    assert made.provenance["halved"] == {"2": 3}
+    assert made.provenance["batch_halvings"] == {"2": 3}
     assert made.provenance["batch"] == 8
     assert "batch=8" in made.provenance["signature"]
     assert np.array_equal(made.scores["action"], expected), "a pass of two clips is what --batch 2 does"
@@ -184,8 +184,8 @@ def test_the_record_of_halved_batches_outlives_an_interruption(toys, monkeypatch
     finished = len(list(toys.score_path("toy", "val", "toy_4f.h5.parts").parent.glob("toy_4f.h5.parts/*.npz")))
     assert 1 <= finished < 4
     outcome = together(toys, names=("toy_4f",), batch=8)[0]
-    assert outcome.halved == {"4": finished}
-    assert "halved" not in read(alone(toys, "toy_6f").path).provenance
+    assert outcome.batch_halvings == {"4": finished}
+    assert "batch_halvings" not in read(alone(toys, "toy_6f").path).provenance
 
 
 def test_memory_too_small_for_one_clip(toys, monkeypatch):
@@ -212,4 +212,4 @@ def test_memory_that_others_ask_for(toys, monkeypatch, said):
         return whole(self, *inputs)
 
     monkeypatch.setattr(torch.nn.Module, "__call__", call)
-    assert alone(toys, "toy_4f", batch=2).halved == {"1": 3}
+    assert alone(toys, "toy_4f", batch=2).batch_halvings == {"1": 3}

@@ -152,7 +152,7 @@ def test_scores_that_the_server_would_not_take(epic, save_epic, gsmbench, change
     ran = gsmbench("submit", "epic100", *LEVELS)
     assert ran.status == 1
     assert said in ran.err
-    assert "mend:" in ran.err
+    assert "fix:" in ran.err
     assert not list(epic.submissions.rglob("*.zip"))
 
 

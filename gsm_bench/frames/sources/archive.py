@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.names import FrameNames, numbered
-from gsm_bench.frames.sources.reels import StillsReel, reason
+from gsm_bench.frames.sources.readers import ImageSequenceReader, reason
 
 LISTINGS_KEPT = 4
 """Directories of archives that a process remembers; a reel keeps its own part of one."""
@@ -163,7 +163,7 @@ def _zip_members(path: Path) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
                 yield member.filename, (member.header_offset, member.compress_size, deflated, member.CRC)
 
 
-class ArchiveReel(StillsReel):
+class ArchiveReader(ImageSequenceReader):
     """The frames of one video in one folder of an archive.
 
     Args:

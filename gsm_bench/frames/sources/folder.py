@@ -9,10 +9,10 @@ from pathlib import Path
 
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.names import FrameNames, numbered
-from gsm_bench.frames.sources.reels import Picture, StillsReel, decoded, reason
+from gsm_bench.frames.sources.readers import ImageSequenceReader, Picture, decoded, reason
 
 
-class FolderReel(StillsReel):
+class FolderReader(ImageSequenceReader):
     """The frames of one video as files in one folder.
 
     Args:

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from gsm_bench.errors import FrameError
-from gsm_bench.frames.sources.reels import StillsReel, reason
+from gsm_bench.frames.sources.readers import ImageSequenceReader, reason
 
 FORMAT = "gsm_bench.frames"
 BYTES = h5py.vlen_dtype(np.uint8)
@@ -25,7 +25,7 @@ ROWS_AT_ONCE = 64
 BROKEN = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 
 
-class Hdf5Reel(StillsReel):
+class Hdf5Reader(ImageSequenceReader):
     """The frames of one video in an HDF5 file; an empty row is a frame that was missing when the file was made.
 
     Args:

@@ -7,24 +7,24 @@ from collections.abc import Sequence
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import FrameError, SplitError
 from gsm_bench.frames.sources.names import FrameNames, FrameNamesError
-from gsm_bench.frames.sources.reels import ReelSource, StillsReel
-from gsm_bench.splits import Clip
+from gsm_bench.frames.sources.readers import ImageSequenceReader, ReaderSource
+from gsm_bench.splits import Video
 
 LOCAL_FILE = "local.toml"
 """The manifest of a workspace that has the last word (`gsm_bench.manifest`)."""
 
 
-def check_names(entry: DatasetEntry, source: ReelSource, sample: Sequence[Clip]) -> None:
+def check_names(entry: DatasetEntry, source: ReaderSource, sample: Sequence[Video]) -> None:
     """Judge by a few clips that have pictures.
 
     Raises:
         SplitError: none of them has frames under the names of the entry, or all are numbered from 0.
     """
-    wrong: list[tuple[Clip, FrameNamesError]] = []
+    wrong: list[tuple[Video, FrameNamesError]] = []
     for clip in sample:
         try:
-            reel = source.reel(clip)
-            if not isinstance(reel, StillsReel) or reel.numbers():
+            reader = source.reader(clip)
+            if not isinstance(reader, ImageSequenceReader) or reader.numbers():
                 return
         except FrameNamesError as error:
             wrong.append((clip, error))
@@ -41,7 +41,7 @@ def check_names(entry: DatasetEntry, source: ReelSource, sample: Sequence[Clip])
         )  # fmt: skip
 
 
-def _right_key(entry: DatasetEntry, clip: Clip, names: FrameNames | None) -> str:
+def _right_key(entry: DatasetEntry, clip: Video, names: FrameNames | None) -> str:
     """What the entry would have to say for frames called so."""
     if names is None:
         return 'frame_pattern = "..."'

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gsm_bench.errors import FrameError, GsmBenchError
-from gsm_bench.splits import Clip
+from gsm_bench.splits import Video
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
@@ -44,7 +44,7 @@ class FrameNames:
     first: int | None = None
 
     @classmethod
-    def of_pattern(cls, pattern: str, clip: Clip, first: int | None = None) -> FrameNames:
+    def of_pattern(cls, pattern: str, clip: Video, first: int | None = None) -> FrameNames:
         """The names that a data set's pattern such as ``{id}/img_{frame:05d}.jpg`` gives to the frames of `clip`."""
         file = pattern.rpartition("/")[2]
         before, after = re.split(r"\{frame[^}]*\}", file, maxsplit=1)
@@ -103,7 +103,7 @@ class Naming:
             raise GsmBenchError(
                 f"--names {self.pattern} does not say how frames are called", fix="--names img_{frame:05d}.jpg"
             ) from error
-        return FrameNames.of_pattern(self.pattern, Clip("", 0, 0), self.first)
+        return FrameNames.of_pattern(self.pattern, Video("", 0, 0), self.first)
 
 
 def is_picture(name: str) -> bool:

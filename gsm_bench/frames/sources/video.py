@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gsm_bench.errors import FrameError
-from gsm_bench.frames.sources.reels import Picture, reason
+from gsm_bench.frames.sources.readers import Picture, reason
 
 STAMPED = ("mp4", "matroska")
 """Containers that store a time stamp with every frame."""
@@ -51,7 +51,7 @@ class PacketTable:
         return int(self.keys[max(at, 0)])
 
 
-class VideoReel:
+class VideoReader:
     """The frames of one video file."""
 
     def __init__(self, path: Path) -> None:
@@ -73,7 +73,7 @@ class VideoReel:
         """Decode each of the ascending `numbers`, every stretch of the video at most once."""
         total = self.count()
         with self._stream() as stream:
-            frames = _Frames(stream)
+            frames = _DecodedFrames(stream)
             for number in numbers:
                 if not 1 <= number <= total:
                     yield number, FrameError(f"frame {number} is missing", where=self.path)
@@ -81,10 +81,10 @@ class VideoReel:
                 found = self._frame(frames, number)
                 if found is None:  # the file's index led behind the frame
                     with self._stream() as again:
-                        found = self._frame(_Frames(again), number, seek=False)
+                        found = self._frame(_DecodedFrames(again), number, seek=False)
                 yield number, _picture(found, number, self.path)
 
-    def _frame(self, frames: _Frames, number: int, *, seek: bool = True) -> VideoFrame | str | None:
+    def _frame(self, frames: _DecodedFrames, number: int, *, seek: bool = True) -> VideoFrame | str | None:
         """Frame `number`, or what is wrong with it; None if a seek went too far."""
         table = self._table
         if not table.stamps.size:
@@ -114,7 +114,7 @@ class VideoReel:
     def _shown(self) -> int:
         """Frames that a decoder shows, for files whose packets do not tell."""
         with self._stream() as stream:
-            frames, shown = _Frames(stream), 0
+            frames, shown = _DecodedFrames(stream), 0
             while frames.next() is not None:
                 shown += 1
         return shown
@@ -133,7 +133,7 @@ class VideoReel:
             yield stream
 
 
-class _Frames:
+class _DecodedFrames:
     """The frames of a stream as a decoder shows them; damage is remembered until the next sound key frame."""
 
     def __init__(self, stream: VideoStream) -> None:

@@ -1,0 +1,1 @@
+"""What score files and ensembles are worth."""

@@ -1,0 +1,98 @@
+"""Packed videos in parts: HDF5 files of a bounded size, each there whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from gsm_bench.errors import FrameError
+from gsm_bench.files import aside, commit, ensure_room
+from gsm_bench.frames.sources.hdf5 import BYTES
+
+LIBVER = ("v110", "v110")
+"""HDF5 1.10 and later can read it; older layouts slow down with hundreds of thousands of names in one group."""
+PART_BYTES = 256_000_000
+PART_VIDEOS = 256
+"""A part ends after so many bytes or videos: what a kill can cost."""
+ROOM_BYTES = 1_000_000
+"""What has to be free beside the pictures: the directory of a part."""
+
+
+@dataclass(frozen=True)
+class VideoRows:
+    """Some frames of a video: encoded bytes by number, up to `last`; its last chunk says how many rows it has."""
+
+    name: str
+    rows: dict[int, bytes]
+    first: bool
+    last: bool
+    total: int
+
+
+class PartWriter:
+    """Writes videos into parts, one HDF5 file each, written aside and renamed when it is full."""
+
+    def __init__(self, folder: Path, first_part: int) -> None:
+        self.folder = folder
+        self.number = first_part
+        self.frames = 0
+        self._file: h5py.File | None = None
+        self._bytes = self._videos = 0
+        self._in_hand: str | None = None
+
+    def add(self, name: str, chunks: Iterator[VideoRows | FrameError]) -> str:
+        """Write one video; returns what is wrong with it, in which case nothing of it stays."""
+        file, frames, problem, present = self._open(), None, "", list[int]()
+        self._in_hand = name
+        for chunk in chunks:
+            if isinstance(chunk, FrameError):
+                problem = problem or f"{chunk.what} ({chunk.where})"
+            elif not problem:
+                frames = file.create_dataset(name, chunk.total, BYTES) if frames is None else frames
+                present += chunk.rows
+                self._put(frames, chunk.rows)
+        if problem or frames is None:
+            self._drop()
+            return problem or "there are no frames"
+        missing = sorted(set(range(1, len(frames) + 1)) - set(present))
+        if missing:
+            frames.attrs["missing"] = missing
+        self._in_hand = None
+        self.frames += len(present)
+        self._videos += 1
+        if self._bytes > PART_BYTES or self._videos >= PART_VIDEOS:
+            self.close()
+        return ""
+
+    def _put(self, frames: h5py.Dataset, rows: dict[int, bytes]) -> None:
+        ensure_room(self._path, ROOM_BYTES + sum(map(len, rows.values())))
+        for number, content in rows.items():  # row by row: h5py stacks rows of equal length into one array
+            frames[number - 1] = np.frombuffer(content, np.uint8)
+        self._bytes += sum(map(len, rows.values()))
+
+    def _open(self) -> h5py.File:
+        if self._file is None:
+            self._path = self.folder / f"{self.number:06d}.h5"
+            while self._path.exists():
+                self.number += 1
+                self._path = self.folder / f"{self.number:06d}.h5"
+            self._written = aside(self._path)
+            self._file = h5py.File(self._written, "w", libver=LIBVER)
+        return self._file
+
+    def _drop(self) -> None:
+        if self._file is not None and self._in_hand is not None and self._in_hand in self._file:
+            del self._file[self._in_hand]
+        self._in_hand = None
+
+    def close(self) -> None:
+        """Put the part in hand into its place, without a video that is not whole."""
+        self._drop()
+        if self._file is not None:
+            self._file.close()
+            commit(self._written, self._path)
+            self._file, self._bytes, self._videos = None, 0, 0

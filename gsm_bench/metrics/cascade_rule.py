@@ -1,0 +1,31 @@
+"""When a cascade stops: how confident fused scores are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.entries import Rule, Space
+from gsm_bench.metrics.softmax import log_softmax
+
+
+def sureness(scores: NDArray[np.float64], space: Space, rule: Rule) -> NDArray[np.float64]:
+    """How sure scores [n, C] of a kind are, [n] in 0..1, by the probabilities that they mean."""
+    if space == "probabilities":
+        probabilities = scores / scores.sum(axis=1, keepdims=True)
+    else:
+        probabilities = np.exp(log_softmax(scores))
+    if rule == "entropy":
+        logs = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
+        entropy = -(probabilities * logs).sum(axis=1)
+        return np.asarray(np.clip(1 - entropy / math.log(max(2, scores.shape[1])), 0, 1))
+    best = np.sort(probabilities, axis=1)[:, -2:] if scores.shape[1] > 1 else probabilities
+    values = best[:, -1] - best[:, 0] if rule == "margin" and scores.shape[1] > 1 else best[:, -1]
+    return np.asarray(np.clip(values, 0, 1))
+
+
+def goes_on(sure: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
+    """Which clips go on to the next member: those at most as sure as the threshold; at 0 none."""
+    return (sure <= threshold) & (threshold > 0)

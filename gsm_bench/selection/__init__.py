@@ -1,0 +1,1 @@
+"""Which members an ensemble should take."""
