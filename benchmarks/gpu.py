@@ -218,8 +218,8 @@ def networks(bench: Bench) -> Iterator[Row]:
             way = precision if compiled == "none" else f"{precision}, {compiled}"
             bar = "" if precision == "float32" else "20% of the product"
             yield Row(f"{name}: {way}", rate, "clips/s", beside, bar, share >= 0.2 if bar and bench.on_gpu else None)
-            if scorer.eager:
-                yield Row(f"{name}: {way} was not compiled", None, "", scorer.eager)
+            if scorer.compile_fallback:
+                yield Row(f"{name}: {way} was not compiled", None, "", scorer.compile_fallback)
 
 
 class _NoGate(nn.Module):

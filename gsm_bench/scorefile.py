@@ -1,8 +1,10 @@
 """The score file, the wall between networks and everything that is done with their scores (HDF5).
 
-Format ``gsm_bench.scores`` version 1: per task float32 scores [N, V, C], the clip ids, what each of the V views is,
-which clips were scored, and where it all came from. Scores are stored contiguously, so that a block of rows is one
-read; ids are fixed-length UTF-8, which h5py reads some fifty times faster than variable-length text, and stay so in memory.
+Format ``gsm_bench.scores`` version 2: per task float32 scores [N, V, C], the video ids, what each of the V views is,
+which videos were scored, and where it all came from. Version 1 is read too; it called the ids ``clip_ids``.
+
+Scores are stored contiguously, so that a block of rows is one read. Ids are fixed-length UTF-8, in the file and in
+memory: h5py reads it some fifty times faster than variable-length text.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from gsm_bench.errors import ScoreFileError
 from gsm_bench.files import aside, commit, ensure_room, full_disk_named, sweep
 from gsm_bench.id_array import IdArray
 
-FORMAT, VERSION = "gsm_bench.scores", 1
+FORMAT, VERSION = "gsm_bench.scores", 2
+VERSION_1_KEYS = {"halved": "batch_halvings", "eager": "compile_fallbacks"}
+"""Keys of the provenance that version 1 calls otherwise."""
 HEAD_BYTES = 16_384
 """What a file takes beside its rows, at least."""
 Kind = Literal["logits", "probabilities", "log_probabilities"]
@@ -245,7 +249,7 @@ def _write_head(file: h5py.File, head: ScoreHead) -> dict[str, h5py.Dataset]:
     file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
     file.attrs["order"] = head.order
     file.attrs["provenance"] = json.dumps({**dict.fromkeys(PROVENANCE_KEYS), **head.provenance})
-    file["clip_ids"] = head.ids.texts.astype(h5py.string_dtype("utf-8", head.ids.texts.dtype.itemsize))
+    file["video_ids"] = head.ids.texts.astype(h5py.string_dtype("utf-8", head.ids.texts.dtype.itemsize))
     file["views"], file["status"] = head.views, head.status
     if head.num_frames is not None:
         file["num_frames"] = head.num_frames
@@ -254,7 +258,7 @@ def _write_head(file: h5py.File, head: ScoreHead) -> dict[str, h5py.Dataset]:
     for task, names in head.class_names.items():
         _write_texts(file, f"classes/{task}", names)
     if head.problems:
-        _write_texts(file, "problems/clip_ids", tuple(head.problems))
+        _write_texts(file, "problems/video_ids", tuple(head.problems))
         _write_texts(file, "problems/reasons", tuple(head.problems.values()))
     datasets = {}
     for task, kind in head.kinds.items():
@@ -327,7 +331,7 @@ def _read_head(path: Path, file: h5py.File) -> ScoreHead:
 
 def _parse_head(file: h5py.File) -> ScoreHead:
     tasks = file["scores"]
-    ids = _read_ids(file["clip_ids"])
+    ids = _read_ids(_renamed(file, "video_ids", "clip_ids"))
     views = file["views"][()].astype(VIEW_TYPE)
     for task, dataset in tasks.items():
         if dataset.ndim != 3 or dataset.shape[:2] != (len(ids), len(views)):
@@ -337,6 +341,7 @@ def _parse_head(file: h5py.File) -> ScoreHead:
     provenance = json.loads(file.attrs["provenance"])
     if not isinstance(provenance, dict):
         raise ValueError("a provenance that is no table")
+    provenance = {VERSION_1_KEYS.get(key, key): value for key, value in provenance.items()}
     return ScoreHead(
         ids=ids,
         kinds={task: str(dataset.attrs["kind"]) for task, dataset in tasks.items()},  # type: ignore[misc]
@@ -352,6 +357,11 @@ def _parse_head(file: h5py.File) -> ScoreHead:
         problems=_read_problems(file),
         num_frames=_per_clip(file["num_frames"], len(ids)) if "num_frames" in file else None,
     )
+
+
+def _renamed(group: h5py.Group, name: str, version_1: str) -> h5py.Dataset:
+    """A dataset by its name, or by the name that it has in version 1."""
+    return group[name if name in group else version_1]
 
 
 def _per_clip(dataset: h5py.Dataset, clips: int) -> NDArray[Any]:
@@ -371,7 +381,9 @@ def _labels(dataset: h5py.Dataset, clips: int, classes: int) -> NDArray[np.int32
 def _read_problems(file: h5py.File) -> dict[str, str]:
     if "problems" not in file:
         return {}
-    return dict(zip(_read_texts(file["problems/clip_ids"]), _read_texts(file["problems/reasons"]), strict=True))
+    problems = file["problems"]
+    ids = _read_texts(_renamed(problems, "video_ids", "clip_ids"))
+    return dict(zip(ids, _read_texts(problems["reasons"]), strict=True))
 
 
 def content_size(clips: int, views: int, classes: int) -> int:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import h5py
@@ -32,7 +33,7 @@ def test_layout_is_the_contract(tmp_path):
     write(tmp_path / "a.h5", clip_scores(some()))
     with h5py.File(tmp_path / "a.h5") as file:
         assert file.attrs["format"] == "gsm_bench.scores"
-        assert file.attrs["version"] == 1
+        assert file.attrs["version"] == 2
         assert set(json.loads(file.attrs["provenance"])) >= {
             "signature",
             "split_sha256",
@@ -42,8 +43,25 @@ def test_layout_is_the_contract(tmp_path):
         assert file["scores/action"].dtype == np.float32
         assert file["scores/action"].attrs["kind"] == "logits"
         assert file["views"].dtype.names == ("clip", "crop", "flip", "offset")
-        assert h5py.check_string_dtype(file["clip_ids"].dtype).encoding == "utf-8"
+        assert h5py.check_string_dtype(file["video_ids"].dtype).encoding == "utf-8"
         assert file["status"].dtype == np.uint8
+
+
+def test_version_1_is_read(tmp_path):
+    """It called the ids ``clip_ids`` and two keys of the provenance otherwise."""
+    content = clip_scores(some(), status=[0, 2] + [0] * (len(some()) - 2), batch_halvings={"4": 1})
+    content = dataclasses.replace(content, problems={content.ids[1]: "no frames"})
+    path = tmp_path / "a.h5"
+    write(path, content)
+    with h5py.File(path, "r+") as file:
+        file.attrs["version"] = 1
+        file.move("video_ids", "clip_ids")
+        file.move("problems/video_ids", "problems/clip_ids")
+        file.attrs["provenance"] = file.attrs["provenance"].replace("batch_halvings", "halved")
+    found = read(path)
+    assert list(found.ids) == list(content.ids)
+    assert found.problems == content.problems
+    assert found.provenance["batch_halvings"] == {"4": 1}
 
 
 def test_views_of_crops():
@@ -106,15 +124,15 @@ def broken(tmp_path):
     for path in (newer, ragged):
         path.write_bytes(good.read_bytes())
     with h5py.File(newer, "a") as file:
-        file.attrs["version"] = 2
+        file.attrs["version"] = 3
     with h5py.File(ragged, "a") as file:
-        del file["clip_ids"]
-        file["clip_ids"] = ["a"]
+        del file["video_ids"]
+        file["video_ids"] = ["a"]
     return {
         text: "not an HDF5",
         cut: "not an HDF5",
         foreign: "not a score file",
-        newer: "newer than 1",
+        newer: "newer than 2",
         ragged: "damaged",
         tmp_path / "none.h5": "no such",
     }
@@ -131,7 +149,7 @@ def test_broken_files_have_one_clear_error_each(tmp_path):
     ("change", "message"),
     [
         (lambda file: replace(file, "status", np.zeros(5, np.uint8)), "status of shape"),
-        (lambda file: replace(file, "clip_ids", [b"a"] * 7), "not unique"),
+        (lambda file: replace(file, "video_ids", [b"a"] * 7), "not unique"),
         (lambda file: file["scores/action"].attrs.__setitem__("kind", "foo"), "unknown kind"),
         (lambda file: file.attrs.__setitem__("provenance", "[1]"), "provenance"),
         (lambda file: file.attrs.__delitem__("version"), "damaged"),

@@ -188,7 +188,7 @@ def _chunks(packing: Packing, readers: dict[str, FrameReader]) -> Iterator[tuple
 
 
 def _numbered(reader: FrameReader) -> Iterator[tuple[list[int] | FrameError, int]]:
-    """The frame numbers of a reel in chunks, and its number of rows; or what is wrong with it."""
+    """The frame numbers of a reader in chunks, and its number of rows; or what is wrong with it."""
     try:
         numbers = reader.numbers() if isinstance(reader, ImageSequenceReader) else list(range(1, reader.count() + 1))
         if not numbers:

@@ -73,5 +73,5 @@ def _forget(place: Path, readers: Sequence[FrameReader]) -> None:
     for where in {place, *(Path(reader.where) for reader in readers)}:
         files = list(where.iterdir()) if where.is_dir() else [where]
         for path in files:
-            with suppress(OSError), path.open("rb") as file:  # also a reel within a file, which is no path
+            with suppress(OSError), path.open("rb") as file:  # also a reader within a file, which is no path
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -41,7 +41,7 @@ def batch_result(rows: Rows, clips: Clips, passes: Passes, scorer: Scorer, views
     scores = _answers(clips, passes, wanted) if passes else _nothing(scorer.entry, len(read), views)
     status, problems = _judge(rows[wanted], read, scores)
     counts = np.array([clip.num_frames for clip in read], np.int64)
-    part = Chunk(rows[wanted], status, counts, problems, scores, scorer.halved_to, scorer.compile_fallbacks)
+    part = Chunk(rows[wanted], status, counts, problems, scores, scorer.halved_to, scorer.compile_fallback)
     return BatchResult(part, sum(clip.decoded for clip in read))
 
 
@@ -55,7 +55,7 @@ def joined(results: Sequence[Chunk]) -> Chunk:
         problems={row: reason for result in results for row, reason in result.problems.items()},
         scores={task: np.concatenate([result.scores[task] for result in results]) for task in results[0].scores},
         pass_clips=min(smaller, default=0),
-        compile_fallbacks=next((result.compile_fallbacks for result in results if result.compile_fallbacks), ""),
+        compile_fallback=next((result.compile_fallback for result in results if result.compile_fallback), ""),
     )
 
 

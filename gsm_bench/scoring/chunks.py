@@ -48,7 +48,7 @@ class Chunk:
         problems: reason per row that has one.
         scores: float32 [n, V, C] per task.
         pass_clips: clips that went through the network at once where memory did not hold the batch, else 0.
-        eager: why the network was not compiled, where it was to be.
+        compile_fallback: why the network was not compiled, where it was to be.
     """
 
     rows: NDArray[np.int64]
@@ -57,7 +57,7 @@ class Chunk:
     problems: Mapping[int, str]
     scores: Mapping[str, Scores]
     pass_clips: int = 0
-    compile_fallbacks: str = ""
+    compile_fallback: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class ChunkFolder:
         buffer = io.BytesIO()
         np.savez(
             buffer, rows=part.rows, status=part.status, num_frames=part.num_frames, problems=np.array(text),
-            pass_clips=np.array(part.pass_clips), compile_fallbacks=np.array(part.compile_fallbacks), **arrays,
+            pass_clips=np.array(part.pass_clips), compile_fallback=np.array(part.compile_fallback), **arrays,
         )  # fmt: skip
         write_whole(self.path / f"{number:06d}.npz", buffer.getvalue())
         self.release(str(number))
@@ -118,9 +118,9 @@ class ChunkFolder:
             problems = {int(row): reason for row, reason in json.loads(str(file["problems"])).items()}
             scores = {name.removeprefix("scores_"): file[name] for name in file.files if name.startswith("scores_")}
             pass_clips = int(file["pass_clips"]) if "pass_clips" in file.files else 0
-            compile_fallbacks = str(file["eager"]) if "eager" in file.files else ""
+            compile_fallback = str(file["compile_fallback"]) if "compile_fallback" in file.files else ""
             return Chunk(
-                file["rows"], file["status"], file["num_frames"], problems, scores, pass_clips, compile_fallbacks
+                file["rows"], file["status"], file["num_frames"], problems, scores, pass_clips, compile_fallback
             )
 
     def claim(self, name: str) -> bool:

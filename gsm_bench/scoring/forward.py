@@ -96,7 +96,7 @@ class Scorer:
         return 0 if self._pass_clips == self.settings.batch else self._pass_clips
 
     @property
-    def compile_fallbacks(self) -> str:
+    def compile_fallback(self) -> str:
         """Why the network could not be compiled, where it was to be."""
         return self._compiled.failure if self._compiled else ""
 

@@ -50,10 +50,10 @@ def _final_head(job: Job, folder: ChunkFolder, parts: Iterable[int], cost: Cost,
             problems.pop(head.ids[row], None)
         problems |= {head.ids[row]: reason for row, reason in part.problems.items()}
         smaller[str(part.pass_clips)] += bool(part.pass_clips)
-        compile_fallbacks[part.compile_fallbacks] += bool(part.compile_fallbacks)
+        compile_fallbacks[part.compile_fallback] += bool(part.compile_fallback)
     started = before.provenance["started"] if before else card.started if card else None
     said = provenance(job, started, now()) | _cost_items(cost)
-    said |= _given_up(before, "halved", smaller) | _given_up(before, "eager", compile_fallbacks)
+    said |= _given_up(before, "batch_halvings", smaller) | _given_up(before, "compile_fallbacks", compile_fallbacks)
     return ScoreHead(
         ids=head.ids, kinds=head.kinds, classes_per_task=widths, views=head.views, status=status,
         provenance=said, class_names=head.class_names, problems=problems, num_frames=num_frames,

@@ -49,8 +49,8 @@ class Outcome:
         bad: why a clip is not scored, by id.
         substituted: which frames were replaced, by id.
         parts_left: parts that other shards have yet to finish.
-        halved: parts by clips per pass, where memory did not hold the batch.
-        eager: parts by the reason why their network was not compiled, where it was to be.
+        batch_halvings: parts by clips per pass, where memory did not hold the batch.
+        compile_fallbacks: parts by the reason why their network was not compiled, where it was to be.
     """
 
     path: Path | None
@@ -196,8 +196,8 @@ class Run:
         if not left:
             with open_scores(member.job.target) as file:
                 head = file.head
-            batch_halvings = dict(head.provenance.get("halved") or {})
-            compile_fallbacks = dict(head.provenance.get("eager") or {})
+            batch_halvings = dict(head.provenance.get("batch_halvings") or {})
+            compile_fallbacks = dict(head.provenance.get("compile_fallbacks") or {})
             for row in np.flatnonzero(head.status != SCORED):
                 into = bad if head.status[row] == NOT_SCORED else substituted
                 into[head.ids[row]] = head.problems.get(head.ids[row], "unknown reason")

@@ -19,7 +19,7 @@ from gsm_bench.frames.pack import Packing, pack  # noqa: E402
 from gsm_bench.frames.sources import archive  # noqa: E402
 from gsm_bench.frames.sources.discover import survey  # noqa: E402
 from gsm_bench.frames.sources.names import Naming  # noqa: E402
-from gsm_bench.frames.sources.open import reel_at  # noqa: E402
+from gsm_bench.frames.sources.open import reader_at  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
 from tests.frames.forms import VLEN, as_hdf5, as_tar, as_zip, frames_of, make_video  # noqa: E402
 from tests.frames.test_sources import CLIPS, folders, score  # noqa: E402
@@ -363,7 +363,7 @@ def test_a_file_that_vanishes_between_two_looks_is_a_bad_clip(toys, make):
     clip = folders(toys.data / "toy")[0]
     path = toys.root / f"{clip.name}.{make.__name__[3:].replace('hdf5', 'h5')}"
     make([clip], path)
-    reader = reel_at(path, clip.name, None)
+    reader = reader_at(path, clip.name, None)
     assert reader.count() > 10
     path.unlink()
     with pytest.raises(FrameError, match=r"cannot be read|damaged"):

@@ -158,7 +158,7 @@ def test_killed_again_and_again_it_ends_the_same(workspace):
     pack_it(frames, workspace.root / "whole.h5")
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from gsm_bench.frames import pack as p, part_writer as w; from gsm_bench.frames.sources.discover import survey\n"
+        "from gsm_bench.frames import pack as p, pack_writer as w; from gsm_bench.frames.sources.discover import survey\n"
         "w.PART_VIDEOS = 10\nadd = p.PartWriter.add\n"
         "def slowly(self, *what):\n    time.sleep(0.01)\n    return add(self, *what)\n"
         "p.PartWriter.add = slowly\n"

@@ -13,7 +13,7 @@ from gsm_bench.ensembles.members import (  # noqa: E402
     reweighted,
     shared_out,
 )
-from gsm_bench.entries import CascadeEntry, ModelRun  # noqa: E402
+from gsm_bench.entries import CascadeEntry, Member  # noqa: E402
 from gsm_bench.errors import RunConflictError  # noqa: E402
 from gsm_bench.evaluation.ground_truth import ground_truth_for  # noqa: E402
 from gsm_bench.evaluation.predictions import predict  # noqa: E402
@@ -28,7 +28,7 @@ from gsm_bench.selection.pool import choices_of  # noqa: E402
 from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
 
 CLIPS = 40
-MEMBERS = (ModelRun("toy_4f", 1), ModelRun("toy_bninc", 2, 2.0))
+MEMBERS = (Member("toy_4f", 1), Member("toy_bninc", 2, 2.0))
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_wrong_use(gsmbench, workspace, arguments, status, message):
 
 def test_a_bad_entry_is_refused(workspace, gsmbench):
     with pytest.raises(Exception, match="no model"):
-        save_cascade(workspace, CascadeEntry("x", (ModelRun("toy_4f"), ModelRun("nosuch")), "margin", (0.5,)))
+        save_cascade(workspace, CascadeEntry("x", (Member("toy_4f"), Member("nosuch")), "margin", (0.5,)))
     (workspace.manifests / "mine.toml").write_text(
         '[cascades.x]\nmembers = [{ model = "toy_4f" }, { model = "toy_bninc" }]\nrule = "margin"\nthresholds = [0.5, 0.6]\n'
     )

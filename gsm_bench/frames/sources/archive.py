@@ -26,7 +26,7 @@ from gsm_bench.frames.sources.names import FrameNames, numbered
 from gsm_bench.frames.sources.readers import ImageSequenceReader, reason
 
 LISTINGS_KEPT = 4
-"""Directories of archives that a process remembers; a reel keeps its own part of one."""
+"""Directories of archives that a process remembers; a reader keeps its own part of one."""
 APPLE_FILE, APPLE_FOLDER = "._", "__MACOSX"
 """What macOS puts into archives beside each file, under the same name."""
 ZIP_LOCAL_HEADER = 30

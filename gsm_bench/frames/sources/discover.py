@@ -15,7 +15,7 @@ from gsm_bench.frames.sources.open import ARCHIVES, HDF5, READABLE, VIDEOS
 from gsm_bench.frames.sources.readers import FrameReader
 
 Named = tuple[str, str, FrameReader]
-"""The name of a video's own folder or file, the name of the folder above, and its reel."""
+"""The name of a video's own folder or file, the name of the folder above, and its reader."""
 
 
 SAY_NOTHING = {"frames", "frame", "images", "imgs", "img", "rgb", "rgb_frames", "jpg", "jpgs"}

@@ -31,7 +31,7 @@ class FrameNamesError(FrameError):
 
 @dataclass(frozen=True)
 class FrameNames:
-    """File names of a reel's frames: ``prefix``, a number, ``suffix``.
+    """File names of a reader's frames: ``prefix``, a number, ``suffix``.
 
     Attributes:
         digits: to which a number is filled up with zeros; names with other zeros are read, too.
@@ -54,7 +54,7 @@ class FrameNames:
 
     @classmethod
     def guessed(cls, names: Iterable[str], where: str, first: int | None = None) -> FrameNames | None:
-        """The names of a reel whose folder holds files called `names`; None if no picture among them has a number.
+        """The names of a reader whose folder holds files called `names`; None if no picture among them has a number.
 
         Raises:
             FrameError: there are frames of more than one kind, such as of a video and of its optical flow.

@@ -52,7 +52,7 @@ def _find_source(entry: DatasetEntry, data: Path, sample: Sequence[Video], frame
     if frames is not None:
         return _open_place(entry, _existing(frames), sample)
     for root in entry.frame_roots:
-        if any(PlacedReels(entry, data / root).find(clip) for clip in sample):
+        if any(PlacedReaders(entry, data / root).find(clip) for clip in sample):
             return _source_below(entry, data / root, sample)
         if root != "." and (file := _file_beside(data / root)):
             return _open_file(entry, file, sample)
@@ -74,10 +74,10 @@ def frame_folder(pattern: str, clip: Video) -> str:
     return folder.format(id=clip.id, video=clip.container, participant=clip.participant)
 
 
-class PlacedReels:
+class PlacedReaders:
     """Reels that lie below one folder, each in a folder or file named by a pattern of the data set.
 
-    Whatever held the last reel is looked for first; a clip's frames may lie in any of the forms.
+    Whatever held the last reader is looked for first; a clip's frames may lie in any of the forms.
     """
 
     def __init__(self, entry: DatasetEntry, root: Path) -> None:
@@ -97,7 +97,7 @@ class PlacedReels:
         return reader
 
     def find(self, clip: Video) -> FrameReader | None:
-        """The reel of the clip's video, if there is one."""
+        """The reader of the clip's video, if there is one."""
         for form in (self._last, *self._forms):
             pattern, suffix = form
             folder = self.root / frame_folder(pattern, clip)
@@ -106,12 +106,12 @@ class PlacedReels:
             named_whole = not suffix and place.suffix.lower() in VIDEOS and _is(place, folder=False)
             if named_whole or _is(place, folder=not suffix):
                 self._last = form
-                return reel_at(place, clip.container, FrameNames.of_pattern(pattern, clip, self._first))
+                return reader_at(place, clip.container, FrameNames.of_pattern(pattern, clip, self._first))
         return None
 
 
-def reel_at(place: Path, name: str, names: FrameNames | None) -> FrameReader:
-    """The reel of one video in a folder or file of its own."""
+def reader_at(place: Path, name: str, names: FrameNames | None) -> FrameReader:
+    """The reader of one video in a folder or file of its own."""
     suffix = place.suffix.lower()
     if suffix in HDF5 and place.is_file():
         return Hdf5Reader(place, name, alone=True)
@@ -182,7 +182,7 @@ def _bare(name: str) -> str:
 def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Video]) -> ReaderSource:
     if not place.is_dir():
         return _open_file(entry, place, sample)
-    if not any(PlacedReels(entry, place).find(clip) for clip in sample):
+    if not any(PlacedReaders(entry, place).find(clip) for clip in sample):
         name = frame_folder(entry.frame_pattern, sample[0])
         raise SplitError(
             f"none of {len(sample)} clips that were looked for is in this folder: nothing called {name!r} or the like",
@@ -193,7 +193,7 @@ def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Video]) -> Re
 
 
 def _source_below(entry: DatasetEntry, root: Path, sample: Sequence[Video]) -> ReaderSource:
-    readers = PlacedReels(entry, root)
+    readers = PlacedReaders(entry, root)
     found = {reader.encoding for clip in sample if (reader := readers.find(clip))}
     return ReaderSource(readers, "; ".join(sorted(found - {""})))
 

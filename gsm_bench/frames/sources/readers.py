@@ -1,4 +1,4 @@
-"""What every source of frames has in common: a reel holds the frames of one video, a source finds the reel of a clip."""
+"""What every source of frames has in common: a reader holds the frames of one video, a source finds the reader of a clip."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class ReaderSource:
     """Clips, which may be segments of longer videos, on top of the reels that hold them.
 
     Args:
-        find: the reel of a clip's video; raises FrameError where there is none.
+        find: the reader of a clip's video; raises FrameError where there is none.
         encoding: see `FrameSource`.
     """
 
@@ -126,7 +126,7 @@ class ReaderSource:
         self.__init__(**{name.lstrip("_"): value for name, value in state.items()})  # type: ignore[misc]
 
     def count(self, clip: Video) -> int:
-        """Frames of `clip`: the list's number, which its reel must hold at least."""
+        """Frames of `clip`: the list's number, which its reader must hold at least."""
         reader = self.reader(clip)
         found, needed = self.found(clip), clip.start - 1 + clip.num_frames
         if found == 0 or found < needed:
@@ -147,7 +147,7 @@ class ReaderSource:
             yield number - before, _named(picture, clip, number, number - before)
 
     def reader(self, clip: Video) -> FrameReader:
-        """The reel of the clip's video."""
+        """The reader of the clip's video."""
         with self._lock:
             reader = self._kept.get(clip.container)
         if reader is None:
