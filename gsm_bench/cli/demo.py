@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 import time
 from pathlib import Path
 
@@ -13,10 +15,12 @@ MODELS = ("shapes_tsn_8f", "shapes_8f", "shapes_12f", "shapes_16f", "shapes_24f"
 ACTIONS = "shapes_vna_12f"
 REVERSED = ("shapes_tsn_8f", "shapes_8f")
 BATCH = "14"
-"""Clips per pass: the small networks are fastest in larger batches."""
+"""Videos per pass: small networks are fastest in larger batches."""
+
+Step = tuple[str, list[str]]
 
 
-@click.command("demo", short_help="The main job, end to end, on a small benchmark: a minute or two.")
+@click.command("demo", short_help="Run the whole workflow on a small benchmark.")
 @click.option(
     "--dir",
     "directory",
@@ -24,63 +28,86 @@ BATCH = "14"
     default=Path("demo"),
     show_default=True,
     metavar="DIR",
-    help="The demo's workspace.",
+    help="The workspace to create.",
 )
 @click.option(
-    "--clips", type=click.IntRange(28), metavar="N", help="Fewer clips than the benchmark's 560, for a quicker look."
+    "--from-scores", is_flag=True, help="Start from the score files that ship with the package: no torch, ten seconds."
 )
-def command(directory: Path, clips: int | None) -> None:
-    """Draw the clips of Temporal Shapes, score six trained networks, fuse them, print the table.
+@click.option("--videos", type=click.IntRange(28), metavar="N", help="Draw fewer than 560 videos, for a quicker look.")
+def command(directory: Path, from_scores: bool, videos: int | None) -> None:
+    """Score six small networks on Temporal Shapes, fuse them, print the tables.
 
-    The networks came with the package; every number is computed in this run, in an empty workspace.
+    Networks ship with the package. With --from-scores nothing is scored: the shipped score files are copied.
 
     \b
     Example:
-      gsmbench demo --dir /tmp/demo
+      gsmbench demo --from-scores
     """
     from gsm_bench.errors import GsmBenchError
 
-    if directory.exists() and any(directory.iterdir()):
-        raise GsmBenchError(
-            "the demo starts in an empty directory", where=directory, fix=f"rm -r {directory}, or --dir ANOTHER"
+    if from_scores and videos:
+        raise click.UsageError(
+            "--videos: the shipped scores are of all 560 videos; leave out --from-scores or --videos"
         )
+    if directory.exists() and any(directory.iterdir()):
+        raise GsmBenchError("the demo needs an empty directory", where=directory, fix="--dir ANOTHER")
     directory.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    for number, (why, arguments) in enumerate(_steps(directory, clips), start=1):
-        say(f"\n{number}. {why}\n   gsmbench {' '.join(arguments)}")
+    start_s = time.monotonic()
+    if from_scores:
+        _copy_scores(directory)
+        steps = _result_steps(directory)
+    else:
+        steps = [*_scoring_steps(directory, videos), *_result_steps(directory)]
+    for number, (title, arguments) in enumerate(steps, start=1):
+        say(f"\n{number}. {title}\n   gsmbench --workspace {directory} {' '.join(arguments)}")
         _run(directory, arguments)
-    say(f"\nDone in {time.monotonic() - began:.0f} s. {_next(directory)}")
+    say(f"\nDone in {time.monotonic() - start_s:.0f} s. {_next(directory)}")
 
 
-def _steps(directory: Path, clips: int | None) -> list[tuple[str, list[str]]]:
-    data = str(directory / "data" / "shapes")
-    make = ["shapes", "make", data, "--split", "val"] + (["--clips", str(clips)] if clips else [])
-    backwards = ["--clips", "1", "--frame-order", "reversed"]
-    steps = [("Draw the validation clips: shapes that move, each class with its time reversal", make)]
-    steps += [
-        (f"Score {len(MODELS)} networks with two clips; each frame is decoded once", _score(MODELS)),
-        ("The same frames backwards", _score(REVERSED) + backwards),
-    ]
-    steps.append(
-        (f"Verbs, nouns and actions: {ACTIONS}", ["score", "--model", ACTIONS, "--batch", BATCH, "--clips", "1"])
-    )
-    scores = directory / "scores" / "shapes" / "val"
-    files = [str(scores / f"{model}{order}.h5") for model in REVERSED for order in ("", ".reversed")]
-    steps += [
-        ("Ensembles: 8, 12, 16 and 24 frames, beside each member", ["ensemble", "shapes_En3x2"]),
-        ("Table 4 on this benchmark", ["table", "4", "--dataset", "shapes"]),
-        ("Does time matter? Forwards and reversed: half of each pair is all that TSN can tell", ["evaluate", *files]),
+def _copy_scores(directory: Path) -> None:
+    """Copy the shipped score files and lists of Temporal Shapes into a workspace."""
+    from gsm_bench.workspace import shipped_manifests
+
+    shipped = shipped_manifests() / "shapes"
+    shutil.copytree(shipped / "data", directory / "data" / "shapes")
+    shutil.copytree(shipped / "scores", directory / "scores")
+    say(f"Copied the score files of {len(MODELS) + 1} networks to {directory / 'scores'}.")
+
+
+def _scoring_steps(directory: Path, videos: int | None) -> list[Step]:
+    make = ["shapes", "make", str(directory / "data" / "shapes"), "--split", "val"]
+    score = ["score", "--batch", BATCH]
+    return [
         (
-            "The motion is the verb, the shape the noun: three classifiers in the manner of EPIC-KITCHENS",
-            ["evaluate", "--parts", str(directory / "scores" / "shapes-actions" / "val" / f"{ACTIONS}.h5")],
+            "Draw the validation videos: moving shapes, each class with its reversal",
+            make + (["--clips", str(videos)] if videos else []),
         ),
-        ("Accuracy against cost", ["figure", "accuracy-cost", "--dataset", "shapes"]),
+        (
+            f"Score {len(MODELS)} networks with two clips; each frame is decoded once",
+            [*score, "--models", ",".join(MODELS)],
+        ),
+        (
+            "Score the same frames backwards",
+            [*score, "--models", ",".join(REVERSED), "--clips", "1", "--frame-order", "reversed"],
+        ),
+        (f"Score verbs, nouns and actions with {ACTIONS}", [*score, "--model", ACTIONS, "--clips", "1"]),
     ]
+
+
+def _result_steps(directory: Path) -> list[Step]:
+    scores = directory / "scores" / "shapes" / "val"
+    both_ways = [str(scores / f"{model}{order}.h5") for model in REVERSED for order in ("", ".reversed")]
+    actions = str(directory / "scores" / "shapes-actions" / "val" / f"{ACTIONS}.h5")
+    steps = [
+        ("Fuse 8, 12, 16 and 24 frames", ["ensemble", "shapes_En3x2"]),
+        ("Fill table 4 of the paper, on this benchmark", ["table", "4", "--dataset", "shapes"]),
+        ("Search for the best ensemble at each cost", ["search", ",".join(MODELS[1:]), "--dataset", "shapes"]),
+        ("Does time matter? Compare forwards and backwards", ["evaluate", *both_ways]),
+        ("Evaluate verbs, nouns and actions, as on EPIC-KITCHENS", ["evaluate", "--parts", actions]),
+    ]
+    if importlib.util.find_spec("matplotlib"):
+        steps.append(("Draw accuracy against cost", ["figure", "accuracy-cost", "--dataset", "shapes"]))
     return steps
-
-
-def _score(models: tuple[str, ...]) -> list[str]:
-    return ["score", "--models", ",".join(models), "--batch", BATCH]
 
 
 def _run(directory: Path, arguments: list[str]) -> None:
@@ -94,8 +121,11 @@ def _run(directory: Path, arguments: list[str]) -> None:
 def _next(directory: Path) -> str:
     return (
         "Next:\n"
-        f"  gsmbench --workspace {directory} ensemble shapes_En3x2 --explain   which frames, which formula\n"
-        "  gsmbench models show inv3_12f                       a released checkpoint, and where to put it\n"
-        "  gsmbench score --model inv3_12f --plan              how long yours would take\n"
-        f"The scores are in {directory}/scores, the picture in {directory}/reports."
+        f"  gsmbench --workspace {directory} ensemble shapes_En3x2 --explain\n"
+        "      shows which frames go in, and the formula\n"
+        "  gsmbench models show inv3_12f\n"
+        "      shows where to download a released checkpoint, and where to put it\n"
+        "  gsmbench score --model inv3_12f --plan\n"
+        "      shows how long yours takes\n"
+        f"Scores are in {directory / 'scores'}."
     )
