@@ -68,17 +68,24 @@ def fuse_blocks(
     statuses = [member.status for member in members]
 
     def fuse(rows: slice) -> Any:
-        means = tuple(member_mean(member, task, space, rows) for member in members)
-        member_scored = tuple(status[rows] != NOT_SCORED for status in statuses)
-        for member, mean, sound in zip(members, means, member_scored, strict=True):
-            refuse_broken_rows(member, mean, sound, rows)
-        scored: NDArray[np.bool_] = np.logical_and.reduce(member_scored)
-        fused = weighted_mean(means, [member.weight for member in members])
-        if not scored.all():
-            fused[~scored] = np.nan
-        return work(FusedBlock(rows.start, fused, scored, means, member_scored))
+        return work(fuse_rows(members, task, space, rows, statuses))
 
     yield from in_threads(fuse, len(members[0].head), BLOCK_ROWS)
+
+
+def fuse_rows(
+    members: Sequence[OpenMember], task: str, space: Space, rows: slice, statuses: Sequence[NDArray[np.uint8]]
+) -> FusedBlock:
+    """The fused scores of one block of rows; statuses uint8 [N] are those of the members."""
+    means = tuple(member_mean(member, task, space, rows) for member in members)
+    member_scored = tuple(status[rows] != NOT_SCORED for status in statuses)
+    for member, mean, scored in zip(members, means, member_scored, strict=True):
+        refuse_broken_rows(member, mean, scored, rows)
+    all_scored: NDArray[np.bool_] = np.logical_and.reduce(member_scored)
+    fused = weighted_mean(means, [member.weight for member in members])
+    if not all_scored.all():
+        fused[~all_scored] = np.nan
+    return FusedBlock(rows.start, fused, all_scored, means, member_scored)
 
 
 def in_threads(work: Callable[[slice], Out], total: int, rows_at_once: int) -> Iterator[Out]:

@@ -10,11 +10,8 @@ from numpy.typing import NDArray
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.entries import Space
 from gsm_bench.errors import AlignmentError
-from gsm_bench.metrics.softmax import log_softmax
+from gsm_bench.metrics.softmax import log_softmax, safe_log
 from gsm_bench.scorefile import Kind, Scores
-
-SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
-"""What a probability stored as 0 counts for in a logarithm: the smallest that its file could have held."""
 
 
 def fusion_space(members: Sequence[OpenMember], task: str, asked: Space | None) -> Space:
@@ -63,7 +60,7 @@ def to_space(scores: Scores, kind: Kind, space: Space) -> NDArray[np.floating]:
     if space == "probabilities":
         values = np.exp(values)
     elif kind == "probabilities":
-        values = np.log(np.maximum(values, SMALLEST_PROBABILITY))
+        values = safe_log(np.asarray(values, np.float64))
     return values
 
 

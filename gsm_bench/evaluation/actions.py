@@ -9,28 +9,42 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.actions import are_pairs, parse_pairs
-from gsm_bench.ensembles.fuse import FusedBlock, fuse_blocks
+from gsm_bench.actions import NO_COLUMN, action_columns, are_pairs, parse_pairs
+from gsm_bench.ensembles import fuse
+from gsm_bench.ensembles.fuse import FusedBlock, fuse_blocks, fuse_rows, in_threads
 from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.score_kinds import check_score_kinds
-from gsm_bench.ensembles.spaces import SMALLEST_PROBABILITY, fusion_space
+from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.entries import Space
 from gsm_bench.errors import AlignmentError
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.evaluation.predictions import Predictions
+from gsm_bench.metrics.action_ranks import best_pairs, pair_ranks
 from gsm_bench.metrics.epic import EpicAnswers
-from gsm_bench.metrics.top_actions import SERVED, TopActions, top_actions, top_columns, top_known_actions
-from gsm_bench.metrics.topk import BEYOND, KS, Accuracy
+from gsm_bench.metrics.softmax import safe_log
+from gsm_bench.metrics.top_actions import (
+    SERVED,
+    TopActions,
+    pair_scores,
+    top_actions,
+    top_columns,
+    top_known_actions,
+)
+from gsm_bench.metrics.topk import BEYOND, Accuracy, accuracy_of_ranks, label_ranks
+from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.splits import read_split
 
 ActionSource = Literal["head", "verb-noun", "prior"]
 SOURCE_WORDS: dict[ActionSource, str] = {
     "head": "from the action head",
     "verb-noun": "from verb x noun",
-    "prior": "from verb x noun x the count of the pair in training",
+    "prior": "from verb x noun x the pair's count in training",
 }
+REQUESTED = "as requested"
+RANKED_ROWS = 256
+"""Rows ranked at once: what is computed for them stays in a core's cache."""
 LOWEST_LOGARITHM = -1e6
-"""What a stored logarithm of 0 counts for in a sum: below every other."""
+"""What a stored logarithm of 0 counts for in a sum: less than every other."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +63,7 @@ class ActionRule:
         source: where action scores come from.
         pairs: int64 [A, 2] of the action head's columns; None without a head.
         prior: counts in training, where they are used.
-        why: in words, for people.
+        why: the reason in words.
     """
 
     source: ActionSource
@@ -60,80 +74,89 @@ class ActionRule:
 
 @dataclass(frozen=True)
 class ActionBlock:
-    """A block of rows from `start` on: verb and noun scores [n, C] in a logarithmic space, actions, which are whole."""
+    """A block of n rows, from row `start` on.
+
+    Attributes:
+        answers: verb and noun scores [n, C] in a logarithmic space, and the best actions.
+        scored: bool [n], which rows have a score of every member; the answers of others mean nothing.
+    """
 
     start: int
     answers: EpicAnswers
     scored: NDArray[np.bool_]
 
 
-def action_rule(members: Sequence[OpenMember], asked: ActionSource | None, prior: Prior | None = None) -> ActionRule:
-    """The action head if every member has one, else verb x noun; or as asked.
-
-    Raises:
-        AlignmentError: a head is asked for and a member has none; a prior is asked for and not known.
-    """
-    headless = [member.spec.label for member in members if "action" not in member.head.kinds]
-    names = members[0].head.class_names.get("action", ())
-    nameless = not headless and not are_pairs(names)
-    if asked == "head" and (headless or nameless):
-        said = f"{_named(headless)} no action scores" if headless else "the action columns have no names"
-        raise AlignmentError(f"actions cannot come from the action head: {said}", fix="leave --actions head away")
-    if asked == "prior":
-        if prior is None:
-            raise AlignmentError(
-                "the training csv with the counts of the actions is not here",
-                fix="put it beside the list, or name --data DIR",
-            )
-        return ActionRule("prior", prior=prior, why="as asked")
-    if asked == "verb-noun" or headless or nameless:
-        why = "as asked" if asked else f"{_named(headless)} no action head" if headless else "no column names"
-        return ActionRule("verb-noun", why=why)
-    return ActionRule("head", _head_pairs(members[0], names), why="as asked" if asked else "every member has one")
-
-
-def _head_pairs(member: OpenMember, names: Sequence[str]) -> NDArray[np.int64]:
-    pairs = parse_pairs(names)
-    held = member.head.classes_per_task
-    beyond = np.flatnonzero((pairs >= (held["verb"], held["noun"])).any(axis=1))
-    twice = len(np.unique(pairs, axis=0)) < len(pairs)
-    if beyond.size or twice:
-        what = f"{names[beyond[0]]!r} is no pair of its verbs and nouns" if beyond.size else "a pair stands twice"
-        raise AlignmentError(
-            f"the action columns of {member.spec.label} are named wrongly: {what}",
-            where=member.spec.path,
-            fix="write /classes/action again, or take actions from verb x noun: leave /scores/action away",
-        )
-    return pairs
-
-
-def _named(labels: Sequence[str]) -> str:
-    names = list(dict.fromkeys(labels))
-    return f"{', '.join(names)} {'has' if len(names) == 1 else 'have'}"
-
-
-def rule_for(members: Sequence[OpenMember], truth: GroundTruth, asked: ActionSource | None) -> ActionRule | None:
+def rule_for(members: Sequence[OpenMember], truth: GroundTruth, requested: ActionSource | None) -> ActionRule | None:
     """How actions are ranked where the members have verbs and nouns; None where they have not.
 
     Raises:
-        AlignmentError: what is asked for cannot be had of these members or labels.
+        AlignmentError: these members or labels do not allow what is requested.
     """
     if {"verb", "noun"} <= set(common_tasks(members)):
-        return action_rule(members, asked, training_prior(truth) if asked == "prior" else None)
-    if asked:
+        return action_rule(members, requested, training_prior(truth) if requested == "prior" else None)
+    if requested:
         raise AlignmentError(
-            "actions can be chosen only for scores of verbs and nouns",
+            "--actions applies only to scores of verbs and nouns",
             where=members[0].spec.path,
-            fix="leave --actions away",
+            fix="leave --actions out",
         )
     return None
 
 
-def training_prior(truth: GroundTruth) -> Prior | None:
-    """How often each action occurs in the training list beside the labels, if one is there.
+def action_rule(
+    members: Sequence[OpenMember], requested: ActionSource | None, prior: Prior | None = None
+) -> ActionRule:
+    """The action head if every member has one, else verb x noun; or as requested.
 
     Raises:
-        SplitError: it is there and damaged.
+        AlignmentError: the head is requested and a member has none; the prior is requested and not known.
+    """
+    headless = [member.spec.label for member in members if "action" not in member.head.kinds]
+    names = members[0].head.class_names.get("action", ())
+    nameless = not headless and not are_pairs(names)
+    if requested == "head" and (headless or nameless):
+        reason = f"{_subject(headless)} no action scores" if headless else "the action columns have no names"
+        raise AlignmentError(f"actions cannot come from the action head: {reason}", fix="leave --actions head out")
+    if requested == "prior":
+        if prior is None:
+            raise AlignmentError(
+                "the training csv with the action counts is missing",
+                fix="put it beside the list, or name its directory with --data DIR",
+            )
+        return ActionRule("prior", prior=prior, why=REQUESTED)
+    if requested == "verb-noun" or headless or nameless:
+        why = REQUESTED if requested else f"{_subject(headless)} no action head" if headless else "no column names"
+        return ActionRule("verb-noun", why=why)
+    return ActionRule("head", _head_pairs(members[0], names), why=REQUESTED if requested else "every member has one")
+
+
+def _head_pairs(member: OpenMember, names: Sequence[str]) -> NDArray[np.int64]:
+    """Verb and noun int64 [A, 2] of a head's columns."""
+    pairs = parse_pairs(names)
+    classes = member.head.classes_per_task
+    outside = np.flatnonzero((pairs >= (classes["verb"], classes["noun"])).any(axis=1))
+    codes, counts = np.unique(pairs, axis=0, return_counts=True)
+    if outside.size or (counts > 1).any():
+        repeated = "" if outside.size else ",".join(map(str, codes[counts.argmax()]))
+        reason = f"no verb and noun for {names[outside[0]]!r}" if outside.size else f"duplicate pair {repeated!r}"
+        raise AlignmentError(
+            f"the action columns of {member.spec.label} have wrong names: {reason}",
+            where=member.spec.path,
+            fix="correct /classes/action, or remove /scores/action and use verb x noun",
+        )
+    return pairs
+
+
+def _subject(labels: Sequence[str]) -> str:
+    names = list(dict.fromkeys(labels))
+    return f"{', '.join(names)} {'has' if len(names) == 1 else 'have'}"
+
+
+def training_prior(truth: GroundTruth) -> Prior | None:
+    """How often each action occurs in the training list beside the labels; None if there is no such list.
+
+    Raises:
+        SplitError: the list is damaged.
     """
     if truth.split is None or truth.dataset is None or "train" not in truth.dataset.splits:
         return None
@@ -148,69 +171,114 @@ def training_prior(truth: GroundTruth) -> Prior | None:
 def action_blocks(
     members: Sequence[OpenMember], rule: ActionRule, space: Space | None = None, k: int = SERVED
 ) -> Iterator[ActionBlock]:
-    """Verb and noun scores and the k best actions of the fused members, block by block.
-
-    Rows that are not whole have answers that mean nothing.
-    """
-    tasks = ("verb", "noun", "action") if rule.source == "head" else ("verb", "noun")
-    check_score_kinds(members, ("verb", "noun"))
-    spaces = {task: fusion_space(members, task, space) for task in tasks}
-    for blocks in zip(*(fuse_blocks(members, task, spaces[task]) for task in tasks), strict=True):
-        found = {task: _logarithmic(block, spaces[task]) for task, block in zip(tasks, blocks, strict=True)}
-        scored = np.logical_and.reduce([block.scored for block in blocks])
-        yield ActionBlock(blocks[0].start, EpicAnswers(found["verb"], found["noun"], _ranked(found, rule, k)), scored)
+    """Verb and noun scores and the k best actions of the fused members, block by block."""
+    spaces = _fusion_spaces(members, rule, space)
+    for blocks in zip(*(fuse_blocks(members, task, spaces[task]) for task in spaces), strict=True):
+        scores, scored = _logarithmic_scores(dict(zip(spaces, blocks, strict=True)), spaces)
+        answers = EpicAnswers(scores["verb"], scores["noun"], _best_actions(scores, rule, k))
+        yield ActionBlock(blocks[0].start, answers, scored)
 
 
 def derived_action_accuracy(
     members: Sequence[OpenMember], rule: ActionRule, labels: Mapping[str, NDArray[np.integer]], space: Space | None
 ) -> Accuracy:
-    """Top-1 and top-5 of actions ranked by `rule` against verb and noun labels [N]; no mean over classes."""
-    known = (labels["verb"] >= 0) & (labels["noun"] >= 0)
+    """Accuracy of actions ranked by `rule` against verb and noun labels [N]; a class is a pair of verb and noun.
+
+    The classes are verb * nouns + noun. Pairs that `rule` never ranks count as wrong, and belong to no class.
+    """
+    classes = members[0].head.classes_per_task
+    codes = pair_codes(labels, classes["noun"])
     ranks = predict_actions(members, rule, labels, space).ranks.astype(np.int32)
-    hits = {k: int(((ranks >= 0) & (ranks < k)).sum()) for k in KS}
-    nothing = np.zeros(0, np.int64)
-    correct = np.where(ranks < 0, -1, ranks == 0).astype(np.int8)
-    return Accuracy(hits, int((correct >= 0).sum()), int(known.sum()), nothing, nothing, correct, ranks)
+    scored = np.logical_and.reduce([member.status != NOT_SCORED for member in members])
+    return accuracy_of_ranks(ranks, codes, scored, classes["verb"] * classes["noun"])
 
 
 def predict_actions(
     members: Sequence[OpenMember], rule: ActionRule, labels: Mapping[str, NDArray[np.integer]], space: Space | None
 ) -> Predictions:
-    """The actions that fused members answer, as codes of pairs, against verb and noun labels [N] (-1 unknown).
+    """The best action of fused members per video, and the exact rank of its label.
 
-    A rank is known no finer than the ks: it is k - 1 for the least k whose best hold the label.
+    Args:
+        labels: verbs and nouns int [N], -1 unknown.
+
+    Returns:
+        Actions as codes verb * nouns + noun, see `pair_codes`; ranks are among all actions that `rule` ranks.
     """
-    verbs, nouns = labels["verb"], labels["noun"]
-    known, width = (verbs >= 0) & (nouns >= 0), members[0].head.classes_per_task["noun"]
-    best, ranks = np.full(len(verbs), -1, np.int64), np.full(len(verbs), -1, np.int64)
-    for block in action_blocks(members, rule, space, max(KS)):
-        rows, actions = slice(block.start, block.start + len(block.scored)), block.answers.actions
-        best[rows] = np.where(block.scored, actions.verbs[:, 0] * width + actions.nouns[:, 0], -1)
-        counted = known[rows] & block.scored
-        placed = np.where(counted, BEYOND, -1)
-        for k in sorted(KS, reverse=True):
-            placed[actions.hits(verbs[rows], nouns[rows], k) & counted] = k - 1
-        ranks[rows] = placed
+    spaces = _fusion_spaces(members, rule, space)
+    statuses = [member.status for member in members]
+    nouns = members[0].head.classes_per_task["noun"]
+    known = pair_codes(labels, nouns) >= 0
+    best, ranks = np.full(len(known), -1, np.int64), np.full(len(known), -1, np.int64)
+
+    def predict_rows(rows: slice) -> None:
+        blocks = {task: fuse_rows(members, task, spaces[task], rows, statuses) for task in spaces}
+        scores, scored = _logarithmic_scores(blocks, spaces)
+        for start in range(rows.start, rows.stop, RANKED_ROWS):
+            part = slice(start, min(start + RANKED_ROWS, rows.stop))
+            inside = slice(part.start - rows.start, part.stop - rows.start)
+            some = {task: values[inside] for task, values in scores.items()}
+            actions, places = _rank_rows(some, rule, labels["verb"][part], labels["noun"][part])
+            best[part] = np.where(scored[inside], actions[:, 0] * nouns + actions[:, 1], -1)
+            ranks[part] = np.where(scored[inside] & known[part], places, -1)
+
+    for _ in in_threads(predict_rows, len(known), fuse.BLOCK_ROWS):
+        pass
     return Predictions(best, ranks)
 
 
+def _rank_rows(
+    scores: Mapping[str, NDArray[np.float64]], rule: ActionRule, verbs: NDArray[np.integer], nouns: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Best pair int64 [n, 2] and rank int64 [n] of the labelled pair, which means nothing for unknown labels."""
+    known = (verbs >= 0) & (nouns >= 0)
+    if rule.source == "verb-noun":
+        labelled = np.where(known, verbs, 0), np.where(known, nouns, 0)
+        best = np.stack(best_pairs(scores["verb"], scores["noun"]), axis=1)
+        return best, pair_ranks(scores["verb"], scores["noun"], *labelled) if known.any() else np.full(len(known), -1)
+    pairs, actions = _scores_of_pairs(scores, rule)
+    columns = action_columns(pairs, verbs, nouns)
+    ranks = label_ranks(actions, np.maximum(columns, 0))
+    return pairs[actions.argmax(axis=1)], np.where(columns == NO_COLUMN, BEYOND, ranks)
+
+
+def _scores_of_pairs(
+    scores: Mapping[str, NDArray[np.float64]], rule: ActionRule
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The pairs int64 [A, 2] that a head or a prior ranks, and their scores [n, A]."""
+    if rule.prior is not None:
+        pairs = rule.prior.pairs
+        return pairs, pair_scores(scores["verb"], scores["noun"], pairs, np.log(rule.prior.counts))
+    assert rule.pairs is not None
+    return rule.pairs, scores["action"]
+
+
 def pair_codes(labels: Mapping[str, NDArray[np.integer]], nouns: int) -> NDArray[np.int64]:
-    """Codes int64 [N] of labelled actions, verb * `nouns` + noun; -1 where verb or noun is not known."""
+    """Codes int64 [N] of labelled actions, verb * `nouns` + noun; -1 where the verb or the noun is unknown."""
     codes = labels["verb"].astype(np.int64) * nouns + labels["noun"]
     return np.where((labels["verb"] >= 0) & (labels["noun"] >= 0), codes, -1)
 
 
-def _logarithmic(block: FusedBlock, space: Space) -> NDArray[np.float64]:
-    """Scores that add up like logarithms, with 0 in rows that have none, so that ranking goes on."""
-    scores = np.where(block.scored[:, None], block.scores, 0.0)
-    if space == "probabilities":
-        scores = np.log(np.maximum(scores, SMALLEST_PROBABILITY))
-    return np.maximum(scores, LOWEST_LOGARITHM)
+def _fusion_spaces(members: Sequence[OpenMember], rule: ActionRule, space: Space | None) -> dict[str, Space]:
+    """The tasks that a rule ranks by, each with the space it is fused in."""
+    check_score_kinds(members, ("verb", "noun"))
+    tasks = ("verb", "noun", "action") if rule.source == "head" else ("verb", "noun")
+    return {task: fusion_space(members, task, space) for task in tasks}
 
 
-def _ranked(found: Mapping[str, NDArray[np.float64]], rule: ActionRule, k: int) -> TopActions:
+def _logarithmic_scores(
+    blocks: Mapping[str, FusedBlock], spaces: Mapping[str, Space]
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
+    """Scores float64 [n, C] per task that add up like logarithms, 0 in rows without a score; and which rows have one."""
+    logarithms = {}
+    for task, block in blocks.items():
+        scores = np.where(block.scored[:, None], block.scores, 0.0)
+        logarithms[task] = np.maximum(safe_log(scores) if spaces[task] == "probabilities" else scores, LOWEST_LOGARITHM)
+    return logarithms, np.logical_and.reduce([block.scored for block in blocks.values()])
+
+
+def _best_actions(scores: Mapping[str, NDArray[np.float64]], rule: ActionRule, k: int) -> TopActions:
     if rule.source == "head" and rule.pairs is not None:
-        return top_columns(found["action"], rule.pairs, k)
+        return top_columns(scores["action"], rule.pairs, k)
     if rule.source == "prior" and rule.prior is not None:
-        return top_known_actions(found["verb"], found["noun"], rule.prior.pairs, np.log(rule.prior.counts), k)
-    return top_actions(found["verb"], found["noun"], k)
+        return top_known_actions(scores["verb"], scores["noun"], rule.prior.pairs, np.log(rule.prior.counts), k)
+    return top_actions(scores["verb"], scores["noun"], k)

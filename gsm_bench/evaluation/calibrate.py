@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from gsm_bench.ensembles.fuse import FusedBlock, fuse_blocks
 from gsm_bench.ensembles.members import OpenMember, common_tasks
-from gsm_bench.ensembles.spaces import SMALLEST_PROBABILITY, fusion_space
+from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.entries import Space
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.metrics.calibration import Calibration, calibration_of
 from gsm_bench.metrics.folds import folds_of
+from gsm_bench.metrics.softmax import safe_log
 from gsm_bench.metrics.temperature import Blocks, Floats, fit_temperatures
 from gsm_bench.scorefile import NOT_SCORED
 
@@ -68,7 +69,7 @@ def _log_scores(members: Sequence[OpenMember], task: str, space: Space, rows: ND
             first, last = np.searchsorted(rows, (block.start, block.start + len(block.scored)))
             scores = block.scores[rows[first:last] - block.start]
             if space == "probabilities":
-                scores = np.log(np.maximum(scores, SMALLEST_PROBABILITY))
+                scores = safe_log(scores)
             return work(scores, np.arange(first, last))
 
         return fuse_blocks(members, task, space, carry_out)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.cpu_count import usable_cpus
+from gsm_bench.metrics.softmax import log_sum_exp
 
 BLOCK_ROWS = 256
 """Rows ranked at once: their candidates stay in a core's cache."""
@@ -90,12 +91,18 @@ def top_known_actions(
     added = np.zeros(len(pairs)) if bias is None else bias
 
     def block(rows: slice) -> tuple[Integers, Integers, Floats]:
-        best_verb, best_noun = _log_softmax(verb[rows]), _log_softmax(noun[rows])
-        scores = best_verb[:, pairs[:, 0]] + best_noun[:, pairs[:, 1]] + added  # [n, A]
+        scores = pair_scores(verb[rows], noun[rows], pairs, added)
         columns = _ranked(scores, k)
         return pairs[columns, 0], pairs[columns, 1], np.take_along_axis(scores, columns, 1)
 
     return _in_blocks(len(verb), k, block)
+
+
+def pair_scores(verb: NDArray[np.floating], noun: NDArray[np.floating], pairs: Integers, bias: Floats) -> Floats:
+    """Scores float64 [n, A] of the pairs int64 [A, 2]: log-probabilities of verb and noun, and a bias [A]."""
+    verbs, nouns = _normalised(verb), _normalised(noun)
+    scores: Floats = verbs[:, pairs[:, 0]] + nouns[:, pairs[:, 1]] + bias
+    return scores
 
 
 def top_columns(action: NDArray[np.floating], pairs: Integers, k: int = SERVED) -> TopActions:
@@ -103,7 +110,7 @@ def top_columns(action: NDArray[np.floating], pairs: Integers, k: int = SERVED) 
     k = min(k, len(pairs))
 
     def block(rows: slice) -> tuple[Integers, Integers, Floats]:
-        scores = _log_softmax(action[rows])
+        scores = _normalised(action[rows])
         columns = _ranked(action[rows], k)
         return pairs[columns, 0], pairs[columns, 1], np.take_along_axis(scores, columns, 1)
 
@@ -140,7 +147,7 @@ def _best_pairs(verb: Floats, noun: Floats, k: int) -> tuple[Integers, Integers,
     return (
         np.take_along_axis(best_verbs, i[order], 1),
         np.take_along_axis(best_nouns, j[order], 1),
-        np.take_along_axis(sums, order, 1) - (_log_total(verb) + _log_total(noun)),
+        np.take_along_axis(sums, order, 1) - (log_sum_exp(verb) + log_sum_exp(noun)),
     )
 
 
@@ -167,14 +174,8 @@ def _ranked(scores: NDArray[np.floating], k: int, ties: TieKeys | None = None) -
     return order[:, :k]
 
 
-def _log_softmax(scores: NDArray[np.floating]) -> Floats:
+def _normalised(scores: NDArray[np.floating]) -> Floats:
+    """Log-probabilities float64 [n, C]; ranks and submissions depend on the rounding of this very order of steps."""
     values = scores.astype(np.float64)
-    values -= _log_total(values)
+    values -= log_sum_exp(values)
     return values
-
-
-def _log_total(scores: Floats) -> Floats:
-    """Logarithm of the sum of exponentials per row, float64 [n, 1]."""
-    highest = scores.max(axis=1, keepdims=True)
-    total: Floats = highest + np.log(np.exp(scores - highest).sum(axis=1, keepdims=True))
-    return total

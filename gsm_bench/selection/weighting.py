@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from gsm_bench.ensembles.fuse import member_mean
 from gsm_bench.ensembles.members import OpenMember, shared_out
-from gsm_bench.ensembles.spaces import SMALLEST_PROBABILITY
 from gsm_bench.entries import Space
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.evaluation.predictions import Predictions, predict
 from gsm_bench.metrics.folds import folds_of
 from gsm_bench.metrics.paired import PairedDifference, paired_difference
-from gsm_bench.metrics.softmax import log_softmax
+from gsm_bench.metrics.softmax import SMALLEST_PROBABILITY, log_softmax
 from gsm_bench.metrics.temperature import fit_temperature
 from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.selection.greedy import ROUNDS, MemberScores, member_scores, select

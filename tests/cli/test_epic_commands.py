@@ -83,7 +83,7 @@ def test_actions_of_other_data_sets_cannot_be_chosen(workspace, toy_labels, save
     path = save_scores("a", np.zeros((60, 2, 5)))
     ran = gsmbench("evaluate", path, "--actions", "head")
     assert ran.status == 1
-    assert "only for scores of verbs and nouns" in ran.err
+    assert "applies only to scores of verbs and nouns" in ran.err
 
 
 def test_a_leak_stops_an_ensemble(epic, save_epic, gsmbench):  # noqa: F811
@@ -208,7 +208,7 @@ def test_compare_with_and_without_an_action_head(noisy_pair, gsmbench):
         assert "from the action head (every member has one)" in document["notes"][0]
         assert "actions" in [row["setting"] for row in document["tables"]["why"]["rows"]]
     found, document = compared(gsmbench, other, headed, "--actions", "verb-noun")
-    assert document["notes"][0] == "Actions from verb x noun (as asked)."
+    assert document["notes"][0] == "Actions from verb x noun (as requested)."
     assert found["action top-1"]["second"] == 0.5
     ran = gsmbench("compare", other, headed, "--actions", "head")
     assert ran.status == 1
@@ -317,8 +317,8 @@ def test_a_damaged_training_csv_is_named_not_called_absent(epic, save_epic, gsmb
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (("0,1", "0,10", "3,352"), "'3,352' is no pair of its verbs and nouns"),
-        (("0,1", "0,1", "3,2"), "a pair stands twice"),
+        (("0,1", "0,10", "3,352"), "no verb and noun for '3,352'"),
+        (("0,1", "0,1", "3,2"), "duplicate pair '0,1'"),
     ],
 )
 def test_action_columns_that_are_named_wrongly(epic, save_epic, gsmbench, names, said):  # noqa: F811
