@@ -27,21 +27,15 @@ from numpy.typing import NDArray
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.files import aside, commit, ensure_room, full_disk_named, sweep
 from gsm_bench.id_array import IdArray
+from gsm_bench.provenance import Provenance
 
 FORMAT, VERSION = "gsm_bench.scores", 2
-VERSION_1_KEYS = {"halved": "batch_halvings", "eager": "compile_fallbacks"}
-"""Keys of the provenance that version 1 calls otherwise."""
 HEAD_BYTES = 16_384
 """What a file takes beside its rows, at least."""
 Kind = Literal["logits", "probabilities", "log_probabilities"]
 Scores = NDArray[np.float32]
 VIEW_TYPE = np.dtype([("clip", "<i2"), ("crop", "i1"), ("flip", "u1"), ("offset", "<f8")])
 SCORED, SUBSTITUTED, NOT_SCORED = 0, 1, 2
-PROVENANCE_KEYS = (
-    "model", "entry", "checkpoint_sha256", "dataset", "split", "split_sha256", "list_path", "sampling", "input", "views",
-    "precision", "device", "batch", "params", "macs_bare_per_view", "macs_paper_per_view", "uncounted", "versions",
-    "started", "finished", "signature",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,7 @@ class ScoreHead:
         labels: int32 [N] per task, only where an import carried them; -1 unknown.
         classes: C names in column order per task, where known.
         order: ``ids``, or ``unverified`` for an import without ids.
-        provenance: where the scores come from; None where an import does not know.
+        provenance: where the scores come from; a mapping is converted.
         problems: why a clip was not scored, or what was substituted, by clip id.
         num_frames: int64 [N] frames of each video as sampled from, where known; 0 where not.
     """
@@ -66,7 +60,7 @@ class ScoreHead:
     classes_per_task: Mapping[str, int]
     views: NDArray[np.void]
     status: NDArray[np.uint8]
-    provenance: Mapping[str, Any]
+    provenance: Provenance
     labels: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     order: Literal["ids", "unverified"] = "ids"
@@ -75,6 +69,7 @@ class ScoreHead:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", IdArray.of(self.ids))
+        object.__setattr__(self, "provenance", Provenance.of(self.provenance))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -248,7 +243,7 @@ def _check_head(head: ScoreHead, path: Path) -> None:
 def _write_head(file: h5py.File, head: ScoreHead) -> dict[str, h5py.Dataset]:
     file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
     file.attrs["order"] = head.order
-    file.attrs["provenance"] = json.dumps({**dict.fromkeys(PROVENANCE_KEYS), **head.provenance})
+    file.attrs["provenance"] = head.provenance.to_json()
     file["video_ids"] = head.ids.texts.astype(h5py.string_dtype("utf-8", head.ids.texts.dtype.itemsize))
     file["views"], file["status"] = head.views, head.status
     if head.num_frames is not None:
@@ -338,17 +333,13 @@ def _parse_head(file: h5py.File) -> ScoreHead:
             raise ValueError(f"{task} scores of shape {dataset.shape} for {len(ids)} clips and {len(views)} views")
         if dataset.attrs["kind"] not in get_args(Kind):
             raise ValueError(f"{task} scores of the unknown kind {dataset.attrs['kind']!r}")
-    provenance = json.loads(file.attrs["provenance"])
-    if not isinstance(provenance, dict):
-        raise ValueError("a provenance that is no table")
-    provenance = {VERSION_1_KEYS.get(key, key): value for key, value in provenance.items()}
     return ScoreHead(
         ids=ids,
         kinds={task: str(dataset.attrs["kind"]) for task, dataset in tasks.items()},  # type: ignore[misc]
         classes_per_task={task: dataset.shape[2] for task, dataset in tasks.items()},
         views=views,
         status=_per_clip(file["status"], len(ids)),
-        provenance=provenance,
+        provenance=Provenance.of(json.loads(file.attrs["provenance"])),
         labels={
             task: _labels(dataset, len(ids), tasks[task].shape[2]) for task, dataset in file.get("labels", {}).items()
         },

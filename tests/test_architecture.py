@@ -20,6 +20,7 @@ SHARED = {
     "sampling": set(),
     "actions": set(),
     "signatures": set(),
+    "provenance": set(),
     "files": {"errors"},
     "workspace": {"errors"},
     "entries": {"geometry", "errors"},
@@ -27,7 +28,7 @@ SHARED = {
     "manifest": {"entries", "errors", "workspace", "layouts"},
     "local_manifest": {"entries", "errors", "workspace", "manifest", "files"},
     "splits": {"entries", "errors", "id_array", "layouts", "manifest", "actions"},
-    "scorefile": {"errors", "files", "id_array"},
+    "scorefile": {"errors", "files", "id_array", "provenance"},
 }
 # What each room may use beside itself and the shared modules, from the bottom of the house to its top.
 ROOMS = {

@@ -24,8 +24,8 @@ def test_round_trip(tmp_path):
     assert found.kinds == {"action": "logits"}
     assert np.array_equal(found.scores["action"], content.scores["action"])
     assert np.array_equal(found.views, content.views)
-    assert found.provenance["model"] == "m"
-    assert found.provenance["batch"] is None  # null where nothing is known
+    assert found.provenance.model == "m"
+    assert found.provenance.batch is None  # null where nothing is known
     assert found.order == "ids"
 
 
@@ -61,7 +61,7 @@ def test_version_1_is_read(tmp_path):
     found = read(path)
     assert list(found.ids) == list(content.ids)
     assert found.problems == content.problems
-    assert found.provenance["batch_halvings"] == {"4": 1}
+    assert found.provenance.batch_halvings == {"4": 1}
 
 
 def test_views_of_crops():

@@ -12,6 +12,7 @@ from gsm_bench.bench.interleaved_timing import StageRate, rates_in_turns
 from gsm_bench.ensembles.members import MemberSpec, open_members
 from gsm_bench.evaluation.accuracies import accuracies_of
 from gsm_bench.id_array import IdArray
+from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import ScoreHead, create, views_array
 
 MEMBERS, VIEWS, CLASSES = 4, 2, 174
@@ -62,7 +63,7 @@ def _drawn(path: Path, labels: np.ndarray, seed: int) -> Path:
     scores[np.arange(clips), :, labels] += 2
     head = ScoreHead(
         ids=IdArray.of(map(str, range(clips))), kinds={"action": "logits"}, classes_per_task={"action": CLASSES},
-        views=views_array((0.0, 0.5), 1), status=np.zeros(clips, np.uint8), provenance={},
+        views=views_array((0.0, 0.5), 1), status=np.zeros(clips, np.uint8), provenance=Provenance(),
     )  # fmt: skip
     with create(path, head) as datasets:
         datasets["action"][...] = scores

@@ -101,9 +101,9 @@ def command(
 
 def _same_clips(head: ScoreHead, other: ScoreHead) -> bool:
     """Whether all that labels are found by is the same."""
-    said = [[one.provenance.get(key) for key in ("dataset", "split", "list_path")] for one in (head, other)]
+    places = [(one.provenance.place, one.provenance.list_path) for one in (head, other)]
     unlabelled = not head.labels and not other.labels
-    return said[0] == said[1] and unlabelled and head.class_names == other.class_names and head.order == other.order
+    return places[0] == places[1] and unlabelled and head.class_names == other.class_names and head.order == other.order
 
 
 def _evaluate_parts(
@@ -133,5 +133,5 @@ def found_truth(head: ScoreHead, manifest: Manifest, workspace: Workspace, data:
 
     truth = ground_truth_for(head, manifest, workspace, data)
     if not truth.labels:
-        say(f"note: {head.provenance['dataset']}/{head.provenance['split']} has no labels, so no accuracy can be given")
+        say(f"note: {head.provenance.place} has no labels, so no accuracy can be given")
     return truth

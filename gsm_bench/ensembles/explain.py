@@ -33,9 +33,7 @@ def explain_ensemble(title: str, members: Sequence[MemberSpec], space: Space | N
 
 def _member_lines(member: MemberSpec, head: ScoreHead | None, length: int, share: float) -> list[str]:
     clips = member.clips or 1
-    frames = (
-        member.entry.frames if member.entry else (head.provenance.get("sampling") or {}).get("frames") if head else None
-    )
+    frames = member.entry.frames if member.entry else head.provenance.sampled_frames if head else None
     scores = "scores here" if head else "no scores yet"
     lines = [
         f"{member.label}: {frames or '?'} frames x {clips} clip{'s' * (clips > 1)}, "

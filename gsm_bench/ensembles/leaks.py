@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.ensembles.write import trained_on
 from gsm_bench.errors import LeakError
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import ScoreHead
@@ -41,14 +40,14 @@ def find_leaks(members: Sequence[OpenMember], manifest: Manifest, place: str | N
 
 def split_name(head: ScoreHead) -> str:
     """``dataset/split`` of a score file."""
-    return f"{head.provenance.get('dataset')}/{head.provenance.get('split')}"
+    return head.provenance.place
 
 
 def training_data(member: OpenMember, manifest: Manifest) -> tuple[str, ...]:
     """``dataset/split`` names that a member was trained on, as its score file says, else its card; empty if unsaid."""
-    said = trained_on(member.head.provenance)
-    model = str(member.head.provenance.get("model"))
-    return said or (manifest.models[model].trained_on if model in manifest.models else ())
+    provenance = member.head.provenance
+    entry = manifest.models.get(provenance.model or "")
+    return provenance.trained_on or (entry.trained_on if entry else ())
 
 
 def refuse_leaks(leaks: Sequence[Leak], split: str, *, allowed: bool) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.entries import Space
+from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ScoreHead, create
 
 
@@ -60,25 +61,9 @@ def write_fused(
                 datasets[task][block.start : block.start + len(block.scores), 0] = block.scores
 
 
-def trained_on(provenance: Mapping[str, Any]) -> tuple[str, ...]:
-    """``dataset/split`` names that the model of a score file, or any member of a fused one, was trained on."""
-    names = list((provenance.get("entry") or {}).get("trained_on") or ())
-    for part in provenance.get("members") or ():
-        names += part.get("trained_on") or ()
-    return tuple(dict.fromkeys(names))
-
-
-def pretraining_of(provenance: Mapping[str, Any]) -> list[str]:
-    """Pretraining of the model of a score file, or of each member of a fused one; empty where nothing is said."""
-    parts = provenance.get("members")
-    if parts:
-        return [str(part.get("pretraining") or "") for part in parts]
-    return [str((provenance.get("entry") or {}).get("pretraining") or "")]
-
-
 def _provenance(
     name: str, members: Sequence[OpenMember], spaces: Mapping[str, Space], described: Described
-) -> dict[str, Any]:
+) -> Provenance:
     first = members[0].head.provenance
     parts = [
         {
@@ -86,24 +71,28 @@ def _provenance(
             "weight": member.weight,
             "temperature": member.spec.temperature,
             "views": member.head.views[member.views].tolist(),
-            "signature": member.head.provenance.get("signature"),
-            "trained_on": trained_on(member.head.provenance),
-            "pretraining": ", ".join(filter(None, pretraining_of(member.head.provenance))),
+            "signature": member.head.provenance.signature,
+            "trained_on": member.head.provenance.trained_on,
+            "pretraining": ", ".join(filter(None, member.head.provenance.pretraining)),
         }
         for member in members
     ]
-    return {
-        **{key: first.get(key) for key in ("dataset", "split", "split_sha256", "list_path", "limit")},
-        "model": name,
-        "members": parts,
-        "space": dict(spaces),
-        "frames_text": described.frames,
-        "params": described.params,
-        "macs_paper_per_view": described.macs_paper,
-        "macs_bare_per_view": described.macs_bare,
-        "versions": {"gsm-bench": version("gsm-bench"), "numpy": np.__version__},
-        "signature": f"fused={json.dumps([_signed(part) for part in parts])}; space={dict(spaces)}",
-    }
+    return Provenance(
+        model=name,
+        dataset=first.dataset,
+        split=first.split,
+        split_sha256=first.split_sha256,
+        list_path=first.list_path,
+        limit=first.limit,
+        members=parts,
+        space=dict(spaces),
+        frames_text=described.frames,
+        params=described.params,
+        macs_paper_per_view=described.macs_paper,
+        macs_bare_per_view=described.macs_bare,
+        versions={"gsm-bench": version("gsm-bench"), "numpy": np.__version__},
+        signature=f"fused={json.dumps([_signed(part) for part in parts])}; space={dict(spaces)}",
+    )
 
 
 def _signed(part: Mapping[str, Any]) -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.id_array import IdArray
 from gsm_bench.metrics.paired import PairedDifference, paired_difference
 from gsm_bench.metrics.topk import Accuracy
+from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import NOT_SCORED, SUBSTITUTED, ScoreHead
 
 
@@ -137,9 +137,9 @@ def _result(
     return Evaluation(
         label=label,
         frames="+".join(frames_text(member.head, member.views) for member in members),
-        params=_sum(member.head.provenance.get("params") for member in members),
-        macs_paper=_sum(_views_cost(member, "macs_paper_per_view") for member in members),
-        macs_bare=_sum(_views_cost(member, "macs_bare_per_view") for member in members),
+        params=_sum(member.head.provenance.params for member in members),
+        macs_paper=_sum(_over_views(member.head.provenance.macs_paper_per_view, member) for member in members),
+        macs_bare=_sum(_over_views(member.head.provenance.macs_bare_per_view, member) for member in members),
         accuracy=accuracy,
         published=published,
         bad=tuple(ids[row] for row in np.flatnonzero(status == NOT_SCORED)),
@@ -153,25 +153,22 @@ def _result(
 
 def frames_text(head: ScoreHead, views: NDArray[np.int64]) -> str:
     """Frames, clips and crops of some views of a file: ``8``, ``8x2``, ``8x2x5``."""
-    said = head.provenance.get("frames_text")
-    if said:
-        return str(said)
-    frames = (head.provenance.get("sampling") or {}).get("frames", "?")
+    if head.provenance.frames_text:
+        return head.provenance.frames_text
     chosen = head.views[views]
     clips = len(set(chosen["offset"].tolist())) if not np.isnan(chosen["offset"]).any() else 1
     crops = len(views) // clips
-    order = (head.provenance.get("sampling") or {}).get("order", "forward")
-    frames = frames if order == "forward" else f"{order} {frames}"
-    return f"{frames}x{clips}x{crops}" if crops > 1 else f"{frames}x{clips}" if clips > 1 else str(frames)
+    order = head.provenance.frame_order
+    frames = f"{'' if order == 'forward' else f'{order} '}{head.provenance.sampled_frames or '?'}"
+    return f"{frames}x{clips}x{crops}" if crops > 1 else f"{frames}x{clips}" if clips > 1 else frames
 
 
-def _is_told(provenance: Mapping[str, Any]) -> bool:
-    return "imported_from" in provenance and provenance.get("macs_paper_per_view") is not None
+def _is_told(provenance: Provenance) -> bool:
+    return provenance.imported_from is not None and provenance.macs_paper_per_view is not None
 
 
-def _views_cost(member: OpenMember, key: str) -> int | None:
-    per_view = member.head.provenance.get(key)
-    return None if per_view is None else int(per_view) * len(member.views)
+def _over_views(macs_per_view: int | None, member: OpenMember) -> int | None:
+    return None if macs_per_view is None else macs_per_view * len(member.views)
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

@@ -45,7 +45,7 @@ def ground_truth_for(
     Raises:
         LabelError: no list is found whose ids are those of the score file.
     """
-    dataset, split = head.provenance.get("dataset"), head.provenance.get("split")
+    dataset, split = head.provenance.dataset, head.provenance.split
     if head.labels and (head.order == "unverified" or not dataset or not split):
         return GroundTruth(dict(head.labels))
     if not dataset or not split:
@@ -95,7 +95,7 @@ def _sources(
     if data is not None:
         yield _Source(entry, split, data)
         return
-    listed = head.provenance.get("list_path")
+    listed = head.provenance.list_path
     if listed and Path(listed).is_file():
         yield _Source(entry, split, Path(listed))
     yield _Source(entry, split, workspace.data / entry.folder)

@@ -28,7 +28,7 @@ def setting_differences(first: Side, second: Side) -> list[SettingChange]:
 
 
 def _member_differences(prefix: str, one: OpenMember, other: OpenMember) -> list[SettingChange]:
-    signatures = [str(member.head.provenance.get("signature") or "") for member in (one, other)]
+    signatures = [member.head.provenance.signature or "" for member in (one, other)]
     if not all(signatures):
         changes = [SettingChange("signature", *(signature or MADE_ELSEWHERE for signature in signatures))]
     else:

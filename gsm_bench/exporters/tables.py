@@ -7,7 +7,6 @@ grow with the file.
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def write_parquet(path: Path, file: ScoreFile, _: str) -> list[str]:
     import pyarrow
     from pyarrow import parquet
 
-    said = {"gsm_bench.provenance": json.dumps(dict(file.head.provenance))}
+    said = {"gsm_bench.provenance": file.head.provenance.to_json()}
     names = _score_names(file.head)
     writer = None
     try:
@@ -67,7 +66,7 @@ def write_npz(path: Path, file: ScoreFile, _: str) -> list[str]:
     head = file.head
     arrays: dict[str, NDArray[Any]] = {
         "order": np.array(head.order), "views": head.views, "status": head.status,
-        "provenance": np.array(json.dumps(dict(head.provenance))),
+        "provenance": np.array(head.provenance.to_json()),
     }  # fmt: skip
     arrays |= {f"kind_{task}": np.array(kind) for task, kind in head.kinds.items()}
     arrays |= {f"labels_{task}": labels for task, labels in head.labels.items()}

@@ -76,7 +76,7 @@ def _own_npz(value: Mapping[str, NDArray[Any]], where: Path) -> Dump:
         class_names={task: tuple(value[f"classes_{task}"].tolist()) for task in tasks if f"classes_{task}" in value},
         status=np.asarray(value["status"], np.uint8),
         verified=str(value.get("order", "ids")) != "unverified",
-        said=read_provenance(str(value.get("provenance", "{}")), where),
+        provenance=read_provenance(str(value["provenance"]), where) if "provenance" in value else None,
     )
 
 

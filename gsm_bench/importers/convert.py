@@ -24,6 +24,7 @@ from gsm_bench.importers.detect import read_dump
 from gsm_bench.importers.dump import Dump, Ints
 from gsm_bench.importers.kinds import infer_kind
 from gsm_bench.importers.orders import ImportRequest, Ordered, possible_orders
+from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import NOT_SCORED, SCORED, ClipScores, Scores
 
 SHOWN_PLACES = 4
@@ -72,7 +73,7 @@ def import_dump(request: ImportRequest) -> Imported:
         classes_per_task={task: values.shape[2] for task, values in scores.items()},
         views=dump.views,
         status=status,
-        provenance=_provenance(dump, request, notes) | cost,
+        provenance=replace(_provenance(dump, request, notes), **cost),
         labels={task: values.astype(np.int32) for task, values in labels.items()},
         class_names=ordered.names,
         order=placed.order,
@@ -183,46 +184,48 @@ def _cost(request: ImportRequest, dump: Dump, summed: int) -> tuple[dict[str, An
     views = len(dump.views) * summed
     clips, crops = len(set(dump.views["clip"].tolist())), len(set(dump.views["crop"].tolist()))
     shape = f"x{clips}x{crops}" if crops > 1 and clips * crops == views else f"x{views}" if views > 1 else ""
-    said: dict[str, Any] = {"frames_text": f"{request.frames or '?'}{shape}"} if not dump.said else {}
+    cost: dict[str, Any] = {} if dump.provenance else {"frames_text": f"{request.frames or '?'}{shape}"}
     notes = []
     if request.frames:
-        said["sampling"] = {"frames": request.frames}
+        cost["sampling"] = {"frames": request.frames}
     if request.params is not None:
-        said["params"] = request.params
+        cost["params"] = request.params
     if request.macs is not None:
-        said["macs_paper_per_view"] = request.macs * summed
+        cost["macs_paper_per_view"] = request.macs * summed
         times = f", times the {summed} views that were averaged" if summed > 1 else ""
         notes.append(f"multiply-adds are as told{times}: in which convention they were counted is not known")
-    return said, notes
+    return cost, notes
 
 
-def _provenance(dump: Dump, request: ImportRequest, notes: list[str]) -> dict[str, Any]:
+def _provenance(dump: Dump, request: ImportRequest, notes: list[str]) -> Provenance:
     hashes = [_sha256(path) for path in request.paths]
     single = len(request.paths) == 1
-    said = {**dump.said, "model": request.model}
+    exported = dump.provenance or Provenance()
     if request.split is not None:
-        said |= {
-            "dataset": request.split.dataset,
-            "split": request.split.name,
-            "split_sha256": request.split.sha256,
-            "list_path": str(request.split.list_path.resolve()),
-        }
+        exported = replace(
+            exported,
+            dataset=request.split.dataset,
+            split=request.split.name,
+            split_sha256=request.split.sha256,
+            list_path=str(request.split.list_path.resolve()),
+        )
     signed = {
         "import": dump.layout,
         "sha256": ",".join(hashes),
         "decided": "; ".join(notes),
-        **({"of": dump.said["signature"]} if dump.said.get("signature") else {}),
+        **({"of": exported.signature} if exported.signature else {}),
     }
-    return {
-        **said,
-        "imported_from": str(request.where) if single else [str(path) for path in request.paths],
-        "source_sha256": hashes[0] if single else hashes,
-        "source_format": dump.layout,
-        "assumptions": list(notes),
-        "versions": {"gsm-bench": version("gsm-bench"), "numpy": np.__version__},
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "signature": "; ".join(f"{key}={value}" for key, value in signed.items()),
-    }
+    return replace(
+        exported,
+        model=request.model,
+        imported_from=str(request.where) if single else [str(path) for path in request.paths],
+        source_sha256=hashes[0] if single else hashes,
+        source_format=dump.layout,
+        assumptions=list(notes),
+        versions={"gsm-bench": version("gsm-bench"), "numpy": np.__version__},
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        signature="; ".join(f"{key}={value}" for key, value in signed.items()),
+    )
 
 
 def _sha256(path: Path) -> str:

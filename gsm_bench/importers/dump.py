@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.limits import require_memory
+from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import AVERAGED, VIEW_TYPE, Kind, Scores
 
 Ints = NDArray[np.int64]
@@ -35,7 +36,7 @@ class Dump:
         status: uint8 [N] as in a score file, or None where all clips are scored.
         verified: False for our own export of rows whose order is unverified.
         notes: what was assumed in reading.
-        said: provenance that the layout carries.
+        provenance: that of the exported score file, where the dump is one of our exports.
     """
 
     layout: str
@@ -50,7 +51,7 @@ class Dump:
     status: NDArray[np.uint8] | None = None
     verified: bool = True
     notes: tuple[str, ...] = ()
-    said: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Provenance | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.scores.values())))
@@ -155,10 +156,9 @@ def refuse_doubles(ids: tuple[str, ...], where: Path | str) -> tuple[str, ...]:
     return ids
 
 
-def read_provenance(text: str, where: Path) -> dict[str, Any]:
+def read_provenance(text: str, where: Path) -> Provenance:
     """The provenance that one of our exports carries as JSON."""
     try:
-        said = json.loads(text)
+        return Provenance.of(json.loads(text))
     except ValueError as error:
         raise DumpError("the provenance of this export is damaged", where=where, fix="export again") from error
-    return said if isinstance(said, dict) else {}

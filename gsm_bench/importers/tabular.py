@@ -90,8 +90,8 @@ def read_parquet(sources: list[DumpSource]) -> Dump:
             fix="copy it again",
         )  from error  # fmt: skip
     dump = _as_dump(_arrow_columns(table, source.path), "parquet", source.path)
-    said = (table.schema.metadata or {}).get(b"gsm_bench.provenance")
-    return replace(dump, said=read_provenance(said.decode(), source.path)) if said else dump
+    text = (table.schema.metadata or {}).get(b"gsm_bench.provenance")
+    return replace(dump, provenance=read_provenance(text.decode(), source.path)) if text else dump
 
 
 def _delimiter(header: str) -> str:

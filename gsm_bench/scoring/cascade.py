@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from gsm_bench.entries import CascadeEntry, Member
 from gsm_bench.errors import RunConflictError
 from gsm_bench.manifest import Manifest
 from gsm_bench.metrics.cascade_rule import goes_on, sureness
+from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ClipScores, open_scores, read, write
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.prepare import Request, prepare
@@ -76,7 +76,7 @@ class _Cascade:
         self.target = request.out or self._target()
         self.signatures: list[str] = []
         self.outcomes: list[Outcome] = []
-        self.costs: list[dict[str, Any]] = []
+        self.costs: list[Provenance] = []
 
     def carry_out(self, progress_for: ProgressFor) -> CascadeOutcome:
         self._check_target()
@@ -111,7 +111,7 @@ class _Cascade:
         found = read(out)
         self.outcomes.append(outcome)
         self.signatures.append(job.signature)
-        self.costs.append(dict(found.provenance))
+        self.costs.append(found.provenance)
         return job, found
 
     def _means(self, found: ClipScores, member: Member) -> dict[str, NDArray[np.float64]]:
@@ -145,7 +145,7 @@ class _Cascade:
             self.target.unlink()
             return
         with open_scores(self.target) as file:
-            before = str(file.head.provenance.get("signature"))
+            before = str(file.head.provenance.signature)
         if not before.startswith(f"{self.definition}; "):
             raise RunConflictError(
                 f"scores of another cascade lie here\n  there: {before.split('; ')[0]}\n  now:   {self.definition}",
@@ -168,35 +168,40 @@ class _Cascade:
             scores={task: scores[:, None].astype(np.float32) for task, scores in tasks.items()},
         )
 
-    def _provenance(self, job: Job, state: _State) -> dict[str, Any]:
+    def _provenance(self, job: Job, state: _State) -> Provenance:
         first, mean = self.costs[0], self._mean_macs(state)
         frames = [self.manifest.model(member.model).frames for member in self.entry.members]
         texts = [f"{n}x{m.clips}" if m.clips > 1 else str(n) for n, m in zip(frames, self.entry.members, strict=True)]
-        params = [said.get("params") for said in self.costs]
-        return {
-            **{key: first.get(key) for key in ("dataset", "split", "split_sha256", "list_path", "limit", "started")},
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "model": self.entry.name,
-            "cascade": {
+        params = [cost.params for cost in self.costs]
+        return Provenance(
+            model=self.entry.name,
+            dataset=first.dataset,
+            split=first.split,
+            split_sha256=first.split_sha256,
+            list_path=first.list_path,
+            limit=first.limit,
+            started=first.started,
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            cascade={
                 "members": [[member.model, member.clips, member.weight] for member in self.entry.members],
                 "rule": self.entry.rule,
                 "thresholds": list(self.entry.thresholds),
                 "clips_per_stage": state.reached,
             },
-            "frames_text": ">".join(texts),
-            "params": None if None in params else sum(params),
-            "macs_paper_per_view": None if mean is None else round(mean),
-            "versions": {"gsm-bench": version("gsm-bench"), "numpy": np.__version__},
-            "signature": "; ".join(
+            frames_text=">".join(texts),
+            params=None if None in params else sum(filter(None, params)),
+            macs_paper_per_view=None if mean is None else round(mean),
+            versions={"gsm-bench": version("gsm-bench"), "numpy": np.__version__},
+            signature="; ".join(
                 [self.definition, *(f"stage-{at}={json.dumps(text)}" for at, text in enumerate(self.signatures, 1))]
             ),
-        }
+        )
 
     def _mean_macs(self, state: _State) -> float | None:
         """Mean multiply-adds per clip over the stages that ran."""
         spent = [
-            (said.get("macs_paper_per_view"), member.clips * clips)
-            for said, member, clips in zip(self.costs, self.entry.members, state.reached, strict=False)
+            (cost.macs_paper_per_view, member.clips * clips)
+            for cost, member, clips in zip(self.costs, self.entry.members, state.reached, strict=False)
         ]
         if any(macs is None for macs, _ in spent):
             return None

@@ -17,6 +17,7 @@ from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
 from gsm_bench.errors import GsmBenchError, NetworkError
 from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, ReadPlan, Resize
 from gsm_bench.frames.sources import FrameSource
+from gsm_bench.provenance import Provenance
 from gsm_bench.sampling import clip_offsets
 from gsm_bench.scorefile import views_array
 from gsm_bench.splits import Split
@@ -152,33 +153,33 @@ def check_device(name: str) -> None:
         )
 
 
-def provenance(job: Job, started: str | None, finished: str) -> dict[str, Any]:
+def provenance(job: Job, started: str | None, finished: str) -> Provenance:
     """What the score file says about its making; cost is added by the run."""
     entry, settings = job.entry, job.settings
-    return {
-        "model": entry.name,
-        "entry": asdict(entry),
-        "checkpoint_sha256": job.checkpoint_sha256,
-        "dataset": job.split.dataset,
-        "split": job.split.name,
-        "split_sha256": job.split.sha256,
-        "list_path": str(job.split.list_path.resolve()),
-        "sampling": {"rule": "ticks", "frames": entry.frames, "order": settings.frame_order},
-        "input": asdict(entry.input),
-        "views": [[int(v["clip"]), int(v["crop"]), int(v["flip"]), float(v["offset"])] for v in job.views],
-        "precision": settings.precision,
-        "device": _device_words(settings.device),
-        "batch": settings.batch,
-        "compile": settings.compile,
-        "resized_by": settings.resize,
-        "versions": {name: version(name) for name in ("gsm-bench", "torch", "pillow", "numpy", "h5py")},
-        "started": started,
-        "finished": finished,
-        "signature": job.signature,
-        "limit": job.limit,
-        "ignore_keys": list(entry.ignore_keys),
-        "frames": job.source.encoding or "stored pictures",
-    }
+    return Provenance(
+        model=entry.name,
+        entry=asdict(entry),
+        checkpoint_sha256=job.checkpoint_sha256,
+        dataset=job.split.dataset,
+        split=job.split.name,
+        split_sha256=job.split.sha256,
+        list_path=str(job.split.list_path.resolve()),
+        sampling={"rule": "ticks", "frames": entry.frames, "order": settings.frame_order},
+        input=asdict(entry.input),
+        views=[[int(v["clip"]), int(v["crop"]), int(v["flip"]), float(v["offset"])] for v in job.views],
+        precision=settings.precision,
+        device=_device_words(settings.device),
+        batch=settings.batch,
+        compile=settings.compile,
+        resized_by=settings.resize,
+        versions={name: version(name) for name in ("gsm-bench", "torch", "pillow", "numpy", "h5py")},
+        started=started,
+        finished=finished,
+        signature=job.signature,
+        limit=job.limit,
+        ignore_keys=list(entry.ignore_keys),
+        frames=job.source.encoding or "stored pictures",
+    )
 
 
 def check_classes(entry: ModelEntry, dataset: DatasetEntry) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.nets.cost import Cost
+from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import NOT_SCORED, ScoreFile, ScoreHead, create, open_scores
 from gsm_bench.scoring.chunks import ChunkFolder
 from gsm_bench.scoring.job import Job, provenance
@@ -51,12 +53,19 @@ def _final_head(job: Job, folder: ChunkFolder, parts: Iterable[int], cost: Cost,
         problems |= {head.ids[row]: reason for row, reason in part.problems.items()}
         smaller[str(part.pass_clips)] += bool(part.pass_clips)
         compile_fallbacks[part.compile_fallback] += bool(part.compile_fallback)
-    started = before.provenance["started"] if before else card.started if card else None
-    said = provenance(job, started, now()) | _cost_items(cost)
-    said |= _given_up(before, "batch_halvings", smaller) | _given_up(before, "compile_fallbacks", compile_fallbacks)
+    started = before.provenance.started if before else card.started if card else None
+    origin = replace(
+        provenance(job, started, now()),
+        params=cost.params,
+        macs_bare_per_view=cost.macs_bare,
+        macs_paper_per_view=cost.macs_paper,
+        uncounted=cost.uncounted,
+        batch_halvings=_added(before.provenance.batch_halvings if before else None, smaller),
+        compile_fallbacks=_added(before.provenance.compile_fallbacks if before else None, compile_fallbacks),
+    )
     return ScoreHead(
         ids=head.ids, kinds=head.kinds, classes_per_task=widths, views=head.views, status=status,
-        provenance=said, class_names=head.class_names, problems=problems, num_frames=num_frames,
+        provenance=origin, class_names=head.class_names, problems=problems, num_frames=num_frames,
     )  # fmt: skip
 
 
@@ -77,7 +86,7 @@ def _earlier_scores(job: Job, stack: ExitStack) -> ScoreFile | None:
     if not job.target.exists():
         return None
     earlier = stack.enter_context(open_scores(job.target))
-    return earlier if earlier.head.provenance.get("signature") == job.signature else None
+    return earlier if earlier.head.provenance.signature == job.signature else None
 
 
 def _empty_head(job: Job) -> ScoreHead:
@@ -88,21 +97,11 @@ def _empty_head(job: Job) -> ScoreHead:
         classes_per_task=job.entry.tasks,
         views=job.views,
         status=np.full(len(job.split), NOT_SCORED, np.uint8),
-        provenance={},
+        provenance=Provenance(),
         class_names=names,
     )
 
 
-def _given_up(before: ScoreHead | None, key: str, now: Counter[str]) -> dict[str, Any]:
-    """Parts by what had to be given up for them: the clips of a pass where memory did not hold the batch, or compiling."""
-    parts = Counter(dict(before.provenance.get(key) or {}) if before else {}) + now
-    return {key: dict(sorted(parts.items()))} if parts else {}
-
-
-def _cost_items(cost: Cost) -> dict[str, Any]:
-    return {
-        "params": cost.params,
-        "macs_bare_per_view": cost.macs_bare,
-        "macs_paper_per_view": cost.macs_paper,
-        "uncounted": cost.uncounted,
-    }
+def _added(before: Mapping[str, int] | None, now: Counter[str]) -> dict[str, int] | None:
+    """Counts of an earlier run and of this one together; None where there are none."""
+    return dict(sorted((Counter(dict(before or {})) + now).items())) or None

@@ -30,7 +30,7 @@ def pending_rows(job: Job) -> Rows:
         return everything
     with open_scores(job.target) as file:
         head = file.head
-    before = str(head.provenance.get("signature"))
+    before = str(head.provenance.signature)
     if before != job.signature:
         raise _conflict(job, before, job.target)
     return np.flatnonzero(head.status != SCORED)

@@ -24,7 +24,7 @@ def reuse_scores(job: Job) -> None:
     if not job.target.exists():
         return
     earlier = read(job.target)
-    if _differ_in_clips(str(earlier.provenance.get("signature")), job.signature):
+    if _differ_in_clips(str(earlier.provenance.signature), job.signature):
         write(job.target, _of_clips(earlier, job), force=True)
 
 
@@ -57,5 +57,5 @@ def _of_clips(earlier: ClipScores, job: Job) -> ClipScores:
         scores=scores,
         num_frames=np.where(known, frames[rows], 0),
         problems={name: reason for name, reason in earlier.problems.items() if name in wanted},
-        provenance={**earlier.provenance, "signature": job.signature, "split_sha256": job.split.sha256},
+        provenance=replace(earlier.provenance, signature=job.signature, split_sha256=job.split.sha256),
     )

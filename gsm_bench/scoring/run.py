@@ -196,8 +196,8 @@ class Run:
         if not left:
             with open_scores(member.job.target) as file:
                 head = file.head
-            batch_halvings = dict(head.provenance.get("batch_halvings") or {})
-            compile_fallbacks = dict(head.provenance.get("compile_fallbacks") or {})
+            batch_halvings = dict(head.provenance.batch_halvings or {})
+            compile_fallbacks = dict(head.provenance.compile_fallbacks or {})
             for row in np.flatnonzero(head.status != SCORED):
                 into = bad if head.status[row] == NOT_SCORED else substituted
                 into[head.ids[row]] = head.problems.get(head.ids[row], "unknown reason")

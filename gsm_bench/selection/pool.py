@@ -44,13 +44,12 @@ def choices_of(members: Sequence[OpenMember]) -> list[Choice]:
     """What each open member of a pool costs."""
     choices = []
     for member in members:
-        said = member.head.provenance
-        macs = said.get("macs_paper_per_view")
+        macs = member.head.provenance.macs_paper_per_view
         choices.append(
             Choice(
                 label=member_label(member.spec),
-                macs=None if macs is None else int(macs) * len(member.views),
-                params=said.get("params"),
+                macs=None if macs is None else macs * len(member.views),
+                params=member.head.provenance.params,
             )
         )
     return choices

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from gsm_bench.ensembles.leaks import find_leaks, refuse_leaks, training_data
 from gsm_bench.ensembles.members import OpenMember, common_tasks, open_members
 from gsm_bench.ensembles.spaces import fusion_space
-from gsm_bench.ensembles.write import pretraining_of
 from gsm_bench.entries import Space
 from gsm_bench.errors import SubmissionError
 from gsm_bench.evaluation.actions import ActionBlock, ActionRule, action_blocks, action_rule
@@ -82,7 +81,7 @@ def build(source: OpenSource, target: Target, split: Split, manifest: Manifest, 
             trained = [name for member in members for name in training_data(member, manifest)]
             check_levels(
                 sls,
-                [text for member in members for text in pretraining_of(member.head.provenance)],
+                [text for member in members for text in member.head.provenance.pretraining],
                 trained,
                 target.name,
             )
@@ -153,7 +152,7 @@ def _rows_of_split(members: Sequence[OpenMember], split: Split, target: Target) 
             f"{len(bad):,} clips have no score, first {bad[0]}: the server takes all or nothing",
             where=where,
             fix="import a dump that holds them all"
-            if "imported_from" in head.provenance
+            if head.provenance.imported_from
             else "mend their frames and run gsmbench score again, or --on-bad-frame nearest",
         )
     return np.array([place[name] for name in split.ids], dtype=np.int64)
@@ -180,7 +179,7 @@ def _answers(
 
 def _unsigned(members: Sequence[OpenMember], target: Target) -> Iterator[str]:
     """What cannot be compared between the splits that go into one zip."""
-    unsigned = [member.spec.label for member in members if not member.head.provenance.get("signature")]
+    unsigned = [member.spec.label for member in members if not member.head.provenance.signature]
     if unsigned and len(target.members) > 1:
         splits = " and ".join(target.members.values())
         yield f"the scores of {', '.join(unsigned)} do not say how they were made: that {splits} come from one model is your word"

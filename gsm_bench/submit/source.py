@@ -90,8 +90,7 @@ def _only_file(workspace: Workspace, dataset: str, split: str) -> Path:
 
 
 def _without_split(member: OpenMember) -> str:
-    said = member.head.provenance
-    parts = str(said.get("signature")).split("; ")
-    split = f"{said.get('dataset')}/{said.get('split')}"
+    provenance = member.head.provenance
+    parts = str(provenance.signature).split("; ")
     kept = [part for part in parts if not part.startswith("split=")]
-    return "; ".join(kept).replace(split, "").replace(str(said.get("split_sha256")), "")
+    return "; ".join(kept).replace(provenance.place, "").replace(str(provenance.split_sha256), "")

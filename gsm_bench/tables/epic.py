@@ -85,7 +85,7 @@ def estimate_table(
     """
     with open_scores(path) as file:
         head = file.head
-    own = (head.provenance.get("dataset"), head.provenance.get("split"))
+    own = (head.provenance.dataset, head.provenance.split)
     name = split or str(own[1])
     if own != (dataset.name, name) or name not in ("s1", "s2"):
         raise LabelError(
@@ -104,7 +104,7 @@ def _blocks(
 ) -> tuple[tuple[tuple[dict[str, Any], ...], ...], tuple[str, ...]]:
     """Rows per clip protocol, and notes on how they were made."""
     assert truth.dataset is not None
-    label = str(head.provenance.get("model") or path.stem)
+    label = str(head.provenance.model or path.stem)
     blocks, notes = [], []
     for clips in protocols(head):
         with open_members([MemberSpec(label, path, clips, 1.0)]) as members:

@@ -22,7 +22,7 @@ def evaluate_file(
     """One result per protocol: one clip where the file holds the offset 0.5, and K clips where it holds K."""
     with open_scores(path) as file:
         truth = truth_of(file.head)
-        label = str(file.head.provenance.get("model") or path.stem)
+        label = str(file.head.provenance.model or path.stem)
         specs = [MemberSpec(label, path, clips, 1.0) for clips in protocols(file.head)]
         with open_members(specs, {path: file}) as members:
             alone = [replace(member, weight=1.0) for member in members]
@@ -35,7 +35,7 @@ def class_tables(
     """A file class by class, in the protocol with most clips: accuracies, and which classes are taken for which."""
     with open_scores(path) as file:
         head = file.head
-    truth, label = truth_of(head), str(head.provenance.get("model") or path.stem)
+    truth, label = truth_of(head), str(head.provenance.model or path.stem)
     with open_members([MemberSpec(label, path, protocols(head)[-1], 1.0)]) as members:
         for task in (task for task in head.kinds if task in truth.labels):
             labels = truth.labels[task]

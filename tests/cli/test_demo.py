@@ -72,8 +72,8 @@ def test_shipped_scores_hold_nothing_of_a_machine():
     assert len(files) == 8
     for path in files:
         with open_scores(path) as file:
-            assert file.head.provenance["list_path"] is None
-            assert not re.search(r"/(work|tmp|home|root)/", json.dumps(dict(file.head.provenance)))
+            assert file.head.provenance.list_path is None
+            assert not re.search(r"/(work|tmp|home|root)/", file.head.provenance.to_json())
 
 
 def test_shapes_make(gsmbench, workspace):

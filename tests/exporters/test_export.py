@@ -53,7 +53,7 @@ def test_tables_keep_everything(target, block, gsmbench, workspace, monkeypatch)
     assert found.labels["verb"].tolist() == content.labels["verb"].tolist()
     assert (found.ids, found.kinds, found.class_names) == (content.ids, content.kinds, content.class_names)
     if target != "csv":
-        assert (found.provenance["dataset"], found.provenance["params"]) == ("toy", 3)
+        assert (found.provenance.dataset, found.provenance.params) == ("toy", 3)
 
 
 @pytest.mark.parametrize("target", ["something-v1", "something-v2"])

@@ -355,7 +355,7 @@ def test_a_video_among_folders_of_pictures_is_in_the_signature(videos):
         Image.new("RGB", (64, 48)).save(frames / f"v0/{number:05d}.jpg")
     found = score(videos)
     assert found.bad == {}
-    assert "video decoded" in read(found.path).provenance["signature"]
+    assert "video decoded" in read(found.path).provenance.signature
 
 
 @pytest.mark.parametrize("make", [as_tar, as_zip, as_hdf5])

@@ -41,14 +41,14 @@ def pack_it(source, target, **choices):
 def test_scores_stay_to_the_bit_and_a_run_may_change_over(toys, form):
     data = toys.data / "toy"
     before = score(toys, limit=CLIPS, out=toys.root / "before.h5")
-    expected = content_hash(before.path), read(before.path).provenance["signature"]
+    expected = content_hash(before.path), read(before.path).provenance.signature
     change_form(data, form)
     place = next(path for path in data.iterdir() if path.stem == "frames")
     packed = pack_it(place, toys.root / "packed.h5")
     assert (packed.videos, packed.bad) == (CLIPS, {})
     shutil.rmtree(place) if place.is_dir() else place.unlink()
     after = score(toys, frames=toys.root / "packed.h5", out=toys.root / "after.h5")
-    assert (content_hash(after.path), read(after.path).provenance["signature"]) == expected
+    assert (content_hash(after.path), read(after.path).provenance.signature) == expected
     assert not (toys.root / "packed.h5.parts").exists()
 
 
@@ -86,7 +86,7 @@ def test_videos_without_loss_are_the_videos(videos):
     pack_it(videos.data / "toy/frames", videos.root / "png.h5", quality=None)
     found = score(videos, frames=videos.root / "png.h5", out=videos.root / "packed-scores.h5")
     assert content_hash(found.path) == content_hash(direct.path)
-    assert read(found.path).provenance["signature"] == read(direct.path).provenance["signature"]
+    assert read(found.path).provenance.signature == read(direct.path).provenance.signature
 
 
 def test_videos_with_loss_are_another_run(videos):

@@ -127,9 +127,9 @@ def score(workspace, **choices):
 def test_videos_are_scored_and_say_so(videos):
     outcome = score(videos)
     assert outcome.bad == {}
-    said = read(outcome.path).provenance
-    assert "video decoded by PyAV" in said["frames"]
-    assert "frames=video decoded by PyAV" in said["signature"]
+    provenance = read(outcome.path).provenance
+    assert "video decoded by PyAV" in provenance.frames
+    assert "frames=video decoded by PyAV" in provenance.signature
     assert outcome.decoded == 6 * 8
 
 

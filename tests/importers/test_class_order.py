@@ -136,7 +136,7 @@ def test_near_chance_the_order_is_solved_for_and_applied_on_request(gsmbench, wo
     assert "Applied, as asked" in ran.err
     solved = read("scores/imported/y.h5")
     assert np.array_equal(solved.scores["action"][:, 0], logits)
-    assert any("Applied" in line for line in solved.provenance["assumptions"])
+    assert any("Applied" in line for line in solved.provenance.assumptions)
 
 
 def test_noise_is_not_mended(gsmbench, workspace):

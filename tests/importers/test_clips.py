@@ -37,7 +37,7 @@ def test_rows_without_ids_go_in_by_position_where_all_labels_agree(listed, gsmbe
     assert list(found.ids) == ids
     assert np.array_equal(found.scores["action"][:, 0], logits)
     assert found.order == "ids"
-    assert found.provenance["split_sha256"] == ids_sha256(ids)
+    assert found.provenance.split_sha256 == ids_sha256(ids)
     assert found.class_names["action"] == ("ape", "bee", "cat", "dog", "elk")
     assert "60 clips and all labels of toy/val agree" in ran.err
     assert gsmbench("evaluate", "scores/toy/val/x.h5").status == 0
@@ -210,16 +210,16 @@ def test_provenance_names_source_hash_and_assumptions(listed, gsmbench, workspac
     _, labels, logits = listed
     save("x.npz", logits, labels)
     gsmbench("import", "x.npz", "--name", "mine", "--params", "34.6M")
-    said = read("scores/imported/mine.h5").provenance
+    provenance = read("scores/imported/mine.h5").provenance
     digest = hashlib.sha256(Path("x.npz").read_bytes()).hexdigest()
-    assert said["source_sha256"] == digest
-    assert said["imported_from"] == "x.npz"
-    assert said["source_format"] == "gsf"
-    assert said["params"] == 34_600_000
-    assert said["checkpoint_sha256"] is None
-    assert any("logits" in line for line in said["assumptions"])
-    assert any("row-00000" in line for line in said["assumptions"])
-    assert digest in said["signature"]
+    assert provenance.source_sha256 == digest
+    assert provenance.imported_from == "x.npz"
+    assert provenance.source_format == "gsf"
+    assert provenance.params == 34_600_000
+    assert provenance.checkpoint_sha256 is None
+    assert any("logits" in line for line in provenance.assumptions)
+    assert any("row-00000" in line for line in provenance.assumptions)
+    assert digest in provenance.signature
 
 
 def test_usage_is_explained(gsmbench, workspace):

@@ -57,7 +57,7 @@ def test_layouts_of_one_task(name, made, imported, workspace):
     path = workspace.root / "dump.npz"  # the name says nothing, whatever the content
     getattr(dumps, name)(path, made)
     found, ran = imported(path)
-    assert found.provenance["source_format"] == layout
+    assert found.provenance.source_format == layout
     assert found.kinds == {"action": kind}
     wanted = {"logits": made.logits[:, :views], "probabilities": made.probabilities[:, :1]}[kind]
     if name == "pyslowfast":
@@ -91,7 +91,7 @@ def test_layouts_of_verb_and_noun(name, made, imported, workspace):
     layout, kind = EPIC[name]
     getattr(dumps, name)(workspace.root / "dump.pt", made)
     found, _ = imported("dump.pt")
-    assert found.provenance["source_format"] == layout
+    assert found.provenance.source_format == layout
     assert found.kinds == {"verb": kind, "noun": kind}
     for task, logits in (("verb", made.verb), ("noun", made.noun)):
         if name == "epic_slowfast":
@@ -107,7 +107,7 @@ def test_layouts_of_verb_and_noun(name, made, imported, workspace):
 def test_layouts_of_the_same_form_may_be_named(asked, writer, made, imported, workspace):
     getattr(dumps, writer)(workspace.root / "dump.pkl", made)
     found, ran = imported("dump.pkl", "--from", asked)
-    assert found.provenance["source_format"] == asked
+    assert found.provenance.source_format == asked
     assert "read as" in ran.err
 
 
@@ -158,10 +158,10 @@ def test_tdn_files_of_all_clips_and_crops(made, imported, workspace):
     folder.mkdir()
     dumps.tdn(folder, made)
     found, _ = imported("result")
-    assert found.provenance["source_format"] == "tdn"
+    assert found.provenance.source_format == "tdn"
     assert np.array_equal(found.scores["action"], made.logits)
     assert found.views[["clip", "crop"]].tolist() == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert len(found.provenance["source_sha256"]) == 4
+    assert len(found.provenance.source_sha256) == 4
     single, _ = imported("result/1_crop0.pkl", "--force")
     assert np.array_equal(single.scores["action"], made.logits[:, 2:3])
 

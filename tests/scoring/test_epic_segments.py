@@ -131,7 +131,7 @@ def test_the_number_of_actions_is_counted_in_the_training_csv(workspace, gsmbenc
     assert ran.status == 0, ran.err
     found = read(workspace.score_path("epic-100", "validation", "tiny"))
     assert found.class_names["action"] == ("0,2", "4,5")
-    assert found.provenance["entry"]["classes"]["action"] == 2
+    assert found.provenance.entry["classes"]["action"] == 2
     table = json.loads(
         gsmbench("evaluate", workspace.score_path("epic-100", "validation", "tiny"), "--format", "json").out
     )

@@ -132,9 +132,9 @@ def test_all_passes_of_a_compiled_network_have_one_shape(toys, monkeypatch):
     assert recorder.asked == [{"dynamic": False, "fullgraph": True, "mode": "default"}]
     one, other = read(plain.path), read(outcome.path)
     assert np.allclose(one.scores["action"], other.scores["action"], rtol=1e-5, atol=1e-6)
-    assert (one.provenance["compile"], other.provenance["compile"]) == ("none", "kernels")
-    assert "compile" not in one.provenance["signature"]
-    assert "compile=kernels" in other.provenance["signature"]
+    assert (one.provenance.compile, other.provenance.compile) == ("none", "kernels")
+    assert "compile" not in one.provenance.signature
+    assert "compile=kernels" in other.provenance.signature
 
 
 @pytest.mark.parametrize("when", ["at once", "at the first pass"])
@@ -156,7 +156,7 @@ def test_a_network_that_cannot_be_compiled_runs_as_it_is(toys, monkeypatch, gsmb
     if when != "at once":
         assert len(recorder.shapes) == 1, "tried once"
     found = read("scores/toy/val/toy_4f.h5")
-    assert found.provenance["compile_fallbacks"] == {"RuntimeError: no compiler found": 1}
+    assert found.provenance.compile_fallbacks == {"RuntimeError: no compiler found": 1}
     assert np.allclose(found.scores["action"], read(toys.root / "plain.h5").scores["action"], rtol=1e-5, atol=1e-6)
     assert plain
 

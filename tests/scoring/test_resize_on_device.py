@@ -50,8 +50,8 @@ def same(workspace, **choices):
     assert content_hash(reader.path) == content_hash(device.path)
     assert (reader.bad, reader.substituted, reader.decoded) == (device.bad, device.substituted, device.decoded)
     one, other = read(reader.path), read(device.path)
-    assert one.provenance["signature"] == other.provenance["signature"]
-    assert (one.provenance["resized_by"], other.provenance["resized_by"]) == ("reader", "device")
+    assert one.provenance.signature == other.provenance.signature
+    assert (one.provenance.resized_by, other.provenance.resized_by) == ("reader", "device")
     assert not np.array_equal(one.scores["action"][0], one.scores["action"][1])
     return one
 

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 
@@ -56,13 +54,13 @@ def test_scores_are_those_of_the_network_clip_by_clip(toys):
 
 
 def test_provenance_says_it_all(toys):
-    said = read(score(toys).path).provenance
-    assert all(value is not None for key, value in said.items() if key != "limit")
-    assert said["split_sha256"] == load_and_split(toys).sha256
-    assert said["params"] > 0
-    assert said["macs_paper_per_view"] > said["macs_bare_per_view"] > 0
-    assert "tanh" in said["uncounted"]
-    assert said["checkpoint_sha256"] in said["signature"]
+    provenance = read(score(toys).path).provenance
+    assert all(value is not None for key, value in provenance.to_dict().items() if key != "limit")
+    assert provenance.split_sha256 == load_and_split(toys).sha256
+    assert provenance.params > 0
+    assert provenance.macs_paper_per_view > provenance.macs_bare_per_view > 0
+    assert "tanh" in provenance.uncounted
+    assert provenance.checkpoint_sha256 in provenance.signature
 
 
 def test_our_networks_score_as_they_answer(toys):
@@ -222,7 +220,7 @@ def test_another_signature_at_the_same_place_is_refused(toys):
     assert "--fresh" in str(raised.value)
     assert content_hash(toys.score_path("toy", "val", "toy_4f")) == before
     score(toys, batch=4, fresh=True)
-    assert read(toys.score_path("toy", "val", "toy_4f")).provenance["batch"] == 4
+    assert read(toys.score_path("toy", "val", "toy_4f")).provenance.batch == 4
 
 
 def test_unfinished_parts_of_another_signature_are_refused_too(toys):
@@ -389,7 +387,7 @@ def test_own_network(toys):
     found = read(run(job, loaded.network).path)
     assert found.scores["action"].shape == (CLIPS, 2, 5)
     assert found.scores["action"].std() > 0
-    assert found.provenance["params"] == 1
+    assert found.provenance.params == 1
 
 
 @pytest.mark.parametrize(
@@ -461,7 +459,7 @@ def test_pinned_hash_is_checked(toys):
 
 def test_file_is_readable_by_head_alone(toys):
     with open_scores(score(toys).path) as file:
-        assert json.dumps(dict(file.head.provenance))
+        assert file.head.provenance.to_json()
 
 
 def test_progress_does_not_list_the_parts_for_every_batch(toys, monkeypatch):

@@ -56,12 +56,12 @@ def alone(workspace, name, **choices):
 def separate(toys):
     """Content and signature of each model, scored alone."""
     paths = {name: alone(toys, name, out=toys.root / f"{name}.alone.h5").path for name in NAMES}
-    return {name: (content_hash(path), read(path).provenance["signature"]) for name, path in paths.items()}
+    return {name: (content_hash(path), read(path).provenance.signature) for name, path in paths.items()}
 
 
 def found(outcomes):
     names = dict(zip(NAMES, outcomes, strict=True))
-    return {name: (content_hash(o.path), read(o.path).provenance["signature"]) for name, o in names.items()}
+    return {name: (content_hash(o.path), read(o.path).provenance.signature) for name, o in names.items()}
 
 
 def test_results_are_those_of_runs_of_their_own(toys, separate):
@@ -169,9 +169,9 @@ def test_out_of_memory_halves_the_batch_goes_on_and_is_recorded(toys, monkeypatc
     assert set(sizes[3:]) == {2}, "once is enough"
     assert "3 parts went through the network 2 clips at a time" in ran.err
     made = read("scores/toy/val/toy_4f.h5")
-    assert made.provenance["batch_halvings"] == {"2": 3}
-    assert made.provenance["batch"] == 8
-    assert "batch=8" in made.provenance["signature"]
+    assert made.provenance.batch_halvings == {"2": 3}
+    assert made.provenance.batch == 8
+    assert "batch=8" in made.provenance.signature
     assert np.array_equal(made.scores["action"], expected), "a pass of two clips is what --batch 2 does"
 
 
@@ -185,7 +185,7 @@ def test_the_record_of_halved_batches_outlives_an_interruption(toys, monkeypatch
     assert 1 <= finished < 4
     outcome = together(toys, names=("toy_4f",), batch=8)[0]
     assert outcome.batch_halvings == {"4": finished}
-    assert "batch_halvings" not in read(alone(toys, "toy_6f").path).provenance
+    assert "batch_halvings" not in read(alone(toys, "toy_6f").path).provenance.to_dict()
 
 
 def test_memory_too_small_for_one_clip(toys, monkeypatch):

@@ -368,7 +368,7 @@ def test_a_date_without_a_zone_is_in_utc(made_zip, epic, gsmbench, monkeypatch):
 
 def test_a_leak_is_found_in_scores_that_do_not_say_their_split(epic, save_epic, gsmbench):
     def unnamed(content):
-        return replace(content, provenance={**content.provenance, "dataset": None, "split": None})
+        return replace(content, provenance=replace(content.provenance, dataset=None, split=None))
 
     save_epic("epic-55", "s1", "mine", change=unnamed, entry={"trained_on": ["epic-100/validation"]})
     ran = gsmbench("submit", "epic", "--split", "s1")
