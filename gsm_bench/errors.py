@@ -84,3 +84,7 @@ class DumpError(GsmBenchError):
 
 class ExportError(GsmBenchError):
     """Scores cannot be written in the format that was asked for."""
+
+
+class TaskError(GsmBenchError):
+    """The task of several is not named, the scores do not have it, or it cannot be used this way."""

@@ -1,1 +1,1 @@
-"""Which members an ensemble should take."""
+"""Which members an ensemble or a cascade should take."""

@@ -1,7 +1,7 @@
-"""Cascades: more models only for the clips that are not sure enough, simulated from scores that are there.
+"""Cascades simulated from score files: later members run only on videos whose confidence so far is low.
 
-After each member the running mean of the scores so far says how sure it is; a clip goes on while its sureness is at
-most the threshold. At threshold 0 nobody goes on, at 1 everybody does.
+After each member the running mean of the scores so far has a confidence in 0..1. A video continues to the next member
+while its confidence is at most the threshold. At threshold 0 no video continues, at 1 every video does.
 """
 
 from __future__ import annotations
@@ -18,25 +18,24 @@ from gsm_bench.ensembles.fuse import fuse_blocks, running_mean
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.entries import Rule, Space
 from gsm_bench.metrics.cascade_rule import goes_on, sureness
-from gsm_bench.metrics.folds import folds_of
 from gsm_bench.metrics.topk import BEYOND, label_ranks
 from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.selection.pool import Choice
 
 RULES: tuple[Rule, ...] = get_args(Rule)
 QUANTILES = 40
-"""Thresholds tried: as many quantiles of the sureness after the first member, and the two ends."""
+"""Thresholds that are tried: so many quantiles of the confidence after the first member, and 0 and 1."""
 
 
 @dataclass(frozen=True)
 class Stages:
-    """What is known after each of K members, for the n clips that all have scored and that have a label.
+    """The state after each of K members, for the n videos that all have scored and that have a label.
 
     Attributes:
-        ranks: int64 [K, n], the place of the label in the running mean, from 0.
-        sureness: float64 [K, n] in 0..1 per rule.
-        macs: [K] multiply-adds spent by then; NaN where a member does not say.
-        rows: int64 [n], the clips' rows.
+        ranks: int64 [K, n], the rank of the label in the running mean, from 0.
+        sureness: float64 [K, n], the confidence in 0..1 per rule.
+        macs: float64 [K], multiply-adds spent up to this member; NaN if unknown for a member.
+        rows: int64 [n], the videos' rows in the score files.
     """
 
     ranks: NDArray[np.int64]
@@ -46,7 +45,7 @@ class Stages:
 
     @property
     def costs(self) -> NDArray[np.float64]:
-        """What is spent by each stage: operations, or members where a member's operations are not known."""
+        """Cost float64 [K] up to each member: multiply-adds, or members where some multiply-adds are unknown."""
         return np.arange(1.0, len(self.macs) + 1) if np.isnan(self.macs).any() else self.macs
 
 
@@ -60,28 +59,45 @@ class Setting:
 
 @dataclass(frozen=True)
 class Simulated:
-    """What a cascade comes to: the last stage int64 [n] of each clip, from 0, and the place of its label there."""
+    """A simulated cascade.
+
+    Attributes:
+        stop: int64 [n], the last member of each video, from 0.
+        ranks: int64 [n], the rank of its label there, from 0.
+        macs: float64 [n], multiply-adds spent on it.
+    """
 
     stop: NDArray[np.int64]
     ranks: NDArray[np.int64]
     macs: NDArray[np.float64]
 
+    def correct(self, k: int = 1) -> NDArray[np.int8]:
+        """int8 [n]: 1 if the label is among the k best, else 0."""
+        return (self.ranks < k).astype(np.int8)
+
     def top(self, k: int) -> float:
+        """Top-k accuracy, as a fraction."""
         return float((self.ranks < k).mean())
 
     @property
     def mean_macs(self) -> float:
+        """Multiply-adds per video."""
         return float(self.macs.mean())
 
     def shares(self, stages: int) -> list[float]:
-        """The share of clips that reach each stage."""
+        """The share of videos that reach each member."""
         return [float((self.stop >= stage).mean()) for stage in range(stages)]
 
 
 def stages_of(
     members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer], choices: Sequence[Choice]
 ) -> Stages:
-    """Run every member on every clip, once; all settings are simulated from this."""
+    """Ranks and confidences after every member, for all videos; all settings are simulated from them.
+
+    Args:
+        labels: int [N], -1 unknown.
+        choices: of the members, for their costs.
+    """
     scored = np.logical_and.reduce([member.status != NOT_SCORED for member in members]) & (labels != -1)
     rows = np.flatnonzero(scored)
     weights = [member.spec.weight for member in members]
@@ -91,9 +107,9 @@ def stages_of(
         kept = np.flatnonzero(scored[block.rows])
         for stage in range(len(members)):
             mean = running_mean([scores[kept] for scores in block.member_scores[: stage + 1]], weights[: stage + 1])
-            wanted = labels[block.rows][kept]
-            places = label_ranks(mean, np.maximum(wanted, 0))
-            ranks[stage, block.start + kept] = np.where(wanted < 0, BEYOND, places)
+            known = labels[block.rows][kept]
+            label_rank = label_ranks(mean, np.maximum(known, 0))
+            ranks[stage, block.start + kept] = np.where(known < 0, BEYOND, label_rank)
             for rule in RULES:
                 sure[rule][stage, block.start + kept] = sureness(mean, space, rule)
     macs = np.cumsum([math.nan if choice.macs is None else float(choice.macs) for choice in choices])
@@ -101,36 +117,41 @@ def stages_of(
 
 
 def simulate(stages: Stages, setting: Setting) -> Simulated:
-    """Where each clip stops, and what it is answered there."""
+    """Where each video stops under a setting, and the rank of its label there."""
     stop = np.zeros(stages.ranks.shape[1], np.int64)
     for stage, threshold in enumerate(setting.thresholds):
         here = stop == stage
         stop[here & goes_on(stages.sureness[setting.rule][stage], threshold)] = stage + 1
-    clips = np.arange(len(stop))
-    return Simulated(stop, stages.ranks[stop, clips], stages.macs[stop])
+    return Simulated(stop, stages.ranks[stop, np.arange(len(stop))], stages.macs[stop])
+
+
+def all_stop_at(stages: Stages, last: int) -> Simulated:
+    """Every video runs through the members up to `last`, from 0."""
+    stop = np.full(stages.ranks.shape[1], last)
+    return Simulated(stop, stages.ranks[last], stages.macs[stop])
 
 
 def settings_of(stages: Stages, rules: Sequence[Rule] = RULES, steps: int = QUANTILES) -> list[Setting]:
-    """Settings with one threshold for all stages, from the first member alone to all members for every clip."""
-    found: list[Setting] = []
+    """Settings with one threshold for all members, from the first member alone to all members for every video."""
+    settings: list[Setting] = []
     for rule in rules:
         inner = np.quantile(stages.sureness[rule][0], np.arange(1, steps) / steps) if len(stages.rows) else []
         thresholds = dict.fromkeys((0.0, *map(float, inner), 1.0))
-        found += [Setting(rule, (threshold,) * (len(stages.ranks) - 1)) for threshold in thresholds]
-    return found
+        settings += [Setting(rule, (threshold,) * (len(stages.ranks) - 1)) for threshold in thresholds]
+    return settings
 
 
-def choose(stages: Stages, settings: Sequence[Setting], clips: NDArray[np.bool_], budget: float | None) -> Setting:
-    """The best setting for some clips.
+def choose(stages: Stages, settings: Sequence[Setting], videos: NDArray[np.bool_], budget: float | None) -> Setting:
+    """The best setting for some videos, bool [n].
 
-    Within a budget of mean multiply-adds the most accurate, of equals the cheapest; without one the cheapest that is
-    at least as accurate as all members together.
+    Within a budget of mean multiply-adds it is the most accurate, of equals the cheapest. Without a budget it is the
+    cheapest that is at least as accurate as all members together.
     """
     runs = [simulate(stages, setting) for setting in settings]
-    right = np.array([(run.ranks[clips] == 0).sum() for run in runs])
-    cost = np.array([stages.costs[run.stop[clips]].mean() for run in runs])
+    right = np.array([(run.ranks[videos] == 0).sum() for run in runs])
+    cost = np.array([stages.costs[run.stop[videos]].mean() for run in runs])
     if budget is None:
-        allowed = right >= (stages.ranks[-1][clips] == 0).sum()
+        allowed = right >= (stages.ranks[-1][videos] == 0).sum()
         return settings[min(np.flatnonzero(allowed).tolist(), key=lambda at: (cost[at], -right[at]))]
     allowed = cost <= budget
     places = np.flatnonzero(allowed).tolist() or [int(cost.argmin())]
@@ -138,49 +159,10 @@ def choose(stages: Stages, settings: Sequence[Setting], clips: NDArray[np.bool_]
 
 
 def held_out(stages: Stages, settings: Sequence[Setting], folds: NDArray[np.int64], budget: float | None) -> Simulated:
-    """Every clip answered by the setting that the clips of the other folds chose."""
+    """A simulation in which the other folds choose the setting of each video; folds int64 [n]."""
     stop, ranks = np.zeros(len(folds), np.int64), np.zeros(len(folds), np.int64)
     for fold in np.unique(folds):
-        mine = folds == fold
-        run = simulate(stages, choose(stages, settings, ~mine, budget))
-        stop[mine], ranks[mine] = run.stop[mine], run.ranks[mine]
+        inside = folds == fold
+        run = simulate(stages, choose(stages, settings, ~inside, budget))
+        stop[inside], ranks[inside] = run.stop[inside], run.ranks[inside]
     return Simulated(stop, ranks, stages.macs[stop])
-
-
-@dataclass(frozen=True)
-class CascadeStudy:
-    """A cascade to be set: what its stages know, and what is wanted of it.
-
-    Attributes:
-        labels: of the members, in the order in which they run.
-        groups: int64 [n] of the stages' clips, or None.
-        budget: mean multiply-adds per clip at most; None for as accurate as all members at the least cost.
-        saved: a setting that is shown besides, and its name.
-    """
-
-    labels: Sequence[str]
-    stages: Stages
-    groups: NDArray[np.int64] | None
-    rules: Sequence[Rule]
-    budget: float | None = None
-    folds: int = 5
-    saved: tuple[str, Setting] | None = None
-
-    @property
-    def settings(self) -> list[Setting]:
-        return settings_of(self.stages, self.rules)
-
-    @property
-    def chosen(self) -> Setting:
-        everyone = np.ones(len(self.stages.rows), bool)
-        return choose(self.stages, self.settings, everyone, self.budget)
-
-
-def all_stop_at(stages: Stages, last: int) -> Simulated:
-    stop = np.full(stages.ranks.shape[1], last)
-    return Simulated(stop, stages.ranks[last], stages.macs[stop])
-
-
-def held_out_run(study: CascadeStudy) -> Simulated:
-    folds = folds_of(len(study.stages.rows), study.groups, study.folds)
-    return held_out(study.stages, study.settings, folds, study.budget)

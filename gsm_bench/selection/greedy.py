@@ -1,8 +1,8 @@
 """Greedy selection with replacement for large pools (Caruana et al., Ensemble Selection from Libraries of Models, 2004).
 
-Round by round the member is added, possibly again, whose addition makes most clips right; how often each was taken is
-its weight. A clip's classes that no single addition can lift over its label, or bring below it, need no look in that
-round, and after a few rounds those are nearly all.
+Each round adds the member, possibly again, whose addition makes most videos right. How often a member was taken is its
+weight. A round skips the classes of a video that no single addition can lift above its label or bring below it. After a
+few rounds those are nearly all.
 """
 
 from __future__ import annotations
@@ -20,35 +20,36 @@ from gsm_bench.ensembles.fuse import member_mean, refuse_broken_rows
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.entries import Space
 from gsm_bench.scorefile import NOT_SCORED
-from gsm_bench.selection.subsets import READ_ELEMENTS, Progress, differences
+from gsm_bench.selection.subset_block import differences
+from gsm_bench.selection.subsets import READ_ELEMENTS, Progress
 
 ROUNDS = 100
 MOSTLY = 0.5
-"""With more than this share of classes in question all are compared where they lie; with less they are gathered."""
+"""With more than this share of classes in question all are compared in place; with less they are gathered first."""
 
 
 @dataclass(frozen=True)
 class MemberScores:
-    """Differences to the label's score for some clips, for the E pairs of clip and class that may lie above it.
+    """Differences to the label's score for n videos, for the E pairs of video and class that may lie above it.
 
     Attributes:
         values: float32 [E, M], scaled per pair to at most 1.
-        clip: int64 [E], ascending, the clip of each pair in this piece.
-        above: int64 [n], classes that lie above the label whatever is chosen.
-        rows: int64 [n], the clips' rows.
+        video: int64 [E], ascending, the video of each pair, from 0 in this block.
+        above: int64 [n], classes that lie above the label for every choice of members.
+        rows: int64 [n], the videos' rows in the score files.
         low, high: float32 [E], smallest and largest difference of a pair.
     """
 
     values: NDArray[np.float32]
-    clip: NDArray[np.int64]
+    video: NDArray[np.int64]
     above: NDArray[np.int64]
     rows: NDArray[np.int64]
     low: NDArray[np.float32]
     high: NDArray[np.float32]
 
     def ranks(self, weights: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Places [n] of the labels under weights [M], from 0."""
-        lifted = self.clip[self.values @ weights.astype(np.float32) > 0]
+        """Ranks int64 [n] of the labels under weights [M], from 0."""
+        lifted = self.video[self.values @ weights.astype(np.float32) > 0]
         ranks: NDArray[np.int64] = self.above + np.bincount(lifted, minlength=len(self.above))
         return ranks
 
@@ -56,12 +57,12 @@ class MemberScores:
 def member_scores(
     members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer]
 ) -> list[MemberScores]:
-    """Open members over the clips that all have scored and that have a label, as differences."""
+    """Differences to the label's score, in blocks of the videos that all members have scored and that have a label."""
     scored = np.logical_and.reduce([member.status != NOT_SCORED for member in members]) & (labels >= 0)
     size = max(16, READ_ELEMENTS // (len(members) * members[0].head.classes_per_task[task]))
     reading = threading.Lock()
 
-    def piece_from(start: int) -> MemberScores | None:
+    def block_from(start: int) -> MemberScores | None:
         rows = slice(start, min(start + size, len(labels)))
         kept = np.flatnonzero(scored[rows])
         with reading:
@@ -73,25 +74,27 @@ def member_scores(
         above, candidates, scaled, certain = differences(np.stack(means)[:, kept], labels[rows][kept])
         candidates &= certain[:, None]
         values = np.ascontiguousarray(np.moveaxis(scaled, 0, 2))[candidates]  # [E, M]
-        clip = np.nonzero(candidates)[0]
-        return MemberScores(values, clip, above, start + kept, values.min(axis=1), values.max(axis=1))
+        video = np.nonzero(candidates)[0]
+        return MemberScores(values, video, above, start + kept, values.min(axis=1), values.max(axis=1))
 
-    with ThreadPoolExecutor(min(usable_cpus(), 8), "pieces") as pool:
-        found = pool.map(piece_from, range(0, len(labels), size))
-        return [piece for piece in found if piece is not None]
+    with ThreadPoolExecutor(min(usable_cpus(), 8), "blocks") as pool:
+        blocks = pool.map(block_from, range(0, len(labels), size))
+        return [block for block in blocks if block is not None]
 
 
 def select(
-    pieces: Sequence[MemberScores], chosen: NDArray[np.bool_], members: int, *, rounds: int = ROUNDS, k: int = 1,
+    blocks: Sequence[MemberScores], chosen: NDArray[np.bool_], members: int, *, rounds: int = ROUNDS, k: int = 1,
     progress: Progress = lambda done, total: None,
 ) -> NDArray[np.int64]:  # fmt: skip
-    """How often each member was taken, int64 [M], in the shortest run of rounds that has most clips right.
+    """How often each member was taken, int64 [M], in the shortest run of rounds that has most videos right.
 
     Args:
-        chosen: bool [N], the clips that choose.
-        k: a clip is right with its label among the k best.
+        chosen: bool [N], the videos that choose.
+        members: how many there are.
+        k: a video counts as right if its label is among the k best classes.
+        progress: called with rounds done and rounds in all.
     """
-    states = [_GreedyState(piece, chosen[piece.rows], k) for piece in pieces if chosen[piece.rows].any()]
+    states = [_GreedyState(block, chosen[block.rows], k) for block in blocks if chosen[block.rows].any()]
     picks, right = [], []
     with ThreadPoolExecutor(min(usable_cpus(), 8), "greedy") as pool:
         for done in range(rounds):
@@ -104,42 +107,42 @@ def select(
 
 
 class _GreedyState:
-    """A piece in the making: the running sum of what was taken, over the clips that choose."""
+    """The running sum of the members taken so far, for the videos of a block that choose."""
 
-    def __init__(self, piece: MemberScores, chosen: NDArray[np.bool_], k: int) -> None:
+    def __init__(self, block: MemberScores, chosen: NDArray[np.bool_], k: int) -> None:
         self.k, self.chosen = k, chosen
-        kept = chosen[piece.clip]
-        whole = bool(kept.all())
-        self.values = piece.values if whole else piece.values[kept]
-        self.clip = piece.clip if whole else piece.clip[kept]
-        self.low, self.high = (piece.low, piece.high) if whole else (piece.low[kept], piece.high[kept])
-        self.above = piece.above
-        self.total = np.zeros(len(self.clip), np.float32)
+        kept = chosen[block.video]
+        everything = bool(kept.all())  # then nothing is copied
+        self.values = block.values if everything else block.values[kept]
+        self.video = block.video if everything else block.video[kept]
+        self.low, self.high = (block.low, block.high) if everything else (block.low[kept], block.high[kept])
+        self.above = block.above
+        self.total = np.zeros(len(self.video), np.float32)
 
     def add(self, member: int) -> None:
         self.total += self.values[:, member]
 
     def hits(self) -> NDArray[np.int64]:
-        """Right clips int64 [M] after adding each member."""
+        """Videos that are right after adding each member, int64 [M]."""
         sure = self.total + self.low > 0
-        base = self.above + np.bincount(self.clip[sure], minlength=len(self.above))
+        base = self.above + np.bincount(self.video[sure], minlength=len(self.above))
         alive = self.chosen & (base < self.k)
-        active = ~sure & (self.total + self.high > 0) & alive[self.clip]
+        active = ~sure & (self.total + self.high > 0) & alive[self.video]
         places = np.flatnonzero(active)
-        found = np.full(self.values.shape[1], int(alive.sum()), np.int64)
+        hits = np.full(self.values.shape[1], int(alive.sum()), np.int64)
         if not places.size:
-            return found
+            return hits
         if len(places) > MOSTLY * len(active):
             places = np.arange(len(active))
             lifted = (self.values > -self.total[:, None]) & active[:, None]
         else:
             lifted = np.take(self.values, places, axis=0) > -self.total[places, None]  # [a, M]
-        clips = self.clip[places]
-        starts = np.flatnonzero(np.diff(clips, prepend=-1))
+        videos = self.video[places]
+        starts = np.flatnonzero(np.diff(videos, prepend=-1))
         if self.k == 1:
             wrong = np.bitwise_or.reduceat(lifted.view(np.uint8), starts, axis=0) > 0
         else:
             counts = np.add.reduceat(lifted.view(np.uint8), starts, axis=0, dtype=np.int32)
-            wrong = counts + base[clips[starts]][:, None] >= self.k
-        found -= wrong[alive[clips[starts]]].sum(axis=0)
-        return found
+            wrong = counts + base[videos[starts]][:, None] >= self.k
+        hits -= wrong[alive[videos[starts]]].sum(axis=0)
+        return hits

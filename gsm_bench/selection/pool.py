@@ -1,4 +1,4 @@
-"""The pool of a search: models and score files, each with every number of clips that its file holds."""
+"""The pool of a search: models and score files, one choice per number of clips that a file holds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gsm_bench.workspace import Workspace
 
 @dataclass(frozen=True)
 class Choice:
-    """A member that may be taken, and what it costs; None where its file does not say."""
+    """A member that may be taken, its multiply-adds and its parameters; None if its file does not hold them."""
 
     label: str
     macs: int | None
@@ -26,22 +26,28 @@ def pool_of(
     names: Sequence[str], manifest: Manifest, workspace: Workspace, dataset: str | None, split: str | None, *,
     every: bool = True,
 ) -> list[MemberSpec]:  # fmt: skip
-    """Members for a search: of an ensemble its models, of ``inv3_*`` the models that have scores, else as named.
+    """Members for a search: the models of an ensemble, those of a pattern that have scores, or members as named.
 
-    Without ``@K`` a file stands for one choice per number of clips that it holds, or, unless `every`, for the most.
+    Args:
+        names: ensembles, patterns such as ``inv3_*``, models and score files; also several between commas.
+        every: without ``@K`` a file gives one choice per number of clips that it holds; else one with all its clips.
+
+    Raises:
+        GsmBenchError: no names.
+        MissingScoresError: no model of a pattern has scores.
     """
-    found: dict[tuple[str, int | None], MemberSpec] = {}
+    specs: dict[tuple[str, int | None], MemberSpec] = {}
     for name in (part.strip() for text in names for part in text.split(",") if part.strip()):
         for spec in _named(name, manifest, workspace, dataset, split):
             for choice in _with_clips(spec)[0 if every else -1 :]:
-                found.setdefault((str(choice.path.absolute()), choice.clips), choice)
-    if not found:
-        raise GsmBenchError("no members are given", fix="gsmbench search 'inv3_*', or names between commas")
-    return list(found.values())
+                specs.setdefault((str(choice.path.absolute()), choice.clips), choice)
+    if not specs:
+        raise GsmBenchError("no members are named", fix="gsmbench search 'inv3_*', or names between commas")
+    return list(specs.values())
 
 
 def choices_of(members: Sequence[OpenMember]) -> list[Choice]:
-    """What each open member of a pool costs."""
+    """The cost of each open member of a pool."""
     choices = []
     for member in members:
         macs = member.head.provenance.macs_paper_per_view
@@ -64,14 +70,14 @@ def _named(
     elif any(letter in name for letter in "*?[") and "/" not in name:
         entries = [entry for entry in manifest.matching_models([name]) if fnmatch.fnmatch(entry.name, name)]
         specs = [model_spec(entry, manifest, workspace, dataset, split) for entry in entries]
-        there = [spec for spec in specs if spec.path.is_file()]
-        if not there:
+        scored = [spec for spec in specs if spec.path.is_file()]
+        if not scored:
             raise MissingScoresError(
                 f"none of the {len(specs)} models {name} has scores",
                 where=specs[0].path.parent,
                 fix=f"gsmbench{workspace.option} score --model {specs[0].label}",
             )
-        yield from there
+        yield from scored
     else:
         yield from parse_members(name, None, manifest, workspace, dataset, split)
 

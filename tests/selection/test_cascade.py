@@ -5,9 +5,11 @@ import pytest
 
 from gsm_bench.ensembles.members import MemberSpec, open_members
 from gsm_bench.evaluation.accuracies import accuracies_of
+from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.metrics.cascade_rule import goes_on, sureness
 from gsm_bench.scorefile import write
 from gsm_bench.selection.cascade import RULES, Setting, Stages, choose, held_out, settings_of, simulate, stages_of
+from gsm_bench.selection.cascade_search import CascadeConfig, search_cascades
 from gsm_bench.selection.pool import choices_of
 from tests.conftest import clip_scores, reference_module
 
@@ -19,14 +21,14 @@ def labels():
 
 @pytest.fixture
 def specs(tmp_path, labels):
-    made = reference_module("scores").noisy_logits
-    found = []
+    noisy_logits = reference_module("scores").noisy_logits
+    members = []
     for at in range(3):
         path = tmp_path / f"m{at}.h5"
-        logits = made(labels, 6, at, signal=1.0)[:, None]
+        logits = noisy_logits(labels, 6, at, signal=1.0)[:, None]
         write(path, clip_scores(logits, offsets=(0.5,), macs_paper_per_view=(at + 1) * 10**9, params=10))
-        found.append(MemberSpec(path.stem, path, 1, float(at + 1)))
-    return found
+        members.append(MemberSpec(path.stem, path, 1, float(at + 1)))
+    return members
 
 
 def stages(specs, labels, space="logits"):
@@ -51,7 +53,7 @@ def test_sureness_hand_made():
         assert sureness(logs + 5, "logits", rule) == pytest.approx(sureness(rows, "probabilities", rule))
 
 
-def test_at_nought_nobody_goes_on_and_at_one_everybody():
+def test_at_0_no_video_continues_and_at_1_every_video():
     sure = np.array([0.0, 0.3, 1.0])
     assert goes_on(sure, 0).tolist() == [False] * 3
     assert goes_on(sure, 0.3).tolist() == [True, True, False]
@@ -75,15 +77,15 @@ def test_equals_a_plain_loop(specs, labels):
     with open_members(specs) as members:
         scores = [member.file.block("action", 0, 400)[:, 0].astype(float) for member in members]
     run = simulate(stages(specs, labels), Setting("confidence", (0.6, 0.9)))
-    for clip in range(400):
+    for video in range(400):
         total, weight = np.zeros(6), 0.0
         for stage, member in enumerate(scores):
-            total, weight = total + (stage + 1) * member[clip], weight + stage + 1
+            total, weight = total + (stage + 1) * member[video], weight + stage + 1
             chances = np.exp(total / weight) / np.exp(total / weight).sum()
             if stage == 2 or chances.max() > (0.6, 0.9)[stage]:
                 break
-        assert run.stop[clip] == stage
-        assert (run.ranks[clip] == 0) == (total.argmax() == labels[clip])
+        assert run.stop[video] == stage
+        assert (run.ranks[video] == 0) == (total.argmax() == labels[video])
 
 
 def known_stages(first, second, sure):
@@ -93,7 +95,7 @@ def known_stages(first, second, sure):
 
 
 def test_choosing_hand_made():
-    """The unsure half is wrong at first and right after: going on at 0.4 is enough, at a mean cost of 2."""
+    """The half with low confidence is wrong at first and right after: a threshold of 0.4 suffices, at a mean cost of 2."""
     known = known_stages([1, 1, 0, 0], [0, 0, 0, 0], [0.2, 0.4, 0.6, 0.8])
     settings = [Setting("confidence", (t,)) for t in (0.0, 0.2, 0.4, 0.6, 1.0)]
     everyone = np.ones(4, bool)
@@ -119,3 +121,22 @@ def test_without_costs_the_fewest_members_are_the_cheapest():
     unknown = Stages(known.ranks, known.sureness, np.array([np.nan, np.nan]), known.rows)
     settings = [Setting("confidence", (t,)) for t in (1.0, 0.4, 0.0)]
     assert choose(unknown, settings, np.ones(4, bool), None).thresholds == (0.4,)
+
+
+def test_the_result_holds_the_ensembles_and_the_chosen_setting(specs, labels):
+    with open_members(specs) as members:
+        result = search_cascades(members, GroundTruth({"action": labels}), CascadeConfig(rules=("margin",), steps=3))
+    for count, row in enumerate(result.members, start=1):
+        hits = fused_hits(specs[:count], labels)
+        assert row.accuracy == {1: hits[1] / 400, 5: hits[5] / 400}
+        assert row.shares == (1.0,) * count + (0.0,) * (3 - count)
+    (margin,) = result.cascades
+    assert [row.setting.thresholds[0] for row in (margin[0], margin[-1])] == [0, 1]
+    assert margin[-1].accuracy == result.members[-1].accuracy
+    chosen, held = result.selected
+    assert chosen.setting == result.chosen
+    assert chosen.accuracy[1] >= result.members[-1].accuracy[1]
+    assert chosen.mean_macs <= result.members[-1].mean_macs
+    assert result.gain.value == pytest.approx(held.accuracy[1] - result.members[-1].accuracy[1])
+    assert result.cost_share == pytest.approx(held.mean_macs / 6e9)
+    assert (result.videos, result.left_out, result.costs_known) == (400, 0, True)

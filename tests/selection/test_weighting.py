@@ -7,8 +7,10 @@ from gsm_bench.evaluation.accuracies import accuracies_of
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.metrics.softmax import log_softmax
 from gsm_bench.scorefile import write
+from gsm_bench.selection.config import SearchConfig
 from gsm_bench.selection.greedy import member_scores, select
-from gsm_bench.selection.weighting import fit_weights, member_temperatures, taken, weigh
+from gsm_bench.selection.temperatures import member_temperatures
+from gsm_bench.selection.weighting import fit_weights, taken, weigh
 from tests.conftest import clip_scores, reference_module
 
 
@@ -46,33 +48,33 @@ def test_greedy_equals_the_plain_loop(tmp_path, labels, seed):
     labels = np.random.default_rng(seed).permutation(labels)
     arrays = noisy(labels, 6)
     with open_members(pool(tmp_path, arrays)) as members:
-        pieces = member_scores(members, "action", "logits", labels)
-        found = select(pieces, np.ones(400, bool), 6, rounds=25)
-    assert found.tolist() == plain_greedy([array.astype(float) for array in arrays], labels, 25).tolist()
+        blocks = member_scores(members, "action", "logits", labels)
+        counts = select(blocks, np.ones(400, bool), 6, rounds=25)
+    assert counts.tolist() == plain_greedy([array.astype(float) for array in arrays], labels, 25).tolist()
 
 
-def test_greedy_looks_only_at_the_clips_that_choose(tmp_path, labels):
+def test_greedy_uses_only_the_videos_that_choose(tmp_path, labels):
     arrays = noisy(labels, 4)
     chosen = np.arange(400) % 3 > 0
     with open_members(pool(tmp_path, arrays)) as members:
-        found = select(member_scores(members, "action", "logits", labels), chosen, 4, rounds=12)
+        counts = select(member_scores(members, "action", "logits", labels), chosen, 4, rounds=12)
     own = [array[chosen].astype(float) for array in arrays]
-    assert found.tolist() == plain_greedy(own, labels[chosen], 12).tolist()
+    assert counts.tolist() == plain_greedy(own, labels[chosen], 12).tolist()
 
 
 def test_greedy_by_top5(tmp_path, labels):
     arrays = noisy(labels, 4, signal=0.3)
     with open_members(pool(tmp_path, arrays)) as members:
-        pieces = member_scores(members, "action", "logits", labels)
-        found = select(pieces, np.ones(400, bool), 4, rounds=1, k=5)
+        blocks = member_scores(members, "action", "logits", labels)
+        counts = select(blocks, np.ones(400, bool), 4, rounds=1, k=5)
         hits = [accuracies_of([member], "action", "logits", labels)[0].hits[5] for member in members]
-    assert found.argmax() == int(np.argmax(hits))
+    assert counts.argmax() == int(np.argmax(hits))
 
 
-def test_pieces_rank_as_the_fusion_does(tmp_path, labels):
+def test_blocks_rank_as_the_fusion_does(tmp_path, labels):
     with open_members(pool(tmp_path, noisy(labels, 5))) as members:
         weights = np.array([0.1, 0.2, 0.3, 0.4, 0.0])
-        ranks = np.concatenate([p.ranks(weights) for p in member_scores(members, "action", "logits", labels)])
+        ranks = np.concatenate([block.ranks(weights) for block in member_scores(members, "action", "logits", labels)])
         accuracy, _ = accuracies_of(taken(members, weights), "action", "logits", labels)
     assert ((ranks == 0).sum(), (ranks < 5).sum()) == (accuracy.hits[1], accuracy.hits[5])
 
@@ -113,14 +115,18 @@ def test_weigh_holds_out_and_on_shuffled_labels_gains_nothing(tmp_path, labels, 
     for seed in range(6):
         with open_members(specs) as members:
             truth = GroundTruth({"action": np.random.default_rng(seed).permutation(labels)})
-            found = weigh(members, "action", "logits", truth, method, rounds=15)
-        held += found.gain.low <= 0 <= found.gain.high
-        assert found.weights.sum() == pytest.approx(1)
+            result = weigh(members, truth, method, SearchConfig(rounds=15))
+        held += result.gain.low <= 0 <= result.gain.high
+        assert result.weights.sum() == pytest.approx(1)
     assert held >= 5
     with open_members(specs) as members:
-        found = weigh(members, "action", "logits", GroundTruth({"action": labels}), method, rounds=15)
-    assert found.gain.low > 0
-    assert found.searched > 0
+        result = weigh(members, GroundTruth({"action": labels}), method, SearchConfig(rounds=15))
+    assert result.gain.low > 0
+    assert result.searched > 0
+    for row in (result.single, result.weighted):
+        assert row.interval.low < row.accuracy[1] < row.interval.high
+    assert result.searched == pytest.approx(result.weighted.accuracy[1] - result.single.accuracy[1])
+    assert [spec.weight for spec in result.best] == [weight for weight in result.weights if weight]
 
 
 def test_temperature_divides_before_all_else(tmp_path):
