@@ -22,33 +22,48 @@ HEAVY_PACKAGES = {
     "matplotlib": "figures",
     "pyarrow": "parquet",
 }
-COMMANDS = {
-    "models": ("gsm_bench.cli.models", "List, show, check and add models."),
-    "score": ("gsm_bench.cli.score", "Score a split with a model."),
-    "ensemble": ("gsm_bench.cli.ensemble", "Fuse models and evaluate the ensemble."),
-    "evaluate": ("gsm_bench.cli.evaluate", "Evaluate score files."),
-    "search": ("gsm_bench.cli.search", "Which ensemble of a pool is best, for its cost?"),
-    "cascade": ("gsm_bench.cli.cascade", "More models only for the clips that are not sure."),
-    "compare": ("gsm_bench.cli.compare", "Is the difference of two results real, and where does it come from?"),
-    "calibrate": ("gsm_bench.cli.calibrate", "Does confidence mean what it says?"),
-    "import": ("gsm_bench.cli.imports", "Make a score file of somebody else's score dump."),
-    "export": ("gsm_bench.cli.export", "Write a score file in another project's format."),
-    "table": ("gsm_bench.cli.table", "Fill a table of the paper from score files."),
-    "submit": ("gsm_bench.cli.submit", "Write a server's file, checked before it is sent."),
-    "check": ("gsm_bench.cli.check", "Judge a server's file before it is sent."),
-    "figure": ("gsm_bench.cli.figure", "Draw a figure from score files."),
-    "pack": ("gsm_bench.cli.pack", "Put the frames of many videos into one HDF5 file."),
-    "shapes": ("gsm_bench.cli.shapes", "Make Temporal Shapes, the benchmark that ships with the package."),
-    "train": ("gsm_bench.cli.train", "Train a small network on Temporal Shapes."),
-    "bench": ("gsm_bench.cli.bench", "How fast is this machine, and what does it wait for?"),
-    "demo": ("gsm_bench.cli.demo", "The main job, end to end, on a small benchmark: a minute or two."),
+SECTIONS = {
+    "Score": {
+        "score": ("gsm_bench.cli.score", "Score the videos of a split with a model."),
+        "train": ("gsm_bench.cli.train", "Train a small network on Temporal Shapes."),
+    },
+    "Evaluate": {
+        "evaluate": ("gsm_bench.cli.evaluate", "Show the accuracy of score files."),
+        "ensemble": ("gsm_bench.cli.ensemble", "Fuse models and evaluate the ensemble."),
+        "compare": ("gsm_bench.cli.compare", "Test whether two results differ, and show where."),
+        "calibrate": ("gsm_bench.cli.calibrate", "Measure calibration and fit temperatures."),
+        "search": ("gsm_bench.cli.search", "Find the best ensemble of a pool for a given cost."),
+        "cascade": ("gsm_bench.cli.cascade", "Run further models only on uncertain videos."),
+    },
+    "Show": {
+        "table": ("gsm_bench.cli.table", "Fill a table of the paper from score files."),
+        "figure": ("gsm_bench.cli.figure", "Draw a figure from score files."),
+    },
+    "Submit": {
+        "submit": ("gsm_bench.cli.submit", "Write a submission and validate it."),
+        "check": ("gsm_bench.cli.check", "Validate a submission file."),
+    },
+    "Exchange": {
+        "import": ("gsm_bench.cli.imports", "Import a score dump of another project."),
+        "export": ("gsm_bench.cli.export", "Export a score file in another project's format."),
+    },
+    "Registry and data": {
+        "models": ("gsm_bench.cli.models", "List, show, check and add models."),
+        "pack": ("gsm_bench.cli.pack", "Pack the frames of many videos into one HDF5 file."),
+        "shapes": ("gsm_bench.cli.shapes", "Generate Temporal Shapes, the benchmark of this package."),
+    },
+    "Machine": {
+        "bench": ("gsm_bench.cli.bench", "Benchmark decoding, networks and fusion on this machine."),
+        "demo": ("gsm_bench.cli.demo", "Run everything, end to end, on a small benchmark."),
+    },
 }
+COMMANDS = {name: command for section in SECTIONS.values() for name, command in section.items()}
 RESUMABLE = ("score", "pack", "shapes", "train", "demo")
-"""Commands that, stopped and given again, do only what is missing."""
+"""Commands that continue where an interrupted run stopped."""
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module when the command runs; help texts of the list stand here."""
+    """A group that imports the module of a command only when the command runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -60,14 +75,17 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, text) for name, (_, text) in commands.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="gsm-bench", prog_name="gsmbench")
 @click.option(
-    "--workspace", metavar="DIR", help="Where manifests, scores and reports lie (else $GSMBENCH_HOME, else here)."
+    "--workspace",
+    metavar="DIR",
+    help="Directory of manifests, scores and reports [default: $GSMBENCH_HOME, else the current directory].",
 )
 @click.pass_context
 def cli(context: click.Context, workspace: str | None) -> None:
@@ -83,14 +101,14 @@ def cli(context: click.Context, workspace: str | None) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; a known error becomes one message and exit status 1."""
-    # Threads of a network that wait for each other sleep instead of spinning: with readers or other processes on the
-    # same cores, spinning made a small network 15 times slower; on an idle machine it makes no difference.
+    """Run the command line and exit; a known error prints one message and exits with status 1."""
+    # Waiting threads of a network sleep instead of spinning. Where readers or other processes use the same cores,
+    # spinning makes a small network 15 times slower; on an idle machine it makes no difference.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status: Any = cli.main(arguments, prog_name="gsmbench", standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo(f"stopped{_how_to_go_on(arguments)}", err=True)
+        click.echo(f"stopped{_how_to_resume(arguments)}", err=True)
         sys.exit(1)
     except click.ClickException as error:
         error.show()
@@ -115,16 +133,16 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _how_to_go_on(arguments: list[str] | None) -> str:
+def _how_to_resume(arguments: list[str] | None) -> str:
     command = next((word for word in arguments or sys.argv[1:] if word in COMMANDS), "")
-    return "; what is finished is kept: the same command goes on from there" if command in RESUMABLE else ""
+    return "; finished work is kept: run the same command again to continue" if command in RESUMABLE else ""
 
 
 def _system_error(error: OSError) -> str:
-    """What the system says; of HDF5's message, which runs over lines, the reason and the file."""
-    said, place = str(error.strerror or error), error.filename
-    if in_hdf5 := re.search(r"name = '([^']*)'", said):
-        place = in_hdf5[1]
-        said = os.strerror(error.errno) if error.errno else said.partition(" (")[0]
-    where = f"\n  where: {place}" if place else ""
-    return f"error: {said}{where}\n  fix:   check the path, its rights and the disk"
+    """The message of an error of the operating system; of one by HDF5, whose text has many lines, reason and file."""
+    reason, path = str(error.strerror or error), error.filename
+    if in_hdf5 := re.search(r"name = '([^']*)'", reason):
+        path = in_hdf5[1]
+        reason = os.strerror(error.errno) if error.errno else reason.partition(" (")[0]
+    where = f"\n  where: {path}" if path else ""
+    return f"error: {reason}{where}\n  fix:   check the path, its permissions and the disk"

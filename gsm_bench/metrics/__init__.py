@@ -1,1 +1,5 @@
-"""Metrics over scores and labels, in numpy."""
+"""Metrics over arrays of scores and labels, in numpy."""
+
+from gsm_bench.metrics.topk import topk_accuracy
+
+__all__ = ["topk_accuracy"]

@@ -1,4 +1,4 @@
-"""Top-k and mean class accuracy, as counts, so that intervals and sums stay exact."""
+"""Top-k and mean class accuracy, kept as counts so that sums and intervals are exact."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from gsm_bench.actions import NO_COLUMN
 
 KS = (1, 5)
 BEYOND = int(np.iinfo(np.int32).max)
-"""The rank of a class that the scores have no column for."""
+"""The rank of a label that has no column in the scores."""
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Hits among the clips that have a score and a label.
+    """Top-k and mean class accuracy of N videos, as counts.
 
     Attributes:
-        hits: clips whose label is among the k best, per k.
-        scored: clips with a score and a label.
-        total: clips with a label; those without a score are `total - scored`.
+        hits: videos whose label is among the k highest scores, by k.
+        scored: videos with scores and a label.
+        total: videos with a label; `total - scored` of them have no scores.
         class_hits: int64 [C] top-1 hits per class.
-        class_counts: int64 [C] scored clips per class; classes without a column are in none of them.
-        correct: int8 [N] per clip: 1 the best class is right, 0 it is wrong, -1 no score or no label.
-        ranks: int32 [N] place of each clip's label from 0, `BEYOND` without a column; -1 no score or no label.
+        class_counts: int64 [C] scored videos per class; labels without a column are not counted.
+        correct: int8 [N]: 1 if the highest score is right, 0 if it is wrong, -1 without scores or label.
+        ranks: int32 [N] rank of the label from 0; `BEYOND` without a column; -1 without scores or label.
     """
 
     hits: dict[int, int]
@@ -40,44 +40,47 @@ class Accuracy:
     ranks: NDArray[np.int32]
 
     def correct_at(self, k: int) -> NDArray[np.int8]:
-        """As `correct`, for the k best classes."""
+        """Int8 [N]: 1 if the label is among the k highest scores, 0 if it is not, -1 without scores or label."""
         return np.where(self.ranks < 0, -1, self.ranks < k).astype(np.int8)
+
+    def hits_at(self, k: int) -> int:
+        """Number of videos whose label is among the k highest scores, for any k."""
+        return self.hits[k] if k in self.hits else int(np.count_nonzero(self.correct_at(k) == 1))
 
     @property
     def missing(self) -> int:
+        """Number of videos with a label but without scores."""
         return self.total - self.scored
 
     def top(self, k: int) -> float:
-        """Fraction of the scored clips whose label is among the k best; NaN if none was scored."""
-        return self.hits[k] / self.scored if self.scored else float("nan")
+        """Fraction of the scored videos whose label is among the k highest scores; NaN if none is scored."""
+        return self.hits_at(k) / self.scored if self.scored else float("nan")
 
     def bounds(self, k: int) -> tuple[float, float]:
-        """Top-k over all clips if every missing one were wrong, and if every missing one were right."""
+        """Lowest and highest top-k accuracy over all videos: every missing one wrong, and every missing one right."""
         if not self.total:
             return float("nan"), float("nan")
-        return self.hits[k] / self.total, (self.hits[k] + self.missing) / self.total
+        return self.hits_at(k) / self.total, (self.hits_at(k) + self.missing) / self.total
 
     @property
     def mean_class(self) -> float:
-        """Mean over the classes that occur of their top-1 accuracy; NaN if none occurs."""
-        occurs = self.class_counts > 0
-        return float((self.class_hits[occurs] / self.class_counts[occurs]).mean()) if occurs.any() else float("nan")
+        """Mean top-1 accuracy over the classes that occur; NaN if none occurs."""
+        present = self.class_counts > 0
+        return float((self.class_hits[present] / self.class_counts[present]).mean()) if present.any() else float("nan")
 
 
 def accuracy_of_ranks(
     ranks: NDArray[np.int32], labels: NDArray[np.integer[Any]], scored: NDArray[np.bool_], classes: int,
     ks: Sequence[int] = KS,
 ) -> Accuracy:  # fmt: skip
-    """Count hits.
+    """Accuracy from the ranks of the labels.
 
     Args:
-        ranks: int32 [N] place of each clip's label among its scores, from 0; of others than scored clips with a label
-            of a column it does not matter.
-        labels: [N]; -1 is unknown and not counted; NO_COLUMN is a class that the scores have no column for, and counts
-            as wrong.
-        scored: which clips hold a score.
+        ranks: int32 [N] rank of each label among the scores of its video, from 0; used only where there are both.
+        labels: integers [N]; -1 is unknown and not counted; NO_COLUMN has no column in the scores and counts as wrong.
+        scored: bool [N], videos with scores.
         classes: C.
-        ks: which k hits are counted for.
+        ks: values of k for `Accuracy.hits`.
     """
     if not scored.all() or labels.min(initial=0) < 0:
         ranks = np.where(scored & (labels >= 0), ranks, np.int32(-1))
@@ -100,30 +103,30 @@ def topk_accuracy(scores: NDArray[Any], labels: NDArray[np.integer[Any]], ks: Se
     Args:
         scores: [N, C] of any kind that ranks classes; finite.
         labels: integers [N], 0..C-1.
-        ks: the values of k.
+        ks: values of k.
 
     Returns:
-        For each k, the fraction of clips whose label is among the k highest scores; equal scores rank by the lower
-        class index. NaN for no clips.
+        For each k, the fraction of videos whose label is among the k highest scores; ties rank by the lower class
+        index. NaN for N = 0.
 
     Raises:
-        ValueError: shapes that do not fit, a label out of range, a score that is not finite.
+        ValueError: shapes do not match, a label is out of range, or a score is not finite.
     """
     scores, labels = np.asarray(scores), np.asarray(labels)
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:
-        raise ValueError(f"scores are [N, C] and labels [N], not {scores.shape} and {labels.shape}")
+        raise ValueError(f"scores must be [N, C] and labels [N], not {scores.shape} and {labels.shape}")
     if not len(labels):
         return tuple(float("nan") for _ in ks)
     if labels.min() < 0 or labels.max() >= scores.shape[1]:
-        raise ValueError(f"labels are 0..{scores.shape[1] - 1}, not {labels.min()}..{labels.max()}")
+        raise ValueError(f"labels must be 0..{scores.shape[1] - 1}, not {labels.min()}..{labels.max()}")
     if not np.isfinite(scores).all():
-        raise ValueError("scores that are not finite cannot be ranked")
+        raise ValueError("scores must be finite")
     ranks = label_ranks(scores, labels)
     return tuple(float((ranks < k).mean()) for k in ks)
 
 
 def label_ranks(scores: NDArray[Any], labels: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Place of each label [N] among its row's scores [N, C], from 0; equal scores rank by the lower class index."""
+    """Rank int64 [N] of each label among the scores [N, C] of its row, from 0; ties rank by the lower class index."""
     ranks = np.empty(len(labels), np.int32)
     kernels.label_ranks(np.ascontiguousarray(scores, np.float64), np.ascontiguousarray(labels, np.int32), ranks)
     return ranks.astype(np.int64)

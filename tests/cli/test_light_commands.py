@@ -8,7 +8,7 @@ import click
 import numpy as np
 import pytest
 
-from gsm_bench.cli import COMMANDS, cli
+from gsm_bench.cli import COMMANDS, SECTIONS, cli
 from gsm_bench.scorefile import read
 from tests.conftest import reference_module
 
@@ -241,6 +241,17 @@ def test_every_command_has_help_with_an_example(gsmbench, names):
     ran = gsmbench(*names, "--help")
     assert ran.status == 0
     assert re.search(rf"Example:\n +gsmbench {names[0]}", ran.out)
+
+
+def test_help_lists_each_command_once_in_its_section(gsmbench):
+    text = gsmbench("--help").out
+    starts = [text.index(f"\n{title}:\n") for title in SECTIONS]
+    assert starts == sorted(starts)
+    for title, commands_of in SECTIONS.items():
+        section = text.split(f"\n{title}:\n")[1].split("\n\n")[0].rstrip().splitlines()
+        assert [line.split()[0] for line in section] == list(commands_of)
+        assert all(len(line) <= 80 for line in section)
+    assert sum(map(len, SECTIONS.values())) == len(COMMANDS)
 
 
 def test_every_command_is_in_the_readme():

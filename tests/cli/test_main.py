@@ -28,7 +28,7 @@ def test_stopped_by_hand(raising, command, resumes):
     ran = raising(command, click.exceptions.Abort())
     assert ran.status == 1
     assert ran.err.startswith("stopped")
-    assert ("the same command goes on" in ran.err) == resumes
+    assert ("run the same command again to continue" in ran.err) == resumes
 
 
 def test_a_full_disk_is_said_in_one_line(raising):

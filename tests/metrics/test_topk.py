@@ -75,6 +75,29 @@ def test_hits_among_missing_and_unknown():
     assert accuracy.mean_class == 2 / 3
 
 
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 7, 100])
+def test_every_k_can_be_asked_for(k):
+    """Also one that was not named when the hits were counted, and one above the number of classes."""
+    rng = np.random.default_rng(3)
+    scores, labels = rng.standard_normal((200, 7)), rng.integers(-1, 7, 200)
+    labels[:3] = NO_COLUMN
+    scored = rng.random(200) < 0.9
+    accuracy = accuracy_of_ranks(label_ranks(scores, np.maximum(labels, 0)), labels, scored, 7)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    right = (best == labels[:, None]).any(axis=1)
+    known = scored & (labels != -1)
+    assert accuracy.correct_at(k).tolist() == np.where(known, right, -1).tolist()
+    assert accuracy.hits_at(k) == right[known].sum()
+    assert accuracy.top(k) == right[known].mean()
+    assert accuracy.bounds(k)[0] == right[known].sum() / (labels != -1).sum()
+
+
+def test_topk_accuracy_is_part_of_the_public_interface():
+    from gsm_bench import metrics
+
+    assert metrics.topk_accuracy is topk_accuracy
+
+
 def test_mean_class_leaves_out_classes_that_do_not_occur():
     labels = np.array([0, 1, 1])
     ranks = label_ranks(np.eye(4)[[0, 0, 1]], labels)
