@@ -10,11 +10,10 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gsm_bench.geometry import InputSpec
+from gsm_bench.settings import ClassOrder, Crops, Head, Layout, Rule, Space
 
 Count = Annotated[int, Meta(ge=1)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
-Crops = Literal[1, 5, 10]
-Space = Literal["logits", "probabilities", "log_probabilities"]
 OptionValue = int | float | str | bool
 
 OWN_NETWORKS = ("bninception", "inceptionv3")
@@ -66,13 +65,13 @@ class ModelEntry:
     network: str
     frames: Count
     classes: Count | dict[str, int]
-    class_order: Literal["alphabetical", "file"]
+    class_order: ClassOrder
     input: InputSpec
     checkpoint: CheckpointFile
     dataset: str
     split: str
     temporal: str = "none"
-    head: Literal["action", "verb-noun-action"] = "action"
+    head: Head = "action"
     score_kind: Space = "logits"
     clips: Count = 1
     crops: Crops = 1
@@ -120,7 +119,6 @@ class EnsembleEntry:
     published: tuple[Published, ...] = ()
 
 
-Rule = Literal["confidence", "margin", "entropy"]
 Threshold = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -182,9 +180,9 @@ class DatasetEntry:
 
     name: str
     title: str
-    layout: Literal["something-v1", "something-v2", "diving48", "list", "epic-55", "epic-100", "verb-noun"]
+    layout: Layout
     classes: Count | dict[str, int]
-    class_order: Literal["alphabetical", "file"]
+    class_order: ClassOrder
     frame_pattern: str
     splits: Mapping[str, SplitEntry]
     frame_roots: tuple[str, ...] = (".",)

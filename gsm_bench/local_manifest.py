@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import tomlkit
 
-from gsm_bench.entries import CascadeEntry, Member, ModelEntry, Space
+from gsm_bench.entries import CascadeEntry, Member, ModelEntry
 from gsm_bench.errors import ManifestError
 from gsm_bench.files import write_whole
 from gsm_bench.manifest import LOCAL_FILE, check_model_fits, convert_entry, load_manifest
+from gsm_bench.settings import Space
 from gsm_bench.workspace import Workspace
 
 

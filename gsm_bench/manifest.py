@@ -131,6 +131,15 @@ def load_manifest(workspace: Workspace | None = None) -> Manifest:
     return manifest
 
 
+@cache
+def shipped_dataset(name: str) -> DatasetEntry:
+    """The shipped entry of a data set, whatever the workspace puts in its place; KeyError if there is none."""
+    path = shipped_manifests() / "datasets.toml"
+    raw = {own_name: own for section, own_name, own in _read_tables(path) if section == "datasets"}
+    entry: DatasetEntry = convert_entry("datasets", name, raw[name], path)
+    return entry
+
+
 def convert_entry(section: str, name: str, raw: Mapping[str, Any], path: Path) -> Any:
     """Validate one raw TOML table and return its entry; raises ManifestError."""
     kind = SECTIONS[section]

@@ -28,11 +28,11 @@ from gsm_bench.errors import ScoreFileError
 from gsm_bench.files import aside, commit, ensure_room, full_disk_named, sweep
 from gsm_bench.id_array import IdArray
 from gsm_bench.provenance import Provenance
+from gsm_bench.settings import Space
 
 FORMAT, VERSION = "gsm_bench.scores", 2
 HEAD_BYTES = 16_384
 """What a file takes beside its rows, at least."""
-Kind = Literal["logits", "probabilities", "log_probabilities"]
 Scores = NDArray[np.float32]
 VIEW_TYPE = np.dtype([("clip", "<i2"), ("crop", "i1"), ("flip", "u1"), ("offset", "<f8")])
 SCORED, SUBSTITUTED, NOT_SCORED = 0, 1, 2
@@ -56,7 +56,7 @@ class ScoreHead:
     """
 
     ids: IdArray
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, Space]
     classes_per_task: Mapping[str, int]
     views: NDArray[np.void]
     status: NDArray[np.uint8]
@@ -331,7 +331,7 @@ def _parse_head(file: h5py.File) -> ScoreHead:
     for task, dataset in tasks.items():
         if dataset.ndim != 3 or dataset.shape[:2] != (len(ids), len(views)):
             raise ValueError(f"{task} scores of shape {dataset.shape} for {len(ids)} clips and {len(views)} views")
-        if dataset.attrs["kind"] not in get_args(Kind):
+        if dataset.attrs["kind"] not in get_args(Space):
             raise ValueError(f"{task} scores of the unknown kind {dataset.attrs['kind']!r}")
     return ScoreHead(
         ids=ids,

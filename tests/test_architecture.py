@@ -21,14 +21,15 @@ SHARED = {
     "actions": set(),
     "signatures": set(),
     "provenance": set(),
+    "settings": set(),
     "files": {"errors"},
     "workspace": {"errors"},
-    "entries": {"geometry", "errors"},
-    "layouts": {"entries", "errors", "id_array"},
+    "entries": {"geometry", "errors", "settings"},
+    "layouts": {"entries", "errors", "id_array", "settings"},
     "manifest": {"entries", "errors", "workspace", "layouts"},
-    "local_manifest": {"entries", "errors", "workspace", "manifest", "files"},
+    "local_manifest": {"entries", "errors", "workspace", "manifest", "files", "settings"},
     "splits": {"entries", "errors", "id_array", "layouts", "manifest", "actions"},
-    "scorefile": {"errors", "files", "id_array", "provenance"},
+    "scorefile": {"errors", "files", "id_array", "provenance", "settings"},
 }
 # What each room may use beside itself and the shared modules, from the bottom of the house to its top.
 ROOMS = {
@@ -129,6 +130,33 @@ def test_the_light_side_never_imports_torch():
                 or room(relative) == "shapes"
                 or relative.name.startswith("torch_")  # files of torch's own, read after they were looked at
             ), relative
+
+
+def test_every_layout_has_a_reader():
+    from typing import get_args
+
+    from gsm_bench.layouts import READERS
+    from gsm_bench.settings import Layout
+
+    assert list(READERS) == list(get_args(Layout))
+
+
+def test_choices_of_options_come_from_one_place():
+    """No command lists values that `gsm_bench.settings` holds."""
+    from typing import get_args
+
+    from gsm_bench import settings
+
+    literals = {get_args(value) for value in vars(settings).values() if get_args(value)}
+    assert len(literals) > 10
+    for path, relative in modules():
+        if relative.name == "settings.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.List) and all(isinstance(item, ast.Constant) for item in node.elts):
+                assert tuple(item.value for item in node.elts) not in literals, f"{relative}, line {node.lineno}"
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+                assert ast.literal_eval(node.slice) not in literals, f"{relative}, line {node.lineno}"
 
 
 def test_there_are_no_junk_drawers():

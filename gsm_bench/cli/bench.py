@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gsm_bench.cli.options import (
+    choice,
     data_option,
     format_option,
     frames_option,
@@ -18,6 +19,7 @@ from gsm_bench.cli.options import (
     split_options,
     workspace_option,
 )
+from gsm_bench.settings import Compile, Precision, Resize
 
 if TYPE_CHECKING:
     from gsm_bench.scoring.prepare import Request
@@ -33,17 +35,15 @@ MOST_CLIPS = 1024
     "--seconds", type=click.FloatRange(0, min_open=True), default=20, show_default=True, help="Time to spend, about."
 )
 @click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1 (default: a GPU if there is one).")
-@click.option(
-    "--precision", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True
-)
+@click.option("--precision", type=choice(Precision), default="float32", show_default=True)
 @click.option(
     "--compile",
-    type=click.Choice(["none", "kernels", "graphs"]),
+    type=choice(Compile),
     default="none",
     show_default=True,
     help="As of score.",
 )
-@click.option("--resize", type=click.Choice(["reader", "device"]), help="Who resizes frames (default: that of score).")
+@click.option("--resize", type=choice(Resize), help="Who resizes frames (default: that of score).")
 @click.option("--batch", type=click.IntRange(1), metavar="B", help="Clips per pass (default: that of score).")
 @click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames (default: that of score)."

@@ -10,6 +10,7 @@ import click
 from gsm_bench.cli.compare import short_names
 from gsm_bench.cli.evaluate import found_truth
 from gsm_bench.cli.options import (
+    choice,
     data_option,
     format_option,
     print_tables,
@@ -17,9 +18,9 @@ from gsm_bench.cli.options import (
     split_options,
     workspace_option,
 )
+from gsm_bench.settings import Space
 
 if TYPE_CHECKING:
-    from gsm_bench.entries import Space
     from gsm_bench.evaluation.calibrate import Calibrated
 
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--reliability", is_flag=True, help="Print how often each result is right when it is so sure.")
 @click.option(
     "--space",
-    type=click.Choice(["logits", "probabilities", "log_probabilities"]),
+    type=choice(Space),
     help="What is averaged where several scores are (default: the entry's, else what the files hold).",
 )
 @split_options

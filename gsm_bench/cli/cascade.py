@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from gsm_bench.cli.evaluate import found_truth
 from gsm_bench.cli.options import (
     INCOMPLETE,
+    choice,
     data_option,
     format_option,
     print_table,
@@ -19,14 +19,12 @@ from gsm_bench.cli.options import (
     workspace_option,
 )
 from gsm_bench.cli.search import task_errors
-
-if TYPE_CHECKING:
-    from gsm_bench.entries import Rule, Space
+from gsm_bench.settings import Rule, Space
 
 
 @click.command("cascade", short_help="Run more models only on videos with low confidence.")
 @click.argument("name")
-@click.option("--rule", type=click.Choice(["confidence", "margin", "entropy"]), help="Only this rule (default: all).")
+@click.option("--rule", type=choice(Rule), help="Only this rule (default: all).")
 @click.option(
     "--budget", type=click.FloatRange(0, min_open=True), metavar="G",
     help="Choose the most accurate of at most G GFLOPs on average (default: the cheapest as accurate as all members).",
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--steps", type=click.IntRange(1), default=5, show_default=True, help="Thresholds shown per rule.")
 @click.option(
     "--space",
-    type=click.Choice(["logits", "probabilities", "log_probabilities"]),
+    type=choice(Space),
     help="What is averaged (default: the entry's, else what the files hold).",
 )
 @click.option("--task", metavar="NAME", help="Task whose confidence decides (default: action if there is one).")

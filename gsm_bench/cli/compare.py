@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gsm_bench.ensembles.members import OpenMember
-    from gsm_bench.evaluation.actions import ActionSource
+    from gsm_bench.settings import ActionSource
 
 
 @click.command("compare", short_help="Is the difference of two results real, and where does it come from?")

@@ -12,6 +12,7 @@ from gsm_bench.cli.options import (
     INCOMPLETE,
     PATH,
     actions_option,
+    choice,
     data_option,
     format_option,
     leak_option,
@@ -21,10 +22,10 @@ from gsm_bench.cli.options import (
     split_options,
     workspace_option,
 )
+from gsm_bench.settings import Space
 
 if TYPE_CHECKING:
-    from gsm_bench.entries import Space
-    from gsm_bench.evaluation.actions import ActionSource
+    from gsm_bench.settings import ActionSource
 
 
 @click.command("ensemble", short_help="Fuse models and evaluate the ensemble.")
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--weights", metavar="LIST", help="One weight per member, divided by their sum (default: equal).")
 @click.option(
     "--space",
-    type=click.Choice(["logits", "probabilities", "log_probabilities"]),
+    type=choice(Space),
     help="What is averaged (default: the entry's, else what the members hold; the released protocol is logits).",
 )
 @click.option("--out", type=PATH, metavar="FILE", help="Write the fused scores to this score file.")

@@ -21,10 +21,10 @@ from gsm_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gsm_bench.evaluation.actions import ActionSource
     from gsm_bench.evaluation.ground_truth import GroundTruth
     from gsm_bench.manifest import Manifest
     from gsm_bench.scorefile import ScoreHead
+    from gsm_bench.settings import ActionSource
     from gsm_bench.workspace import Workspace
 
 PAIRS = 20

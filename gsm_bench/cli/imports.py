@@ -11,6 +11,7 @@ import click
 from gsm_bench.cli.options import (
     INCOMPLETE,
     PATH,
+    choice,
     data_option,
     format_option,
     print_table,
@@ -18,10 +19,10 @@ from gsm_bench.cli.options import (
     say,
     workspace_option,
 )
+from gsm_bench.settings import SourceKind
 
 if TYPE_CHECKING:
     from gsm_bench.entries import DatasetEntry
-    from gsm_bench.importers.kinds import Told
     from gsm_bench.manifest import Manifest
     from gsm_bench.scorefile import ClipScores
     from gsm_bench.splits import Split
@@ -62,7 +63,7 @@ class Count(click.ParamType):  # type: ignore[type-arg]
 )  # fmt: skip
 @click.option("--ids", type=PATH, metavar="FILE", help="The list that was tested, a clip per line in the dump's order.")
 @click.option(
-    "--kind", type=click.Choice(["logits", "probabilities", "log_probabilities", "softmax_sums"]),
+    "--kind", type=choice(SourceKind),
     help="What the scores are (default: told from the values).",
 )  # fmt: skip
 @click.option(
@@ -86,7 +87,7 @@ class Count(click.ParamType):  # type: ignore[type-arg]
 @workspace_option
 def command(
     files: tuple[Path, ...], asked: str, dataset: str | None, split: str | None, data: Path | None,
-    classes: tuple[str, ...], ids: Path | None, kind: Told | None, solve: bool, name: str | None, frames: int | None,
+    classes: tuple[str, ...], ids: Path | None, kind: SourceKind | None, solve: bool, name: str | None, frames: int | None,
     macs: int | None, params: int | None, out: Path | None, force: bool, form: str,
 ) -> int:  # fmt: skip
     """Make a score file of a dump from mmaction2, PySlowFast, VideoMAE, TRN, the EPIC baselines and others.

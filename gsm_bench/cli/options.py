@@ -6,9 +6,11 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
+
+from gsm_bench.settings import ActionSource
 
 if TYPE_CHECKING:
     from gsm_bench.manifest import Manifest
@@ -20,6 +22,11 @@ PATH = click.Path(path_type=Path)
 FORMATS = click.Choice(["rich", "md", "csv", "json"])
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def choice(literal: Any) -> click.Choice[str]:
+    """The values of a Literal as the choices of an option."""
+    return click.Choice([str(value) for value in get_args(literal)])
 
 
 def workspace_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,7 +69,7 @@ def data_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def actions_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--actions",
-        type=click.Choice(["head", "verb-noun", "prior"]),
+        type=choice(ActionSource),
         help="Where action scores come from: the action head, verb x noun, or that times the pair's count in training "
         "(default: the head if every member has one, else verb x noun).",
     )(function)

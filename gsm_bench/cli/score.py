@@ -10,6 +10,7 @@ import click
 from gsm_bench.cli.options import (
     INCOMPLETE,
     PATH,
+    choice,
     data_option,
     format_option,
     frames_option,
@@ -19,6 +20,7 @@ from gsm_bench.cli.options import (
     split_options,
     workspace_option,
 )
+from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Precision, Resize
 
 if TYPE_CHECKING:
     from gsm_bench.scoring.job import Job
@@ -46,16 +48,14 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @data_option
 @frames_option
 @click.option("--clips", type=click.IntRange(1), metavar="K", help="Clips per video (default: the model's, 2 for GSM).")
-@click.option("--crops", type=click.Choice(["1", "5", "10"]), help="Crops per clip (default: the model's).")
+@click.option("--crops", type=choice(Crops), help="Crops per clip (default: the model's).")
 @click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:1, or several: cuda:0,cuda:1 (default: a GPU if there is one)."
 )
-@click.option(
-    "--precision", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True
-)
+@click.option("--precision", type=choice(Precision), default="float32", show_default=True)
 @click.option(
     "--compile",
-    type=click.Choice(["none", "kernels", "graphs"]),
+    type=choice(Compile),
     default="none",
     show_default=True,
     help="kernels: fused by torch.compile, a minute at first; graphs: CUDA graphs of them, too.",
@@ -74,7 +74,7 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 )
 @click.option(
     "--resize",
-    type=click.Choice(["reader", "device"]),
+    type=choice(Resize),
     help="Who resizes frames: the threads that read them, or the device; the same bytes (default: reader on cpu, device on cuda).",
 )
 @click.option(
@@ -85,14 +85,14 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--plan", is_flag=True, help="Say what would be done, how long and how large; write nothing.")
 @click.option(
     "--on-bad-frame",
-    type=click.Choice(["skip", "error", "nearest"]),
+    type=choice(BadFramePolicy),
     default="skip",
     show_default=True,
     help="A frame that is missing or damaged: leave the clip unscored and go on; stop; or take the nearest frame and record it.",
 )
 @click.option(
     "--frame-order",
-    type=click.Choice(["forward", "reversed"]),
+    type=choice(FrameOrder),
     default="forward",
     show_default=True,
     help="Play sampled frames backwards, into a file of its own.",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from gsm_bench.cli.evaluate import found_truth
 from gsm_bench.cli.options import (
     INCOMPLETE,
+    choice,
     data_option,
     format_option,
     print_tables,
@@ -21,9 +22,9 @@ from gsm_bench.cli.options import (
     workspace_option,
 )
 from gsm_bench.cli.progress import ProgressDisplay
+from gsm_bench.settings import SearchMethod, Space
 
 if TYPE_CHECKING:
-    from gsm_bench.entries import Space
     from gsm_bench.selection.subsets import Progress
 
 SLOW_POOL = 20
@@ -35,7 +36,7 @@ SLOW_POOL = 20
 @click.option("--members", metavar="LIST", help="The pool between commas, as for gsmbench ensemble.")
 @click.option(
     "--method",
-    type=click.Choice(["exact", "greedy", "weights"]),
+    type=choice(SearchMethod),
     default="exact",
     show_default=True,
     help="Every subset; or for larger pools, greedy selection with replacement or continuous weights.",
@@ -46,7 +47,7 @@ SLOW_POOL = 20
 @click.option("--metric", type=click.Choice(["top1", "top5"]), default="top1", show_default=True)
 @click.option(
     "--space",
-    type=click.Choice(["logits", "probabilities", "log_probabilities"]),
+    type=choice(Space),
     help="What is averaged (default: what the score files hold).",
 )
 @click.option("--task", metavar="NAME", help="Task to search for (default: action if there is one).")
@@ -59,7 +60,7 @@ SLOW_POOL = 20
 @format_option
 @workspace_option
 def command(
-    names: tuple[str, ...], members: str | None, method: Literal["exact", "greedy", "weights"], rounds: int, temperatures: bool, dataset: str | None,
+    names: tuple[str, ...], members: str | None, method: SearchMethod, rounds: int, temperatures: bool, dataset: str | None,
     split: str | None, data: Path | None, form: str,
     budget: float | None, metric: str, space: Space | None, task: str | None, folds: int, save: str | None, force: bool,
     quiet: bool,

@@ -10,6 +10,7 @@ import click
 
 from gsm_bench.cli.options import (
     PATH,
+    choice,
     data_option,
     format_option,
     leak_option,
@@ -18,6 +19,7 @@ from gsm_bench.cli.options import (
     say,
     workspace_option,
 )
+from gsm_bench.settings import Space
 from gsm_bench.submit.targets import SLS
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--space",
-                type=click.Choice(["logits", "probabilities", "log_probabilities"]),
+                type=choice(Space),
                 help="What an ensemble averages (default: the entry's, else what the members hold).",
             ),
             leak_option,

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from gsm_bench.cli.options import PATH, say, workspace_option
+from gsm_bench.cli.options import PATH, choice, say, workspace_option
+from gsm_bench.settings import Head, Temporal
 
 
 @click.command("train", short_help="Train a small network on Temporal Shapes.")
@@ -18,14 +19,14 @@ from gsm_bench.cli.options import PATH, say, workspace_option
 )
 @click.option(
     "--temporal",
-    type=click.Choice(["gsm", "none"]),
+    type=choice(Temporal),
     default="gsm",
     show_default=True,
     help="Gate-shift modules, or plain TSN.",
 )
 @click.option(
     "--head",
-    type=click.Choice(["action", "verb-noun-action"]),
+    type=choice(Head),
     default="action",
     show_default=True,
     help="Fourteen motions; or motions (verbs), shapes (nouns) and their 84 pairs, by three classifiers.",

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from gsm_bench.ensembles.members import MemberSpec
-from gsm_bench.entries import Space
 from gsm_bench.sampling import clip_offsets, indices_at
 from gsm_bench.scorefile import ScoreHead, open_scores
+from gsm_bench.settings import Space
 
 EXAMPLE_FRAMES = 40
 

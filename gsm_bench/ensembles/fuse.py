@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.ensembles.spaces import scale_by_temperature
-from gsm_bench.entries import Space
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.kernels import add_weighted, view_means
 from gsm_bench.scorefile import NOT_SCORED, Scores
+from gsm_bench.settings import Space
 
 BLOCK_ROWS = 1024
 """Rows fused at once."""

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.entries import EnsembleEntry, ModelEntry, Space
+from gsm_bench.entries import EnsembleEntry, ModelEntry
 from gsm_bench.errors import AlignmentError, GsmBenchError, MissingScoresError
 from gsm_bench.manifest import Manifest
 from gsm_bench.sampling import CENTRE, clip_offsets
 from gsm_bench.scorefile import ScoreFile, ScoreHead, open_scores
+from gsm_bench.settings import Space
 from gsm_bench.workspace import Workspace
 
 

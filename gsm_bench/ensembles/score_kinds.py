@@ -12,13 +12,12 @@ import numpy as np
 
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.errors import ScoreFileError
-from gsm_bench.scorefile import NOT_SCORED, Kind, Scores
+from gsm_bench.metrics.softmax import PROBABILITY_TOLERANCE, are_probabilities
+from gsm_bench.scorefile import NOT_SCORED, Scores
+from gsm_bench.settings import Space
 
 LOOKED_AT = 1024
 """Rows of a file that are looked at: its first ones."""
-ROUNDING = 1e-3
-"""How far beyond 0 and 1 a probability of half precision may be."""
-SUM_ROUNDING = 1e-2
 
 
 def check_score_kinds(members: Sequence[OpenMember], tasks: Iterable[str]) -> None:
@@ -37,15 +36,14 @@ def check_score_kinds(members: Sequence[OpenMember], tasks: Iterable[str]) -> No
                 )
 
 
-def _contradiction(scores: Scores, kind: Kind) -> str | None:
+def _contradiction(scores: Scores, kind: Space) -> str | None:
     """What speaks against scores [n, V, C] being of a kind, in words; other checks find NaN and infinities."""
     low, high = float(np.nanmin(scores)), float(np.nanmax(scores))
-    if kind == "probabilities" and (low < -ROUNDING or high > 1 + ROUNDING):
+    if kind == "probabilities" and (low < -PROBABILITY_TOLERANCE or high > 1 + PROBABILITY_TOLERANCE):
         return f"lie between {low:.4g} and {high:.4g}"
-    if kind == "log_probabilities" and high > ROUNDING:
+    if kind == "log_probabilities" and high > PROBABILITY_TOLERANCE:
         return f"are as high as {high:.4g}"
     votes = np.isin(scores, (0, 1)).all()  # hard votes, which mean the same under both names
-    sums = scores.sum(axis=-1, dtype=np.float64)
-    if kind == "logits" and scores.shape[-1] > 1 and low >= 0 and not votes and (abs(sums - 1) < SUM_ROUNDING).all():
+    if kind == "logits" and scores.shape[-1] > 1 and not votes and are_probabilities(scores):
         return "none is negative and those of every clip add up to 1: they are probabilities"
     return None

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.entries import Space
 from gsm_bench.errors import AlignmentError
 from gsm_bench.metrics.softmax import log_softmax, safe_log
-from gsm_bench.scorefile import Kind, Scores
+from gsm_bench.scorefile import Scores
+from gsm_bench.settings import Space
 
 
 def fusion_space(members: Sequence[OpenMember], task: str, asked: Space | None) -> Space:
@@ -44,7 +44,7 @@ def conversions(members: Sequence[OpenMember], task: str, space: Space) -> list[
     return [f"{label}: {kind} converted to {space}" for label, kind in kinds if kind != space]
 
 
-def to_space(scores: Scores, kind: Kind, space: Space) -> NDArray[np.floating]:
+def to_space(scores: Scores, kind: Space, space: Space) -> NDArray[np.floating]:
     """Scores [..., C] of one kind in another space; float64 where anything has to be computed.
 
     Raises:
@@ -64,7 +64,7 @@ def to_space(scores: Scores, kind: Kind, space: Space) -> NDArray[np.floating]:
     return values
 
 
-def scale_by_temperature(scores: Scores, kind: Kind, space: Space, temperature: float) -> NDArray[np.floating]:
+def scale_by_temperature(scores: Scores, kind: Space, space: Space, temperature: float) -> NDArray[np.floating]:
     """Scores [..., C] in a space after division by a temperature, which logarithms of probabilities stand for."""
     if temperature == 1:
         return to_space(scores, kind, space)

@@ -12,9 +12,9 @@ import numpy as np
 
 from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.entries import Space
 from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ScoreHead, create
+from gsm_bench.settings import Space
 
 
 class Described(Protocol):

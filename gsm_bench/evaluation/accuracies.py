@@ -18,10 +18,10 @@ from gsm_bench.ensembles.fuse import (
     refuse_broken_rows,
 )
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.entries import Space
 from gsm_bench.kernels import add_weighted, label_ranks, rank_views
 from gsm_bench.metrics.topk import KS, Accuracy, accuracy_of_ranks
 from gsm_bench.scorefile import NOT_SCORED, Scores
+from gsm_bench.settings import Space
 
 WINDOW_BYTES = 48 << 20
 """Bytes of all files that are mapped at once by a thread: enough that mapping costs nothing beside counting."""

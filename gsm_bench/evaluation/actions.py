@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from gsm_bench.ensembles.fuse import FusedBlock, fuse_blocks, fuse_rows, in_thre
 from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.score_kinds import check_score_kinds
 from gsm_bench.ensembles.spaces import fusion_space
-from gsm_bench.entries import Space
 from gsm_bench.errors import AlignmentError
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.evaluation.predictions import Predictions
@@ -32,9 +30,9 @@ from gsm_bench.metrics.top_actions import (
 )
 from gsm_bench.metrics.topk import BEYOND, Accuracy, accuracy_of_ranks, label_ranks
 from gsm_bench.scorefile import NOT_SCORED
+from gsm_bench.settings import ActionSource, Space
 from gsm_bench.splits import read_split
 
-ActionSource = Literal["head", "verb-noun", "prior"]
 SOURCE_WORDS: dict[ActionSource, str] = {
     "head": "from the action head",
     "verb-noun": "from verb x noun",

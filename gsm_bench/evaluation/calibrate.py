@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from gsm_bench.ensembles.fuse import FusedBlock, fuse_blocks
 from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.spaces import fusion_space
-from gsm_bench.entries import Space
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.metrics.calibration import Calibration, calibration_of
 from gsm_bench.metrics.folds import folds_of
 from gsm_bench.metrics.softmax import safe_log
 from gsm_bench.metrics.temperature import Blocks, Floats, fit_temperatures
 from gsm_bench.scorefile import NOT_SCORED
+from gsm_bench.settings import Space
 
 Out = TypeVar("Out")
 

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.spaces import fusion_space
-from gsm_bench.entries import Space
 from gsm_bench.evaluation.actions import (
     ActionRule,
-    ActionSource,
     pair_codes,
     predict_actions,
     rule_for,
@@ -21,6 +19,7 @@ from gsm_bench.evaluation.actions import (
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.evaluation.predictions import Predictions, predict
 from gsm_bench.id_array import IdArray
+from gsm_bench.settings import ActionSource, Space
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.entries import DatasetEntry, Space
+from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import LabelError
 from gsm_bench.evaluation.actions import (
     ActionRule,
@@ -22,6 +22,7 @@ from gsm_bench.layouts.epic import read_parts
 from gsm_bench.metrics.epic import EpicAnswers, EpicLabels, EpicMetric, epic_metrics
 from gsm_bench.metrics.top_actions import TopActions
 from gsm_bench.scorefile import ScoreHead
+from gsm_bench.settings import Space
 from gsm_bench.splits import read_split
 
 

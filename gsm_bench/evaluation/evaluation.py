@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.spaces import fusion_space
-from gsm_bench.entries import Published, Space
+from gsm_bench.entries import Published
 from gsm_bench.evaluation.accuracies import accuracies_alone, accuracies_of
 from gsm_bench.evaluation.actions import ActionRule, action_rule, derived_action_accuracy
 from gsm_bench.evaluation.ground_truth import GroundTruth
@@ -19,6 +19,7 @@ from gsm_bench.metrics.paired import PairedDifference, paired_difference
 from gsm_bench.metrics.topk import Accuracy
 from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import NOT_SCORED, SUBSTITUTED, ScoreHead
+from gsm_bench.settings import Space
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from gsm_bench.actions import NO_COLUMN
 from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.entries import Space
 from gsm_bench.metrics.topk import BEYOND, label_ranks
+from gsm_bench.settings import Space
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +18,9 @@ from gsm_bench.frames.sources import FrameSource
 from gsm_bench.frames.transform import resize_image
 from gsm_bench.geometry import InputSpec, crop_corner
 from gsm_bench.sampling import indices_at
+from gsm_bench.settings import BadFramePolicy, FrameOrder, Resize
 from gsm_bench.splits import Video
 
-BadFramePolicy = Literal["skip", "error", "nearest"]
-FrameOrder = Literal["forward", "reversed"]
-Resize = Literal["reader", "device"]
 """Who resizes frames: the threads that read them, or the device of the networks. The bytes are the same."""
 Geometry = tuple[int, str] | None
 """What decides a resized frame: the shorter side and the filter; None for frames as they were decoded."""

@@ -13,9 +13,10 @@ from gsm_bench.errors import DumpError
 from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.dump import Dump, label_numbers, read_provenance, score_array, text_ids, unknown_views
 from gsm_bench.importers.tabular import ID_COLUMNS, LABEL_COLUMNS
-from gsm_bench.scorefile import VIEW_TYPE, Kind
+from gsm_bench.scorefile import VIEW_TYPE
+from gsm_bench.settings import Space
 
-SCORE_ARRAYS: Mapping[str, Kind | None] = {
+SCORE_ARRAYS: Mapping[str, Space | None] = {
     "scores": None, "logits": "logits", "probabilities": "probabilities", "probs": "probabilities",
     "log_probabilities": "log_probabilities", "pred_score": None, "preds": None,
 }  # fmt: skip
@@ -80,9 +81,9 @@ def _own_npz(value: Mapping[str, NDArray[Any]], where: Path) -> Dump:
     )
 
 
-def known_kind(text: str, where: Path) -> Kind:
-    if text not in get_args(Kind):
+def known_kind(text: str, where: Path) -> Space:
+    if text not in get_args(Space):
         raise DumpError(
-            f"scores of the unknown kind {text[:40]!r}", where=where, fix=f"one of {', '.join(get_args(Kind))}"
+            f"scores of the unknown kind {text[:40]!r}", where=where, fix=f"one of {', '.join(get_args(Space))}"
         )
     return text  # type: ignore[return-value]

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.limits import require_memory
 from gsm_bench.provenance import Provenance
-from gsm_bench.scorefile import AVERAGED, VIEW_TYPE, Kind, Scores
+from gsm_bench.scorefile import AVERAGED, VIEW_TYPE, Scores
+from gsm_bench.settings import Space
 
 Ints = NDArray[np.int64]
 
@@ -44,8 +45,8 @@ class Dump:
     ids: tuple[str, ...] | None = None
     labels: Mapping[str, Ints] = field(default_factory=dict)
     views: NDArray[np.void] = field(default_factory=lambda: AVERAGED)
-    kinds: Mapping[str, Kind] = field(default_factory=dict)
-    usual: Kind | None = None
+    kinds: Mapping[str, Space] = field(default_factory=dict)
+    usual: Space | None = None
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sorted_by_name: bool = False
     status: NDArray[np.uint8] | None = None

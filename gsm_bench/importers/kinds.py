@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from gsm_bench.errors import DumpError
-from gsm_bench.scorefile import Kind, Scores
-
-Told = Literal["logits", "probabilities", "log_probabilities", "softmax_sums"]
-TOLERANCE = 5e-3
-"""How far a row of probabilities in half precision may sum beside 1."""
+from gsm_bench.metrics.softmax import PROBABILITY_TOLERANCE
+from gsm_bench.scorefile import Scores
+from gsm_bench.settings import SourceKind, Space
 
 
 @dataclass(frozen=True)
@@ -28,12 +25,12 @@ class Settled:
     """
 
     scores: Scores
-    kind: Kind
+    kind: Space
     note: str
     summed: int = 1
 
 
-def infer_kind(scores: Scores, task: str, told: Told | None, usual: Kind | None, where: Path | str) -> Settled:
+def infer_kind(scores: Scores, task: str, told: SourceKind | None, usual: Space | None, where: Path | str) -> Settled:
     """Decide what scores float32 [N, V, C] are.
 
     Args:
@@ -47,7 +44,7 @@ def infer_kind(scores: Scores, task: str, told: Told | None, usual: Kind | None,
     if told in ("logits", "log_probabilities") or (
         told == "probabilities" and found.kind == told and found.summed == 1
     ):
-        if told == "log_probabilities" and _highest(scores) > TOLERANCE:
+        if told == "log_probabilities" and _highest(scores) > PROBABILITY_TOLERANCE:
             raise _contradiction(task, told, f"the highest is {_highest(scores):.3g}", where)
         return Settled(scores, told, f"{task} scores are {told}, as was said")
     if told is not None and found.kind != "probabilities":
@@ -79,16 +76,19 @@ def _from_values(scores: Scores, task: str, where: Path | str) -> _Found:
     sums = rows.sum(axis=1, dtype=np.float64)
     if rows.min() >= 0:
         return _not_negative(scores, sums, task)
-    if rows.max() <= TOLERANCE and np.abs(np.exp(rows, dtype=np.float64).sum(axis=1) - 1).max() <= TOLERANCE:
+    if (
+        rows.max() <= PROBABILITY_TOLERANCE
+        and np.abs(np.exp(rows, dtype=np.float64).sum(axis=1) - 1).max() <= PROBABILITY_TOLERANCE
+    ):
         return _Found(scores, "log_probabilities", f"{task} scores are log-probabilities: their exponentials sum to 1")
     return _Found(scores, "logits", f"{task} scores are logits: they are of both signs")
 
 
 def _not_negative(scores: Scores, sums: np.ndarray[tuple[int], np.dtype[np.float64]], task: str) -> _Found:
-    if np.abs(sums - 1).max() <= TOLERANCE:
+    if np.abs(sums - 1).max() <= PROBABILITY_TOLERANCE:
         return _Found(scores, "probabilities", f"{task} scores are probabilities: each row sums to 1")
     views = np.rint(sums)
-    if not (views >= 1).all() or (np.abs(sums - views) > TOLERANCE * views).any():
+    if not (views >= 1).all() or (np.abs(sums - views) > PROBABILITY_TOLERANCE * views).any():
         return _Found(scores, "probabilities", "", kind_is_known=False)
     low, high = int(views.min()), int(views.max())
     divisors = np.ones(scores.shape[:2])

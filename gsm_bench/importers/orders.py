@@ -12,8 +12,8 @@ from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.class_order import Renumbering, by_name, paired_labels, read_names, split_order
 from gsm_bench.importers.dump import Dump, Ints
-from gsm_bench.importers.kinds import Told
 from gsm_bench.scorefile import Scores
+from gsm_bench.settings import SourceKind
 from gsm_bench.splits import Split
 
 
@@ -50,7 +50,7 @@ class ImportRequest:
     split: Split | None = None
     classes: Mapping[str, Path] = field(default_factory=dict)
     ids: Path | None = None
-    kind: Told | None = None
+    kind: SourceKind | None = None
     solve: bool = False
     frames: int | None = None
     macs: int | None = None

@@ -28,7 +28,8 @@ from gsm_bench.importers.dump import (
     score_rows,
 )
 from gsm_bench.importers.limits import require_memory
-from gsm_bench.scorefile import AVERAGED, VIEW_TYPE, Kind
+from gsm_bench.scorefile import AVERAGED, VIEW_TYPE
+from gsm_bench.settings import Space
 
 CLIP_ID, ROW_ID, STATUS = "clip_id", "row_id", "status"
 ID_COLUMNS = (
@@ -36,7 +37,7 @@ ID_COLUMNS = (
     "filename", "clip",
 )  # fmt: skip
 LABEL_COLUMNS = ("label", "labels", "gt_label", "gt", "target", "action_label", "true_label")
-SCORE_COLUMN = re.compile(rf"(action|verb|noun)\.({'|'.join(get_args(Kind))})\.(.*)", re.DOTALL)
+SCORE_COLUMN = re.compile(rf"(action|verb|noun)\.({'|'.join(get_args(Space))})\.(.*)", re.DOTALL)
 WORDS_PER_ROW = 100_000
 
 
@@ -236,7 +237,7 @@ def _views(
 
 def _by_task(
     columns: Columns, order: NDArray[np.int64], clips: int, views: int
-) -> tuple[dict[str, NDArray[np.float32]], dict[str, Kind], dict[str, tuple[str, ...]]]:
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, Space], dict[str, tuple[str, ...]]]:
     """Scores float32 [N, V, C], kind and class names per task."""
     found = [SCORE_COLUMN.fullmatch(name) for name in columns.names]
     parts = [

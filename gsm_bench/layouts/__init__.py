@@ -10,8 +10,9 @@ from gsm_bench.layouts.epic import read_epic_55, read_epic_100
 from gsm_bench.layouts.plain import read_diving48, read_plain, read_something_v1, read_something_v2
 from gsm_bench.layouts.rows import ListRows
 from gsm_bench.layouts.verb_noun import read_verb_noun
+from gsm_bench.settings import Layout
 
-READERS: dict[str, Callable[[DatasetEntry, Path], ListRows]] = {
+READERS: dict[Layout, Callable[[DatasetEntry, Path], ListRows]] = {
     "something-v1": read_something_v1,
     "something-v2": read_something_v2,
     "diving48": read_diving48,

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.entries import Rule, Space
 from gsm_bench.metrics.softmax import log_softmax
+from gsm_bench.settings import Rule, Space
 
 
 def sureness(scores: NDArray[np.float64], space: Space, rule: Rule) -> NDArray[np.float64]:

@@ -12,9 +12,9 @@ from gsm_bench.nets.gate_shift import GateActivation
 from gsm_bench.nets.heads import build_head
 from gsm_bench.nets.inceptionv3 import InceptionV3
 from gsm_bench.nets.units import BackboneOptions, UnitNet
+from gsm_bench.settings import Temporal
 
 Backbone = Literal["bninception", "inceptionv3"]
-Temporal = Literal["gsm", "none"]
 BACKBONES: dict[str, type[UnitNet]] = {"bninception": BNInception, "inceptionv3": InceptionV3}
 
 

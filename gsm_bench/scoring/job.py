@@ -7,23 +7,22 @@ import json
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
+from gsm_bench.entries import DatasetEntry, ModelEntry
 from gsm_bench.errors import GsmBenchError, NetworkError
-from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, ReadPlan, Resize
+from gsm_bench.frames.clip_reader import ReadPlan
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.provenance import Provenance
 from gsm_bench.sampling import clip_offsets
 from gsm_bench.scorefile import views_array
+from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Precision, Resize
 from gsm_bench.splits import Split
 
-Precision = Literal["float32", "bfloat16", "float16"]
-Compile = Literal["none", "kernels", "graphs"]
 HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 PART_CLIPS = 16
 """Clips per part of a small run: what a kill can cost. Runs of many clips have at most MOST_PARTS parts."""

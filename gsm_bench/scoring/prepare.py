@@ -11,24 +11,22 @@ import numpy as np
 import torch
 
 from gsm_bench.cpu_count import usable_cpus
-from gsm_bench.entries import Crops, DatasetEntry, ModelEntry
+from gsm_bench.entries import DatasetEntry, ModelEntry
 from gsm_bench.errors import FrameError, GsmBenchError, SplitError
-from gsm_bench.frames.clip_reader import BadFramePolicy, FrameOrder, Resize
 from gsm_bench.frames.sources import open_source
 from gsm_bench.manifest import Manifest
 from gsm_bench.nets.registry import LoadedNetwork, load_network
 from gsm_bench.scorefile import NOT_SCORED, open_scores
 from gsm_bench.scoring.job import (
     DEFAULT_BATCH,
-    Compile,
     Job,
-    Precision,
     Settings,
     check_classes,
     check_device,
     default_device,
     score_views,
 )
+from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Precision, Resize
 from gsm_bench.splits import Split, Video, read_split
 from gsm_bench.workspace import Workspace
 

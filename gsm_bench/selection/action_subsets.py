@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import OpenMember, shared_out
-from gsm_bench.entries import Space
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.evaluation.actions import ActionRule, pair_codes, predict_actions
 from gsm_bench.evaluation.predictions import Predictions
 from gsm_bench.metrics.topk import KS
 from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.selection.subsets import Progress, SubsetHits, walk
+from gsm_bench.settings import Space
 
 MOST_SUBSETS = 600
 """The most subsets that are tried: each takes 0.2 s for 10,000 segments on two cores."""

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from gsm_bench.ensembles.fuse import fuse_blocks, running_mean
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.entries import Rule, Space
 from gsm_bench.metrics.cascade_rule import goes_on, sureness
 from gsm_bench.metrics.topk import BEYOND, label_ranks
 from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.selection.pool import Choice
+from gsm_bench.settings import Rule, Space
 
 RULES: tuple[Rule, ...] = get_args(Rule)
 QUANTILES = 40

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import MemberSpec, OpenMember, named_members, reweighted
 from gsm_bench.ensembles.spaces import fusion_space
-from gsm_bench.entries import Rule, Space
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.evaluation.significance import holm_p_values_vs_best
@@ -33,6 +32,7 @@ from gsm_bench.selection.cascade import (
 )
 from gsm_bench.selection.config import choose_task
 from gsm_bench.selection.pool import Choice, choices_of
+from gsm_bench.settings import Rule, Space
 from gsm_bench.workspace import Workspace
 
 

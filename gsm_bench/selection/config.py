@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.ensembles.spaces import fusion_space
-from gsm_bench.entries import Space
 from gsm_bench.errors import LabelError, TaskError
 from gsm_bench.evaluation.actions import ActionRule, rule_for
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.metrics.folds import FOLDS
 from gsm_bench.scorefile import ScoreHead
 from gsm_bench.selection.temperatures import member_temperatures
+from gsm_bench.settings import Space
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.ensembles.fuse import member_mean, refuse_broken_rows
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.entries import Space
 from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.selection.subset_block import differences
 from gsm_bench.selection.subsets import READ_ELEMENTS, Progress
+from gsm_bench.settings import Space
 
 ROUNDS = 100
 MOSTLY = 0.5

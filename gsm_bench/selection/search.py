@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 
 from gsm_bench.ensembles.members import MemberSpec, OpenMember, shared_out
-from gsm_bench.entries import Space
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.evaluation.actions import ActionRule
 from gsm_bench.evaluation.ground_truth import GroundTruth
@@ -24,6 +23,7 @@ from gsm_bench.selection.contributions import Contribution, contributions, disag
 from gsm_bench.selection.held_out import PARTS, HeldOutGain
 from gsm_bench.selection.pool import Choice, choices_of
 from gsm_bench.selection.subsets import Progress, SubsetHits, count_subsets
+from gsm_bench.settings import Space
 
 __all__ = ["SearchConfig", "SearchResult", "SearchRow", "search"]
 MOST_CHOICES = 16

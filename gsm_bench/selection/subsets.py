@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.ensembles.fuse import member_mean, refuse_broken_rows
 from gsm_bench.ensembles.members import MemberSpec, OpenMember, open_members
-from gsm_bench.entries import Space
 from gsm_bench.metrics.topk import KS
 from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.selection.subset_block import Node, SubsetBlock
+from gsm_bench.settings import Space
 
 READ_ELEMENTS = 2_000_000
 """Scores that a process reads at once, over all choices: 16 MB as float64."""

@@ -8,10 +8,10 @@ import numpy as np
 
 from gsm_bench.ensembles.fuse import member_mean
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.entries import Space
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.metrics.temperature import fit_temperature
 from gsm_bench.scorefile import NOT_SCORED
+from gsm_bench.settings import Space
 
 
 def member_temperatures(members: Sequence[OpenMember], task: str, truth: GroundTruth) -> list[float]:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from gsm_bench.ensembles.fuse import member_mean
 from gsm_bench.ensembles.members import MemberSpec, OpenMember, shared_out
-from gsm_bench.entries import Space
 from gsm_bench.errors import GsmBenchError, TaskError
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.evaluation.predictions import Predictions, predict
@@ -25,6 +24,7 @@ from gsm_bench.selection.config import DEFAULTS, DERIVED_FIX, SearchConfig, Sear
 from gsm_bench.selection.greedy import MemberScores, member_scores, select
 from gsm_bench.selection.pool import Choice, choices_of
 from gsm_bench.selection.subsets import Progress
+from gsm_bench.settings import Space
 
 Method = Literal["greedy", "weights"]
 LEAST_SHARE = 0.005

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gsm_bench.metrics.softmax import PROBABILITY_TOLERANCE, are_probabilities
 from gsm_bench.submit.archive import KNOWN_MEMBERS, members
 from gsm_bench.submit.findings import Finding, Findings
 from gsm_bench.submit.parse import check_header, load_json, read_results, target_of
@@ -18,8 +19,6 @@ from gsm_bench.submit.targets import Target
 
 IdsOf = Callable[[str, str], Sequence[str] | None]
 """Ids of a split, given data set and split; None where its list is not here."""
-SUM_TOLERANCE = 1e-3
-"""How far the probabilities of a row of log-probabilities may be from 1 in all."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +160,8 @@ def _note_scores(answers: ServerScores, target: Target, name: str, findings: Fin
 
 def _note_kind(scores: Floats, task: str, ids: Sequence[str], name: str, findings: Findings) -> None:
     sums = np.exp(np.minimum(scores, 50.0)).sum(axis=1)
-    off = np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)
-    if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=SUM_TOLERANCE):
+    off = np.flatnonzero(np.abs(sums - 1) > PROBABILITY_TOLERANCE)
+    if are_probabilities(scores):
         findings.add(
             "probabilities",
             f"the {task} scores are probabilities; the server takes a softmax again, which flattens them",

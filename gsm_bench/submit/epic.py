@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from gsm_bench.ensembles.leaks import find_leaks, refuse_leaks, training_data
 from gsm_bench.ensembles.members import OpenMember, common_tasks, open_members
 from gsm_bench.ensembles.spaces import fusion_space
-from gsm_bench.entries import Space
 from gsm_bench.errors import SubmissionError
 from gsm_bench.evaluation.actions import ActionBlock, ActionRule, action_blocks, action_rule
 from gsm_bench.manifest import Manifest
 from gsm_bench.metrics.softmax import log_softmax
 from gsm_bench.metrics.top_actions import SERVED, TopActions
 from gsm_bench.scorefile import NOT_SCORED
+from gsm_bench.settings import Space
 from gsm_bench.splits import Split
 from gsm_bench.submit.server_scores import ServerScores, rounded
 from gsm_bench.submit.source import OpenSource, source_signature

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from gsm_bench.ensembles.members import MemberSpec, OpenMember, model_spec, protocols, specs_of_entry
-from gsm_bench.entries import Space
 from gsm_bench.errors import MissingScoresError
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import open_scores
+from gsm_bench.settings import Space
 from gsm_bench.workspace import Workspace
 
 

@@ -13,7 +13,6 @@ from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import LabelError
 from gsm_bench.evaluation.actions import (
     SOURCE_WORDS,
-    ActionSource,
     action_rule,
     training_prior,
 )
@@ -24,6 +23,7 @@ from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.layouts.epic import part_files
 from gsm_bench.metrics.epic import DEFINITIONS, EpicMetric
 from gsm_bench.scorefile import NOT_SCORED, ScoreHead, open_scores
+from gsm_bench.settings import ActionSource
 from gsm_bench.tables.results import some_of
 from gsm_bench.tables.table import Column, Table
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from gsm_bench.ensembles.members import MemberSpec, model_spec, open_members, specs_of_entry
-from gsm_bench.entries import Published, RowEntry, Space, SplitEntry, TableEntry
+from gsm_bench.entries import Published, RowEntry, SplitEntry, TableEntry
 from gsm_bench.errors import MissingScoresError
 from gsm_bench.evaluation.evaluation import Evaluation, evaluate_members
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import ScoreHead
+from gsm_bench.settings import Space
 from gsm_bench.tables.results import results_table
 from gsm_bench.tables.table import Table
 from gsm_bench.workspace import Workspace

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from gsm_bench.ensembles.members import MemberSpec, open_members, protocols
-from gsm_bench.evaluation.actions import ActionSource, rule_for
+from gsm_bench.evaluation.actions import rule_for
 from gsm_bench.evaluation.evaluation import Evaluation, evaluate_each, frames_text
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.evaluation.predictions import predict
 from gsm_bench.scorefile import ScoreHead, open_scores
+from gsm_bench.settings import ActionSource
 from gsm_bench.tables.per_class import confusions_table, per_class_table
 from gsm_bench.tables.table import Table
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from gsm_bench.geometry import InputSpec
-from gsm_bench.nets.segment import Temporal
-
-Head = Literal["action", "verb-noun-action"]
+from gsm_bench.settings import Head, Temporal
 
 INPUT = InputSpec(
     size=64, resize=64 * 256 // 224, channel_order="BGR", value_range=255, mean=(104, 117, 128), std=(1, 1, 1)

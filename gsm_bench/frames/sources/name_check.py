@@ -8,9 +8,9 @@ from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import FrameError, SplitError
 from gsm_bench.frames.sources.names import FrameNames, FrameNamesError
 from gsm_bench.frames.sources.readers import ImageSequenceReader, ReaderSource
+from gsm_bench.manifest import LOCAL_FILE
 from gsm_bench.splits import Video
 
-LOCAL_FILE = "local.toml"
 """The manifest of a workspace that has the last word (`gsm_bench.manifest`)."""
 
 

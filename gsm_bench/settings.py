@@ -1,0 +1,23 @@
+"""The settings with a fixed set of values: the types of the code and the choices of the command line."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Space = Literal["logits", "probabilities", "log_probabilities"]
+"""Kinds of scores, and the spaces in which ensembles average them."""
+Crops = Literal[1, 5, 10]
+Rule = Literal["confidence", "margin", "entropy"]
+ClassOrder = Literal["alphabetical", "file"]
+Head = Literal["action", "verb-noun-action"]
+Layout = Literal["something-v1", "something-v2", "diving48", "list", "epic-55", "epic-100", "verb-noun"]
+Temporal = Literal["gsm", "none"]
+Precision = Literal["float32", "bfloat16", "float16"]
+Compile = Literal["none", "kernels", "graphs"]
+Resize = Literal["reader", "device"]
+FrameOrder = Literal["forward", "reversed"]
+BadFramePolicy = Literal["skip", "error", "nearest"]
+ActionSource = Literal["head", "verb-noun", "prior"]
+SearchMethod = Literal["exact", "greedy", "weights"]
+SourceKind = Literal["logits", "probabilities", "log_probabilities", "softmax_sums"]
+"""What the scores of an imported dump may be."""
