@@ -242,20 +242,20 @@ print(json.dumps([seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss -
 """
 OUR_ANSWERS = """
 from gsm_bench.metrics.softmax import log_softmax
-from gsm_bench.submit.server_scores import Answers, rounded
+from gsm_bench.submit.server_scores import ServerScores, rounded
 from gsm_bench.submit.check import check_file
 from gsm_bench.submit.document import json_pieces, write_zip
 from gsm_bench.submit.rescore import rescore
 from gsm_bench.submit.targets import EPIC_100
 """
 OUR_ZIP = """
-meant = Answers(tuple(ids), log_softmax(verb.astype(np.float64)), log_softmax(noun.astype(np.float64)), sls=dict(sls_pt=1, sls_tl=3, sls_td=3))
-write_zip(Path("ours.zip"), [("test.json", json_pieces(rounded(meant), EPIC_100))])
+exact = ServerScores(tuple(ids), log_softmax(verb.astype(np.float64)), log_softmax(noun.astype(np.float64)), sls=dict(sls_pt=1, sls_tl=3, sls_td=3))
+write_zip(Path("ours.zip"), [("test.json", json_pieces(rounded(exact), EPIC_100))])
 """
 OUR_READING = """
 verdict = check_file(Path("ours.zip"), lambda *_: ids)
 assert verdict.passes, verdict.findings
-assert not any(found.changed for found in rescore(verdict.answers["test.json"], meant).values())
+assert not any(result.changed for result in rescore(verdict.contents["test.json"], exact).values())
 """
 EPIC_STEPS = {
     "ours: 100 best actions": ("from gsm_bench.metrics.top_actions import top_actions", "top_actions(verb, noun)"),
@@ -398,13 +398,13 @@ def bench_search(folder):
 
 def bench_greedy(folder):
     from gsm_bench.ensembles.members import MemberSpec, open_members
-    from gsm_bench.selection.greedy import pieces_of, select
+    from gsm_bench.selection.greedy import member_scores, select
 
     names, labels = write_pool(folder, 64)
     with open_members([MemberSpec(name, folder / name, 1, 1.0) for name in names]) as members:
         began = time.perf_counter()
-        pieces = pieces_of(members, "action", "logits", labels)
-        select(pieces, np.ones(CLIPS, bool), len(names))
+        blocks = member_scores(members, "action", "logits", labels)
+        select(blocks, np.ones(CLIPS, bool), len(names))
         seconds = time.perf_counter() - began
     plain = plain_subsets(folder, names[:2], labels, 10) / 10 * 6400
     beside = f"plain code for 6,400 additions, from 10: {plain:.0f} s: {plain / seconds:.0f} times"

@@ -24,23 +24,22 @@ from gsm_bench.submit.targets import SLS
 
 if TYPE_CHECKING:
     from gsm_bench.submit.epic import Submission
-    from gsm_bench.submit.ledger import Entry, Ledger
-    from gsm_bench.workspace import Workspace
+    from gsm_bench.submit.targets import Target
 
 
 def _level(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A required option for one supervision level, with its levels in the help."""
-    asks, levels = SLS[name]
+    subject, levels = SLS[name]
     words = ", ".join(f"{number} {level}" for number, level in enumerate(levels))
     option = f"--{name.replace('_', '-')}"
     return click.option(
-        option, type=click.IntRange(0, 5), required=True, metavar="0-5", help=f"{asks.capitalize()}: {words}."
+        option, type=click.IntRange(0, 5), required=True, metavar="0-5", help=f"{subject.capitalize()}: {words}."
     )
 
 
-@click.group("submit", short_help="Write a server's file, checked before it is sent.")
+@click.group("submit", short_help="Write a submission and validate it.")
 def command() -> None:
-    """Write the files that servers take: row-wise log-probabilities, read back and judged before they are in place.
+    """Write a submission and validate it: row-wise log-probabilities, read back from disk and checked as the server would.
 
     \b
     Example:
@@ -52,9 +51,7 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--model``, ``--ensemble``, ``--scores`` and where the result goes."""
     for option in reversed(
         (
-            click.option(
-                "--model", metavar="NAME", help="A model of the registry, with all clips that its file holds."
-            ),
+            click.option("--model", metavar="NAME", help="A model of the registry, with all clips of its score file."),
             click.option("--ensemble", metavar="NAME", help="An ensemble of the registry."),
             click.option(
                 "--scores", type=PATH, metavar="FILE", help="A score file (default: the only one of the split)."
@@ -65,8 +62,8 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 help="What an ensemble averages (default: the entry's, else what the members hold).",
             ),
             leak_option,
-            click.option("--out", type=PATH, metavar="FILE", help="Another place than submissions/."),
-            click.option("--force", is_flag=True, help="Replace a file that is there."),
+            click.option("--out", type=PATH, metavar="FILE", help="The file to write (default: in submissions/)."),
+            click.option("--force", is_flag=True, help="Replace an existing file."),
             data_option,
             workspace_option,
         )
@@ -79,9 +76,9 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--split", type=click.Choice(["s1", "s2"]), required=True, help="s1 seen kitchens, s2 unseen kitchens.")
 @source_options
 def submit_epic(split: str, **choices: Any) -> None:
-    """EPIC-KITCHENS-55: seen.json for s1, unseen.json for s2, and the zip once both come from one source.
+    """EPIC-KITCHENS-55: seen.json for s1, unseen.json for s2, and a zip of both once they come from one source.
 
-    The organisers declared this board no longer valid in February 2024; the command says what to report instead.
+    The organisers declared this leaderboard no longer valid in February 2024; the command names the alternative.
 
     \b
     Example:
@@ -90,16 +87,7 @@ def submit_epic(split: str, **choices: Any) -> None:
     from gsm_bench.submit.targets import EPIC_55
 
     say(f"note: {EPIC_55.notice}")
-    member = EPIC_55.member_of(split)
-
-    def places(folder: Path, source: str) -> list[Path]:
-        others = [folder / source / name for name in EPIC_55.members if name != member]
-        return [folder / source / member, *([folder / f"{source}.zip"] if all(map(Path.is_file, others)) else [])]
-
-    workspace, made, ledger, path = _build(EPIC_55, split, {}, choices, places)
-    _write(path, made, ledger, workspace, choices["force"])
-    if choices["out"] is None:
-        _bundle_when_whole(made, path.parent, ledger, workspace, choices["force"])
+    _submit(EPIC_55, split, {}, choices)
 
 
 @command.command("epic100")
@@ -108,24 +96,24 @@ def submit_epic(split: str, **choices: Any) -> None:
 @_level("sls_td")
 @source_options
 def submit_epic100(sls_pt: int, sls_tl: int, sls_td: int, **choices: Any) -> None:
-    """EPIC-KITCHENS-100 action recognition: a zip with test.json. The supervision levels are yours to state.
+    """EPIC-KITCHENS-100 action recognition: a zip with test.json. You must state the supervision levels.
 
     \b
     Example:
       gsmbench submit epic100 --model epic100_bninc_16f --sls-pt 1 --sls-tl 3 --sls-td 3
     """
-    from gsm_bench.submit.ledger import attempts_words
+    from gsm_bench.submit.ledger import LEDGER, Ledger, attempts_words
     from gsm_bench.submit.targets import EPIC_100, sls_words
 
     levels = {"sls_pt": sls_pt, "sls_tl": sls_tl, "sls_td": sls_td}
-    workspace, made, ledger, path = _build(
-        EPIC_100, "test", levels, choices, lambda folder, source: [folder / f"{source}.zip"]
-    )
+    path = _submit(EPIC_100, "test", levels, choices)
     for name, level in levels.items():
         say(f"  {sls_words(name, level)}")
-    _write(path, made, ledger, workspace, choices["force"])
-    say(f"note: {EPIC_100.notice}; {attempts_words(ledger.attempts(EPIC_100.name))}")
-    say(f"after sending it: gsmbench submit log {workspace.shown(path.absolute())} --score verb=..,noun=..,action=..")
+    workspace, _ = registry()
+    attempts = Ledger(workspace.submissions / LEDGER).attempts(EPIC_100.name)
+    say(f"note: {EPIC_100.notice}; {attempts_words(attempts)}")
+    shown = workspace.shown(path.absolute())
+    say(f"after sending it: gsmbench submit log {shown} --score verb=..,noun=..,action=..")
 
 
 @command.command("log")
@@ -135,14 +123,14 @@ def submit_epic100(sls_pt: int, sls_tl: int, sls_td: int, **choices: Any) -> Non
     "scores",
     multiple=True,
     metavar="NAME=VALUE",
-    help="The server's answer: verb=65.2,noun=48.1,action=35.0.",
+    help="The server's result: verb=65.2,noun=48.1,action=35.0.",
 )
-@click.option("--failed", metavar="TEXT", help="The server refused the file, with this error; the attempt counts.")
-@click.option("--date", metavar="DATE", help="When it was sent, ISO 8601 in UTC (default: now).")
+@click.option("--failed", metavar="TEXT", help="The server refused the file with this error; the attempt counts.")
+@click.option("--date", metavar="DATE", help="When the file was sent, ISO 8601 in UTC (default: now).")
 @format_option
 @workspace_option
 def log(file: Path | None, scores: tuple[str, ...], failed: str | None, date: str | None, form: str) -> None:
-    """Record a server's answer, or without FILE show what was written and sent, and how many attempts are left.
+    """Record a server's result; without FILE, list written and sent files and the attempts left.
 
     \b
     Example:
@@ -156,7 +144,7 @@ def log(file: Path | None, scores: tuple[str, ...], failed: str | None, date: st
     ledger = Ledger(workspace.submissions / LEDGER)
     if file is not None:
         if not scores and failed is None:
-            raise click.UsageError("say what the server answered: --score NAME=VALUE, or --failed TEXT")
+            raise click.UsageError("give the server's result: --score NAME=VALUE, or --failed TEXT")
         path = workspace.root / file if not file.exists() and (workspace.root / file).exists() else file
         entry = record_sent(ledger, path, workspace.shown(path.absolute()), parse_score(scores), failed or "", date)
         say(f"{TARGETS[entry.target].title}: {attempts_words(ledger.attempts(entry.target))}")
@@ -175,86 +163,48 @@ def log(file: Path | None, scores: tuple[str, ...], failed: str | None, date: st
     print_table(table, form)
 
 
-def _build(
-    target: Any,
-    split: str,
-    levels: dict[str, int],
-    choices: dict[str, Any],
-    places: Callable[[Path, str], list[Path]],
-) -> tuple[Workspace, Submission, Ledger, Path]:
-    """What is to be written, and where; `places` says which files a source of some name makes, the first of them now."""
-    from gsm_bench.evaluation.actions import SOURCE_WORDS
-    from gsm_bench.splits import read_split
-    from gsm_bench.submit.epic import Options, build
-    from gsm_bench.submit.ledger import LEDGER, Ledger
-    from gsm_bench.submit.source import SubmissionSource, find_source
-    from gsm_bench.submit.writing import refuse_existing
+def _submit(target: Target, split: str, levels: dict[str, int], choices: dict[str, Any]) -> Path:
+    """Prepare and write a submission; returns the path of its file."""
+    from gsm_bench.submit.epic import Options
+    from gsm_bench.submit.run import SubmissionRequest, prepare, write_submission
+    from gsm_bench.submit.source import SubmissionSource
 
     out = choices["out"]
     if out is not None and (out.suffix not in (".zip", ".json") or out.is_dir()):
         raise click.UsageError(f"--out {out}: name a .zip or a .json file")
-    asked = [name for name in ("model", "ensemble", "scores") if choices[name]]
-    if len(asked) > 1:
-        raise click.UsageError(f"give one of --model, --ensemble and --scores, not {' and '.join(asked)}")
+    named = [name for name in ("model", "ensemble", "scores") if choices[name]]
+    if len(named) > 1:
+        raise click.UsageError(f"give one of --model, --ensemble and --scores, not {' and '.join(named)}")
     workspace, manifest = registry()
-    ledger = Ledger(workspace.submissions / LEDGER)
-    ledger.entries()  # a damaged one is told before anything is written
-    dataset = manifest.dataset(target.name)
-    wanted = SubmissionSource(choices["model"], choices["ensemble"], choices["scores"])
-    source = find_source(wanted, manifest, workspace, target.name, split)
-    paths = [out] if out else places(workspace.submissions / target.name, source.name)
-    for path in paths:
-        refuse_existing(path, choices["force"])
-    listed = read_split(dataset, split, choices["data"] or workspace.data / dataset.folder)
-    if listed.full_size not in (None, len(listed)):
-        say(f"note: this list has {len(listed):,} clips, the full split {listed.full_size:,}")
-    made = build(source, target, listed, manifest, Options(choices["space"], levels, choices["allow_leak"]))
-    for line in made.leaks:
-        say(f"leak: {line}")
-    say(f"{made.source} on {target.name}/{split}, {len(listed):,} clips")
-    for line in made.members:
-        say(f"  {line}")
+    source = SubmissionSource(choices["model"], choices["ensemble"], choices["scores"])
+    options = Options(choices["space"], levels, choices["allow_leak"])
+    request = SubmissionRequest(target, split, source, options, choices["data"], out, choices["force"])
+    prepared = prepare(request, manifest, workspace)
+    _describe(prepared.submission)
+    written = write_submission(prepared, workspace)
+    for file in filter(None, (written.file, written.zip)):
+        say(
+            f"read back from disk: the server would accept it, the rankings are exact; {file.size / 1e6:.1f} MB, "
+            f"sha256 {file.entry.sha256[:12]}"
+        )
+        click.echo(file.entry.file)
+    if written.waiting_for:
+        say(f"note: {written.waiting_for}")
+    return prepared.path
+
+
+def _describe(submission: Submission) -> None:
+    from gsm_bench.evaluation.actions import SOURCE_WORDS
+
+    target, split = submission.target, submission.split
+    if split.full_size not in (None, len(split)):
+        say(f"note: this list has {len(split):,} segments, the full split {split.full_size:,}")
+    for leak in submission.leaks:
+        say(f"leak: {leak}")
+    say(f"{submission.source} on {target.name}/{split.name}, {len(split):,} segments")
+    for member in submission.members:
+        say(f"  {member}")
     if target.actions:
-        say(f"  actions {SOURCE_WORDS[made.rule.source]} ({made.rule.why})")
-    for line in made.warnings:
-        say(f"note: {line}")
-    return workspace, made, ledger, paths[0]
-
-
-def _write(path: Path, made: Submission, ledger: Ledger, workspace: Workspace, force: bool) -> None:
-    from gsm_bench.submit.writing import write_file
-
-    entry = write_file(path.absolute(), made, force=force)
-    _conclude(entry, path, ledger, workspace)
-
-
-def _bundle_when_whole(made: Submission, folder: Path, ledger: Ledger, workspace: Workspace, force: bool) -> None:
-    """The zip, if every split was written from one source and signature."""
-    from gsm_bench.submit.writing import bundle
-
-    written: dict[str, tuple[Path, Entry]] = {}
-    for name, split in made.target.members.items():
-        entry = ledger.written(workspace.shown(folder / name))
-        if entry is None or not (folder / name).is_file():
-            say(f"the zip is made once {split} is there too: gsmbench submit epic --split {split} from the same source")
-            return
-        if entry.signature != made.signature:
-            say(
-                f"note: {name} comes from other scores or settings, so no zip is made: submit {split} again with --force"
-            )
-            return
-        written[name] = (folder / name, entry)
-    path = folder.with_name(f"{folder.name}.zip")
-    entry = bundle(path, made.target, written, force=force)
-    _conclude(entry, path, ledger, workspace)
-
-
-def _conclude(entry: Entry, path: Path, ledger: Ledger, workspace: Workspace) -> None:
-    from dataclasses import replace
-
-    shown = workspace.shown(path.absolute())
-    ledger.add(replace(entry, file=shown))
-    say(
-        f"read back from disk: the server would take it, and ranks what was meant; {path.stat().st_size / 1e6:.1f} MB, sha256 {entry.sha256[:12]}"
-    )
-    click.echo(shown)
+        say(f"  actions {SOURCE_WORDS[submission.rule.source]} ({submission.rule.why})")
+    for warning in submission.warnings:
+        say(f"note: {warning}")

@@ -1,1 +1,1 @@
-"""Servers' files: built from scores, written, read back, judged as the server would, and kept in a ledger."""
+"""Submissions: built from scores, written, read back, validated as the server would, and recorded in a ledger."""

@@ -1,4 +1,4 @@
-"""The bytes of the JSON files inside a submission, whatever is wrong with what is around them."""
+"""The bytes of the JSON files inside a submission; every damage of the zip becomes a finding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from gsm_bench.submit.findings import Findings
 
 MOST_BYTES = 1 << 29
-"""A member that unpacks to more is no submission: EPIC-KITCHENS-100 at full length is 141 MB."""
+"""Limit for an unpacked file: EPIC-KITCHENS-100 with all digits is 141 MB."""
 ENCRYPTED = 0x1
 KNOWN_MEMBERS = {"seen.json", "unseen.json", "test.json"}
 
@@ -17,7 +17,7 @@ KNOWN_MEMBERS = {"seen.json", "unseen.json", "test.json"}
 def members(path: Path, findings: Findings) -> dict[str, bytes]:
     """The JSON members of a zip, or a bare JSON file under its own name; damage goes to `findings`."""
     if not path.is_file():
-        findings.add("no file", "there is no such file" if not path.exists() else "this is not a file", str(path))
+        findings.add("no file", "no such file" if not path.exists() else "not a file", str(path))
         return {}
     size = path.stat().st_size
     if size == 0:
@@ -38,33 +38,31 @@ def _unzipped(path: Path, findings: Findings) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             return _read_members(archive, findings)
     except (zipfile.BadZipFile, EOFError, ValueError, OSError, OverflowError) as error:
-        findings.add("broken zip", f"this zip is cut short or damaged: {error}", path.name)
+        findings.add("broken zip", f"the zip is truncated or damaged: {error}", path.name)
     except NotImplementedError as error:
         findings.add("zip feature", f"the server cannot unpack this zip: {error}", path.name)
     return {}
 
 
 def _read_members(archive: zipfile.ZipFile, findings: Findings) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for info in archive.infolist():
         name = info.filename
-        if name in found or sum(other.filename == name for other in archive.infolist()) > 1:
-            findings.add("duplicate member", "the zip holds this file twice", name)
+        if name in contents or sum(other.filename == name for other in archive.infolist()) > 1:
+            findings.add("duplicate member", "the zip has two files of this name", name)
             continue
         if info.is_dir() or "/" in name or "\\" in name:
-            findings.add(
-                "nested folder", "files lie at the top of the zip, not in a folder: zip the files themselves", name
-            )
+            findings.add("nested folder", "the zip must not hold folders: zip the files themselves", name)
             continue
         if name not in KNOWN_MEMBERS:
-            findings.add("unexpected member", f"the server looks for {', '.join(sorted(KNOWN_MEMBERS))} only", name)
+            findings.add("unexpected member", f"the server reads {', '.join(sorted(KNOWN_MEMBERS))} only", name)
             continue
         data = _read_member(archive, info, findings)
         if data is not None:
-            found[name] = data
-    if not found and not findings.counts:
-        findings.add("empty zip", "the zip holds no file", "")
-    return found
+            contents[name] = data
+    if not contents and not findings.counts:
+        findings.add("empty zip", "the zip is empty", "")
+    return contents
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, findings: Findings) -> bytes | None:
@@ -84,6 +82,6 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, findings: Find
         findings.add("broken zip", f"this file cannot be unpacked: {error}", info.filename)
         return None
     if len(data) > MOST_BYTES or len(data) != info.file_size:
-        findings.add("zip bomb", "it unpacks to more than it says", info.filename)
+        findings.add("zip bomb", "it unpacks to more bytes than its header declares", info.filename)
         return None
     return data

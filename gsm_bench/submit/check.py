@@ -1,9 +1,9 @@
-"""A server's file judged as its server would, before an attempt is spent on it."""
+"""A submission validated as its server would, before an attempt is spent on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,66 +18,68 @@ from gsm_bench.submit.server_scores import Floats, ServerScores
 from gsm_bench.submit.targets import Target
 
 IdsOf = Callable[[str, str], Sequence[str] | None]
-"""Ids of a split, given data set and split; None where its list is not here."""
+"""Segment ids of a split by data set and split; None if its list is missing."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a server would say of a file.
+    """Whether a server would accept a file, and why not.
 
     Attributes:
-        findings: what is wrong, and what is worth knowing.
-        answers: the content per member that could be read.
-        target: which server it is for; None where that cannot be told.
+        findings: errors and notes.
+        contents: the scores of each member of the zip that could be read.
+        target: the server that it is for; None if unknown.
         ids_checked: whether the ids were compared with the split's list.
+        notes: what could not be checked, and why.
     """
 
     findings: tuple[Finding, ...]
-    answers: Mapping[str, ServerScores]
+    contents: Mapping[str, ServerScores]
     target: Target | None
     ids_checked: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def passes(self) -> bool:
-        """Whether the server would take the file and read it as it was meant."""
-        return not any(finding.fatal for finding in self.findings) and bool(self.answers)
+        """Whether the server would accept the file and read the intended scores."""
+        return not any(finding.fatal for finding in self.findings) and bool(self.contents)
 
 
 def check_file(path: Path, ids_of: IdsOf) -> Verdict:
-    """Judge a zip or JSON, ours or not.
+    """Validate a zip or JSON file from any source.
 
     Args:
         path: the file.
-        ids_of: ids of the split of a data set, where its list is here.
+        ids_of: segment ids by data set and split.
     """
     findings = Findings()
-    contents = members(path, findings)
-    answers: dict[str, ServerScores] = {}
+    files = members(path, findings)
+    contents: dict[str, ServerScores] = {}
     targets: list[Target] = []
-    checked = bool(contents)
-    for name, data in contents.items():
-        target, found, compared = _judge(data, name, ids_of, findings)
+    checked = bool(files)
+    for name, data in files.items():
+        target, scores, compared = _check_document(data, name, ids_of, findings)
         checked &= compared
         if target:
             targets.append(target)
-        if found is not None:
-            answers[name] = found
+        if scores is not None:
+            contents[name] = scores
     if len({target.name for target in targets}) > 1:
-        findings.add("mixed challenges", "the files inside are for different servers", path.name)
+        findings.add("mixed challenges", "the files in the zip are for different servers", path.name)
     target = targets[0] if targets else None
-    if target and path.name in contents:
+    if target and path.name in files:
         inside = " and ".join(target.members)
-        findings.add("not a zip", f"the server takes a zip: put it in one as {inside}", path.name, fatal=False)
-    elif target and (absent := target.members.keys() - contents.keys()):
+        findings.add("not a zip", f"the server takes a zip: zip it as {inside}", path.name, fatal=False)
+    elif target and (absent := target.members.keys() - files.keys()):
         fatal = len(target.members) == 1
         findings.add("missing member", f"{', '.join(sorted(absent))} is not in the zip", path.name, fatal=fatal)
-    return Verdict(findings.result(), answers, target, checked)
+    return Verdict(findings.result(), contents, target, checked)
 
 
-def _judge(
+def _check_document(
     data: bytes, name: str, ids_of: IdsOf, findings: Findings
 ) -> tuple[Target | None, ServerScores | None, bool]:
-    """Target, content and whether ids were compared, of one JSON file."""
+    """Target and scores of one JSON file, and whether its ids were compared."""
     document = load_json(data, name, findings)
     target = target_of(document, name, findings) if document is not None else None
     if target is None:
@@ -86,11 +88,11 @@ def _judge(
     results = document.get("results")
     if not isinstance(results, dict):
         return target, None, False
-    found = read_results(results, target, name, findings)
-    compared = _check_ids(found.ids, target, name, ids_of, findings)
-    if not (np.isnan(found.verb).any() or np.isnan(found.noun).any()):
-        _note_scores(found, target, name, findings)
-    return target, ServerScores(found.ids, found.verb, found.noun, found.actions, levels), compared
+    scores = read_results(results, target, name, findings)
+    compared = _check_ids(scores.ids, target, name, ids_of, findings)
+    if not (np.isnan(scores.verb).any() or np.isnan(scores.noun).any()):
+        _note_scores(scores, name, findings)
+    return target, replace(scores, sls=levels), compared
 
 
 def _check_ids(ids: Sequence[str], target: Target, name: str, ids_of: IdsOf, findings: Findings) -> bool:
@@ -102,31 +104,33 @@ def _check_ids(ids: Sequence[str], target: Target, name: str, ids_of: IdsOf, fin
     if expected is None:
         findings.add(
             "ids not checked",
-            f"the list of {target.name}/{split} is not here: clone its annotations into data/{target.name}",
+            f"the list of {target.name}/{split} is missing: clone its annotations into data/{target.name}",
             name,
             fatal=False,
         )
         return False
-    wanted, held = set(expected), set(ids)
-    if wanted == held:
+    listed_ids, held_ids = set(expected), set(ids)
+    if listed_ids == held_ids:
         return True
     for other in set(target.members.values()) - {split}:
         listed = ids_of(target.name, other)
-        if listed is not None and held == set(listed):
-            findings.add("ids of another split", f"these are the clips of {other}, not of {split}", name)
+        if listed is not None and held_ids == set(listed):
+            findings.add("ids of another split", f"these are the segments of {other}, not of {split}", name)
             return True
-    missing, unknown = sorted(wanted - held), sorted(held - wanted)
+    missing, unknown = sorted(listed_ids - held_ids), sorted(held_ids - listed_ids)
     if missing:
         findings.add(
-            "missing ids", f"{len(missing):,} of {len(wanted):,} clips of {split} are missing: {_some(missing)}", name
+            "missing ids",
+            f"{len(missing):,} of {len(expected):,} segments of {split} are missing: {_some(missing)}",
+            name,
         )
     if unknown:
-        findings.add("unexpected ids", f"{len(unknown):,} ids are no clips of {split}: {_some(unknown)}", name)
+        findings.add("unexpected ids", f"{len(unknown):,} ids are not in {split}: {_some(unknown)}", name)
     return True
 
 
 def _likely_split(ids: Sequence[str], target: Target, ids_of: IdsOf) -> str | None:
-    """The split that a bare JSON of another name is for: the one that shares most ids."""
+    """The split of a bare JSON with another name: the one that shares most ids."""
     shared = {
         split: len(set(ids) & set(listed))
         for split in target.members.values()
@@ -135,25 +139,25 @@ def _likely_split(ids: Sequence[str], target: Target, ids_of: IdsOf) -> str | No
     return max(shared, key=shared.__getitem__) if shared else next(iter(target.members.values()))
 
 
-def _note_scores(answers: ServerScores, target: Target, name: str, findings: Findings) -> None:
-    """What is wrong with numbers that are all there."""
-    for task, scores in (("verb", answers.verb), ("noun", answers.noun)):
+def _note_scores(content: ServerScores, name: str, findings: Findings) -> None:
+    """Findings about complete scores."""
+    for task, scores in (("verb", content.verb), ("noun", content.noun)):
         if not len(scores):
             continue
         constant = np.flatnonzero(np.ptp(scores, axis=1) == 0)
         if constant.size:
             findings.add(
                 "constant scores",
-                f"{constant.size:,} clips have equal scores for every {task}, first {answers.ids[constant[0]]}",
+                f"{constant.size:,} segments have equal scores for every {task}, first {content.ids[constant[0]]}",
                 name,
                 fatal=False,
             )
-        _note_kind(scores, task, answers.ids, name, findings)
-    if differ := readings_differ(answers):
+        _note_kind(scores, task, content.ids, name, findings)
+    if differ := readings_differ(content):
         findings.add(
             "file-wide softmax",
-            f"the organisers' code takes the softmax over the whole file, which would change {len(differ):,} clips, such as {differ[0]}: "
-            "write log-probabilities, each row by itself",
+            f"the organisers' code takes the softmax over the whole file, which changes {len(differ):,} segments, first "
+            f"{differ[0]}: write the log-probabilities of each row",
             name, fatal=False,
         )  # fmt: skip
 
@@ -164,14 +168,14 @@ def _note_kind(scores: Floats, task: str, ids: Sequence[str], name: str, finding
     if are_probabilities(scores):
         findings.add(
             "probabilities",
-            f"the {task} scores are probabilities; the server takes a softmax again, which flattens them",
+            f"the {task} scores are probabilities; the server takes their softmax, which flattens them",
             name,
             fatal=False,
         )
     elif 0 < off.size <= max(1, len(scores) // 100) < len(scores):
         findings.add(
             "odd rows",
-            f"{off.size:,} clips, such as {ids[off[0]]}, have {task} scores that are no log-probabilities, as all the others are",
+            f"{off.size:,} segments have {task} scores that are not log-probabilities, unlike the others; first {ids[off[0]]}",
             name,
         )
 

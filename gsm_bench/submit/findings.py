@@ -1,4 +1,4 @@
-"""What is wrong with a server's file, one finding each: what, where in the file, and how to mend it."""
+"""Errors and notes about a submission: what is wrong, and where in the file."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or worth knowing.
+    """One error or note.
 
     Attributes:
         kind: a short name of the damage, such as ``duplicate key``.
-        what: the damage in words.
+        what: the damage in words, with the fix.
         where: the place in the file.
-        fatal: whether the server would refuse the file or misread it; else it is a note.
+        fatal: whether the server would refuse or misread the file; else it is a note.
     """
 
     kind: str
@@ -24,7 +24,7 @@ class Finding:
 
 @dataclass
 class Findings:
-    """Findings as they are gathered; many of one kind are counted and the first few kept."""
+    """Findings as they are collected: the first few of each kind, and how many there are of each."""
 
     kept: list[Finding] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Findings:
             self.kept.append(Finding(kind, what, where, fatal))
 
     def result(self) -> tuple[Finding, ...]:
-        """The findings, with a line for those of a kind that were not kept."""
+        """The findings, with one line for each kind that has more than were kept."""
         more = [
             Finding(kind, f"{count - self.MOST_OF_A_KIND:,} more of this kind", "", self._fatal(kind))
             for kind, count in self.counts.items()

@@ -1,4 +1,4 @@
-"""What was written and what was sent: one JSON line each in ``submissions/ledger.jsonl``, only ever added to."""
+"""The record of written and sent files: ``submissions/ledger.jsonl``, one JSON line each, append-only."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Entry:
     """One line of the ledger.
 
     Attributes:
-        event: ``written`` by us, or ``sent`` to the server by the user, who told us.
-        file: its path, as in the workspace.
-        sha256: of the file's bytes.
-        target: the server, by its data set.
+        event: ``written`` by this package, or ``sent`` to the server by the user.
+        file: its path, relative to the workspace.
+        sha256: of the file.
+        target: name of the server's data set.
         date: UTC, ISO 8601.
-        splits: splits inside.
-        content: digest of what each member says, whatever its bytes.
-        source: model, ensemble or score file that it was made from.
-        signature: of all that decided the scores, alike for every split of one source.
-        actions: where the actions come from.
+        splits: in the file.
+        content: digest of the scores in each member of the zip.
+        source: name of the model, ensemble or score file.
+        signature: of everything that determines the scores except the split.
+        actions: where action scores come from.
         sls: supervision levels.
-        score: the server's answer, by name.
-        failed: the server's error, where it refused the file; such attempts count too.
+        score: the server's result by name, in percent.
+        failed: the server's error message if it refused the file; such attempts count too.
     """
 
     event: str
@@ -57,7 +57,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Attempts:
-    """Attempts that a server allows, and how many are left; None where no limit is known."""
+    """Attempts on a server, used and left; None if the limit is unknown."""
 
     used_today: int
     used: int
@@ -79,29 +79,29 @@ class Ledger:
         """
         if not self.path.is_file():
             return []
-        found = []
+        entries = []
         for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
             if not line.strip():
                 continue
             try:
-                found.append(msgspec.json.decode(line, type=Entry))
+                entries.append(msgspec.json.decode(line, type=Entry))
             except msgspec.DecodeError as error:
                 raise SubmissionError(
                     f"a line of the ledger is damaged: {error}",
                     where=f"{self.path}, line {number}",
-                    fix="mend or remove the line",
+                    fix="correct or remove the line",
                 ) from error
-        return found
+        return entries
 
     def add(self, entry: Entry) -> None:
-        """Append one line and bring it to disk: a line is there whole or not at all."""
+        """Append one line and flush it to disk; a line is written completely or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        said = {key: value for key, value in asdict(entry).items() if value not in ("", {}, ())}
-        line = json.dumps(said, allow_nan=False) + "\n"
+        fields = {key: value for key, value in asdict(entry).items() if value not in ("", {}, ())}
+        line = json.dumps(fields, allow_nan=False) + "\n"
         handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             size = os.fstat(handle).st_size
-            if size and os.pread(handle, 1, size - 1) != b"\n":  # an editor took the last line's end off
+            if size and os.pread(handle, 1, size - 1) != b"\n":  # an editor removed the last line break
                 line = "\n" + line
             os.write(handle, line.encode())
             os.fsync(handle)
@@ -109,17 +109,17 @@ class Ledger:
             os.close(handle)
 
     def written(self, file: str) -> Entry | None:
-        """The last line that says how `file` was written."""
+        """The last record of writing `file`."""
         return next((entry for entry in reversed(self.entries()) if (entry.event, entry.file) == (WRITTEN, file)), None)
 
     def by_sha256(self, sha256: str, file: str) -> Entry | None:
-        """The last line that says how a file with these bytes was written, of this name if one was, as others may be equal."""
-        found = [entry for entry in self.entries() if (entry.event, entry.sha256) == (WRITTEN, sha256)]
-        named = [entry for entry in found if entry.file == file]
-        return next(reversed(named or found), None)
+        """The last record of writing a file with this sha256, preferably of this name: other files may have equal bytes."""
+        equal = [entry for entry in self.entries() if (entry.event, entry.sha256) == (WRITTEN, sha256)]
+        named = [entry for entry in equal if entry.file == file]
+        return next(reversed(named or equal), None)
 
     def attempts(self, target: str, now: datetime | None = None) -> Attempts:
-        """Attempts on a server so far; its day ends at midnight UTC."""
+        """Attempts on a server so far; a day ends at midnight UTC."""
         today = (now or datetime.now(UTC)).date().isoformat()
         dates = [entry.date[:10] for entry in self.entries() if (entry.event, entry.target) == (SENT, target)]
         limits = TARGETS[target]
@@ -129,13 +129,13 @@ class Ledger:
 
 
 def parse_score(texts: Iterable[str]) -> dict[str, float]:
-    """The server's answer in percent from ``verb=65.2`` and the like; raises SubmissionError."""
+    """The server's result in percent from texts such as ``verb=65.2``; raises SubmissionError."""
     score: dict[str, float] = {}
     for part in (part for text in texts for part in text.split(",")):
         name, _, value = (piece.strip() for piece in part.partition("="))
         if not name or not _is_percent(value):
             raise SubmissionError(
-                f"{part!r} is no score: a name and a number from 0 to 100",
+                f"{part!r} is not a score: a name and a number from 0 to 100",
                 fix="--score verb=65.2 --score noun=48.1, or --score verb=65.2,noun=48.1",
             )
         if name in score:
@@ -156,7 +156,7 @@ def attempts_words(attempts: Attempts) -> str:
     if attempts.left is None:
         return f"{attempts.used} sent so far"
     return (
-        f"{attempts.left_today} of today's attempts and {attempts.left} in all are left ({attempts.used} sent so far)"
+        f"{attempts.left_today} of today's attempts and {attempts.left} in total are left ({attempts.used} sent so far)"
     )
 
 
@@ -179,22 +179,22 @@ def sent_rows(entries: Sequence[Entry]) -> tuple[dict[str, Any], ...]:
 def record_sent(
     ledger: Ledger, path: Path, shown: str, score: Mapping[str, float], failed: str, date: str | None
 ) -> Entry:
-    """Add the server's answer to a file that was written here; returns the new line.
+    """Record the server's result for a file of this workspace; returns the new record.
 
     Args:
-        shown: the path as the ledger has it.
+        shown: the path relative to the workspace.
 
     Raises:
-        SubmissionError: the file is not there, was not written here, or the date is none.
+        SubmissionError: the file does not exist or is not in the ledger, or the date is invalid.
     """
     if not path.is_file():
-        raise SubmissionError("there is no such file", where=path, fix="name the file that was sent")
+        raise SubmissionError("no such file", where=path, fix="name the file that was sent")
     written = ledger.by_sha256(file_sha256(path), shown)
     if written is None:
         raise SubmissionError(
-            "the ledger does not know this file: it was written elsewhere, or changed since",
+            "this file is not in the ledger: it was written elsewhere, or has changed",
             where=path,
-            fix="gsmbench check FILE says which",
+            fix="gsmbench check FILE shows which",
         )
     when = datetime.now(UTC) if date is None else _moment(date)
     sent = replace(written, event=SENT, date=when.isoformat(timespec="seconds"), content={}, score=score, failed=failed)
@@ -203,12 +203,14 @@ def record_sent(
 
 
 def _moment(text: str) -> datetime:
-    """A moment in UTC, which a date without a zone is in; the machine's own zone would move attempts to another day."""
+    """A time in UTC. A date without a zone is in UTC too: the local zone would move attempts to another day."""
     try:
-        told = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise SubmissionError(f"{text!r} is no date", fix="--date 2026-03-01 or 2026-03-01T14:30:00+00:00") from error
-    when = told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+        raise SubmissionError(
+            f"{text!r} is not a date", fix="--date 2026-03-01 or 2026-03-01T14:30:00+00:00"
+        ) from error
+    when = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if when > datetime.now(UTC) + timedelta(days=1):
-        raise SubmissionError(f"{text} has not come yet", fix="--date is when the file was sent")
+        raise SubmissionError(f"{text} is in the future", fix="give --date as the time when the file was sent")
     return when

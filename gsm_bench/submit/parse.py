@@ -1,4 +1,4 @@
-"""From the bytes of a submission's JSON to numbers, with every damage named by its place."""
+"""Scores from the JSON of a submission; every damage becomes a finding with its place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NUMBERS = {float, int}
 def load_json(data: bytes, where: str, findings: Findings) -> Any:
     """The parsed document, or None with the reason in `findings`."""
     if data.startswith((BOM, b"\xff\xfe", b"\xfe\xff")):
-        findings.add("byte order mark", "the file begins with a byte order mark: save it as plain UTF-8", where)
+        findings.add("byte order mark", "the file starts with a byte order mark: save it as UTF-8 without one", where)
         return None
     try:
         data.decode("utf-8")
@@ -35,10 +35,10 @@ def load_json(data: bytes, where: str, findings: Findings) -> Any:
         return math.nan
 
     def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
+        values = dict(pairs)
+        if len(values) != len(pairs):
             _name_duplicates(pairs, where, findings)
-        return found
+        return values
 
     try:
         document = json.loads(data, object_pairs_hook=without_duplicates, parse_constant=note_literal)
@@ -46,18 +46,18 @@ def load_json(data: bytes, where: str, findings: Findings) -> Any:
         findings.add("broken JSON", f"line {error.lineno}, column {error.colno}: {error.msg}", where)
         return None
     except RecursionError:
-        findings.add("nested too deep", "objects inside objects without end", where)
+        findings.add("nested too deep", "too many objects inside objects", where)
         return None
-    except ValueError as error:  # a whole number of thousands of digits
+    except ValueError as error:  # an integer of thousands of digits
         findings.add("broken JSON", str(error), where)
         return None
     if literals:
-        findings.add("not finite", f"{literals[0]} is written {len(literals):,} times; JSON has no such number", where)
+        findings.add("not finite", f"{literals[0]} occurs {len(literals):,} times; JSON does not have it", where)
     return document
 
 
 def target_of(document: Any, where: str, findings: Findings) -> Target | None:
-    """Which server a document is for, by its version; None with the reason in `findings`."""
+    """The server that a document is for, by its version; None with the reason in `findings`."""
     if not isinstance(document, dict):
         findings.add("not an object", f"the document is {_kind(document)}, not an object", where)
         return None
@@ -70,7 +70,7 @@ def target_of(document: Any, where: str, findings: Findings) -> Target | None:
 
 
 def check_header(document: dict[str, Any], target: Target, where: str, findings: Findings) -> dict[str, int]:
-    """Judge everything but the results; returns the supervision levels."""
+    """Check everything except the results; returns the supervision levels."""
     if document.get("challenge") != CHALLENGE:
         findings.add(
             "wrong challenge",
@@ -84,7 +84,9 @@ def check_header(document: dict[str, Any], target: Target, where: str, findings:
     for key in SLS if target.sls else ():
         level = document.get(key)
         if type(level) is not int or not 0 <= level <= 5:
-            findings.add("supervision level", f"{key} is {_short(level)}, not a whole number 0 to 5", f"{where}: {key}")
+            findings.add(
+                "supervision level", f"{key} is {_short(level)}, not an integer from 0 to 5", f"{where}: {key}"
+            )
         else:
             levels[key] = level
     if not isinstance(document.get("results"), dict):
@@ -93,7 +95,7 @@ def check_header(document: dict[str, Any], target: Target, where: str, findings:
 
 
 def read_results(results: dict[str, Any], target: Target, where: str, findings: Findings) -> ServerScores:
-    """The numbers of all clips that are sound; NaN in rows that are not."""
+    """The scores of all segments; NaN in damaged rows."""
     ids = tuple(results)
     scores = {task: np.full((len(ids), classes), np.nan) for task, classes in target.classes.items()}
     keys = {task: [str(number) for number in range(classes)] for task, classes in target.classes.items()}
@@ -101,7 +103,7 @@ def read_results(results: dict[str, Any], target: Target, where: str, findings: 
     for row, (name, result) in enumerate(results.items()):
         place = f"{where}: {name}"
         if not isinstance(result, dict):
-            findings.add("not an object", f"the answer is {_kind(result)}, not an object", place)
+            findings.add("not an object", f"the segment has {_kind(result)}, not an object", place)
             continue
         for task, columns in keys.items():
             values = _row(result.get(task), columns, f"{place}: {task}", findings)
@@ -110,24 +112,24 @@ def read_results(results: dict[str, Any], target: Target, where: str, findings: 
         listed.append(_listed_actions(result, target, f"{place}: action", findings))
         if result.keys() - {*target.classes, "action"}:
             extra = min(result.keys() - {*target.classes, "action"})
-            findings.add("unknown key", f"{_short(extra)} is not a key of an answer", place)
+            findings.add("unknown key", f"{_short(extra)} is not a key of a segment", place)
     return ServerScores(ids, scores["verb"], scores["noun"], _as_actions(listed, len(ids), where, findings))
 
 
-def _row(answer: Any, columns: list[str], where: str, findings: Findings) -> Iterable[float] | None:
+def _row(row: Any, columns: list[str], where: str, findings: Findings) -> Iterable[float] | None:
     """The scores of one task in class order."""
-    if not isinstance(answer, dict):
-        kind = "missing" if answer is None else f"{_kind(answer)}, not an object"
-        findings.add("missing scores" if answer is None else "not an object", f"the scores are {kind}", where)
+    if not isinstance(row, dict):
+        kind = "missing" if row is None else f"{_kind(row)}, not an object"
+        findings.add("missing scores" if row is None else "not an object", f"the scores are {kind}", where)
         return None
-    if list(answer) == columns:
-        values = list(answer.values())
+    if list(row) == columns:
+        values = list(row.values())
     else:
-        problem = _key_problem(answer, columns)
+        problem = _key_problem(row, columns)
         if problem:
             findings.add(*problem, where)
             return None
-        values = [answer[column] for column in columns]
+        values = [row[column] for column in columns]
     if not set(map(type, values)) <= NUMBERS:
         at = next(at for at, value in enumerate(values) if type(value) not in NUMBERS)
         findings.add("not a number", f"class {at} has {_short(values[at])}, {_kind(values[at])}", f"{where}: {at}")
@@ -139,15 +141,18 @@ def _row(answer: Any, columns: list[str], where: str, findings: Findings) -> Ite
     return values
 
 
-def _key_problem(answer: dict[str, Any], columns: list[str]) -> tuple[str, str] | None:
-    expected, found = set(columns), set(answer)
-    if found == expected:
+def _key_problem(values: dict[str, Any], columns: list[str]) -> tuple[str, str] | None:
+    expected, given = set(columns), set(values)
+    if given == expected:
         return None
-    unknown = sorted(found - expected)
-    absent = [column for column in columns if column not in found]
+    unknown = sorted(given - expected)
+    absent = [column for column in columns if column not in given]
     if unknown:
         hint = f'; classes are "0" to "{len(columns) - 1}"'
-        return "unknown class", f"{_short(unknown[0])} is no class{hint} ({len(unknown)} such, {len(absent)} missing)"
+        return (
+            "unknown class",
+            f"{_short(unknown[0])} is not a class{hint} ({len(unknown)} such, {len(absent)} missing)",
+        )
     return "missing class", f"{len(absent)} of {len(columns)} classes are missing, first {absent[0]}"
 
 
@@ -160,7 +165,7 @@ def _listed_actions(result: dict[str, Any], target: Target, where: str, findings
     elif not isinstance(listed, dict):
         findings.add("not an object", f"the actions are {_kind(listed)}, not an object", where)
     elif len(listed) != SERVED:
-        findings.add("number of actions", f"{len(listed)} actions, exactly {SERVED} are taken", where)
+        findings.add("number of actions", f"{len(listed)} actions, must be {SERVED}", where)
     elif wrong := next((key for key in listed if not _is_pair(key, target)), None):
         findings.add("not an action", f'{_short(wrong)} is not "<verb>,<noun>" within the classes', where)
     elif bad := next((k for k, v in listed.items() if type(v) not in NUMBERS or not math.isfinite(v)), None):
@@ -180,15 +185,17 @@ def _is_pair(key: str, target: Target) -> bool:
     )
 
 
-def _as_actions(listed: list[dict[str, float] | None], clips: int, where: str, findings: Findings) -> TopActions | None:
+def _as_actions(
+    listed: list[dict[str, float] | None], segments: int, where: str, findings: Findings
+) -> TopActions | None:
     present = [row for row, actions in enumerate(listed) if actions is not None]
     if not present:
         return None
-    if len(present) != clips:
+    if len(present) != segments:
         if "number of actions" not in findings.counts:
             findings.add(
                 "actions missing",
-                f"{clips - len(present):,} of {clips:,} clips list no actions, others do",
+                f"{segments - len(present):,} of {segments:,} segments have no actions, others do",
                 where,
                 fatal=False,
             )
@@ -199,13 +206,11 @@ def _as_actions(listed: list[dict[str, float] | None], clips: int, where: str, f
 
 
 def _name_duplicates(pairs: list[tuple[str, Any]], where: str, findings: Findings) -> None:
-    """Parsers keep the last of equal keys, silently; the server's does too."""
+    """A finding per duplicate key: JSON parsers, the server's too, keep the last one silently."""
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            findings.add(
-                "duplicate key", f"{_short(key)} stands twice in one object; the server keeps one of them", where
-            )
+            findings.add("duplicate key", f"duplicate key {_short(key)}; the server keeps one of them", where)
         seen.add(key)
 
 

@@ -1,4 +1,4 @@
-"""A written file rescored as its server does: softmax again, row by row or over the whole file at once."""
+"""A submission rescored as its server does: softmax again, row by row or over the whole file at once."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Softmax = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class Rescored:
-    """What the server would find.
+    """What rescoring a file changes.
 
     Attributes:
-        changed: clips whose 100 best actions, or their order, are not those of the scores that were meant.
-        faint: clips with actions among them whose probability float64 cannot tell from 0.
+        changed: segments whose 100 best actions, or their order, differ from those of the exact scores.
+        faint: segments with actions among them whose probability underflows to 0 in float64.
     """
 
     changed: tuple[str, ...]
@@ -29,48 +29,48 @@ class Rescored:
 
 
 def rescore(read: ServerScores, exact: ServerScores) -> dict[str, Rescored]:
-    """Compare what was read back with what was meant, under both readings of softmax.
+    """Compare the scores read back with the exact ones, under both readings of softmax.
 
     Args:
-        read: the file's content, its clips in the order of `exact`.
-        meant: the log-probabilities before they were rounded.
+        read: the file's scores, its segments in the order of `exact`.
+        exact: the log-probabilities before rounding.
 
     Returns:
-        Per reading, ``row-wise`` and ``whole-file``, what changed. Actions that differ by less than the last digit of
-        float64, and those whose probability is 0, have no order.
+        What changed per reading, ``row-wise`` and ``whole-file``. Actions whose scores differ by less than the last
+        digit of float64, and actions of probability 0, count as tied.
     """
     if exact.actions is not None:
         same = Rescored(_named(read, ~_same_listed(read.actions, exact.actions)), 0)
         return {"row-wise": same, "whole-file": same}
     truth = pair_scores(exact.verb, exact.noun, top_actions(exact.verb, exact.noun))
-    found = {}
+    rescored = {}
     for reading, softmaxes in _readings(read).items():
         verb, noun = (softmax(scores) for softmax, scores in zip(softmaxes, (read.verb, read.noun), strict=True))
         best = top_actions(np.log(np.maximum(verb, SMALLEST)), np.log(np.maximum(noun, SMALLEST)))
         alive = np.take_along_axis(verb, best.verbs, 1) * np.take_along_axis(noun, best.nouns, 1) > SMALLEST
         apart = np.abs(pair_scores(exact.verb, exact.noun, best) - truth) > TIE * np.maximum(np.abs(truth), 1.0)
-        found[reading] = Rescored(
+        rescored[reading] = Rescored(
             _named(read, np.asarray((apart & alive).any(axis=1))), int((~alive.all(axis=1)).sum())
         )
-    return found
+    return rescored
 
 
-def readings_differ(answers: ServerScores) -> tuple[str, ...]:
-    """Clips of any file whose best verb or noun is another, or has probability 0, when softmax goes over the file."""
-    per_row, per_file = _readings(answers).values()
-    differ = np.zeros(len(answers), bool)
-    for at, scores in enumerate((answers.verb, answers.noun)):
+def readings_differ(content: ServerScores) -> tuple[str, ...]:
+    """Segments whose best verb or noun changes, or gets probability 0, if softmax is taken over the whole file."""
+    per_row, per_file = _readings(content).values()
+    differ = np.zeros(len(content), bool)
+    for at, scores in enumerate((content.verb, content.noun)):
         one, other = per_row[at](scores), per_file[at](scores)
         differ |= (one.argmax(1) != other.argmax(1)) | (other.max(1) < SMALLEST)
-    return _named(answers, differ)
+    return _named(content, differ)
 
 
-def _readings(answers: ServerScores) -> dict[str, tuple[Softmax, Softmax]]:
-    """Softmax of verbs and of nouns: row by row; and with the highest score of the file taken off every row.
+def _readings(content: ServerScores) -> dict[str, tuple[Softmax, Softmax]]:
+    """Softmax of verbs and of nouns: row by row, and with the highest score of the file subtracted from every row.
 
-    The second is what the organisers' EPIC-100 code does; dividing by a sum does not change a row's order.
+    The organisers' EPIC-100 code does the second. The division by the sum does not change the order in a row.
     """
-    verb, noun = answers.verb.max(initial=-np.inf), answers.noun.max(initial=-np.inf)
+    verb, noun = content.verb.max(initial=-np.inf), content.noun.max(initial=-np.inf)
     return {
         "row-wise": (_per_row, _per_row),
         "whole-file": (lambda scores: np.exp(scores - verb), lambda scores: np.exp(scores - noun)),
@@ -99,5 +99,5 @@ def _same_listed(read: TopActions | None, exact: TopActions) -> NDArray[np.bool_
     return same
 
 
-def _named(answers: ServerScores, rows: NDArray[np.bool_]) -> tuple[str, ...]:
-    return tuple(answers.ids[row] for row in np.flatnonzero(rows))
+def _named(content: ServerScores, rows: NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(content.ids[row] for row in np.flatnonzero(rows))

@@ -1,4 +1,4 @@
-"""What a server's file says: row-wise log-probabilities of verbs and nouns, with as many decimals as rankings need."""
+"""The scores in a submission: row-wise log-probabilities of verbs and nouns, rounded without changing a ranking."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gsm_bench.metrics.top_actions import SERVED, TopActions, top_actions
 
 LEAST_DECIMALS, MOST_DECIMALS = 5, 12
 TIE = 1e-12
-"""Scores closer than this, relative to their size, rank as equals: the last digit of float64 is no opinion."""
+"""Scores closer than this, relative to their size, are tied: they differ by rounding errors of float64 only."""
 
 Floats = NDArray[np.float64]
 Order = NDArray[np.int64]
@@ -21,13 +21,13 @@ Order = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ServerScores:
-    """The content of one file.
+    """The scores of one split.
 
     Attributes:
-        ids: N clip ids.
-        verb, noun: float64 [N, C].
-        actions: the best actions of every clip, or None where the file has none.
-        sls: supervision levels by name; empty where the target asks for none.
+        ids: of N segments.
+        verb, noun: float64 [N, C] log-probabilities.
+        actions: the best actions of every segment, or None if the file has none.
+        sls: supervision levels by name; empty if the target has none.
     """
 
     ids: tuple[str, ...]
@@ -41,7 +41,7 @@ class ServerScores:
 
     @property
     def digest(self) -> str:
-        """sha256 of all that is said, whatever the order of clips and the text of numbers."""
+        """sha256 of all values; it depends neither on the order of segments nor on how numbers are written."""
         order = sorted(range(len(self)), key=self.ids.__getitem__)
         digest = hashlib.sha256(repr((sorted(self.sls.items()), [self.ids[row] for row in order])).encode())
         digest.update(np.ascontiguousarray(self.verb[order]).tobytes())
@@ -53,40 +53,40 @@ class ServerScores:
 
     @property
     def ranked(self) -> TopActions:
-        """The 100 best actions as the server finds them: those that the file names, else by verb x noun."""
+        """The 100 best actions as the server ranks them: those in the file, else from verb x noun."""
         return self.actions if self.actions is not None else top_actions(self.verb, self.noun)
 
 
-def rounded(answers: ServerScores) -> ServerScores:
-    """The same answers in as few decimals as keep every ranking, five at least, row by row.
+def rounded(content: ServerScores) -> ServerScores:
+    """The same scores, each row rounded to the fewest decimals, at least five, that keep its ranking.
 
-    A row keeps its ranking when verbs, nouns and the 100 best actions have the order they had, and scores that
-    differed still do. Where even 12 decimals do not keep it, the row stays as it is.
+    A row keeps its ranking if verbs, nouns and the 100 best actions keep their order and different scores stay
+    different. A row whose ranking needs more than 12 decimals is not rounded.
     """
-    verb, noun = answers.verb.copy(), answers.noun.copy()
-    scores = None if answers.actions is None else answers.actions.scores.copy()
-    rows = np.arange(len(answers))
+    verb, noun = content.verb.copy(), content.noun.copy()
+    scores = None if content.actions is None else content.actions.scores.copy()
+    rows = np.arange(len(content))
     for decimals in range(LEAST_DECIMALS, MOST_DECIMALS + 1):
-        verb[rows], noun[rows] = _grid(answers.verb[rows], decimals), _grid(answers.noun[rows], decimals)
-        kept = _same_order(answers.verb[rows], decimals) & _same_order(answers.noun[rows], decimals)
-        if scores is None or answers.actions is None:
-            kept &= _same_actions(answers.verb[rows], answers.noun[rows], decimals)
+        verb[rows], noun[rows] = _grid(content.verb[rows], decimals), _grid(content.noun[rows], decimals)
+        kept = _same_order(content.verb[rows], decimals) & _same_order(content.noun[rows], decimals)
+        if scores is None or content.actions is None:
+            kept &= _same_actions(content.verb[rows], content.noun[rows], decimals)
         else:
-            scores[rows] = _grid(answers.actions.scores[rows], decimals)
-            kept &= _strictly_kept(answers.actions.scores[rows], _units(answers.actions.scores[rows], decimals))
+            scores[rows] = _grid(content.actions.scores[rows], decimals)
+            kept &= _strictly_kept(content.actions.scores[rows], _units(content.actions.scores[rows], decimals))
         rows = rows[~kept]
         if not rows.size:
             break
-    verb[rows], noun[rows] = answers.verb[rows], answers.noun[rows]
-    actions = answers.actions
+    verb[rows], noun[rows] = content.verb[rows], content.noun[rows]
+    actions = content.actions
     if actions is not None and scores is not None:
         scores[rows] = actions.scores[rows]
         actions = TopActions(actions.verbs, actions.nouns, scores)
-    return ServerScores(answers.ids, verb, noun, actions, answers.sls)
+    return ServerScores(content.ids, verb, noun, actions, content.sls)
 
 
 def consistent(scores: Floats) -> NDArray[np.bool_]:
-    """Bool [n]: whether scores [n, k] fall along each row, as far as float64 can tell."""
+    """Bool [n]: whether scores [n, k] fall along each row, up to rounding errors."""
     return np.asarray((np.diff(scores, axis=1) <= _tolerance(scores)).all(axis=1))
 
 
@@ -96,7 +96,7 @@ def pair_scores(verb: Floats, noun: Floats, best: TopActions) -> Floats:
 
 
 def _units(scores: Floats, decimals: int) -> Floats:
-    """Whole numbers of the last decimal: float64 holds them, and their sums, exactly."""
+    """Scores in units of the last decimal: integers, which float64 and their sums hold exactly."""
     return np.rint(scores * 10.0**decimals)
 
 
@@ -105,12 +105,12 @@ def _grid(scores: Floats, decimals: int) -> Floats:
 
 
 def _tolerance(scores: Floats) -> Floats:
-    """[n, k - 1]: below which two neighbours are a tie."""
+    """The largest difference float64 [n, k - 1] at which two neighbours are tied."""
     return TIE * np.maximum(np.abs(scores[:, 1:]), 1.0)
 
 
 def _strictly_kept(scores: Floats, units: Floats) -> NDArray[np.bool_]:
-    """Bool [n]: along each row of falling scores [n, k], units fall wherever the scores do."""
+    """Bool [n]: whether units [n, k] fall exactly where the falling scores [n, k] do."""
     falls = scores[:, :-1] - scores[:, 1:] > _tolerance(scores)
     steps = units[:, :-1] - units[:, 1:]
     return np.asarray(np.where(falls, steps > 0, steps == 0).all(axis=1))
@@ -123,7 +123,7 @@ def _same_order(scores: Floats, decimals: int) -> NDArray[np.bool_]:
 
 
 def _same_actions(verb: Floats, noun: Floats, decimals: int) -> NDArray[np.bool_]:
-    """Bool [n]: rounding keeps the 100 best pairs, their order, and their distance from the 101st."""
+    """Bool [n]: whether rounding keeps the 100 best pairs, their order, and their distance from the 101st."""
     k = SERVED + 1
     before = top_actions(verb, noun, k)
     after = top_actions(_units(verb, decimals), _units(noun, decimals), k)

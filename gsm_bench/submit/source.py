@@ -1,4 +1,4 @@
-"""What a submission is made from: a model, an ensemble or a score file, and a signature that all its splits share."""
+"""The source of a submission: a model, an ensemble or a score file, with a signature that all its splits share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gsm_bench.workspace import Workspace
 
 @dataclass(frozen=True)
 class SubmissionSource:
-    """The source as asked for; all None takes the only score file of the split."""
+    """The source as named by the user; all None for the only score file of the split."""
 
     model: str | None = None
     ensemble: str | None = None
@@ -27,37 +27,37 @@ class SubmissionSource:
 
 
 @dataclass(frozen=True)
-class OpenSource:
-    """A source resolved: its name, its members, the space they are fused in unless told."""
+class ResolvedSource:
+    """A source with its members, and the space of its ensemble entry; None for what the score files hold."""
 
     name: str
     members: tuple[MemberSpec, ...]
     space: Space | None = None
 
 
-def find_source(
-    wanted: SubmissionSource, manifest: Manifest, workspace: Workspace, dataset: str, split: str
-) -> OpenSource:
-    """Resolve a source on a split.
+def resolve_source(
+    source: SubmissionSource, manifest: Manifest, workspace: Workspace, dataset: str, split: str
+) -> ResolvedSource:
+    """The members of a source on a split.
 
     Raises:
-        MissingScoresError: nothing is asked for and the split has no score file, or several.
+        MissingScoresError: no source is named and the split has no score file, or several.
     """
-    if wanted.ensemble:
-        entry = manifest.ensemble(wanted.ensemble)
+    if source.ensemble:
+        entry = manifest.ensemble(source.ensemble)
         members = specs_of_entry(entry, manifest, workspace, dataset, split)
-        return OpenSource(wanted.ensemble, tuple(members), entry.space)
-    if wanted.model:
-        spec = model_spec(manifest.model(wanted.model), manifest, workspace, dataset, split)
-        return OpenSource(wanted.model, (_all_clips(spec) if spec.path.is_file() else spec,))
-    path = wanted.scores or _only_file(workspace, dataset, split)
+        return ResolvedSource(source.ensemble, tuple(members), entry.space)
+    if source.model:
+        spec = model_spec(manifest.model(source.model), manifest, workspace, dataset, split)
+        return ResolvedSource(source.model, (_all_clips(spec) if spec.path.is_file() else spec,))
+    path = source.scores or _only_file(workspace, dataset, split)
     if not path.exists() and (workspace.root / path).exists():
         path = workspace.root / path
-    return OpenSource(path.stem, (_all_clips(MemberSpec(path.stem, path, None, 1.0)),))
+    return ResolvedSource(path.stem, (_all_clips(MemberSpec(path.stem, path, None, 1.0)),))
 
 
-def source_signature(source: OpenSource, members: Sequence[OpenMember], space: str, actions: str) -> str:
-    """16 hexadecimal digits of all that decided the scores but the split: alike for S1 and S2 of one source."""
+def source_signature(source: ResolvedSource, members: Sequence[OpenMember], space: str, actions: str) -> str:
+    """16 hexadecimal digits of everything that determines the scores except the split: equal for S1 and S2."""
     parts: list[Any] = [
         [_without_split(member), member.weight, member.head.views[member.views].tolist()] for member in members
     ]
@@ -66,26 +66,26 @@ def source_signature(source: OpenSource, members: Sequence[OpenMember], space: s
 
 
 def _all_clips(spec: MemberSpec) -> MemberSpec:
-    """The member with as many clips as its file holds."""
+    """The member with all clips of its file."""
     with open_scores(spec.path) as file:
         return replace(spec, clips=protocols(file.head)[-1])
 
 
 def _only_file(workspace: Workspace, dataset: str, split: str) -> Path:
     folder = workspace.score_path(dataset, split, "x").parent
-    found = sorted(path for path in folder.glob("*.h5") if not path.name.startswith("."))
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    paths = sorted(path for path in folder.glob("*.h5") if not path.name.startswith("."))
+    if len(paths) == 1:
+        return paths[0]
+    if not paths:
         raise MissingScoresError(
-            f"there are no scores of {dataset}/{split}",
+            f"no scores of {dataset}/{split}",
             where=folder,
             fix=f"gsmbench score --model NAME --dataset {dataset} --split {split}",
         )
     raise MissingScoresError(
-        f"{len(found)} score files of {dataset}/{split}: which one?",
+        f"{dataset}/{split} has {len(paths)} score files",
         where=folder,
-        fix="one of\n         " + "\n         ".join(f"--scores {workspace.shown(path)}" for path in found),
+        fix="one of\n         " + "\n         ".join(f"--scores {workspace.shown(path)}" for path in paths),
     )
 
 

@@ -1,4 +1,4 @@
-"""A submission on disk: written aside, read back, judged and rescored, and only then in place."""
+"""A submission on disk: written to a temporary file, read back, validated, rescored, then renamed."""
 
 from __future__ import annotations
 
@@ -20,45 +20,50 @@ from gsm_bench.submit.server_scores import ServerScores
 from gsm_bench.submit.targets import Target
 
 
-def write_file(path: Path, made: Submission, *, force: bool = False) -> Entry:
-    """Write a zip or a bare JSON, read it back, judge and rescore it, and only then put it in place.
+def write_file(path: Path, submission: Submission, *, force: bool = False) -> Entry:
+    """Write a zip or a bare JSON, read it back, validate and rescore it, then rename it.
 
     Args:
         path: ``.zip`` or ``.json``.
-        made: what to write.
-        force: replace a file that is there.
+        submission: what to write.
+        force: replace an existing file.
 
     Returns:
-        Its line for the ledger.
+        Its record for the ledger.
 
     Raises:
-        SubmissionError: the file exists; or what was written is not what was meant, which leaves nothing in place.
+        SubmissionError: the file exists, or the scores read back are not the exact ones; then no file is left.
     """
     refuse_existing(path, force)
-    target, member = made.target, made.target.member_of(made.split.name)
-    with _written_aside(path) as written:
+    target, member = submission.target, submission.target.member_of(submission.split.name)
+    with _temporary(path) as written:
         if path.suffix == ".zip":
-            write_zip(written, [(member, json_pieces(made.written, target))])
+            write_zip(written, [(member, json_pieces(submission.written, target))])
         else:
-            write_json(written, made.written, target)
-        found = _read_back(written, target, {made.split.name: made.split.ids})
-        _compare(next(iter(found.values())), made.exact, path)
-        entry = _entry(path, written, target, found)
+            write_json(written, submission.written, target)
+        contents = _read_back(written, target, {submission.split.name: submission.split.ids})
+        _compare(next(iter(contents.values())), submission.exact, path)
+        entry = _entry(path, written, target, contents)
         _place(written, path, force)
     return replace(
-        entry, splits=(made.split.name,), source=made.source, signature=made.signature, actions=made.rule.source, sls=made.written.sls
-    )  # fmt: skip
+        entry,
+        splits=(submission.split.name,),
+        source=submission.source,
+        signature=submission.signature,
+        actions=submission.rule.source,
+        sls=submission.written.sls,
+    )
 
 
 def bundle(path: Path, target: Target, written: Mapping[str, tuple[Path, Entry]], *, force: bool = False) -> Entry:
-    """Zip the files of all splits of a target, as their ledger lines describe them, flat.
+    """Zip the files of all splits of a target.
 
     Args:
         path: the zip.
-        written: per member of the zip, the JSON file and the ledger line of its writing.
+        written: per member of the zip, the JSON file and its ledger record.
 
     Raises:
-        SubmissionError: the zip exists, or a file is no longer what was written.
+        SubmissionError: the zip exists, or a file changed since it was written.
     """
     refuse_existing(path, force)
     contents = {}
@@ -68,61 +73,60 @@ def bundle(path: Path, target: Target, written: Mapping[str, tuple[Path, Entry]]
             raise SubmissionError(
                 "this file changed since it was written", where=file, fix="submit its split again with --force"
             )
-    with _written_aside(path) as aside_path:
-        write_zip(aside_path, [(name, [data]) for name, data in contents.items()])
-        entry = _entry(path, aside_path, target, _read_back(aside_path, target, None))
-        _place(aside_path, path, force)
+    with _temporary(path) as temporary:
+        write_zip(temporary, [(name, [data]) for name, data in contents.items()])
+        entry = _entry(path, temporary, target, _read_back(temporary, target, None))
+        _place(temporary, path, force)
     first = next(iter(written.values()))[1]
     splits = tuple(target.members[name] for name in written)
     return replace(entry, splits=splits, source=first.source, signature=first.signature, actions=first.actions)
 
 
 def _read_back(path: Path, target: Target, ids: Mapping[str, Sequence[str]] | None) -> dict[str, ServerScores]:
-    """The content of a written file, judged as the server would, with the ids of its splits where they are given."""
+    """The scores of a written file, validated as the server would, with the ids of its splits if they are given."""
     verdict = check_file(path, lambda _, split: None if ids is None else ids.get(split))
     if not verdict.passes:
-        said = "; ".join(f"{finding.kind}: {finding.what}" for finding in verdict.findings if finding.fatal)
+        errors = "; ".join(f"{finding.kind}: {finding.what}" for finding in verdict.findings if finding.fatal)
         raise SubmissionError(
-            f"what was written would be refused: {said}", where=path, fix="check the disk, and write again"
+            f"the server would refuse the written file: {errors}", where=path, fix="check the disk and write it again"
         )
-    return dict(verdict.answers)
+    return dict(verdict.contents)
 
 
-def _compare(found: ServerScores, exact: ServerScores, path: Path) -> None:
-    for reading, rescored in rescore(found, exact).items():
+def _compare(read: ServerScores, exact: ServerScores, path: Path) -> None:
+    for reading, rescored in rescore(read, exact).items():
         if rescored.changed:
             raise SubmissionError(
-                f"what was written ranks {len(rescored.changed):,} clips otherwise under {reading} softmax, first {rescored.changed[0]}",
+                f"the written file changes the ranking of {len(rescored.changed):,} segments under {reading} softmax, "
+                f"first {rescored.changed[0]}",
                 where=path,
-                fix="this is a fault of gsm_bench: report it with the score file",
+                fix="this is a bug of gsm_bench: report it with the score file",
             )
 
 
-def _entry(path: Path, written: Path, target: Target, found: Mapping[str, ServerScores]) -> Entry:
+def _entry(path: Path, written: Path, target: Target, contents: Mapping[str, ServerScores]) -> Entry:
     return Entry(
         event=WRITTEN,
         file=str(path),
         sha256=hashlib.sha256(written.read_bytes()).hexdigest(),
         target=target.name,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        content={name: answers.digest for name, answers in found.items()},
+        content={name: scores.digest for name, scores in contents.items()},
     )
 
 
 def refuse_existing(path: Path, force: bool) -> None:
-    """Raise SubmissionError for a file that is there, unless it is to be replaced."""
+    """Raise SubmissionError if the file exists and must not be replaced."""
     if path.exists() and not force:
         raise _exists(path)
 
 
 def _exists(path: Path) -> SubmissionError:
-    return SubmissionError(
-        "this file exists; nothing is overwritten unasked", where=path, fix="--force, or --out ANOTHER"
-    )
+    return SubmissionError("this file exists already", where=path, fix="--force to replace it, or --out ANOTHER")
 
 
 def _place(written: Path, path: Path, force: bool) -> None:
-    """Rename a judged file into place; another of the same name that was written meanwhile stays what it is."""
+    """Rename a validated file; a file of the same name that another process wrote meanwhile is kept."""
     if force:
         commit(written, path)
     elif not commit_new(written, path):
@@ -130,7 +134,7 @@ def _place(written: Path, path: Path, force: bool) -> None:
 
 
 @contextmanager
-def _written_aside(path: Path) -> Iterator[Path]:
+def _temporary(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     written = aside(path).with_suffix(path.suffix)
     try:

@@ -54,8 +54,8 @@ LEVELS = ("--sls-pt", 1, "--sls-tl", 3, "--sls-td", 3)
 
 
 @pytest.fixture
-def made_zip(epic, save_epic, gsmbench):
-    """A sound EPIC-100 zip that the ledger knows."""
+def submitted_zip(epic, save_epic, gsmbench):
+    """A valid EPIC-100 zip that is in the ledger."""
     save_epic("epic-100", "test", "mine")
     ran = gsmbench("submit", "epic100", *LEVELS)
     assert ran.status == 0, ran.err
@@ -63,8 +63,8 @@ def made_zip(epic, save_epic, gsmbench):
 
 
 @pytest.fixture
-def made_json(epic, save_epic, gsmbench):
-    """A sound EPIC-55 seen.json with actions that the ledger knows."""
+def submitted_json(epic, save_epic, gsmbench):
+    """A valid EPIC-55 seen.json with actions that is in the ledger."""
     save_epic("epic-55", "s1", "mine")
     ran = gsmbench("submit", "epic", "--split", "s1")
     assert ran.status == 0, ran.err

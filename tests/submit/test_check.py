@@ -186,16 +186,16 @@ def fatal_kinds(table):
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damage_is_named(made_zip, epic, gsmbench, name):
-    """Judged as a file of somebody else's: the ledger, which knows what was written, is away."""
+def test_damage_is_named(submitted_zip, epic, gsmbench, name):
+    """Checked as a file from elsewhere: without the ledger."""
     (epic.submissions / "ledger.jsonl").unlink()
     kinds, damage = DAMAGES[name]
-    damage(made_zip)
-    ran = gsmbench("check", made_zip, "--format", "json")
+    damage(submitted_zip)
+    ran = gsmbench("check", submitted_zip, "--format", "json")
     assert ran.status == 1, ran.out
     table = json.loads(ran.out)
     assert fatal_kinds(table) & set(kinds.split("|")), table
-    assert "would be refused or misread" in table["title"]
+    assert "the server would refuse or misread it" in table["title"]
 
 
 ACTIONS = {
@@ -216,21 +216,21 @@ def renamed_key(actions, name):
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_damaged_actions_are_named(made_json, epic, gsmbench, name):
+def test_damaged_actions_are_named(submitted_json, epic, gsmbench, name):
     (epic.submissions / "ledger.jsonl").unlink()
     kind, damage = ACTIONS[name]
-    document = load(made_json)
+    document = load(submitted_json)
     damage(document["results"]["101"]["action"])
-    made_json.write_text(json.dumps(document))
-    ran = gsmbench("check", made_json, "--format", "json")
+    submitted_json.write_text(json.dumps(document))
+    ran = gsmbench("check", submitted_json, "--format", "json")
     assert ran.status == 1
     assert kind in fatal_kinds(json.loads(ran.out))
 
 
-def test_files_of_others_pass(made_zip, made_json, epic, gsmbench):
+def test_files_of_others_pass(submitted_zip, submitted_json, epic, gsmbench):
     """Other order of clips and classes, other spacing, other compression, every float at full length."""
     (epic.submissions / "ledger.jsonl").unlink()
-    for path in (made_zip, made_json):
+    for path in (submitted_zip, submitted_json):
         document = load(path)
         results = dict(reversed(document["results"].items()))
         for result in results.values():
@@ -240,62 +240,62 @@ def test_files_of_others_pass(made_zip, made_json, epic, gsmbench):
         path.write_text(text) if path.suffix == ".json" else zipped(path, text)
         ran = gsmbench("check", path)
         assert ran.status == 0, ran.out
-        assert "would take it" in ran.out
+        assert "would accept it" in ran.out
 
 
-def test_raw_logits_of_others_pass_with_a_word_about_softmax(made_zip, epic, gsmbench):
+def test_raw_logits_of_others_pass_with_a_word_about_softmax(submitted_zip, epic, gsmbench):
     (epic.submissions / "ledger.jsonl").unlink()
-    document = load(made_zip)
+    document = load(submitted_zip)
     for at, result in enumerate(document["results"].values()):
         result["verb"] = {key: value + 900 * at for key, value in result["verb"].items()}
-    zipped(made_zip, json.dumps(document))
-    ran = gsmbench("check", made_zip)
+    zipped(submitted_zip, json.dumps(document))
+    ran = gsmbench("check", submitted_zip)
     assert ran.status == 0
-    assert "softmax over the whole file, which would change 4 clips" in " ".join(ran.out.split())
+    assert "softmax over the whole file, which changes 4 segments" in " ".join(ran.out.split())
 
 
-def test_probabilities_of_others_pass_with_a_word(made_zip, epic, gsmbench):
+def test_probabilities_of_others_pass_with_a_word(submitted_zip, epic, gsmbench):
     (epic.submissions / "ledger.jsonl").unlink()
-    document = load(made_zip)
+    document = load(submitted_zip)
     for result in document["results"].values():
         for task in ("verb", "noun"):
             result[task] = {key: float(np.exp(value)) for key, value in result[task].items()}
-    zipped(made_zip, json.dumps(document))
-    ran = gsmbench("check", made_zip)
+    zipped(submitted_zip, json.dumps(document))
+    ran = gsmbench("check", submitted_zip)
     assert ran.status == 0
     assert "probabilities" in ran.out
 
 
-def test_without_the_lists_ids_are_not_checked_and_it_is_said(made_zip, epic, gsmbench):
+def test_without_the_lists_ids_are_not_checked_and_a_note_says_so(submitted_zip, epic, gsmbench):
     (epic.data / "epic-100" / "EPIC_100_test_timestamps.csv").unlink()
-    ran = gsmbench("check", made_zip)
+    ran = gsmbench("check", submitted_zip)
     assert ran.status == 3
     assert "ids not checked" in ran.out
 
 
-def test_clips_of_the_other_split_are_recognised(epic, save_epic, gsmbench):
+def test_segments_of_the_other_split_are_recognised(epic, save_epic, gsmbench):
     save_epic("epic-55", "s2", "mine")
-    made = epic.root / gsmbench("submit", "epic", "--split", "s2").out.strip()
-    renamed = made.with_name("seen.json")
-    made.rename(renamed)
+    path = epic.root / gsmbench("submit", "epic", "--split", "s2").out.strip()
+    renamed = path.with_name("seen.json")
+    path.rename(renamed)
     ran = gsmbench("check", renamed, "--format", "json")
     assert ran.status == 1
     assert "ids of another split" in fatal_kinds(json.loads(ran.out))
 
 
-def test_what_the_ledger_knows(made_zip, epic, gsmbench):
-    assert "unchanged since" in gsmbench("check", made_zip).out
-    document = load(made_zip)
-    zipped(made_zip, json.dumps(document))
-    ran = gsmbench("check", made_zip)
+def test_what_the_ledger_knows(submitted_zip, epic, gsmbench):
+    assert "unchanged since" in gsmbench("check", submitted_zip).out
+    document = load(submitted_zip)
+    zipped(submitted_zip, json.dumps(document))
+    ran = gsmbench("check", submitted_zip)
     assert ran.status == 0
-    assert "what it says did not" in ran.out
+    assert "its scores did not" in ran.out
     name = min(first(document)["noun"], key=first(document)["noun"].get)
     first(document)["noun"][name] -= 0.00001
-    zipped(made_zip, json.dumps(document))
-    ran = gsmbench("check", made_zip)
+    zipped(submitted_zip, json.dumps(document))
+    ran = gsmbench("check", submitted_zip)
     assert ran.status == 1
-    assert "it no longer says what was written" in ran.out
+    assert "its scores changed since it was written" in ran.out
 
 
 def mutated_value(rng, document):
@@ -331,20 +331,19 @@ def mutated_key(rng, document):
         place[rng.choice(["extra", "97", "-1", "300", "action"])] = rng.choice([0.0, {}, None, "x"])
 
 
-def test_a_thousand_random_mutations(made_zip, epic, gsmbench):
+def test_a_thousand_random_mutations(submitted_zip, epic, gsmbench):
     """Of one byte, key or value: a pass only where the parsed content is the same; never a crash, no false alarm."""
-    from gsm_bench.cli.check import _Lists
     from gsm_bench.manifest import load_manifest
-    from gsm_bench.submit.compare import changed_since_written
     from gsm_bench.submit.ledger import Ledger
+    from gsm_bench.submit.validate import SplitIds, changed_since_written
 
-    lists, ledger = _Lists(load_manifest(epic), epic, None), Ledger(epic.submissions / "ledger.jsonl")
-    good, document = made_zip.read_bytes(), load(made_zip)
+    ids_of, ledger = SplitIds(load_manifest(epic), epic), Ledger(epic.submissions / "ledger.jsonl")
+    good, document = submitted_zip.read_bytes(), load(submitted_zip)
     text = json.dumps(document).encode()
 
     def passes():
-        verdict = check_file(made_zip, lists)
-        findings = (*verdict.findings, *changed_since_written(made_zip, verdict, ledger, epic))
+        verdict = check_file(submitted_zip, ids_of)
+        findings = (*verdict.findings, *changed_since_written(submitted_zip, verdict, ledger, epic))
         return verdict.passes and not any(finding.fatal for finding in findings)
 
     rng, passed = random.Random(2020), 0
@@ -353,24 +352,24 @@ def test_a_thousand_random_mutations(made_zip, epic, gsmbench):
         if kind == 0:  # a byte of the zip
             data = bytearray(good)
             data[rng.randrange(len(data))] = rng.randrange(256)
-            made_zip.write_bytes(data)
+            submitted_zip.write_bytes(data)
         elif kind == 1:  # a byte of the text
             data = bytearray(text)
             data[rng.randrange(len(data))] = rng.randrange(256)
-            zipped(made_zip, bytes(data))
+            zipped(submitted_zip, bytes(data))
         else:
             changed = json.loads(text)
             (mutated_key if kind == 2 else mutated_value)(rng, changed)
-            zipped(made_zip, json.dumps(changed))
+            zipped(submitted_zip, json.dumps(changed))
         if passes():
             passed += 1
-            assert load(made_zip) == document, f"mutation {number}"
+            assert load(submitted_zip) == document, f"mutation {number}"
     assert passed < 250, "bytes that say nothing, such as dates in the zip, are few"
-    made_zip.write_bytes(good)
+    submitted_zip.write_bytes(good)
     assert passes()
 
 
-def test_duplicates_are_found_whatever_stands_between():
+def test_duplicates_are_found_in_any_layout():
     for text in (
         '{"a":1,"a":2}',
         '{ "a" : 1, "a" : 2 }',
@@ -387,18 +386,18 @@ def test_duplicates_are_found_whatever_stands_between():
         assert not findings.counts, text
 
 
-def test_broken_rows_are_counted_and_the_first_named(made_zip, epic, gsmbench):
-    document = load(made_zip)
+def test_broken_rows_are_counted_and_the_first_named(submitted_zip, epic, gsmbench):
+    document = load(submitted_zip)
     for result in document["results"].values():
         result["verb"]["3"] = None
-    zipped(made_zip, json.dumps(document))
+    zipped(submitted_zip, json.dumps(document))
     (epic.submissions / "ledger.jsonl").unlink()
-    rows = json.loads(gsmbench("check", made_zip, "--format", "json").out)["rows"]
+    rows = json.loads(gsmbench("check", submitted_zip, "--format", "json").out)["rows"]
     assert [row["where"] for row in rows[:1]] == ["test.json: P01_101_0: verb: 3"]
     assert rows[-1]["what"] == "2 more of this kind"
 
 
-def test_whatever_bytes_are_judged_without_a_crash(tmp_path):
+def test_random_bytes_are_checked_without_a_crash(tmp_path):
     rng = random.Random(5)
     for number in range(60):
         path = tmp_path / rng.choice(["a.zip", "test.json", "x.bin"])

@@ -10,7 +10,7 @@ from gsm_bench.submit.server_scores import ServerScores, rounded
 from tests.conftest import reference_module
 
 
-def answers(verb, noun, actions=None):
+def server_scores(verb, noun, actions=None):
     verb, noun = log_softmax(np.asarray(verb, np.float64)), log_softmax(np.asarray(noun, np.float64))
     return ServerScores(tuple(f"c{row}" for row in range(len(verb))), verb, noun, actions)
 
@@ -21,29 +21,29 @@ def decimals(value):
 
 
 def test_five_decimals_where_they_keep_the_order():
-    found = rounded(answers([[0.0, 1.0, 2.5]], [[1.0, 3.0]]))
-    assert max(map(decimals, found.verb[0])) == 5
-    assert found.verb[0] == pytest.approx(answers([[0.0, 1.0, 2.5]], [[1.0, 3.0]]).verb[0], abs=5e-6)
+    result = rounded(server_scores([[0.0, 1.0, 2.5]], [[1.0, 3.0]]))
+    assert max(map(decimals, result.verb[0])) == 5
+    assert result.verb[0] == pytest.approx(server_scores([[0.0, 1.0, 2.5]], [[1.0, 3.0]]).verb[0], abs=5e-6)
 
 
 def test_a_row_gets_the_decimals_that_its_closest_scores_need_and_no_other_row_does():
-    found = rounded(answers([[0.0, 1.0, 1.0 + 3e-8], [0.0, 1.0, 2.0]], [[1.0, 3.0], [1.0, 3.0]]))
-    assert max(map(decimals, found.verb[0])) in (8, 9)
-    assert found.verb[0].argmax() == 2
-    assert max(map(decimals, found.verb[1])) == 5
+    result = rounded(server_scores([[0.0, 1.0, 1.0 + 3e-8], [0.0, 1.0, 2.0]], [[1.0, 3.0], [1.0, 3.0]]))
+    assert max(map(decimals, result.verb[0])) in (8, 9)
+    assert result.verb[0].argmax() == 2
+    assert max(map(decimals, result.verb[1])) == 5
 
 
 def test_equal_scores_stay_equal():
-    found = rounded(answers([[1.0, 1.0, 0.0]], [[2.0, 2.0]]))
-    assert found.verb[0, 0] == found.verb[0, 1]
-    assert max(map(decimals, found.verb[0])) == 5
+    result = rounded(server_scores([[1.0, 1.0, 0.0]], [[2.0, 2.0]]))
+    assert result.verb[0, 0] == result.verb[0, 1]
+    assert max(map(decimals, result.verb[0])) == 5
 
 
 def test_actions_that_are_close_only_in_their_sums_need_decimals_too():
     """Verbs and nouns are far apart, but v0 + n1 and v1 + n0 differ by 1e-7."""
-    found = rounded(answers([[0.0, 1.0]], [[0.0, 1.0 + 1e-7]]))
-    assert max(map(decimals, found.noun[0])) >= 7
-    assert found.verb[0, 1] + found.noun[0, 0] < found.verb[0, 0] + found.noun[0, 1]
+    result = rounded(server_scores([[0.0, 1.0]], [[0.0, 1.0 + 1e-7]]))
+    assert max(map(decimals, result.noun[0])) >= 7
+    assert result.verb[0, 1] + result.noun[0, 0] < result.verb[0, 0] + result.noun[0, 1]
 
 
 @settings(max_examples=50, deadline=None)
@@ -51,9 +51,9 @@ def test_actions_that_are_close_only_in_their_sums_need_decimals_too():
 def test_rankings_survive_rounding(seed, scale, whole_numbers):
     rng = np.random.default_rng(seed)
     verb, noun = rng.standard_normal((6, 20)) * scale, rng.standard_normal((6, 30)) * scale
-    exact = answers(np.round(verb), np.round(noun)) if whole_numbers else answers(verb, noun)
-    for reading, found in rescore(rounded(exact), exact).items():
-        assert found.changed == (), reading
+    exact = server_scores(np.round(verb), np.round(noun)) if whole_numbers else server_scores(verb, noun)
+    for reading, result in rescore(rounded(exact), exact).items():
+        assert result.changed == (), reading
     if not whole_numbers:
         kept = rounded(exact)
         assert np.array_equal(np.argsort(-kept.verb, axis=1), np.argsort(-exact.verb, axis=1))
@@ -63,7 +63,7 @@ def test_rescoring_notices_what_a_server_would_misread():
     """Probabilities instead of log-probabilities: softmax flattens them and most sets of 100 change."""
     noisy = reference_module("scores").noisy_logits
     labels = np.arange(40) % 90
-    exact = answers(noisy(labels, 97, 1), noisy(labels, 300, 2))
+    exact = server_scores(noisy(labels, 97, 1), noisy(labels, 300, 2))
     wrong = ServerScores(exact.ids, np.exp(exact.verb), np.exp(exact.noun))
     assert len(rescore(wrong, exact)["row-wise"].changed) > 20
 
@@ -73,11 +73,11 @@ def test_rescoring_notices_rows_of_different_offset():
     rng = np.random.default_rng(0)
     verb, noun = rng.standard_normal((30, 97)), rng.standard_normal((30, 300))
     verb[3] -= 800
-    exact = answers(verb, noun)
+    exact = server_scores(verb, noun)
     raw = ServerScores(exact.ids, verb, noun)
-    found = rescore(raw, exact)
-    assert found["row-wise"].changed == ()
-    assert found["whole-file"].faint == 1
+    readings = rescore(raw, exact)
+    assert readings["row-wise"].changed == ()
+    assert readings["whole-file"].faint == 1
     assert readings_differ(raw) == ("c3",)
     assert readings_differ(exact) == ()
 
@@ -85,15 +85,15 @@ def test_rescoring_notices_rows_of_different_offset():
 def test_listed_actions_are_compared_in_their_order():
     rng = np.random.default_rng(1)
     verb, noun = rng.standard_normal((3, 20)), rng.standard_normal((3, 30))
-    exact = answers(verb, noun, top_actions(verb, noun))
+    exact = server_scores(verb, noun, top_actions(verb, noun))
     assert rescore(rounded(exact), exact)["row-wise"].changed == ()
     other = rounded(exact)
     other.actions.scores[1, :2] = other.actions.scores[1, 1::-1]
     assert rescore(other, exact)["whole-file"].changed == ("c1",)
 
 
-def test_the_digest_says_what_is_said_whatever_its_order():
-    one = answers([[0.0, 1.0], [2.0, 0.5]], [[0.0, 1.0], [2.0, 0.5]])
+def test_the_digest_does_not_depend_on_the_order():
+    one = server_scores([[0.0, 1.0], [2.0, 0.5]], [[0.0, 1.0], [2.0, 0.5]])
     turned = ServerScores(one.ids[::-1], one.verb[::-1], one.noun[::-1])
     assert one.digest == turned.digest
     assert one.digest != ServerScores(one.ids, one.verb, one.noun, sls={"sls_pt": 1}).digest
