@@ -1,5 +1,6 @@
-# make test   set up if needed, then run all tests
-# make demo   set up if needed, then run the main job on Temporal Shapes, in a new folder demo/
+# make test   set up if needed, then run the tests but the slow ones
+# make test-slow   run the slow ones: kills, clusters, whole networks, the README
+# make demo   set up if needed, then run the whole workflow on Temporal Shapes, in a new folder demo/
 # make lint   format check, linter, types
 # make bench  speed bars, as ratios to plain code in the same run
 # python benchmarks/gpu.py   every figure of a GPU, on a machine that has one
@@ -9,7 +10,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: test demo lint bench kills setup clean
+.PHONY: test test-slow demo lint bench kills setup clean
 setup: $(READY)
 
 # torch and torchvision come together from the registry's default: torchvision does not import beside a CPU-only torch.
@@ -20,10 +21,12 @@ $(READY): pyproject.toml $(wildcard gsm_bench/kernels/*.pyx gsm_bench/kernels/*.
 	touch $(READY)
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 demo: setup
-	rm -rf demo
 	$(BIN)/gsmbench demo --dir demo
 
 lint: setup

@@ -78,6 +78,28 @@ def build(entry):
 """
 
 
+SLOW = (
+    "scoring/test_ray.py",
+    "scoring/test_kills.py",
+    "scoring/test_end_to_end.py",
+    "scoring/test_resize_on_device.py::test_on_ray",
+    "scoring/test_resize_on_device.py::test_the_released_codes_logits",
+    "bench/test_gpu_script.py",
+    "bench/test_bench.py",
+    "nets/test_parity.py::test_logits_equal_the_released_code[GSM-InceptionV3",
+    "frames/test_pack.py::test_killed_again_and_again",
+    "cli/test_demo.py::test_demo_end_to_end",
+    "test_readme.py::test_every_command_of_the_readme",
+)
+"""Tests of seconds each, by the beginning of their names: `make test-slow` runs them, CI too."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.nodeid.removeprefix("tests/").startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 @dataclass(frozen=True)
 class Ran:
     status: int
