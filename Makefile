@@ -1,6 +1,7 @@
 # make test   set up if needed, then run the tests but the slow ones
 # make test-slow   run the slow ones: kills, clusters, whole networks, the README
 # make demo   set up if needed, then run the whole workflow on Temporal Shapes, in a new folder demo/
+# make docs   write docs/commands.md from the help texts
 # make lint   format check, linter, types
 # make bench  speed bars, as ratios to plain code in the same run
 # python benchmarks/gpu.py   every figure of a GPU, on a machine that has one
@@ -10,7 +11,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: test test-slow demo lint bench kills setup clean
+.PHONY: test test-slow demo docs lint bench kills setup clean
 setup: $(READY)
 
 # torch and torchvision come together from the registry's default: torchvision does not import beside a CPU-only torch.
@@ -28,6 +29,9 @@ test-slow: setup
 
 demo: setup
 	$(BIN)/gsmbench demo --dir demo
+
+docs: setup
+	$(BIN)/python -m gsm_bench.cli.reference > docs/commands.md
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -116,7 +116,9 @@ def test_the_table_of_the_readme_is_that_of_the_shipped_scores(workspace, gsmben
         gain = f"{100 * row['gain']:+.2f} [{100 * row['gain_low']:+.2f}, {100 * row['gain_high']:+.2f}]" if row.get("gain") is not None else ""  # fmt: skip  # noqa: E501
         title = row["label"].split()[-1] if "En" in row["label"] else row["label"]
         measured[title, row["frames"]] = (f"{row['macs_paper'] / 1e9:.2f}", f"{100 * row['top1']:.2f}", gain)
-    table = re.findall(r"^\| (.+?) \| ([\dx+]+) \| ([\d.]+) \| ([\d.]+) \| (.*?) ?\|$", README.read_text(), re.MULTILINE)
+    table = re.findall(
+        r"^\| (.+?) \| ([\dx+]+) \| ([\d.]+) \| ([\d.]+) \| (.*?) ?\|$", README.read_text(), re.MULTILINE
+    )
     assert len(table) == 9
     for title, frames, *cells in table:
         assert measured[title, frames] == tuple(cells)
@@ -124,7 +126,11 @@ def test_the_table_of_the_readme_is_that_of_the_shipped_scores(workspace, gsmben
 
 def test_python_of_the_readme_runs(workspace, gsmbench):
     rng = np.random.default_rng(0)
-    names = {"ids": [f"v{row}" for row in range(20)], "logits": rng.standard_normal((20, 5)), "labels": rng.integers(0, 5, 20)}
+    names = {
+        "ids": [f"v{row}" for row in range(20)],
+        "logits": rng.standard_normal((20, 5)),
+        "labels": rng.integers(0, 5, 20),
+    }
     assert gsmbench("demo", "--from-scores").status == 0
     for block in blocks("python"):
         exec(block, names)

@@ -2,7 +2,6 @@ import csv
 import io
 import json
 import re
-from pathlib import Path
 
 import click
 import numpy as np
@@ -11,8 +10,6 @@ import pytest
 from gsm_bench.cli import COMMANDS, SECTIONS, cli
 from gsm_bench.scorefile import read
 from tests.conftest import reference_module
-
-README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture
@@ -252,11 +249,6 @@ def test_help_lists_each_command_once_in_its_section(gsmbench):
         assert [line.split()[0] for line in section] == list(commands_of)
         assert all(len(line) <= 80 for line in section)
     assert sum(map(len, SECTIONS.values())) == len(COMMANDS)
-
-
-def test_every_command_is_in_the_readme():
-    text = README.read_text()
-    assert not [name for name in COMMANDS if f"gsmbench {name}" not in text]
 
 
 def test_another_data_set_has_its_own_first_split(gsmbench, workspace):
