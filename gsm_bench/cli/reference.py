@@ -18,29 +18,28 @@ Generated from the help texts: `make docs`. `gsmbench COMMAND --help` prints the
 
 def reference() -> str:
     """All commands with their options and one example each, in the order of ``gsmbench --help``."""
-    context = click.Context(cli, info_name="gsmbench")
+    root = _context(cli, "gsmbench", None)
     sections = [INTRODUCTION]
     for name in COMMANDS:
-        command = cli.get_command(context, name)
+        command = cli.get_command(root, name)
         assert command is not None
-        for path, member in _with_subcommands(name, command):
-            sections.append(f"## gsmbench {path}\n\n```\n{_help(path, member)}\n```\n")
+        for context in _with_subcommands(_context(command, name, root)):
+            text = inspect.cleandoc(context.get_help())
+            sections.append(f"## {context.command_path}\n\n```\n{text}\n```\n")
     return "\n".join(sections)
 
 
-def _with_subcommands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    """A command and the commands below it, each with its words after ``gsmbench``."""
-    yield path, command
-    if isinstance(command, click.Group):
-        for name, below in command.commands.items():
-            yield from _with_subcommands(f"{path} {name}", below)
+def _with_subcommands(context: click.Context) -> Iterator[click.Context]:
+    """The context of a command, then those of the commands below it."""
+    yield context
+    if isinstance(context.command, click.Group):
+        for name, below in context.command.commands.items():
+            yield from _with_subcommands(_context(below, name, context))
 
 
-def _help(path: str, command: click.Command) -> str:
-    context = click.Context(
-        command, info_name=f"gsmbench {path}", terminal_width=WIDTH, max_content_width=WIDTH, color=False
-    )
-    return inspect.cleandoc(command.get_help(context))
+def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH, "color": False}
+    return click.Context(command, info_name=name, parent=parent, **settings)
 
 
 if __name__ == "__main__":
