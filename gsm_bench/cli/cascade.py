@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gsm_bench.cli.evaluate import found_truth
+from gsm_bench.cli.evaluate import labelled_truth
 from gsm_bench.cli.options import (
     INCOMPLETE,
     choice,
@@ -69,7 +69,7 @@ def command(
         space or members.space, members.saved,
     )  # fmt: skip
     with open_members(members.specs) as opened, task_errors():
-        truth = found_truth(opened[0].head, manifest, workspace, data)
+        truth = labelled_truth(opened[0].head, manifest, workspace, data)
         result = search_cascades(opened, truth, config)
     print_table(cascade_table(result), form)
     if save:

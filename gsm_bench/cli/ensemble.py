@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gsm_bench.cli.evaluate import found_truth
+from gsm_bench.cli.evaluate import labelled_truth
 from gsm_bench.cli.options import (
     INCOMPLETE,
     PATH,
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 @click.option(
     "--space",
     type=choice(Space),
-    help="What is averaged (default: the entry's, else what the members hold; the released protocol is logits).",
+    help="Space in which scores are averaged (default: the entry's, else that of the files; released protocol: logits).",
 )
 @click.option("--out", type=PATH, metavar="FILE", help="Write the fused scores to this score file.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.option(
-    "--explain", is_flag=True, help="Say what is averaged: members, views, frame numbers, formula. Needs no scores."
+    "--explain", is_flag=True, help="Explain what is averaged: members, views, frame numbers, formula. Needs no scores."
 )
 @actions_option
 @leak_option
@@ -56,7 +56,7 @@ def command(
     name: str | None, members: str | None, weights: str | None, space: Space | None, out: Path | None, force: bool,
     explain: bool, actions: ActionSource | None, allow_leak: bool, dataset: str | None, split: str | None, data: Path | None, form: str,
 ) -> int:  # fmt: skip
-    """Average the scores of several models, clip by clip, and evaluate the result beside its members.
+    """Average the scores of several models, video by video, and evaluate the ensemble and its members.
 
     \b
     Example:
@@ -82,7 +82,7 @@ def command(
         specs = parse_members(str(members), _numbers(weights), manifest, workspace, dataset, split)
     title = name or "ensemble"
     if explain and form != "rich":
-        raise click.UsageError("--explain is a text: leave --format away")
+        raise click.UsageError("--explain prints text: leave --format out")
     if explain:
         from gsm_bench.ensembles.explain import explain_ensemble
 
@@ -95,27 +95,28 @@ def command(
             say(f"note: {line}")
         for line in refuse_leaks(find_leaks(opened, manifest), split_name(head), allowed=allow_leak):
             say(f"leak: {line}")
-        truth = found_truth(head, manifest, workspace, data)
+        truth = labelled_truth(head, manifest, workspace, data)
         rule = rule_for(opened, truth, actions)
         if rule is not None:
             say(f"note: actions {SOURCE_WORDS[rule.source]} ({rule.why})")
-        whole, singles = evaluate_members(title, opened, truth, space, published, rule)
+        result, singles = evaluate_members(title, opened, truth, space, published, rule)
         if out:
             from gsm_bench.ensembles.write import write_fused
 
-            write_fused(out, title, opened, spaces, whole, force=force)
+            write_fused(out, title, opened, spaces, result, force=force)
             say(f"wrote {workspace.shown(out.absolute())}")
-    print_table(results_table(_title(title, spaces), [singles, [whole]], name=title), form)
-    return INCOMPLETE if whole.bad else 0
+    print_table(results_table(_title(title, spaces), [singles, [result]], name=title), form)
+    return INCOMPLETE if result.not_scored else 0
 
 
 def _numbers(text: str | None) -> list[float] | None:
+    """The weights on the command line."""
     if text is None:
         return None
     try:
         return [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise click.UsageError(f"--weights {text}: write numbers between commas, e.g. --weights 2,1,1") from error
+        raise click.UsageError(f"--weights {text}: write numbers separated by commas, e.g. --weights 2,1,1") from error
 
 
 def _title(title: str, spaces: dict[str, Space]) -> str:

@@ -21,7 +21,10 @@ from gsm_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gsm_bench.evaluation.ground_truth import GroundTruth
+    from collections.abc import Iterator
+
+    from gsm_bench.evaluation.epic_file import EpicFileEvaluation
+    from gsm_bench.evaluation.ground_truth import GroundTruth, TruthOf
     from gsm_bench.manifest import Manifest
     from gsm_bench.scorefile import ScoreHead
     from gsm_bench.settings import ActionSource
@@ -35,10 +38,10 @@ PAIRS = 20
 @click.option(
     "--parts", is_flag=True, help="Verb, noun, action metrics: tail, unseen, precision and recall over many-shot."
 )
-@click.option("--per-class", is_flag=True, help="The accuracy of each class, of the protocol with most clips.")
-@click.option("--confusions", is_flag=True, help="Which classes are taken for which, of that protocol.")
+@click.option("--per-class", is_flag=True, help="Accuracy of each class, in the protocol with most clips.")
+@click.option("--confusions", is_flag=True, help="Most frequently confused classes, in the protocol with most clips.")
 @click.option(
-    "--most", type=click.IntRange(1), metavar="N", help="Pairs of classes listed (default: 20; all in csv and json)."
+    "--most", type=click.IntRange(1), metavar="N", help="Confused pairs shown (default: 20; all in csv and json)."
 )
 @actions_option
 @click.option("--offline", type=click.Choice(["epic-55"]), help="Estimate from the labels that EPIC-100 made public.")
@@ -49,7 +52,7 @@ PAIRS = 20
     metavar="DIR",
     help="With --offline: a clone of the EPIC-100 annotations (default: data/epic-100).",
 )
-@click.option("--definitions", is_flag=True, help="Say what every number means.")
+@click.option("--definitions", is_flag=True, help="Define every number.")
 @data_option
 @format_option
 @workspace_option
@@ -73,65 +76,59 @@ def command(
         raise click.UsageError("name score files, e.g.: gsmbench evaluate scores/something-v1/validation/*.h5")
     if (split or annotations) and not offline:
         raise click.UsageError("--split and --annotations belong to --offline epic-55")
-    if parts or offline:
-        return _evaluate_parts(files, actions, split, annotations, offline, data, form)
-    from gsm_bench.tables.protocols import class_tables, evaluate_file
-    from gsm_bench.tables.results import results_table
+    from gsm_bench.evaluation.ground_truth import remember_truth
 
     workspace, manifest = registry()
+    truth_of = remember_truth(lambda head: labelled_truth(head, manifest, workspace, data))
+    if offline:
+        from gsm_bench.evaluation.epic_file import estimate_epic_file
 
-    known: list[tuple[ScoreHead, GroundTruth]] = []
+        dataset = manifest.dataset(offline)
+        places = (data or workspace.data / offline, annotations or workspace.data / "epic-100")
+        return _print_parts((estimate_epic_file(path, dataset, split, places, actions) for path in files), files, form)
+    if parts:
+        from gsm_bench.evaluation.epic_file import evaluate_epic_file
 
-    def truth_of(head: ScoreHead) -> GroundTruth:
-        """Read once for files of the same clips."""
-        for other, truth in known:
-            if other.ids == head.ids and _same_clips(other, head):
-                return truth
-        known.append((head, found_truth(head, manifest, workspace, data)))
-        return known[-1][1]
+        return _print_parts((evaluate_epic_file(path, truth_of, actions) for path in files), files, form)
+    most = most or (None if form in ("csv", "json") else PAIRS)
+    return _print_results(files, truth_of, actions, form, per_class=per_class, confusions=confusions, most=most)
+
+
+def _print_results(
+    files: tuple[Path, ...], truth_of: TruthOf, actions: ActionSource | None, form: str, *, per_class: bool,
+    confusions: bool, most: int | None,
+) -> int:  # fmt: skip
+    from gsm_bench.evaluation.score_files import evaluate_file, evaluate_file_classes
+    from gsm_bench.tables.per_class import confusions_table, per_class_table
+    from gsm_bench.tables.results import results_table
 
     blocks = [evaluate_file(path, truth_of, actions) for path in files]
     tables = [results_table("", blocks, name="evaluate")]
     if per_class or confusions:
-        most = most or (None if form in ("csv", "json") else PAIRS)
-        tables += [table for path in files for table in class_tables(path, truth_of, per_class, confusions, most)]
+        for evaluation in (one for path in files for one in evaluate_file_classes(path, truth_of)):
+            tables += [per_class_table(evaluation)] if per_class else []
+            tables += [confusions_table(evaluation, most)] if confusions else []
     print_tables(tables, form)
-    return INCOMPLETE if any(result.bad for block in blocks for result in block) else 0
+    return INCOMPLETE if any(result.not_scored for block in blocks for result in block) else 0
 
 
-def _same_clips(head: ScoreHead, other: ScoreHead) -> bool:
-    """Whether all that labels are found by is the same."""
-    places = [(one.provenance.place, one.provenance.list_path) for one in (head, other)]
-    unlabelled = not head.labels and not other.labels
-    return places[0] == places[1] and unlabelled and head.class_names == other.class_names and head.order == other.order
-
-
-def _evaluate_parts(
-    files: tuple[Path, ...], actions: ActionSource | None, split: str | None, annotations: Path | None,
-    offline: str | None, data: Path | None, form: str,
-) -> int:  # fmt: skip
-    from gsm_bench.tables.epic import estimate_table, parts_table
+def _print_parts(evaluations: Iterator[EpicFileEvaluation], files: tuple[Path, ...], form: str) -> int:
+    from gsm_bench.tables.epic import epic_table
 
     if len(files) > 1 and form != "rich":
         raise click.UsageError("one file at a time with --parts and this --format")
-    workspace, manifest = registry()
     incomplete = False
-    for path in files:
-        if offline:
-            places = (data or workspace.data / offline, annotations or workspace.data / "epic-100")
-            table, bad = estimate_table(path, manifest.dataset(offline), split, places, actions)
-        else:
-            table, bad = parts_table(path, lambda head: found_truth(head, manifest, workspace, data), actions)
-        print_table(table, form)
-        incomplete |= bool(bad)
+    for evaluation in evaluations:
+        print_table(epic_table(evaluation), form)
+        incomplete |= bool(evaluation.not_scored)
     return INCOMPLETE if incomplete else 0
 
 
-def found_truth(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None) -> GroundTruth:
-    """What is known of a score file's clips; for a split without labels, none, and it is said."""
+def labelled_truth(head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None) -> GroundTruth:
+    """The ground truth of a score file; prints a note for a split without labels."""
     from gsm_bench.evaluation.ground_truth import ground_truth_for
 
     truth = ground_truth_for(head, manifest, workspace, data)
     if not truth.labels:
-        say(f"note: {head.provenance.place} has no labels, so no accuracy can be given")
+        say(f"note: {head.provenance.place} has no labels: accuracies are unknown")
     return truth

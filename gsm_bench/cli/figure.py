@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gsm_bench.cli.evaluate import found_truth
+from gsm_bench.cli.evaluate import labelled_truth
 from gsm_bench.cli.options import PATH, data_option, registry, say, workspace_option
 
 FORMATS = (".png", ".pdf", ".svg")
@@ -21,28 +21,27 @@ BLOCKS = ("1 clip", "2 clips", "ensembles")
 @data_option
 @workspace_option
 def command(name: str, dataset: str | None, split: str | None, out: Path | None, data: Path | None) -> None:
-    """Draw top-1 against GFLOPs, bubbles as large as the parameters, from the rows of table 4 that have scores.
+    """Plot top-1 against GFLOPs for the rows of table 4 that have scores; bubble area shows the parameters.
 
     \b
     Example:
       gsmbench figure accuracy-cost --dataset shapes --out shapes.png
     """
     from gsm_bench.errors import MissingScoresError
+    from gsm_bench.evaluation.ground_truth import remember_truth
+    from gsm_bench.evaluation.paper import evaluate_paper_table
     from gsm_bench.figures.accuracy_cost import draw_accuracy_cost
     from gsm_bench.tables.paper import paper_table
 
     if out and out.suffix not in FORMATS:
         raise click.UsageError(f"--out {out}: a figure is a {', '.join(FORMATS)} file")
     workspace, manifest = registry()
-    table, _ = paper_table(
-        manifest.table("4", dataset), manifest, workspace, lambda head: found_truth(head, manifest, workspace, data),
-        dataset=dataset, split=split, partial=True,
-    )  # fmt: skip
-    if not any(row.get("top1") is not None for row in table.rows):
-        raise MissingScoresError(
-            "no row of table 4 has scores yet", fix="gsmbench table 4 names the commands that make them"
-        )
+    truth_of = remember_truth(lambda head: labelled_truth(head, manifest, workspace, data))
+    entry = manifest.table("4", dataset)
+    evaluation = evaluate_paper_table(entry, manifest, workspace, truth_of, dataset=dataset, split=split, partial=True)
+    if not any(result.accuracy for result in evaluation.results):
+        raise MissingScoresError("no row of table 4 has scores yet", fix="gsmbench table 4 lists the commands to run")
     path = out or workspace.reports / f"{name}.png"
-    drawn = draw_accuracy_cost(table, path, block_names=BLOCKS)
-    say(f"{drawn} of {len(table.rows)} rows drawn")
+    bubbles = draw_accuracy_cost(paper_table(evaluation), path, block_names=BLOCKS)
+    say(f"drew {bubbles} of {len(evaluation.results)} rows")
     click.echo(workspace.shown(path.absolute()))

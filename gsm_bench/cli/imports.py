@@ -145,7 +145,7 @@ def command(
 def _table(path: Path, content: ClipScores, split: Split | None) -> Table:
     """The imported file, evaluated where it or its split has labels."""
     from gsm_bench.evaluation.ground_truth import GroundTruth
-    from gsm_bench.tables.protocols import evaluate_file
+    from gsm_bench.evaluation.score_files import evaluate_file
     from gsm_bench.tables.results import results_table
 
     labels = dict(content.labels) or (dict(split.labels) if split else {})

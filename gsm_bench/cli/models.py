@@ -181,7 +181,7 @@ def cost(names: tuple[str, ...], clips: int, form: str) -> None:
     from gsm_bench.errors import GsmBenchError
     from gsm_bench.nets.cost import count_cost
     from gsm_bench.nets.registry import network_for
-    from gsm_bench.tables.results import CONVENTION
+    from gsm_bench.tables.notes import CONVENTION
     from gsm_bench.tables.table import Column, Table
 
     workspace, manifest = registry()

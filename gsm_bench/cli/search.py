@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gsm_bench.cli.evaluate import found_truth
+from gsm_bench.cli.evaluate import labelled_truth
 from gsm_bench.cli.options import (
     INCOMPLETE,
     choice,
@@ -95,7 +95,7 @@ def command(
         int(metric[3:]), None if budget is None else budget * 1e9, folds, task, space, temperatures, rounds
     )
     with open_members(specs) as opened, task_errors():
-        truth = found_truth(opened[0].head, manifest, workspace, data)
+        truth = labelled_truth(opened[0].head, manifest, workspace, data)
         result: SearchResult | WeightedResult
         if method == "exact":
             with _progress(quiet) as progress:

@@ -1,4 +1,4 @@
-"""How often an ensemble and each of its members are right: ranks of the labels, counted while scores are in cache."""
+"""Accuracy of an ensemble and each of its members: labels are ranked while the scores are in cache."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from gsm_bench.scorefile import NOT_SCORED, Scores
 from gsm_bench.settings import Space
 
 WINDOW_BYTES = 48 << 20
-"""Bytes of all files that are mapped at once by a thread: enough that mapping costs nothing beside counting."""
+"""Bytes of all files that a thread maps at once: enough that mapping costs little beside counting."""
 LEAST_WINDOWS = 16
-"""Windows that small files are still cut into, so that every thread has some."""
+"""Small files are cut into at least this many windows, so that every thread has some."""
 CACHE_ROWS = 1024
-"""Rows counted at once: their total stays in a core's cache."""
+"""Rows ranked at once: their fused scores stay in a core's cache."""
 
 Ranks = NDArray[np.int32]
 Labels = NDArray[np.int32]
@@ -37,19 +37,19 @@ Labels = NDArray[np.int32]
 def accuracies_of(
     members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer], ks: Sequence[int] = KS
 ) -> tuple[Accuracy, list[Accuracy]]:
-    """Accuracy of the fused scores, and of each member, against labels int [N] in the first member's rows."""
+    """Accuracy of the fused scores, and of each member, against labels int [N] in row order of the first member."""
     ranks = _ranks(members, task, space, labels, fused=len(members) > 1)
     scored = [member.status != NOT_SCORED for member in members]
     if len(members) > 1:
         scored.append(np.logical_and.reduce(scored))
-    *singles, whole = _counted(ranks, labels, scored, members[0].head.classes_per_task[task], ks)
-    return whole, singles or [whole]
+    *singles, ensemble = _counted(ranks, labels, scored, members[0].head.classes_per_task[task], ks)
+    return ensemble, singles or [ensemble]
 
 
 def accuracies_alone(
     members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer], ks: Sequence[int] = KS
 ) -> list[Accuracy]:
-    """The accuracy of each member, as in `accuracies_of`; members of one file, in its order, share what is read."""
+    """Accuracy of each member, as in `accuracies_of`; members that share a file share what is read."""
     ranks = _ranks(members, task, space, labels, fused=False)
     scored = [member.status != NOT_SCORED for member in members]
     return _counted(ranks, labels, scored, members[0].head.classes_per_task[task], ks)
@@ -59,7 +59,7 @@ def _counted(
     ranks: Sequence[Ranks], labels: NDArray[np.integer], scored: Sequence[NDArray[np.bool_]], classes: int,
     ks: Sequence[int],
 ) -> list[Accuracy]:  # fmt: skip
-    """The accuracy of each of some ranks [N], with the rows [N] that are scored."""
+    """Accuracy of each array of ranks int32 [N], with bool [N] the rows that are scored."""
 
     def count(at: slice) -> Accuracy:
         return accuracy_of_ranks(ranks[at.start], labels, scored[at.start], classes, ks)
@@ -70,9 +70,9 @@ def _counted(
 def _ranks(
     members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer], *, fused: bool
 ) -> list[Ranks]:
-    """Ranks int32 [N] of the labels among each member's scores and, if asked for, among the fused ones."""
-    wanted = np.ascontiguousarray(labels, np.int32)
-    ranks = [np.empty(len(wanted), np.int32) for _ in range(len(members) + fused)]
+    """Ranks int32 [N] of the labels among each member's scores and, with `fused`, among the fused ones."""
+    targets = np.ascontiguousarray(labels, np.int32)
+    ranks = [np.empty(len(targets), np.int32) for _ in range(len(members) + fused)]
 
     def count(window: slice) -> None:
         read: dict[Path, Scores] = {}
@@ -84,15 +84,15 @@ def _ranks(
             rows = slice(start, min(start + CACHE_ROWS, window.stop))
             inside = slice(rows.start - window.start, rows.stop - window.start)
             blocks = [read[member.spec.path][inside] for member in members]
-            _rank_rows(members, blocks, task, space, wanted, rows, ranks, total[: rows.stop - rows.start])
+            _rank_rows(members, blocks, task, space, targets, rows, ranks, total[: rows.stop - rows.start])
 
-    for _ in in_threads(count, len(wanted), _window_rows(members, task)):
+    for _ in in_threads(count, len(targets), _window_rows(members, task)):
         pass
     return ranks
 
 
 def _window_rows(members: Sequence[OpenMember], task: str) -> int:
-    """How many rows of all members are worked on at once by a thread."""
+    """Number of rows that a thread works on at once."""
     heads = {member.spec.path: member.head for member in members}.values()
     row_bytes = sum(4 * len(head.views) * head.classes_per_task[task] for head in heads)
     return max(CACHE_ROWS, min(WINDOW_BYTES // max(1, row_bytes), len(members[0].head) // LEAST_WINDOWS))
@@ -102,21 +102,23 @@ def _rank_rows(
     members: Sequence[OpenMember], blocks: Sequence[Scores], task: str, space: Space, labels: Labels, rows: slice,
     ranks: Sequence[Ranks], total: Means,
 ) -> None:  # fmt: skip
-    """Write the ranks of some rows, whose blocks float32 [n, V, C] are given per member.
+    """Write the ranks of some rows to `ranks`.
 
-    A total float64 [n, C] is written to where the ranks of fused scores are asked for; else it has no rows.
+    Args:
+        blocks: scores float32 [n, V, C] per member.
+        total: float64 [n, C], overwritten with fused scores; without rows where only members are ranked.
     """
     fused = len(total) > 0
     for at, (member, block) in enumerate(zip(members, blocks, strict=True)):
         if is_plain(member, task, space):
-            sound = rank_views(block, member.views, labels[rows], ranks[at][rows], member.weight, total, at == 0)
+            finite = rank_views(block, member.views, labels[rows], ranks[at][rows], member.weight, total, at == 0)
         else:
             means = np.empty((len(block), block.shape[2]))
-            sound = mean_over_views(member, task, space, block, means)
+            finite = mean_over_views(member, task, space, block, means)
             label_ranks(means, labels[rows], ranks[at][rows])
             if fused:
                 add_weighted(means, member.weight, total, at == 0)
-        if not sound:
+        if not finite:
             refuse_broken_rows(member, member_mean(member, task, space, rows), member.status[rows] != NOT_SCORED, rows)
     if fused:
         label_ranks(total, labels[rows], ranks[-1][rows])

@@ -1,4 +1,4 @@
-"""Calibration of results, as they are and with a temperature fitted on other videos."""
+"""Calibration of results, unscaled and with a temperature fitted on other videos."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ Out = TypeVar("Out")
 
 @dataclass(frozen=True)
 class Calibrated:
-    """One result's calibration, as it is and scaled by temperatures that other folds chose; `temperature` of all."""
+    """Calibration of one result in one task.
+
+    Attributes:
+        label, task, space: what is calibrated, and the space its members are fused in.
+        plain: calibration without scaling.
+        scaled: calibration of scores divided by temperatures that were fitted on the other folds.
+        temperature: fitted on all videos.
+    """
 
     label: str
     task: str
@@ -43,16 +50,18 @@ def calibrate(
     Probabilities and log-probabilities are scaled through their logarithms.
     """
     for task in (task for task in common_tasks(members) if task in truth.labels):
-        found = fusion_space(members, task, space)
+        task_space = fusion_space(members, task, space)
         rows = _known_rows(members, truth.labels[task])
         if not len(rows):
             continue
-        blocks = _log_scores(members, task, found, rows)
+        blocks = _log_scores(members, task, task_space, rows)
         labels = truth.labels[task][rows]
-        parts = folds_of(len(rows), None if truth.groups is None else truth.groups[rows], folds)
-        temperature, held_out = fit_temperatures(blocks, labels, parts)
+        fold_of = folds_of(len(rows), None if truth.groups is None else truth.groups[rows], folds)
+        temperature, held_out = fit_temperatures(blocks, labels, fold_of)
         plain = calibration_of(blocks, labels, None, bins)
-        yield Calibrated(label, task, found, plain, calibration_of(blocks, labels, held_out[parts], bins), temperature)
+        yield Calibrated(
+            label, task, task_space, plain, calibration_of(blocks, labels, held_out[fold_of], bins), temperature
+        )
 
 
 def _known_rows(members: Sequence[OpenMember], labels: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -62,21 +71,21 @@ def _known_rows(members: Sequence[OpenMember], labels: NDArray[np.integer]) -> N
 
 
 def _log_scores(members: Sequence[OpenMember], task: str, space: Space, rows: NDArray[np.int64]) -> Blocks:
-    """Fused scores [n, C] of some ascending rows, block by block, whose softmax they mean."""
+    """Fused scores [n, C] of some ascending rows, block by block, such that their softmax is the prediction."""
 
     def each(work: Callable[[Floats, NDArray[np.int64]], Out]) -> Iterator[Out]:
-        def carry_out(block: FusedBlock) -> Out:
+        def on_block(block: FusedBlock) -> Out:
             first, last = np.searchsorted(rows, (block.start, block.start + len(block.scored)))
             scores = block.scores[rows[first:last] - block.start]
             if space == "probabilities":
                 scores = safe_log(scores)
             return work(scores, np.arange(first, last))
 
-        return fuse_blocks(members, task, space, carry_out)
+        return fuse_blocks(members, task, space, on_block)
 
     return each
 
 
 def bins_of(results: Sequence[Calibrated]) -> int:
-    """How many bins the results were counted in."""
+    """Number of bins of the calibration errors."""
     return round(1 / (results[0].plain.bins[0].high - results[0].plain.bins[0].low)) if results else 0

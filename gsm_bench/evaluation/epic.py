@@ -25,6 +25,8 @@ from gsm_bench.scorefile import ScoreHead
 from gsm_bench.settings import Space
 from gsm_bench.splits import read_split
 
+TASKS = ("verb", "noun", "action")
+
 
 def estimated_truth(
     head: ScoreHead, dataset: DatasetEntry, split: str, places: tuple[Path, Path], path: Path
@@ -36,23 +38,25 @@ def estimated_truth(
         path: the score file, for messages.
 
     Raises:
-        LabelError: a clip that is not in the split.
+        LabelError: a segment of the file is not in the split.
     """
     listed = read_split(dataset, split, places[0])
-    offline = epic55_public_labels(listed, listed.list_path.parent, _annotations(places[1]))
+    public_labels = epic55_public_labels(listed, listed.list_path.parent, _annotations(places[1]))
     rows = head.ids.rows_in(listed.ids)
     if (rows < 0).any():
         absent = head.ids[int(np.argmin(rows))]
-        raise LabelError(f"clip {absent!r} is not in {dataset.name}/{split}", where=path, fix="score the split again")
-    labels = {task: values[rows] for task, values in offline.labels.items()}
-    return GroundTruth(labels, None, listed.reordered(rows), dataset), offline
+        raise LabelError(
+            f"segment {absent!r} is not in {dataset.name}/{split}", where=path, fix="score the split again"
+        )
+    labels = {task: values[rows] for task, values in public_labels.labels.items()}
+    return GroundTruth(labels, None, listed.reordered(rows), dataset), public_labels
 
 
 def _annotations(directory: Path) -> Path:
     """The folder with the csv files: the directory, or the clone inside it."""
     inside = ("", "annotations", "epic-kitchens-100-annotations")
-    found = [directory / name for name in inside if any((directory / name / file).is_file() for file in PUBLIC_FILES)]
-    return found[0] if found else directory
+    folders = (directory / name for name in inside)
+    return next((folder for folder in folders if any((folder / file).is_file() for file in PUBLIC_FILES)), directory)
 
 
 def evaluate_parts(
@@ -62,19 +66,19 @@ def evaluate_parts(
     rule: ActionRule,
     space: Space | None = None,
 ) -> dict[tuple[str, str, str], EpicMetric]:
-    """All metrics of fused members over the clips that have a score and labels."""
+    """All metrics of fused members by (part, task, metric), over the segments that have a score and labels."""
     blocks = list(action_blocks(members, rule, space))
     scored = np.concatenate([block.scored for block in blocks])
     labels = truth.labels
     counted = scored & (labels["verb"] >= 0) & (labels["noun"] >= 0)
     either = {task: scored & (labels[task] >= 0) for task in ("verb", "noun")}
     answers = _joined([block.answers for block in blocks])
-    found = epic_metrics(_rows_of(answers, counted), _truth(truth, dataset, counted, answers))
+    metrics = epic_metrics(_rows_of(answers, counted), _truth(truth, dataset, counted, answers))
     for task, rows in either.items():
-        if rows.sum() != counted.sum():  # an offline estimate, where a verb may be known and its noun not
+        if rows.sum() != counted.sum():  # an estimate, where the verb of a segment may be known and its noun not
             alone = epic_metrics(_rows_of(answers, rows), _truth(truth, dataset, rows, answers, only=task))
-            found |= {key: value for key, value in alone.items() if key[1] == task}
-    return found
+            metrics |= {key: value for key, value in alone.items() if key[1] == task}
+    return metrics
 
 
 def _truth(

@@ -33,15 +33,15 @@ class Epic55PublicLabels:
     Attributes:
         labels: int32 [N] per task in the split's order; -1 where a segment has no usable label.
         segments: of the split.
-        found: segments that are in the public files.
+        public: segments that are in the public files.
         usable: segments per task that have a label; for actions, both.
-        dropped: words without a class and how many segments they cost, per task, most first.
-        absent_files: public files that are not here, whose segments are missing.
+        dropped: words without a class, with how many segments they affect, per task, most first.
+        absent_files: public files that are missing, with their segments.
     """
 
     labels: Mapping[str, Labels]
     segments: int
-    found: int
+    public: int
     usable: Mapping[str, int]
     dropped: Mapping[str, tuple[tuple[str, int], ...]]
     absent_files: tuple[str, ...]
@@ -63,14 +63,14 @@ def epic55_public_labels(split: Split, annotations_55: Path, annotations_100: Pa
     Raises:
         LabelError: neither public file is there, or the split is not of segments.
     """
-    here = [annotations_100 / name for name in PUBLIC_FILES if (annotations_100 / name).is_file()]
-    if not here or split.segments is None:
+    files = [annotations_100 / name for name in PUBLIC_FILES if (annotations_100 / name).is_file()]
+    if not files or split.segments is None:
         raise LabelError(
-            "the public labels of EPIC-KITCHENS-100 are not here",
+            "the public labels of EPIC-KITCHENS-100 are missing",
             where=annotations_100,
-            fix="clone https://github.com/epic-kitchens/epic-kitchens-100-annotations into it, or name its place with --annotations DIR",
+            fix="clone https://github.com/epic-kitchens/epic-kitchens-100-annotations there, or give --annotations DIR",
         )
-    rows_by_key = {key: row for path in here for key, row in _keyed(path)}
+    rows_by_key = {key: row for path in files for key, row in _keyed(path)}
     segments = split.segments
     stops = segments.starts + split.num_frames - 1
     keys = zip(segments.videos, segments.starts.tolist(), stops.tolist(), strict=True)
@@ -85,10 +85,10 @@ def epic55_public_labels(split: Split, annotations_55: Path, annotations_100: Pa
     return Epic55PublicLabels(
         labels=with_action_labels(labels, split.class_names.get("action", ())),
         segments=len(split),
-        found=sum(row is not None for row in rows),
+        public=sum(row is not None for row in rows),
         usable=usable,
         dropped=dropped,
-        absent_files=tuple(name for name in PUBLIC_FILES if annotations_100 / name not in here),
+        absent_files=tuple(name for name in PUBLIC_FILES if annotations_100 / name not in files),
     )
 
 

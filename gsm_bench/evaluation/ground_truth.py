@@ -1,8 +1,8 @@
-"""The labels that belong to a score file, found and checked by the split's fingerprint."""
+"""The labels that belong to a score file, identified by the fingerprint of the split."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,12 @@ from gsm_bench.workspace import Workspace
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What is known of the clips of a score file.
+    """Labels and groups of the N videos of a score file.
 
     Attributes:
-        labels: int32 [N] per task, in the rows of the file; empty for a split without labels, as test splits are.
-        groups: int64 [N], equal for clips that are not independent, or None.
-        split: the split that they were found in, its clips in the rows of the file; None for labels of an import.
+        labels: int32 [N] per task, in row order of the file; empty for a split without labels, such as a test split.
+        groups: int64 [N], equal for videos that are not independent, or None.
+        split: the split that holds the labels, its videos in row order of the file; None for labels of an import.
         dataset: the data set of the split.
     """
 
@@ -34,51 +34,78 @@ class GroundTruth:
     dataset: DatasetEntry | None = None
 
 
+TruthOf = Callable[[ScoreHead], GroundTruth]
+"""Gives the ground truth of a score file."""
+
+
 def ground_truth_for(
     head: ScoreHead, manifest: Manifest, workspace: Workspace, data: Path | None = None
 ) -> GroundTruth:
-    """Labels and groups of a score file's clips.
+    """Labels and groups of the videos of a score file.
 
-    Looked for in `data`, beside the list that the clips were read from, in the workspace's data/, and at last in the
-    file itself: an import may carry labels, but neither groups nor segments.
+    The list is read from `data` if given; else from its own path, else from the workspace's data/. The last resort is
+    the score file itself: an import may carry labels, but neither groups nor segments.
 
     Raises:
-        LabelError: no list is found whose ids are those of the score file.
+        LabelError: no list has the ids of the score file.
     """
     dataset, split = head.provenance.dataset, head.provenance.split
     if head.labels and (head.order == "unverified" or not dataset or not split):
         return GroundTruth(dict(head.labels))
     if not dataset or not split:
         raise LabelError(
-            "this score file has no labels and does not say which split it belongs to",
-            fix="if it was imported, import it again with --dataset and --split",
+            "this score file has neither labels nor the name of its split",
+            fix="import it again with --dataset and --split",
         )
     tried = []
     entry = manifest.dataset(dataset)
     for source in _sources(head, entry, split, workspace, data):
         try:
-            found = source()
+            candidate = source()
         except GsmBenchError as error:
             tried.append(f"{error.what} ({error.where})")
             continue
-        rows = _rows_of(found, head)
+        rows = _rows_of(candidate, head)
         if rows is not None:
-            _check_class_names(found, head)
-            found = found if len(rows) == len(found) and found.ids == head.ids else found.reordered(rows)
-            labels = with_action_labels(found.labels, head.class_names.get("action", ()))
-            return GroundTruth(labels, found.groups, found, entry)
-        tried.append(f"{found.list_path} lists other clips ({len(found):,}, fingerprint {found.sha256[:12]})")
+            _check_class_names(candidate, head)
+            same = len(rows) == len(candidate) and candidate.ids == head.ids
+            candidate = candidate if same else candidate.reordered(rows)
+            labels = with_action_labels(candidate.labels, head.class_names.get("action", ()))
+            return GroundTruth(labels, candidate.groups, candidate, entry)
+        fingerprint = candidate.sha256[:12]
+        tried.append(f"{candidate.list_path} lists other videos ({len(candidate):,}, fingerprint {fingerprint})")
     if head.labels:
         return GroundTruth(dict(head.labels))
     raise LabelError(
-        f"no labels of {dataset}/{split} belong to these {len(head):,} clips (fingerprint {head.ids.sha256[:12]})",
+        f"no labels of {dataset}/{split} belong to these {len(head):,} videos (fingerprint {head.ids.sha256[:12]})",
         where="; ".join(tried),
-        fix="--data DIR names the directory with the list that was scored",
+        fix="name the directory with the list that was scored: --data DIR",
     )
 
 
+def remember_truth(truth_of: TruthOf) -> TruthOf:
+    """The same function, which reads the ground truth only once for score files of the same videos."""
+    known: list[tuple[ScoreHead, GroundTruth]] = []
+
+    def remembered(head: ScoreHead) -> GroundTruth:
+        for other, truth in known:
+            if other.ids == head.ids and _same_source(other, head):
+                return truth
+        known.append((head, truth_of(head)))
+        return known[-1][1]
+
+    return remembered
+
+
+def _same_source(head: ScoreHead, other: ScoreHead) -> bool:
+    """Whether everything that identifies the labels is the same."""
+    places = [(one.provenance.place, one.provenance.list_path) for one in (head, other)]
+    unlabelled = not head.labels and not other.labels
+    return places[0] == places[1] and unlabelled and head.class_names == other.class_names and head.order == other.order
+
+
 class _Source:
-    """A place where the split may be read from."""
+    """A place from which the split may be read."""
 
     def __init__(self, entry: DatasetEntry, split: str, path: Path) -> None:
         self.entry, self.split, self.path = entry, split, path
@@ -95,30 +122,30 @@ def _sources(
     if data is not None:
         yield _Source(entry, split, data)
         return
-    listed = head.provenance.list_path
-    if listed and Path(listed).is_file():
-        yield _Source(entry, split, Path(listed))
+    list_path = head.provenance.list_path
+    if list_path and Path(list_path).is_file():
+        yield _Source(entry, split, Path(list_path))
     yield _Source(entry, split, workspace.data / entry.folder)
 
 
-def _check_class_names(found: Split, head: ScoreHead) -> None:
+def _check_class_names(candidate: Split, head: ScoreHead) -> None:
     """Refuse labels whose numbers mean other classes than the columns of the score file."""
     for task, names in head.class_names.items():
-        others = found.class_names.get(task, names)
+        others = candidate.class_names.get(task, names)
         if names != others:
             at = next(at for at, pair in enumerate(zip(names, others, strict=False)) if pair[0] != pair[1])
             raise LabelError(
                 f"class {at} is {names[at]!r} in the scores and {others[at]!r} beside the labels",
-                where=found.list_path.parent,
-                fix="use the class file that the split was scored with",
+                where=candidate.list_path.parent,
+                fix="use the class file of the scored split",
             )
 
 
-def _rows_of(found: Split, head: ScoreHead) -> NDArray[np.int64] | None:
-    """Rows of the split for the score file's clips: the same clips, or the first ones for a run with a limit."""
-    if found.ids[: len(head)] == head.ids:
+def _rows_of(candidate: Split, head: ScoreHead) -> NDArray[np.int64] | None:
+    """Rows of the split for the videos of the score file: all of them, or the first ones for a run with a limit."""
+    if candidate.ids[: len(head)] == head.ids:
         return np.arange(len(head))
-    if len(found) != len(head):
+    if len(candidate) != len(head):
         return None
-    rows = head.ids.rows_in(found.ids)
+    rows = head.ids.rows_in(candidate.ids)
     return None if (rows < 0).any() else rows

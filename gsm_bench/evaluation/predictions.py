@@ -1,4 +1,4 @@
-"""What an ensemble answers, clip by clip: its best class, and the place of the right one."""
+"""Predictions video by video: the best class, and the rank of the label."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from gsm_bench.settings import Space
 
 @dataclass(frozen=True)
 class Predictions:
-    """Answers to N clips in the rows of the first member.
+    """Predictions for N videos, in row order of the first member.
 
     Attributes:
-        best: int64 [N], the best class, the lower index of two equals; -1 not scored.
-        ranks: int64 [N], the place of the label from 0, beyond all for a class without a column; -1 without a score
-            or a label.
+        best: int64 [N], the class with the highest score, the lower index of two equals; -1 not scored.
+        ranks: int64 [N], rank of the label from 0; `BEYOND` for a class without a column; -1 without a score or a label.
     """
 
     best: NDArray[np.int64]
@@ -34,7 +33,7 @@ class Predictions:
 
 
 def predict(members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer]) -> Predictions:
-    """The answers of fused members, against labels int [N] (-1 unknown)."""
+    """The predictions of fused members, with the ranks of labels int [N] (-1 unknown)."""
     total = len(members[0].head)
     best, ranks = np.full(total, -1, np.int64), np.full(total, -1, np.int64)
     for block in fuse_blocks(members, task, space):

@@ -1,4 +1,4 @@
-"""Which rows of a table cannot be told from its best one."""
+"""Which rows of a table do not differ significantly from its best one."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ Correct = NDArray[np.int8]
 
 
 def best_row(rows: Sequence[Correct | None]) -> int | None:
-    """The row with the highest share right, the first of equals; None where no row has a clip."""
+    """Index of the row with the highest accuracy, the first of equals; None where no row has a scored video."""
     shares = [float(row[row >= 0].mean()) if row is not None and (row >= 0).any() else -1.0 for row in rows]
     best = max(range(len(shares)), key=shares.__getitem__, default=None)
     return None if best is None or shares[best] < 0 else best
 
 
 def holm_p_values_vs_best(rows: Sequence[Correct | None], groups: NDArray[np.int64] | None) -> list[float | None]:
-    """For each row, p of its paired test against the best one, corrected for being tested together (Holm).
+    """For each row, p of its paired test against the best one, Holm-corrected.
 
     Args:
-        rows: int8 [N] per row, 1 right, 0 wrong, -1 not scored, all over the same clips; None for a row over others.
-        groups: int64 [N], equal for clips that are not independent.
+        rows: int8 [N] per row, 1 right, 0 wrong, -1 not scored, all over the same videos; None for a row over others.
+        groups: int64 [N], equal for videos that are not independent.
 
     Returns:
-        None for the best row itself, for rows over other clips, and where no clip is in both.
+        None for the best row itself, for rows over other videos, and where no video is scored in both.
     """
-    found: list[float | None] = [None] * len(rows)
+    p_values: list[float | None] = [None] * len(rows)
     best = best_row(rows)
     if best is None:
-        return found
+        return p_values
     reference = rows[best]
     assert reference is not None
     tested = [
@@ -46,34 +46,34 @@ def holm_p_values_vs_best(rows: Sequence[Correct | None], groups: NDArray[np.int
         if row is not None and at != best and ((row >= 0) & (reference >= 0)).any()
     ]
     for (at, _), value in zip(tested, holm([p for _, p in tested]), strict=True):
-        found[at] = value
-    return found
+        p_values[at] = value
+    return p_values
 
 
 def not_significant(p: float | None) -> bool:
-    """Whether a corrected p leaves a row that cannot be told from the best."""
+    """Whether a corrected p shows no significant difference from the best row."""
     return p is not None and p > 1 - CONFIDENCE
 
 
 def p_values_vs_best(results: Sequence[Evaluation], task: str) -> list[float | None]:
-    """For each result, the corrected p of its top-1 against the best over the same clips; None for that best itself."""
-    chances: list[float | None] = [None] * len(results)
+    """For each result, the corrected p of its top-1 against the best over the same videos; None for that best itself."""
+    p_values: list[float | None] = [None] * len(results)
     for family in _families([at for at, result in enumerate(results) if task in result.accuracy], results):
         first = results[family[0][0]]
         rows = [results[at].accuracy[task].correct for at, _ in family]
         rows = [row if order is None else row[order] for row, (_, order) in zip(rows, family, strict=True)]
         groups = first.truth.groups if first.truth else None
-        for (at, _), chance in zip(family, holm_p_values_vs_best(rows, groups), strict=True):
-            chances[at] = chance
-    return chances
+        for (at, _), p in zip(family, holm_p_values_vs_best(rows, groups), strict=True):
+            p_values[at] = p
+    return p_values
 
 
 def _families(places: Sequence[int], results: Sequence[Evaluation]) -> list[list[tuple[int, NDArray[np.int64] | None]]]:
-    """Results over the same clips, each with the order that puts its clips in that of its family's first."""
+    """Results over the same videos, each with the rows int64 [N] that put its videos in the first one's order."""
     families: list[list[tuple[int, NDArray[np.int64] | None]]] = []
     for at in places:
         for family in families:
-            fits, order = _same_clips(results[family[0][0]], results[at])
+            fits, order = _same_videos(results[family[0][0]], results[at])
             if fits:
                 family.append((at, order))
                 break
@@ -82,7 +82,7 @@ def _families(places: Sequence[int], results: Sequence[Evaluation]) -> list[list
     return families
 
 
-def _same_clips(first: Evaluation, other: Evaluation) -> tuple[bool, NDArray[np.int64] | None]:
+def _same_videos(first: Evaluation, other: Evaluation) -> tuple[bool, NDArray[np.int64] | None]:
     if first.unverified or other.unverified:
         labels = [result.truth.labels if result.truth else {} for result in (first, other)]
         same = labels[0].keys() == labels[1].keys() and all(

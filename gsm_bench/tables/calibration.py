@@ -1,21 +1,18 @@
-"""Calibration of results as tables, as they are and with a temperature fitted on other clips."""
+"""Calibration of results as tables, unscaled and with a temperature fitted on other videos."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gsm_bench.evaluation.calibrate import Calibrated, bins_of
-from gsm_bench.metrics.calibration import Calibration
+from gsm_bench.metrics.calibration import Bin, Calibration
 from gsm_bench.tables.table import Column, Table
 
 
 def calibration_table(results: Sequence[Calibrated], folds: int) -> Table:
-    """Two rows per result: as it is, and scaled."""
-    rows = [
-        tuple(_row(result, how, found) for how, found in (("as it is", result.plain), ("scaled", result.scaled)))
-        for result in results
-    ]
+    """Two rows per result: unscaled, and scaled by temperature."""
+    rows = [tuple(_row(result, how, calibration) for how, calibration in _both(result)) for result in results]
     columns = (
         Column("label", "Result"),
         Column("how", ""),
@@ -28,62 +25,67 @@ def calibration_table(results: Sequence[Calibrated], folds: int) -> Table:
         Column("brier", "Brier", "number"),
     )
     notes = (
-        f"Scaled: scores divided by the temperature that minimises the NLL of the other folds ({folds} folds, groups of "
-        "clips kept whole); T is that of all clips. Above 1: too sure as it is.",
-        f"ECE over {bins_of(results)} bins of equal width, adaptive over as many of equal numbers of clips; percent. NLL: "
-        "natural logarithm. Brier: summed over classes, 0 to 2.",
+        f"Scaled: scores divided by a temperature that minimises the NLL of the other folds ({folds} folds; a group of "
+        "videos stays in one fold). T: the temperature fitted on all videos; above 1 means overconfident.",
+        f"ECE over {bins_of(results)} bins of equal width, adaptive ECE over bins of equal numbers of videos, in percent. "
+        "NLL: natural logarithm. Brier: summed over classes, 0 to 2.",
     )
     return Table("Calibration", columns, tuple(rows), notes, "calibration")
 
 
-def _row(result: Calibrated, how: str, found: Calibration) -> dict[str, Any]:
+def _both(result: Calibrated) -> Iterator[tuple[str, Calibration]]:
+    yield "unscaled", result.plain
+    yield "scaled", result.scaled
+
+
+def _row(result: Calibrated, how: str, calibration: Calibration) -> dict[str, Any]:
     return {
         "label": _name(result),
         "task": result.task,
         "space": result.space,
         "how": how,
-        "temperature": 1.0 if how == "as it is" else result.temperature,
-        "top1": found.accuracy,
-        "confidence": found.confidence,
-        "ece": found.ece,
-        "adaptive_ece": found.adaptive_ece,
-        "nll": found.nll,
-        "brier": found.brier,
-        "clips": found.clips,
+        "temperature": 1.0 if how == "unscaled" else result.temperature,
+        "top1": calibration.accuracy,
+        "confidence": calibration.confidence,
+        "ece": calibration.ece,
+        "adaptive_ece": calibration.adaptive_ece,
+        "nll": calibration.nll,
+        "brier": calibration.brier,
+        "videos": calibration.clips,
     }
 
 
 def reliability_table(results: Sequence[Calibrated]) -> Table:
-    """How often a result is right when it is so and so sure; the data of a reliability diagram."""
-    blocks = []
-    for result in results:
-        for how, found in (("as it is", result.plain), ("scaled", result.scaled)):
-            blocks.append(
-                tuple(
-                    {
-                        "label": _name(result),
-                        "how": how,
-                        "range": f"{bin_.low:.2f} to {bin_.high:.2f}",
-                        "low": bin_.low,
-                        "high": bin_.high,
-                        "clips": bin_.clips,
-                        "confidence": bin_.confidence,
-                        "accuracy": bin_.accuracy,
-                        "gap": bin_.accuracy - bin_.confidence,
-                    }
-                    for bin_ in found.bins
-                )
-            )
+    """Accuracy by confidence: the data of a reliability diagram."""
+    blocks = [
+        tuple(_bin_row(result, how, bin_) for bin_ in calibration.bins)
+        for result in results
+        for how, calibration in _both(result)
+    ]
     columns = (
         Column("label", "Result"),
         Column("how", ""),
         Column("range", "Confidence"),
-        Column("clips", "Clips", "count"),
-        Column("confidence", "Mean", "percent"),
-        Column("accuracy", "Right", "percent"),
-        Column("gap", "Right - mean", "points"),
+        Column("videos", "Videos", "count"),
+        Column("confidence", "Mean\nconfidence", "percent"),
+        Column("accuracy", "Accuracy", "percent"),
+        Column("gap", "Accuracy -\nconfidence", "points"),
     )
     return Table("Reliability", columns, tuple(blocks), name="reliability")
+
+
+def _bin_row(result: Calibrated, how: str, bin_: Bin) -> dict[str, Any]:
+    return {
+        "label": _name(result),
+        "how": how,
+        "range": f"{bin_.low:.2f} to {bin_.high:.2f}",
+        "low": bin_.low,
+        "high": bin_.high,
+        "videos": bin_.clips,
+        "confidence": bin_.confidence,
+        "accuracy": bin_.accuracy,
+        "gap": bin_.accuracy - bin_.confidence,
+    }
 
 
 def _name(result: Calibrated) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from gsm_bench.evaluation.significance import not_significant
 from gsm_bench.selection.cascade import Setting
 from gsm_bench.selection.cascade_search import CascadeResult, CascadeRow
-from gsm_bench.tables.results import CONVENTION, UNVERIFIED
+from gsm_bench.tables.notes import CONVENTION, UNVERIFIED
 from gsm_bench.tables.table import Column, Table
 
 COLUMNS = (

@@ -1,172 +1,127 @@
-"""Two results beside each other: is the difference real, which clips make it, and what was set otherwise."""
+"""Two results side by side: is the difference real, and which classes and videos cause it."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gsm_bench.evaluation.actions import (
-    SOURCE_WORDS,
-)
-from gsm_bench.evaluation.compare import Comparison
-from gsm_bench.metrics.intervals import CONFIDENCE, FEW_GROUPS, accuracy_interval
-from gsm_bench.metrics.paired import paired_difference, paired_test
-from gsm_bench.metrics.topk import KS
+from gsm_bench.evaluation.actions import SOURCE_WORDS
+from gsm_bench.evaluation.compare import Comparison, Difference
+from gsm_bench.metrics.intervals import CONFIDENCE
+from gsm_bench.tables.notes import few_groups_notes
 from gsm_bench.tables.table import Column, Table
 
 
-def difference_table(found: Comparison) -> Table:
+def difference_table(comparison: Comparison) -> Table:
     """One row per task and k: both accuracies, their difference with interval and test."""
-    rows = [row for task in found.answers if task in found.labels for row in _difference_rows(found, task)]
+    differences = comparison.differences()
+    first, second = comparison.first.label, comparison.second.label
     columns = (
         Column("what", ""),
-        Column("first", found.first.label, "percent"),
-        Column("second", found.second.label, "percent"),
+        Column("first", first, "percent"),
+        Column("second", second, "percent"),
         Column("difference", "Difference", "points"),
-        Column("gained", f"Only\n{found.first.label}", "count"),
-        Column("lost", f"Only\n{found.second.label}", "count"),
+        Column("gained", f"Only\n{first}", "count"),
+        Column("lost", f"Only\n{second}", "count"),
         Column("p", "p", "p"),
     )
-    title = f"{found.first.label} against {found.second.label}"
-    return Table(title, columns, (tuple(rows),), tuple(_difference_notes(found, rows)), "compare")
+    rows = tuple(_row(comparison, difference) for difference in differences)
+    notes = tuple(_notes(comparison, differences))
+    return Table(f"{first} against {second}", columns, (rows,), notes, "compare")
 
 
-def _difference_rows(found: Comparison, task: str) -> Iterator[dict[str, Any]]:
-    groups = found.truth.groups
-    for k in KS:
-        one, other = (predictions.correct(k) for predictions in found.answers[task])
-        both = (one >= 0) & (other >= 0)
-        if not both.any():
-            continue
-        one, other = np.where(both, one, -1).astype(np.int8), np.where(both, other, -1).astype(np.int8)
-        change, test = paired_difference(one, other, groups), paired_test(one, other, groups)
-        row: dict[str, Any] = {
-            "what": f"top-{k}" if task == "action" and not found.rules else f"{task} top-{k}",
-            "task": task,
-            "k": k,
-            "clips": change.clips,
-            "groups": change.groups,
-            "difference": change.value,
-            "difference_low": change.low,
-            "difference_high": change.high,
-            "gained": change.gained,
-            "lost": change.lost,
-            "p": test.p,
-            "chi2": test.chi2,
-        }
-        for key, correct in (("first", one), ("second", other)):
-            interval = accuracy_interval(correct, groups)
-            row |= {key: float(correct[both].mean()), f"{key}_low95": interval.low, f"{key}_high95": interval.high}
-        yield row
+def task_prefix(comparison: Comparison, task: str) -> str:
+    """A task before a noun; nothing for actions that are classes of their own."""
+    return "" if task == "action" and not comparison.rules else f"{task} "
 
 
-def _difference_notes(found: Comparison, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield from _rule_notes(found)
-    for task in found.answers:
-        clips, differing = found.differing(task)
-        word = "" if task == "action" and not found.rules else f" {task}"
-        yield f"The two give{word} answers that differ on {differing:,} of the {clips:,} clips that both have scored."
-    for row in (row for row in rows if row["k"] == 1):
-        yield _verdict(found, row)
-    if not rows:
-        reason = "No clip has a label and both scores" if found.labels else "No labels"
-        yield f"{reason}: nothing can be said of which one is right."
+def _row(comparison: Comparison, difference: Difference) -> dict[str, Any]:
+    change = difference.change
+    return {
+        "what": f"{task_prefix(comparison, difference.task)}top-{difference.k}",
+        "task": difference.task,
+        "k": difference.k,
+        "videos": change.clips,
+        "groups": change.groups,
+        "difference": change.value,
+        "difference_low": change.low,
+        "difference_high": change.high,
+        "gained": change.gained,
+        "lost": change.lost,
+        "p": difference.test.p,
+        "chi2": difference.test.chi2,
+        "first": difference.first,
+        "first_low95": difference.first_interval.low,
+        "first_high95": difference.first_interval.high,
+        "second": difference.second,
+        "second_low95": difference.second_interval.low,
+        "second_high95": difference.second_interval.high,
+    }
+
+
+def _notes(comparison: Comparison, differences: Sequence[Difference]) -> Iterator[str]:
+    yield from _rule_notes(comparison)
+    for task in comparison.predictions:
+        videos, differing = comparison.differing(task)
+        prefix = task_prefix(comparison, task)
+        yield f"The {prefix}predictions differ on {differing:,} of the {videos:,} videos that both have scored."
+    for difference in (difference for difference in differences if difference.k == 1):
+        yield _verdict(comparison, difference)
+    if not differences:
+        reason = "No video has a label and both scores" if comparison.labels else "No labels"
+        yield f"{reason}: accuracies cannot be compared."
         return
-    groups = rows[0]["groups"]
+    groups = differences[0].change.groups
     if groups is None:
-        yield "Brackets: 95% interval of the difference, paired bootstrap over clips. p: McNemar's test, exact, two-sided."
+        yield "Brackets: 95% interval of the difference, paired bootstrap over videos. p: McNemar's test, exact, two-sided."
         return
     yield (
-        f"Brackets: 95% interval of the difference, paired bootstrap over {groups:,} groups of clips. p: exact, two-sided, "
-        "every group as likely one way round as the other (McNemar's test of groups)."
+        f"Brackets: 95% interval of the difference, paired bootstrap over {groups:,} groups of videos. p: exact, "
+        "two-sided; each group's difference is as likely in either direction (McNemar's test over groups)."
     )
-    if groups < FEW_GROUPS:
-        yield f"Only {groups} groups: with fewer than {FEW_GROUPS} no interval can be relied on."
+    yield from few_groups_notes(groups)
 
 
-def _rule_notes(found: Comparison) -> Iterator[str]:
-    if not found.rules:
+def _rule_notes(comparison: Comparison) -> Iterator[str]:
+    if not comparison.rules:
         return
-    one, other = (f"{SOURCE_WORDS[rule.source]} ({rule.why})" for rule in found.rules)
-    if one == other:
-        yield f"Actions {one}."
+    first, second = (f"{SOURCE_WORDS[rule.source]} ({rule.why})" for rule in comparison.rules)
+    if first == second:
+        yield f"Actions {first}."
     else:
-        yield f"Actions of {found.first.label} {one}, of {found.second.label} {other}."
+        yield f"Actions of {comparison.first.label} {first}, of {comparison.second.label} {second}."
 
 
-def _verdict(found: Comparison, row: Mapping[str, Any]) -> str:
-    word = "" if row["task"] == "action" and not found.rules else f"{row['task']} "
-    if row["p"] > 1 - CONFIDENCE:
-        return f"In {word}top-1 the two cannot be told apart on these clips."
-    better = found.first.label if row["difference"] > 0 else found.second.label
-    return f"In {word}top-1 {better} is better, by more than chance explains."
+def _verdict(comparison: Comparison, difference: Difference) -> str:
+    metric = f"{task_prefix(comparison, difference.task)}top-1"
+    if difference.test.p > 1 - CONFIDENCE:
+        return f"No significant difference in {metric} on these videos."
+    better = comparison.first.label if difference.change.value > 0 else comparison.second.label
+    return f"{better} is significantly better in {metric}."
 
 
-def classes_table(found: Comparison, most: int) -> Table:
-    """Where the difference comes from: what was right in one, and what the other said instead (figure 5d)."""
-    blocks = []
-    for task in found.answers:
-        if task not in found.labels:
-            continue
-        for right, wrong, rows in (
-            (found.first.label, found.answers[task][1], found.flipped(task)[0]),
-            (found.second.label, found.answers[task][0], found.flipped(task)[1]),
-        ):
-            blocks.append(tuple(islice(_class_rows(found, task, right, wrong.best[rows], rows), most)))
+def classes_table(comparison: Comparison, most: int) -> Table:
+    """The classes behind the difference: what one result has right, and what the other predicts (figure 5d)."""
+    blocks = tuple(tuple(asdict(flip) for flip in flips) for flips in comparison.class_flips(most))
     columns = (
-        Column("right", "Right in"),
+        Column("right_in", "Right in"),
         Column("true", "True class"),
-        Column("said", "The other said"),
-        Column("clips", "Clips", "count"),
+        Column("predicted", "Predicted by the other"),
+        Column("videos", "Videos", "count"),
         Column("of_class", "Of class", "count"),
     )
-    return Table("Clips that flip, by class: true / what the other said", columns, tuple(blocks), name="classes")
+    return Table("Videos that flip, by class", columns, blocks, name="classes")
 
 
-def _class_rows(
-    found: Comparison, task: str, right: str, said: NDArray[np.int64], rows: NDArray[np.int64]
-) -> Iterator[dict[str, Any]]:
-    labels = found.labels[task]
-    clips_of = dict(zip(*map(np.ndarray.tolist, np.unique(labels, return_counts=True)), strict=True))
-    pairs = Counter(zip(labels[rows].tolist(), said.tolist(), strict=True))
-    for (true, other), clips in sorted(pairs.items(), key=lambda item: (-item[1], item[0])):
-        yield {
-            "right": right,
-            "task": task,
-            "true": found.class_name(task, true),
-            "said": found.class_name(task, other),
-            "clips": clips,
-            "of_class": int(clips_of[true]),
-        }
-
-
-def clips_table(found: Comparison) -> Table:
-    """Every clip that only one of the two has right."""
-    rows = []
-    for task in (task for task in found.answers if task in found.labels):
-        one, other = found.answers[task]
-        for side, flipped in zip((found.first, found.second), found.flipped(task), strict=True):
-            rows += [
-                {
-                    "id": found.ids[row],
-                    "task": task,
-                    "right": side.label,
-                    "true": found.class_name(task, int(found.labels[task][row])),
-                    "first": found.class_name(task, int(one.best[row])),
-                    "second": found.class_name(task, int(other.best[row])),
-                }
-                for row in flipped
-            ]
+def videos_table(comparison: Comparison) -> Table:
+    """Every video that only one of the two has right."""
     columns = (
-        Column("id", "Clip"),
-        Column("right", "Right in"),
+        Column("id", "Video"),
+        Column("right_in", "Right in"),
         Column("true", "True class"),
-        Column("first", found.first.label),
-        Column("second", found.second.label),
+        Column("first", comparison.first.label),
+        Column("second", comparison.second.label),
     )
-    return Table("Clips that only one has right", columns, (tuple(rows),), name="clips")
+    rows = tuple(asdict(flip) for flip in comparison.video_flips())
+    return Table("Videos that only one has right", columns, (rows,), name="videos")

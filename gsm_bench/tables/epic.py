@@ -1,33 +1,18 @@
-"""Verb, noun and action metrics of a result, with the parts that EPIC-KITCHENS looks at."""
+"""Verb, noun and action metrics of a score file, with the parts that EPIC-KITCHENS reports."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from gsm_bench.ensembles.members import MemberSpec, open_members, protocols
-from gsm_bench.entries import DatasetEntry
-from gsm_bench.errors import LabelError
-from gsm_bench.evaluation.actions import (
-    SOURCE_WORDS,
-    action_rule,
-    training_prior,
-)
-from gsm_bench.evaluation.epic import estimated_truth, evaluate_parts
+from gsm_bench.evaluation.actions import SOURCE_WORDS
+from gsm_bench.evaluation.epic import TASKS
 from gsm_bench.evaluation.epic55_estimate import Epic55PublicLabels
-from gsm_bench.evaluation.evaluation import frames_text
-from gsm_bench.evaluation.ground_truth import GroundTruth
-from gsm_bench.layouts.epic import part_files
-from gsm_bench.metrics.epic import DEFINITIONS, EpicMetric
-from gsm_bench.scorefile import NOT_SCORED, ScoreHead, open_scores
-from gsm_bench.settings import ActionSource
-from gsm_bench.tables.results import some_of
+from gsm_bench.evaluation.epic_file import EpicEvaluation, EpicFileEvaluation
+from gsm_bench.metrics.epic import DEFINITIONS
+from gsm_bench.tables.notes import counted, some_of
 from gsm_bench.tables.table import Column, Table
 
-TASKS = ("verb", "noun", "action")
 ROWS = {
     ("all", "top1"): "Top-1",
     ("all", "top5"): "Top-5",
@@ -45,139 +30,78 @@ COLUMNS = (
 )
 
 
-def parts_table(
-    path: Path, truth_of: Callable[[ScoreHead], GroundTruth], actions: ActionSource | None = None
-) -> tuple[Table, Sequence[str]]:
-    """All metrics of a score file, for every clip protocol that it holds; and the ids of clips without a score.
-
-    Args:
-        truth_of: gives what is known of a score file's clips.
-        actions: where action scores come from; the head if there is one, else verb x noun.
-
-    Raises:
-        LabelError: the split has no verb and noun labels.
-    """
-    with open_scores(path) as file:
-        head = file.head
-    truth = truth_of(head)
-    if not {"verb", "noun"} <= truth.labels.keys() or truth.split is None or truth.dataset is None:
-        raise LabelError(
-            "this split has no verb and noun labels",
-            where=path,
-            fix="gsmbench evaluate FILE without --parts; for the EPIC-55 tests with --offline epic-55",
-        )
-    blocks, notes = _blocks(path, head, truth, actions)
-    table = Table(f"{truth.dataset.title}, {truth.split.name}", COLUMNS, blocks, notes, "parts")
-    return table, _not_scored(head)
+def epic_table(evaluation: EpicFileEvaluation) -> Table:
+    """All metrics of a score file, a block per clip protocol; an estimate is named so in the title."""
+    blocks = tuple(tuple(_rows(protocol)) for protocol in evaluation.protocols)
+    notes = tuple(dict.fromkeys(_notes(evaluation)))
+    title = f"{evaluation.dataset.title}, {evaluation.split}"
+    if evaluation.public_labels is None:
+        return Table(title, COLUMNS, blocks, notes, "parts")
+    notes = (*public_label_notes(evaluation.public_labels), *notes)
+    return Table(f"ESTIMATE for {title}", COLUMNS, blocks, notes, "estimate")
 
 
-def estimate_table(
-    path: Path, dataset: DatasetEntry, split: str | None, places: tuple[Path, Path], actions: ActionSource | None = None
-) -> tuple[Table, Sequence[str]]:
-    """The same of an EPIC-55 test split, by the labels that EPIC-100 made public: an estimate, always called so.
-
-    Args:
-        split: ``s1`` or ``s2``, the file's own unless told.
-        places: the annotations of EPIC-55 and of EPIC-100.
-
-    Raises:
-        LabelError: the file is of another split, or the annotations are not there.
-    """
-    with open_scores(path) as file:
-        head = file.head
-    own = (head.provenance.dataset, head.provenance.split)
-    name = split or str(own[1])
-    if own != (dataset.name, name) or name not in ("s1", "s2"):
-        raise LabelError(
-            f"these are scores of {own[0]}/{own[1]}, not of {dataset.name}/{split or 's1 or s2'}",
-            where=path,
-            fix=f"gsmbench score --model NAME --dataset {dataset.name} --split s1",
-        )
-    truth, offline = estimated_truth(head, dataset, name, places, path)
-    blocks, notes = _blocks(path, head, truth, actions)
-    title = f"ESTIMATE for {dataset.title}, {name}"
-    return Table(title, COLUMNS, blocks, (*offline_notes(offline), *notes), "estimate"), _not_scored(head)
-
-
-def _blocks(
-    path: Path, head: ScoreHead, truth: GroundTruth, actions: ActionSource | None
-) -> tuple[tuple[tuple[dict[str, Any], ...], ...], tuple[str, ...]]:
-    """Rows per clip protocol, and notes on how they were made."""
-    assert truth.dataset is not None
-    label = str(head.provenance.model or path.stem)
-    blocks, notes = [], []
-    for clips in protocols(head):
-        with open_members([MemberSpec(label, path, clips, 1.0)]) as members:
-            rule = action_rule(members, actions, training_prior(truth) if actions == "prior" else None)
-            found = evaluate_parts(members, truth, truth.dataset, rule)
-            blocks.append(tuple(_rows(label, frames_text(members[0].head, members[0].views), found)))
-            notes.append(f"Actions {SOURCE_WORDS[rule.source]} ({rule.why}).")
-    notes += _absent_notes(truth)
-    bad = _not_scored(head)
-    if bad:
-        notes.append(f"{len(bad):,} clips have no score: {some_of(bad)}. All numbers are over the scored clips.")
-    notes.append("gsmbench evaluate --definitions says what every number means.")
-    return tuple(blocks), tuple(dict.fromkeys(notes))
-
-
-def _absent_notes(truth: GroundTruth) -> list[str]:
-    """Which metrics are left out because their files are not beside the list."""
-    if truth.split is None or truth.dataset is None:
-        return []
-    names = part_files(truth.dataset.layout, truth.split.name)
-    absent = [name for name in names if not (truth.split.list_path.parent / name).is_file()]
-    return [f"Left out is what {', '.join(absent)} would say: not beside the list."] if absent else []
-
-
-def _not_scored(head: ScoreHead) -> list[str]:
-    return [head.ids[row] for row in np.flatnonzero(head.status == NOT_SCORED)]
-
-
-def definitions_table() -> Table:
-    """What every number means."""
-    rows = tuple({"name": name, "meaning": meaning} for name, meaning in DEFINITIONS.items())
-    return Table("", (Column("name", "Number"), Column("meaning", "What it is")), (rows,), name="definitions")
-
-
-def _rows(label: str, frames: str, found: Mapping[tuple[str, str, str], EpicMetric]) -> Iterable[dict[str, Any]]:
-    for (part, metric), words in ROWS.items():
-        measured = {task: found[part, task, metric] for task in TASKS if (part, task, metric) in found}
-        if measured:
-            counts = [measured[task].over for task in TASKS if task in measured]
-            over = f"{counts[0]:,}" if len(set(counts)) == 1 else " / ".join(f"{count:,}" for count in counts)
-            values = {task: measure.value for task, measure in measured.items()}
+def _rows(evaluation: EpicEvaluation) -> Iterator[dict[str, Any]]:
+    for (part, measure), words in ROWS.items():
+        metrics = {
+            task: evaluation.metrics[part, task, measure]
+            for task in TASKS
+            if (part, task, measure) in evaluation.metrics
+        }
+        if metrics:
+            counts = [metric.over for metric in metrics.values()]
             yield {
-                "label": label,
-                "frames": frames,
+                "label": evaluation.label,
+                "frames": evaluation.frames,
                 "metric": words,
                 "part": part,
-                "measure": metric,
-                **values,
-                "over": over,
+                "measure": measure,
+                **{task: metric.value for task, metric in metrics.items()},
+                "over": " / ".join(f"{count:,}" for count in (counts if len(set(counts)) > 1 else counts[:1])),
             }
 
 
-def offline_notes(offline: Epic55PublicLabels) -> list[str]:
-    """What an estimate rests on, in words."""
-    usable, noise = offline.usable, {task: 100 * offline.noise(task) for task in TASKS}
+def _notes(evaluation: EpicFileEvaluation) -> Iterator[str]:
+    for protocol in evaluation.protocols:
+        yield f"Actions {SOURCE_WORDS[protocol.rule.source]} ({protocol.rule.why})."
+    if evaluation.missing_files:
+        yield f"Metrics that need {', '.join(evaluation.missing_files)} are left out: not beside the list."
+    missing = evaluation.not_scored
+    if missing:
+        yield (
+            f"{counted(len(missing), 'segment')} without a score: {some_of(missing)}. All numbers are over the scored "
+            "segments."
+        )
+    yield "Definitions of these numbers: gsmbench evaluate --definitions"
+
+
+def definitions_table() -> Table:
+    """The definition of every number."""
+    rows = tuple({"name": name, "meaning": meaning} for name, meaning in DEFINITIONS.items())
+    return Table("", (Column("name", "Number"), Column("meaning", "Definition")), (rows,), name="definitions")
+
+
+def public_label_notes(labels: Epic55PublicLabels) -> list[str]:
+    """The basis of an estimate in words: which labels are public, how noisy they are, what is missing."""
+    usable, noise = labels.usable, {task: 100 * labels.noise(task) for task in TASKS}
     notes = [
-        "An estimate, not a result of the EPIC-KITCHENS-55 board, which its organisers declared no longer valid in February 2024:",
-        f"  labels come from the public EPIC-KITCHENS-100 files, which hold {offline.found:,} of the {offline.segments:,} segments;",
+        "An estimate, not a result of the EPIC-KITCHENS-55 board, which is no longer valid since February 2024:",
+        f"  labels come from the public EPIC-KITCHENS-100 files, which hold {labels.public:,} of {labels.segments:,} segments;",
         f"  {usable['verb']:,} verbs, {usable['noun']:,} nouns and {usable['action']:,} actions have an EPIC-55 class.",
-        f"  Label noise: up to {noise['verb']:.1f}% of the verb labels, {noise['noun']:.1f}% of the noun labels and {noise['action']:.1f}% of the "
-        "actions may differ from the official ones, so each accuracy is known to plus or minus that many points.",
+        f"  Label noise: up to {noise['verb']:.1f}% of the verb labels, {noise['noun']:.1f}% of the noun labels and "
+        f"{noise['action']:.1f}% of the actions may be wrong. Each accuracy may be off by as many points.",
     ]
     for task in ("verb", "noun"):
-        dropped = offline.dropped[task]
+        dropped = labels.dropped[task]
         if dropped:
             most = ", ".join(f"{word} {count}" for word, count in dropped[:5])
+            segments = sum(count for _, count in dropped)
             notes.append(
-                f"  Dropped {task}s: {sum(count for _, count in dropped):,} segments of {len(dropped)} words without a class ({most}, ..)."
+                f"  Dropped {task}s: {segments:,} segments of {len(dropped)} words without a class ({most}, ..)."
             )
-    if offline.absent_files:
-        left = offline.segments - offline.found
+    if labels.absent_files:
         notes.append(
-            f"  Partial: {', '.join(offline.absent_files)} is not here; of the {left:,} segments without a label, those that it holds "
-            "could take part."
+            f"  Partial: {', '.join(labels.absent_files)} is missing; it may hold labels of the other "
+            f"{labels.segments - labels.public:,} segments."
         )
     return notes

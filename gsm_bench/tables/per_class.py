@@ -1,96 +1,71 @@
-"""One result class by class: accuracy, and what is taken for what."""
+"""One result class by class as tables: accuracy, and which classes are confused."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gsm_bench.evaluation.predictions import Predictions
-from gsm_bench.metrics.intervals import accuracy_interval
+from gsm_bench.evaluation.per_class import ClassAccuracy, ClassEvaluation
 from gsm_bench.tables.table import Column, Table
 
 
-def confusion_matrix(best: NDArray[np.integer], labels: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
-    """Clips int64 [C, C] by true class (rows) and best class (columns); unscored and unlabelled clips left out."""
-    known = (best >= 0) & (labels >= 0)
-    pairs = np.bincount(labels[known].astype(np.int64) * classes + best[known], minlength=classes * classes)
-    return pairs.reshape(classes, classes)
-
-
-def per_class_table(
-    title: str,
-    answers: Predictions,
-    labels: NDArray[np.integer],
-    names: Sequence[str],
-    groups: NDArray[np.int64] | None,
-) -> Table:
-    """One row per class that occurs: clips, top-1 and top-5 with intervals, what it is taken for most often."""
-    matrix = confusion_matrix(answers.best, labels, len(names))
-    rows = []
-    for number in np.flatnonzero(matrix.sum(axis=1)).tolist():
-        of_class = np.flatnonzero((labels == number) & (answers.ranks >= 0))
-        own = answers.correct()[of_class], answers.correct(5)[of_class]
-        wrong = matrix[number].copy()
-        wrong[number] = 0
-        most = int(wrong.argmax())
-        interval = accuracy_interval(own[0], None if groups is None else groups[of_class])
-        rows.append(
-            {
-                "class": names[number],
-                "clips": len(of_class),
-                "top1": float(own[0].mean()),
-                "top1_low95": interval.low,
-                "top1_high95": interval.high,
-                "top5": float(own[1].mean()),
-                "precision": _share(matrix[number, number], matrix[:, number].sum()),
-                "taken_for": f"{names[most]} ({wrong[most]})" if wrong[most] else "-",
-            }
-        )
+def per_class_table(evaluation: ClassEvaluation) -> Table:
+    """One row per class that occurs: videos, accuracies with interval, the most frequent confusion."""
     columns = (
         Column("class", "Class"),
-        Column("clips", "Clips", "count"),
+        Column("videos", "Videos", "count"),
         Column("top1", "Top-1", "percent"),
         Column("top5", "Top-5", "percent"),
         Column("precision", "Precision", "percent"),
-        Column("taken_for", "Most often taken for"),
+        Column("confused_with", "Most often confused with"),
     )
-    return Table(title, columns, (tuple(rows),), name="per-class")
+    rows = tuple(_row(accuracy) for accuracy in evaluation.classes)
+    return Table(f"Classes of {_title(evaluation)}", columns, (rows,), name="per-class")
 
 
-def confusions_table(
-    title: str, best: NDArray[np.integer], labels: NDArray[np.integer], names: Sequence[str], most: int | None
-) -> Table:
-    """Pairs of classes by how many clips of one are taken for the other: the confusion matrix without its diagonal."""
-    matrix = confusion_matrix(best, labels, len(names))
-    counts = matrix.sum(axis=1)
-    wrong = matrix * (1 - np.eye(len(names), dtype=np.int64))
-    order = np.argsort(-wrong, axis=None, kind="stable")[: np.count_nonzero(wrong)][:most]
-    rows = tuple(
-        {
-            "true": names[true],
-            "said": names[said],
-            "clips": int(wrong[true, said]),
-            "of_class": int(counts[true]),
-            "share": _share(wrong[true, said], counts[true]),
-            "back": int(wrong[said, true]),
-        }
-        for true, said in (divmod(place, len(names)) for place in order.tolist())
-    )
+def _row(accuracy: ClassAccuracy) -> dict[str, Any]:
+    return {
+        "class": accuracy.name,
+        "videos": accuracy.videos,
+        "top1": accuracy.top1,
+        "top1_low95": accuracy.top1_interval.low,
+        "top1_high95": accuracy.top1_interval.high,
+        "top5": accuracy.top5,
+        "precision": accuracy.precision,
+        "confused_with": f"{accuracy.confused_with} ({accuracy.confused})" if accuracy.confused else "-",
+    }
+
+
+def confusions_table(evaluation: ClassEvaluation, most: int | None) -> Table:
+    """Confused pairs of classes, the most frequent first: the confusion matrix without its diagonal."""
     columns = (
         Column("true", "True class"),
-        Column("said", "Taken for"),
-        Column("clips", "Clips", "count"),
+        Column("predicted", "Predicted"),
+        Column("videos", "Videos", "count"),
         Column("of_class", "Of class", "count"),
         Column("share", "Share", "percent"),
-        Column("back", "And back", "count"),
+        Column("reverse", "Reverse", "count"),
     )
-    notes = (
-        f"{int(wrong.sum()):,} of {int(counts.sum()):,} clips are taken for another class, in {np.count_nonzero(wrong):,} pairs.",
+    rows = tuple(
+        {
+            "true": confusion.true,
+            "predicted": confusion.predicted,
+            "videos": confusion.videos,
+            "of_class": confusion.of_class,
+            "share": confusion.share,
+            "reverse": confusion.reverse,
+        }
+        for confusion in evaluation.confusions(most)
     )
-    return Table(title, columns, (rows,), notes, "confusions")
+    errors = evaluation.errors
+    note = (
+        f"{int(errors.sum()):,} of {int(evaluation.matrix.sum()):,} videos are predicted as another class, "
+        f"in {np.count_nonzero(errors):,} pairs. Reverse: videos with the two classes exchanged."
+    )
+    return Table(f"Confusions of {_title(evaluation)}", columns, (rows,), (note,), "confusions")
 
 
-def _share(part: np.integer, whole: np.integer) -> float | None:
-    return float(part / whole) if whole else None
+def _title(evaluation: ClassEvaluation) -> str:
+    task = "" if evaluation.task == "action" else f", {evaluation.task}"
+    return f"{evaluation.label} {evaluation.frames}{task}"

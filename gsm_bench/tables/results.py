@@ -1,24 +1,18 @@
-"""Results of score files and ensembles as table rows: what was run, what it costs, how right it is."""
+"""Evaluations of score files and ensembles as table rows: name, cost, accuracies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.evaluation.evaluation import Evaluation
 from gsm_bench.evaluation.significance import not_significant, p_values_vs_best
-from gsm_bench.metrics.intervals import FEW_GROUPS, accuracy_interval
-from gsm_bench.metrics.topk import Accuracy
-from gsm_bench.tables.table import TIED, Column, Table
+from gsm_bench.tables.notes import CONVENTION, UNVERIFIED, counted, few_groups_notes, some_of, tied_note
+from gsm_bench.tables.table import Column, Table
 
-CONVENTION = (
-    "GFLOPs in the paper's convention: multiply-adds, one per bias, 2 per batch-norm output, 1 per pooling input."
-)
-UNVERIFIED = "Order unverified: rows were matched by position, because these scores came without clip ids."
+PValues = Mapping[str, Sequence[float | None]]
 
 
 def results_table(
@@ -33,40 +27,42 @@ def results_table(
 
     Args:
         published: printed accuracies beside the measured ones.
-        brief: only what a paper prints; no mean class accuracy and no number of clips.
+        brief: only what a paper prints; without mean class accuracy and number of videos.
     """
     grouped = tuple(tuple(block) for block in blocks)
     results = [result for block in grouped for result in block]
     tasks = list(dict.fromkeys(task for result in results for task in result.accuracy)) or ["action"]
-    columns = [
-        Column("label", "Model"),
-        Column("frames", "Frames"),
-        Column("params", "Params\n(M)", "mega"),
-        Column("macs_paper", "GFLOPs", "giga"),
-    ]
+    p_values = {task: p_values_vs_best(results, task) for task in tasks}
+    rows = iter([_row(result, {task: p_values[task][at] for task in tasks}) for at, result in enumerate(results)])
+    row_blocks = tuple(tuple(next(rows) for _ in block) for block in grouped)
+    notes = (*_notes(results), *_interval_notes(results, p_values))
+    return Table(title, tuple(_columns(tasks, published=published, brief=brief)), row_blocks, notes, name)
+
+
+def _columns(tasks: Sequence[str], *, published: bool, brief: bool) -> Iterator[Column]:
+    yield Column("label", "Model")
+    yield Column("frames", "Frames")
+    yield Column("params", "Params\n(M)", "mega")
+    yield Column("macs_paper", "GFLOPs", "giga")
     for task in tasks:
-        prefix, word = ("", "") if tasks == ["action"] else (f"{task}_", f"{task.capitalize()} ")
-        columns += [
-            Column(f"{prefix}top1", f"{word}Top-1", "percent"),
-            Column(f"{prefix}top5", f"{word}Top-5", "percent"),
-        ]
+        prefix, word = _prefix(tasks, task), "" if tasks == ["action"] else f"{task.capitalize()} "
+        yield Column(f"{prefix}top1", f"{word}Top-1", "percent")
+        yield Column(f"{prefix}top5", f"{word}Top-5", "percent")
         if not brief and len(tasks) == 1:
-            columns.append(Column(f"{prefix}mean_class", f"{word}Mean\nclass", "percent"))
+            yield Column(f"{prefix}mean_class", f"{word}Mean\nclass", "percent")
     if published:
-        columns += [
-            Column("published_top1", "Paper\nTop-1", "percent"),
-            Column("published_top5", "Paper\nTop-5", "percent"),
-        ]
+        yield Column("published_top1", "Paper\nTop-1", "percent")
+        yield Column("published_top5", "Paper\nTop-5", "percent")
     if not brief:
-        columns.append(Column("clips", "Clips"))
-    chances = {task: p_values_vs_best(results, task) for task in tasks}
-    rows = iter([_row(result, {task: chances[task][at] for task in tasks}) for at, result in enumerate(results)])
-    blocks_of_rows = tuple(tuple(next(rows) for _ in block) for block in grouped)
-    notes = (*_notes(results), *_interval_notes(results, chances))
-    return Table(title, tuple(columns), blocks_of_rows, notes, name)
+        yield Column("videos", "Videos")
 
 
-def _row(result: Evaluation, chances: Mapping[str, float | None]) -> dict[str, Any]:
+def _prefix(tasks: Iterable[str], task: str) -> str:
+    """The task before a key, where there are other tasks than actions."""
+    return "" if list(tasks) == ["action"] else f"{task}_"
+
+
+def _row(result: Evaluation, p_values: Mapping[str, float | None]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "label": result.label,
         "frames": result.frames,
@@ -74,18 +70,16 @@ def _row(result: Evaluation, chances: Mapping[str, float | None]) -> dict[str, A
         "macs_paper": result.macs_paper,
         "macs_bare": result.macs_bare,
     }
-    tasks = list(chances)
-    groups = result.truth.groups if result.truth else None
-    for task, chance in chances.items():
-        prefix = "" if tasks == ["action"] else f"{task}_"
-        row |= _accuracy_items(prefix, result.accuracy.get(task), groups)
-        row |= {f"{prefix}top1_p": chance, f"{prefix}top1_tied": not_significant(chance)}
+    for task, p in p_values.items():
+        prefix = _prefix(p_values, task)
+        row |= _accuracy_items(prefix, result, task)
+        row |= {f"{prefix}top1_p": p, f"{prefix}top1_tied": not_significant(p)}
     counts = next(iter(result.accuracy.values()), None)
     if counts:
-        row["clips"] = f"{counts.scored}/{counts.total}" if counts.missing else f"{counts.total}"
+        row["videos"] = f"{counts.scored}/{counts.total}" if counts.missing else f"{counts.total}"
         row["scored"], row["total"] = counts.scored, counts.total
     for task, (member, gain) in result.gains.items():
-        prefix = "" if tasks == ["action"] else f"{task}_"
+        prefix = _prefix(p_values, task)
         row |= {f"{prefix}gain": gain.value, f"{prefix}gain_low": gain.low, f"{prefix}gain_high": gain.high}
         row[f"{prefix}gain_over"] = member
     if result.published:
@@ -95,12 +89,13 @@ def _row(result: Evaluation, chances: Mapping[str, float | None]) -> dict[str, A
     return row
 
 
-def _accuracy_items(prefix: str, accuracy: Accuracy | None, groups: NDArray[np.int64] | None) -> dict[str, Any]:
+def _accuracy_items(prefix: str, result: Evaluation, task: str) -> dict[str, Any]:
+    accuracy = result.accuracy.get(task)
     if accuracy is None:
         return {f"{prefix}top1": None, f"{prefix}top5": None, f"{prefix}mean_class": None}
     items: dict[str, Any] = {f"{prefix}mean_class": accuracy.mean_class}
     for k, count in accuracy.hits.items():
-        interval = accuracy_interval(accuracy.correct_at(k), groups)
+        interval = result.interval(task, k)
         items |= {f"{prefix}top{k}": accuracy.top(k), f"{prefix}hits{k}": count}
         items |= {f"{prefix}top{k}_low95": interval.low, f"{prefix}top{k}_high95": interval.high}
         if accuracy.missing:
@@ -109,60 +104,49 @@ def _accuracy_items(prefix: str, accuracy: Accuracy | None, groups: NDArray[np.i
     return items
 
 
-def _notes(results: Sequence[Evaluation]) -> Iterable[str]:
+def _notes(results: Sequence[Evaluation]) -> Iterator[str]:
     if any(result.macs_paper for result in results):
-        told = dict.fromkeys(name for result in results for name in result.told_cost)
         yield CONVENTION
-        if told:
-            yield f"GFLOPs of {', '.join(told)} are as told at import; in which convention they were counted is not known."
+        imported = dict.fromkeys(name for result in results for name in result.imported_cost)
+        if imported:
+            yield f"GFLOPs of {', '.join(imported)} were given at import; their counting convention is unknown."
     yield from _gain_notes(results)
-    bad = tuple(dict.fromkeys(name for result in results for name in result.bad))
-    if bad:
+    missing = tuple(dict.fromkeys(name for result in results for name in result.not_scored))
+    if missing:
         yield (
-            f"{len(bad):,} clips have no score: {some_of(bad)}. Their accuracies are over the scored clips; in brackets, "
-            "over all clips, with every missing one wrong and with every missing one right."
+            f"{counted(len(missing), 'video')} without a score: {some_of(missing)}. Accuracies are over the scored "
+            "videos; brackets: over all videos, with every missing one wrong and with every missing one right."
         )
     substituted = tuple(dict.fromkeys(name for result in results for name in result.substituted))
     if substituted:
-        yield f"{len(substituted):,} clips were scored with a substituted frame: {some_of(substituted)}."
+        yield f"{counted(len(substituted), 'video')} with a substituted frame: {some_of(substituted)}."
     if any(result.unverified for result in results):
         yield UNVERIFIED
 
 
-def order_notes(members: Sequence[OpenMember]) -> list[str]:
-    """What is to be said where the order of the members' rows could not be checked."""
-    return [UNVERIFIED] if any(member.head.order == "unverified" for member in members) else []
-
-
-def _interval_notes(results: Sequence[Evaluation], chances: Mapping[str, Sequence[float | None]]) -> Iterable[str]:
+def _interval_notes(results: Sequence[Evaluation], p_values: PValues) -> Iterator[str]:
     measured = [result for result in results if result.accuracy]
     if not measured:
         return
     groups = [result.truth.groups for result in measured if result.truth and result.truth.groups is not None]
-    counts = sorted({len(np.unique(found)) for found in groups})
-    over = f"bootstrap over {counts[-1]:,} groups of clips" if counts else "Wilson's, over clips"
+    counts = sorted({len(np.unique(values)) for values in groups})
+    over = f"bootstrap over {counts[-1]:,} groups of videos" if counts else "Wilson's, over videos"
     yield f"±: half of the 95% interval ({over})."
-    if counts and counts[0] < FEW_GROUPS:
-        yield f"Only {counts[0]} groups of clips: with fewer than {FEW_GROUPS} no interval can be relied on."
-    if any(not_significant(chance) for found in chances.values() for chance in found):
-        yield f"{TIED}: cannot be told from the best row in top-1 (exact paired test, Holm-corrected)."
+    yield from few_groups_notes(counts[0] if counts else None)
+    if any(not_significant(p) for values in p_values.values() for p in values):
+        yield tied_note("top-1, exact paired test, Holm-corrected")
 
 
-def _gain_notes(results: Sequence[Evaluation]) -> Iterable[str]:
-    gains = [(result, task, *found) for result in results for task, found in result.gains.items()]
+def _gain_notes(results: Sequence[Evaluation]) -> Iterator[str]:
+    gains = [(result, task, *gain) for result in results for task, gain in result.gains.items()]
     if gains:
         groups = {gain.groups for *_, gain in gains}
-        over = "clips" if groups == {None} else f"{max(number for number in groups if number):,} groups of clips"
+        over = "videos" if groups == {None} else f"{max(number for number in groups if number):,} groups of videos"
         yield f"Gain over the best member in points, with its 95% interval (paired bootstrap over {over}):"
     for result, task, member, gain in gains:
         word = "" if task == "action" else f", {task}"
         interval = f"[{100 * gain.low:+.2f}, {100 * gain.high:+.2f}]"
         yield f"  {result.frames}{word}: {100 * gain.value:+.2f} {interval} over {member}"
-
-
-def some_of(ids: Sequence[str], most: int = 5) -> str:
-    """The first few ids, and how many more there are."""
-    return ", ".join(ids[:most]) + (f" and {len(ids) - most:,} more" if len(ids) > most else "")
 
 
 def _fraction(percent: float | None) -> float | None:

@@ -10,7 +10,7 @@ from gsm_bench.metrics.intervals import FEW_GROUPS
 from gsm_bench.metrics.topk import KS
 from gsm_bench.selection.search import SearchResult, SearchRow
 from gsm_bench.selection.weighting import WeightedResult, WeightedRow
-from gsm_bench.tables.results import CONVENTION, UNVERIFIED
+from gsm_bench.tables.notes import CONVENTION, UNVERIFIED
 from gsm_bench.tables.table import Column, Table
 
 FRONTS = {"macs": "GFLOPs", "params": "params", "members": "members"}

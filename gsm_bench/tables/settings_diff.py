@@ -1,22 +1,18 @@
-"""What was set otherwise in two results, and what it changes together."""
+"""The settings in which two results differ, and what these change together."""
 
 from __future__ import annotations
 
-from gsm_bench.evaluation.actions import SOURCE_WORDS
 from gsm_bench.evaluation.compare import Comparison
 from gsm_bench.evaluation.settings_diff import setting_differences
-from gsm_bench.signatures import SettingChange
+from gsm_bench.tables.comparison import task_prefix
 from gsm_bench.tables.table import Column, Table
 
 LONGEST_VALUE = 40
 
 
-def settings_diff_table(found: Comparison) -> Table:
-    """What was set otherwise in the two results, and nothing else."""
-    changes = setting_differences(found.first, found.second)
-    sources = [SOURCE_WORDS[rule.source] for rule in found.rules]
-    if len(set(sources)) > 1:
-        changes.append(SettingChange("actions", *sources))
+def settings_diff_table(comparison: Comparison) -> Table:
+    """One row per setting in which the two results differ."""
+    changes = setting_differences(comparison)
     rows = tuple(
         {
             "setting": change.name,
@@ -29,22 +25,25 @@ def settings_diff_table(found: Comparison) -> Table:
     )
     columns = (
         Column("setting", "Setting"),
-        Column("first_shown", found.first.label),
-        Column("second_shown", found.second.label),
+        Column("first_shown", comparison.first.label),
+        Column("second_shown", comparison.second.label),
     )
-    notes = [] if changes else ["Nothing that could change a number was set otherwise."]
-    for task in found.answers:
-        clips, differing = found.differing(task)
-        word = "" if task == "action" and not found.rules else f"{task}: "
-        text = f"{word}together they change the answer to {differing:,} of {clips:,} clips"
-        if task in found.labels:
-            gained, lost = map(len, found.flipped(task))
-            text += (
-                f": {gained:,} are right only in {found.first.label}, {lost:,} only in {found.second.label}, "
-                f"{differing - gained - lost:,} wrong in both"
-            )
-        notes.append(f"{text[0].upper()}{text[1:]}.")
-    return Table("What was set otherwise", columns, (rows,), tuple(notes), "why")
+    notes = [] if changes else ["No setting that could change a number differs."]
+    notes += [_effect(comparison, task) for task in comparison.predictions]
+    return Table("Different settings", columns, (rows,), tuple(notes), "why")
+
+
+def _effect(comparison: Comparison, task: str) -> str:
+    """How many predictions differ, and which of the two is right."""
+    videos, differing = comparison.differing(task)
+    text = f"Together they change {differing:,} of {videos:,} {task_prefix(comparison, task)}predictions"
+    if task in comparison.labels:
+        gained, lost = map(len, comparison.flipped(task))
+        text += (
+            f": {gained:,} are right only in {comparison.first.label}, {lost:,} only in {comparison.second.label}, "
+            f"{differing - gained - lost:,} wrong in both"
+        )
+    return f"{text}."
 
 
 def _short(value: str) -> str:

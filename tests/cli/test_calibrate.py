@@ -29,7 +29,7 @@ def test_calibrate(gsmbench, scored, toy_labels):
     rows = document(gsmbench("calibrate", f"{A}@2", f"{A},{B}", "--format", "json"))["rows"]
     expected = calibration(log_softmax(scored["a"].astype(float).mean(axis=1)), toy_labels)
     assert (rows[0]["ece"], rows[0]["nll"]) == pytest.approx((expected.ece, expected.nll))
-    assert [row["how"] for row in rows] == ["as it is", "scaled"] * 2
+    assert [row["how"] for row in rows] == ["unscaled", "scaled"] * 2
     assert rows[0]["top1"] == rows[1]["top1"]
     assert rows[1]["nll"] < rows[0]["nll"]
 
@@ -37,8 +37,8 @@ def test_calibrate(gsmbench, scored, toy_labels):
 def test_spaces_and_reliability(gsmbench, scored):
     found = document(gsmbench("calibrate", f"{A},{B}", "--space", "probabilities", "--reliability", "--format", "json"))
     assert found["rows"][0]["space"] == "probabilities"
-    bins = [row for row in found["tables"]["reliability"]["rows"] if row["how"] == "as it is"]
-    assert sum(row["clips"] for row in bins) == 60
+    bins = [row for row in found["tables"]["reliability"]["rows"] if row["how"] == "unscaled"]
+    assert sum(row["videos"] for row in bins) == 60
     assert all(row["low"] < row["confidence"] <= row["high"] for row in bins)
 
 
@@ -51,7 +51,7 @@ def test_per_class_and_confusions(gsmbench, scored, toy_labels):
     assert [row["top1"] for row in classes] == pytest.approx((matrix.diagonal() / matrix.sum(axis=1)).tolist())
     assert np.mean([row["top1"] for row in classes]) == pytest.approx(found["rows"][1]["mean_class"])
     names = ("ape", "bee", "cat", "dog", "elk")
-    pairs = {(row["true"], row["said"]): row["clips"] for row in found["tables"]["confusions"]["rows"]}
+    pairs = {(row["true"], row["predicted"]): row["videos"] for row in found["tables"]["confusions"]["rows"]}
     assert pairs == {(names[t], names[s]): matrix[t, s] for t in range(5) for s in range(5) if t != s and matrix[t, s]}
     few = document(gsmbench("evaluate", A, B, "--confusions", "--most", 2, "--format", "json"))["tables"]
     assert [len(table["rows"]) for table in few.values()] == [2, 2]
@@ -62,5 +62,5 @@ def test_without_labels(gsmbench, scored, workspace):
     (workspace.data / "toy" / "val.txt").write_text("\n".join(f"v{row} 9" for row in range(60)))
     ran = gsmbench("calibrate", A)
     assert ran.status == 1
-    assert "no clip has a label" in ran.err
+    assert "no video has a label" in ran.err
     assert gsmbench("evaluate", A, "--per-class").status == 0

@@ -43,28 +43,28 @@ def test_hand_made(gsmbench, pair):
     assert top1["difference_low"] < 4 / 60 < top1["difference_high"]
     assert top1["p"] == pytest.approx(mcnemar(8, 4))
     assert top5["difference"] == 0
-    assert sum(row["clips"] for row in tables["classes"]["rows"]) == 12
+    assert sum(row["videos"] for row in tables["classes"]["rows"]) == 12
 
 
 def test_classes_are_true_and_what_the_other_said(gsmbench, pair, toy_labels):
     _, tables = documents(gsmbench("compare", A, B, "--format", "json"))
     for row in tables["classes"]["rows"]:
-        assert NAMES.index(row["said"]) == (NAMES.index(row["true"]) + 1) % 5
-        rows = slice(10, 18) if row["right"] == "a" else slice(0, 4)
-        assert row["clips"] == (toy_labels[rows] == NAMES.index(row["true"])).sum()
+        assert NAMES.index(row["predicted"]) == (NAMES.index(row["true"]) + 1) % 5
+        rows = slice(10, 18) if row["right_in"] == "a" else slice(0, 4)
+        assert row["videos"] == (toy_labels[rows] == NAMES.index(row["true"])).sum()
 
 
 def test_clips_are_listed(gsmbench, pair):
-    _, tables = documents(gsmbench("compare", A, B, "--clips", "--format", "json"))
-    listed = {(row["id"], row["right"]) for row in tables["clips"]["rows"]}
+    _, tables = documents(gsmbench("compare", A, B, "--videos", "--format", "json"))
+    listed = {(row["id"], row["right_in"]) for row in tables["videos"]["rows"]}
     assert listed == {(f"v{row}", "a") for row in range(10, 18)} | {(f"v{row}", "b") for row in range(4)}
 
 
 def test_two_that_answer_alike_have_no_table_of_flips(gsmbench, pair, save_scores):
     ran = gsmbench("compare", A, A)
     assert ran.status == 0
-    assert "answers that differ on 0" in ran.out
-    assert "Clips that flip" not in ran.out
+    assert "predictions differ on 0" in ran.out
+    assert "Videos that flip" not in ran.out
     assert documents(gsmbench("compare", A, A, "--format", "json"))[1]["classes"]["rows"] == []
 
 
@@ -74,11 +74,11 @@ def test_why_names_the_setting_and_what_it_flips(gsmbench, pair):
     changes = [(row["setting"], row["first"], row["second"]) for row in tables["why"]["rows"]]
     assert changes == [("input.size", "224", "256")]
     assert tables["why"]["notes"] == [
-        "Together they change the answer to 12 of 60 clips: 8 are right only in a, 4 only in b, 0 wrong in both."
+        "Together they change 12 of 60 predictions: 8 are right only in a, 4 only in b, 0 wrong in both."
     ]
     same = documents(gsmbench("compare", A, A, "--why", "--format", "json"))[1]["why"]
     assert same["rows"] == []
-    assert "Nothing that could change a number" in same["notes"][0]
+    assert "No setting that could change a number" in same["notes"][0]
 
 
 def test_why_of_ensembles_names_members_weights_and_clips(gsmbench, pair):
@@ -86,7 +86,7 @@ def test_why_of_ensembles_names_members_weights_and_clips(gsmbench, pair):
     assert ("member", "b", "-") in [(row["setting"], row["first"], row["second"]) for row in tables["why"]["rows"]]
     assert ("a: weight", "0.5", "1") in [(row["setting"], row["first"], row["second"]) for row in tables["why"]["rows"]]
     _, tables = documents(gsmbench("compare", f"{A}@2", A, "--why", "--format", "json"))
-    assert [row["setting"] for row in tables["why"]["rows"]] == ["clips taken, offsets in ticks"]
+    assert [row["setting"] for row in tables["why"]["rows"]] == ["clip offsets in ticks"]
 
 
 def test_equals_what_the_ensemble_command_prints(gsmbench, toy_labels, save_scores):
@@ -108,7 +108,7 @@ def test_unscored_clips_count_for_neither(gsmbench, pair, save_scores):
     save_scores("holes", holes, status=status)
     ran = gsmbench("compare", A, "scores/toy/val/holes.h5", "--format", "json")
     assert ran.status == 3
-    assert documents(ran)[0][0]["clips"] == 56
+    assert documents(ran)[0][0]["videos"] == 56
     assert documents(ran)[0][0]["lost"] == 0
 
 
@@ -116,7 +116,7 @@ def test_without_labels_only_answers_are_compared(gsmbench, pair, workspace):
     (workspace.data / "toy" / "val.txt").write_text("\n".join(f"v{row} 9" for row in range(60)))
     ran = gsmbench("compare", A, B)
     assert ran.status == 0
-    assert "answers that differ on 12 of the 60 clips" in ran.out
+    assert "predictions differ on 12 of the 60 videos" in ran.out
     assert "No labels" in ran.out
 
 

@@ -216,12 +216,12 @@ def test_compare_with_and_without_an_action_head(noisy_pair, gsmbench):
 
 
 def test_compare_names_actions_by_their_verb_and_noun(noisy_pair, gsmbench):
-    _, document = compared(gsmbench, *noisy_pair[:2], "--clips")
-    listed = [row for row in document["tables"]["clips"]["rows"] if row["task"] == "action"]
+    _, document = compared(gsmbench, *noisy_pair[:2], "--videos")
+    listed = [row for row in document["tables"]["videos"]["rows"] if row["task"] == "action"]
     assert {(row["id"], row["true"]) for row in listed} == {("1", "verb 0, noun 1"), ("5", "verb 0, noun 1")}
     _, document = compared(gsmbench, *noisy_pair[:2])
     flipped = [row for row in document["tables"]["classes"]["rows"] if row["task"] == "action"]
-    assert sum(row["clips"] for row in flipped) == 2
+    assert sum(row["videos"] for row in flipped) == 2
     assert {row["of_class"] for row in flipped} == {2}
 
 
@@ -229,7 +229,7 @@ def test_compare_without_labels_still_compares_actions(epic, save_epic, gsmbench
     one, other = save_epic("epic-55", "s1", "one"), save_epic("epic-55", "s1", "other", seed=1)
     ran = gsmbench("compare", one, other)
     assert ran.status == 0, ran.err
-    assert "The two give action answers that differ on" in ran.out
+    assert "The action predictions differ on" in ran.out
     assert "No labels" in ran.out
 
 
@@ -298,7 +298,7 @@ def test_metrics_without_their_files_are_left_out_aloud(epic, save_epic, gsmbenc
     (epic.data / "epic-100" / "EPIC_100_tail_verbs.csv").unlink()
     document = json.loads(gsmbench("evaluate", path, "--parts", "--format", "json").out)
     assert [row["metric"] for row in document["rows"]] == ["Top-1", "Top-5", "Top-1, unseen participants"]
-    assert "Left out is what EPIC_100_tail_verbs.csv would say: not beside the list." in document["notes"]
+    assert "Metrics that need EPIC_100_tail_verbs.csv are left out: not beside the list." in document["notes"]
     (epic.data / "epic-100" / "EPIC_100_unseen_participant_ids_validation.csv").unlink()
     document = json.loads(gsmbench("evaluate", path, "--parts", "--format", "json").out)
     assert [row["metric"] for row in document["rows"]] == ["Top-1", "Top-5"]
@@ -353,11 +353,11 @@ def test_unscored_clips_are_named_beside_the_parts(epic, save_epic, gsmbench):  
     ran = gsmbench("evaluate", path, "--parts", "--format", "json")
     assert ran.status == 3
     document = json.loads(ran.out)
-    assert "1 clips have no score: P01_11_1. All numbers are over the scored clips." in document["notes"]
+    assert "1 segment without a score: P01_11_1. All numbers are over the scored segments." in document["notes"]
     assert document["rows"][0]["over"] == "2"
     path = save_epic(
         "epic-100", "validation", "none", offsets=(0.5,), change=lambda content: holes(content, slice(None))
     )
     ran = gsmbench("compare", sound, path)
     assert ran.status == 3
-    assert "No clip has a label and both scores: nothing can be said" in ran.out
+    assert "No video has a label and both scores: accuracies cannot be compared" in ran.out

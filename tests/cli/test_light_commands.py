@@ -58,7 +58,7 @@ def test_incomplete_files_give_an_interval_name_the_clips_and_exit_3(gsmbench, s
     assert (row["scored"], row["total"]) == (58, 60)
     assert row["top1"] == row["hits1"] / 58
     assert (row["top1_low"], row["top1_high"]) == (row["hits1"] / 60, (row["hits1"] + 2) / 60)
-    assert "2 clips have no score: v3, v8" in ran.out
+    assert "2 videos without a score: v3, v8" in ran.out
     drawn = gsmbench("evaluate", "scores/toy/val/b.h5").out
     # the share of the scored clips, half of its 95% interval, and the bounds over all clips
     assert re.search(r"\d\d\.\d\d ±\d+\.\d \[\d\d\.\d\d, \d\d\.\d\d\]", drawn)
@@ -170,7 +170,7 @@ def test_labels_of_other_clips_are_refused(gsmbench, scored, workspace):
     (workspace.data / "toy" / "val.txt").write_text("x 9 1\ny 9 1\n")
     ran = gsmbench("evaluate", "scores/toy/val/a.h5")
     assert ran.status == 1
-    assert "no labels of toy/val belong to these 60 clips" in ran.err
+    assert "no labels of toy/val belong to these 60 videos" in ran.err
     assert "--data DIR" in ran.err
 
 
@@ -195,7 +195,7 @@ def test_labels_of_other_clips_are_refused(gsmbench, scored, workspace):
             2,
             "holds a value",
         ),
-        (["ensemble", "--members", "inv3_8f", "--weights", "a"], 2, "numbers between commas"),
+        (["ensemble", "--members", "inv3_8f", "--weights", "a"], 2, "numbers separated by commas"),
         (["ensemble", "En1", "--weights", "1"], 1, "2 members but 1 weights"),
         (["evaluate", "none.h5"], 1, "no such score file"),
         (["evaluate", "README"], 1, "no such score file"),

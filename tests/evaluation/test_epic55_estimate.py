@@ -25,14 +25,14 @@ def test_matched_by_video_and_frames_and_mapped_by_words(s1, tmp_path):
         "b,P01,P01_11,20,51,verb 1,0,noun 1,0\n"  # another last frame: no match
         "c,P02,P02_11,7,9,verb 3,0,unheard of,0\n"
     )
-    found = epic55_public_labels(s1, tmp_path, tmp_path)
-    assert found.labels["verb"].tolist() == [7, -1, 3, -1]
-    assert found.labels["noun"].tolist() == [9, -1, -1, -1]
-    assert (found.segments, found.found, found.usable) == (4, 2, {"verb": 2, "noun": 1, "action": 1})
-    assert found.dropped == {"verb": (), "noun": (("unheard of", 1),)}
-    assert found.absent_files == ("EPIC_100_train.csv",)
-    assert found.noise("verb") == pytest.approx(0.069)
-    assert found.noise("action") == pytest.approx(0.087)
+    labels = epic55_public_labels(s1, tmp_path, tmp_path)
+    assert labels.labels["verb"].tolist() == [7, -1, 3, -1]
+    assert labels.labels["noun"].tolist() == [9, -1, -1, -1]
+    assert (labels.segments, labels.public, labels.usable) == (4, 2, {"verb": 2, "noun": 1, "action": 1})
+    assert labels.dropped == {"verb": (), "noun": (("unheard of", 1),)}
+    assert labels.absent_files == ("EPIC_100_train.csv",)
+    assert labels.noise("verb") == pytest.approx(0.069)
+    assert labels.noise("action") == pytest.approx(0.087)
 
 
 def test_words_that_two_classes_claim_are_left_out(s1, tmp_path):
@@ -59,7 +59,7 @@ def test_organisers_files(workspace, real, split, found, usable):
     """Golden: 8,032 of S1, and 1,630 of S2 while the training file is away; 7,542 pairs of S1 keep an EPIC-55 class."""
     listed = read_split(load_manifest(workspace).dataset("epic-55"), split, real / "epic55")
     labels = epic55_public_labels(listed, real / "epic55", real / "epic100")
-    assert (labels.found, labels.usable) == (found, usable)
+    assert (labels.public, labels.usable) == (found, usable)
     assert np.all((labels.labels["verb"] >= 0) <= (labels.labels["verb"] < 125))
 
 

@@ -55,8 +55,8 @@ def test_tables_show_intervals_and_what_cannot_be_told_apart(gsmbench, three):
     assert (most["top1_low95"], most["top1_high95"]) == pytest.approx((interval.low, interval.high))
     drawn = gsmbench("evaluate", *(file.removesuffix("@1") for file in files)).out
     assert f"≈ 95.00 ±{100 * interval.half_width:.1f}" in drawn
-    assert "±: half of the 95% interval (Wilson's, over clips)." in drawn
-    assert "≈: cannot be told from the best row" in drawn
+    assert "±: half of the 95% interval (Wilson's, over videos)." in drawn
+    assert "≈: no significant difference from the best row" in drawn
     assert max(map(len, drawn.splitlines())) <= 110
 
 
@@ -78,7 +78,7 @@ def test_few_groups_are_marked(gsmbench, three, workspace):
     rows = "".join(f"v{row},{row // 6}\n" for row in range(60))
     (workspace.data / "toy" / "groups.csv").write_text("id,video\n" + rows)
     ran = gsmbench("evaluate", "scores/toy/val/some.h5")
-    assert "bootstrap over 10 groups of clips" in ran.out
-    assert "Only 10 groups of clips: with fewer than 20 no interval can be relied on." in ran.out
+    assert "bootstrap over 10 groups of videos" in ran.out
+    assert "Only 10 groups of videos: intervals from fewer than 20 groups are unreliable." in ran.out
     compared = gsmbench("compare", "scores/toy/val/some.h5", "scores/toy/val/most.h5").out
-    assert "Only 10 groups: with fewer than 20" in compared
+    assert "Only 10 groups of videos: intervals" in compared

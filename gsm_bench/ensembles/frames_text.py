@@ -1,0 +1,29 @@
+"""Frames x clips x crops of a result in short: ``8``, ``8x2``, ``8x2x5``."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gsm_bench.ensembles.members import MemberSpec
+from gsm_bench.scorefile import ScoreHead
+
+
+def frames_text(head: ScoreHead, views: NDArray[np.int64]) -> str:
+    """Frames, clips and crops of some views of a file, whose indices int64 [V] are given."""
+    provenance = head.provenance
+    if provenance.frames_text:
+        return provenance.frames_text
+    order, frames = provenance.frame_order, str(provenance.sampled_frames or "?")
+    offsets = head.views[views]["offset"]
+    clips = 1 if np.isnan(offsets).any() else len(set(offsets.tolist()))
+    return _joined(frames if order == "forward" else f"{order} {frames}", clips, len(views) // clips)
+
+
+def planned_frames_text(spec: MemberSpec) -> str:
+    """Frames and clips of a member that may have no scores yet."""
+    return _joined(str(spec.entry.frames) if spec.entry else "?", spec.clips or 1, 1)
+
+
+def _joined(frames: str, clips: int, crops: int) -> str:
+    return f"{frames}x{clips}x{crops}" if crops > 1 else f"{frames}x{clips}" if clips > 1 else frames
