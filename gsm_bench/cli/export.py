@@ -11,17 +11,21 @@ from gsm_bench.cli.options import PATH, registry, say, workspace_option
 TARGETS = ("npz", "csv", "parquet", "mmaction2", "epic-baseline", "something-v1", "something-v2")
 
 
-@click.command("export", short_help="Write a score file in another project's format.")
+@click.command("export", short_help="Write a score file in the format of another project.")
 @click.argument("file", type=PATH)
 @click.option("--to", "target", type=click.Choice(TARGETS), required=True, help="The format.")
-@click.option("--task", default="action", show_default=True, help="For formats of one task: action, verb or noun.")
-@click.option("--out", type=PATH, metavar="FILE", help="The new file (default: beside FILE, with the format's ending).")
-@click.option("--force", is_flag=True, help="Replace the new file if it exists.")
+@click.option(
+    "--task", default="action", show_default=True, help="Task for formats that hold one: action, verb or noun."
+)
+@click.option(
+    "--out", type=PATH, metavar="FILE", help="The new file (default: beside FILE, with the suffix of the format)."
+)
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @workspace_option
 def command(file: Path, target: str, task: str, out: Path | None, force: bool) -> None:
-    """Write a score file as a table (npz, csv, parquet), another project's dump or a server's answer file.
+    """Write a score file as a table (npz, csv, parquet), a dump of another project or a file for a server.
 
-    Tables keep everything, and `gsmbench import` reads them and the dumps back.
+    Tables keep everything. `gsmbench import` reads tables and dumps back.
 
     \b
     Example:

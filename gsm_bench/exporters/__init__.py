@@ -1,1 +1,1 @@
-"""Score files in the forms that other projects read."""
+"""Score files written in the formats of other projects."""

@@ -1,4 +1,4 @@
-"""Where each target's writer is, and how a file gets into place."""
+"""Export a score file: the writer of each format, and one function that calls it."""
 
 from __future__ import annotations
 
@@ -20,29 +20,28 @@ TARGETS: dict[str, tuple[Writer, str]] = {
     "something-v1": (something.write_v1, ".csv"),
     "something-v2": (something.write_v2, ".csv"),
 }
-"""The writer of each target and the ending of its files."""
+"""The writer of each format and the suffix of its files."""
 
 
 def export(path: Path, scores: Path, target: str, *, task: str = "action", force: bool = False) -> list[str]:
-    """Write scores in another project's format.
+    """Write scores in the format of another project.
 
     Args:
-        path: the new file; one that exists needs `force`.
+        path: the new file.
         scores: the score file.
         target: a key of TARGETS.
-        task: for formats of one task.
+        task: for formats that hold one task.
+        force: replace an existing file.
 
     Returns:
-        What was given up or changed on the way, in words.
+        Notes: what the format cannot hold, and what was changed for it.
 
     Raises:
-        ExportError: the file exists, or the format cannot hold these scores.
+        ExportError: the file exists (unless `force`), or the format cannot hold these scores.
         ScoreFileError: the score file is missing or damaged.
     """
     if path.exists() and not force:
-        raise ExportError(
-            "this file exists; nothing is overwritten unasked", where=path, fix="--force, or another --out"
-        )
+        raise ExportError("this file exists already", where=path, fix="--force to replace it, or another --out")
     writer, _ = TARGETS[target]
     path.parent.mkdir(parents=True, exist_ok=True)
     written = aside(path)

@@ -1,4 +1,4 @@
-"""What formats need of a score file: blocks of its rows, and for one row per clip the mean over its views, whole."""
+"""Rows of a score file for the exporters: in blocks, and averaged over views where a format has one row per video."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from gsm_bench.errors import ExportError
 from gsm_bench.scorefile import NOT_SCORED, ScoreFile, Scores
 
 BLOCK_ROWS = 4096
-"""Clips held in memory at once."""
+"""Videos held in memory at once."""
 
 
-def blocks(clips: int) -> Iterator[slice]:
-    """Rows of a file, block by block."""
-    for start in range(0, clips, BLOCK_ROWS):
-        yield slice(start, min(start + BLOCK_ROWS, clips))
+def blocks(videos: int) -> Iterator[slice]:
+    """Slices of at most `BLOCK_ROWS` rows that cover all videos."""
+    for start in range(0, videos, BLOCK_ROWS):
+        yield slice(start, min(start + BLOCK_ROWS, videos))
 
 
-def check_whole(file: ScoreFile, task: str) -> list[str]:
-    """What has to be said of a mean over views.
+def check_complete(file: ScoreFile, task: str) -> list[str]:
+    """Check that every video has scores of a task; returns a note if views are averaged.
 
     Raises:
-        ExportError: no such task, or clips without scores.
+        ExportError: no such task, or videos without scores.
     """
     head = file.head
     if task not in head.kinds:
@@ -32,10 +32,10 @@ def check_whole(file: ScoreFile, task: str) -> list[str]:
             f"this score file has no {task} scores; it has {', '.join(head.kinds)}",
             fix=f"--task {next(iter(head.kinds))}",
         )
-    lacking = np.flatnonzero(head.status == NOT_SCORED)
-    if lacking.size:
+    unscored = np.flatnonzero(head.status == NOT_SCORED)
+    if unscored.size:
         raise ExportError(
-            f"{lacking.size:,} clips have no score, first {head.ids[int(lacking[0])]!r}, and this format cannot say so",
+            f"{unscored.size:,} videos have no score, first {head.ids[int(unscored[0])]!r}; this format needs all of them",
             fix="score them; or --to csv, parquet or npz, which keep the status",
         )
     views = len(head.views)
@@ -43,16 +43,16 @@ def check_whole(file: ScoreFile, task: str) -> list[str]:
 
 
 def mean_rows(file: ScoreFile, task: str, rows: slice) -> Scores:
-    """Scores float32 [n, C] of some rows, the mean over the views."""
+    """Scores float32 [n, C] of some rows: the mean over the views."""
     values = file.block(task, rows.start, rows.stop)
     return values[:, 0] if values.shape[1] == 1 else values.mean(axis=1, dtype=np.float64).astype(np.float32)
 
 
-def whole_rows(file: ScoreFile, task: str) -> tuple[Scores, list[str]]:
-    """Scores float32 [N, C], the mean over the views, and what has to be said of them; raises as `check_whole`."""
-    notes = check_whole(file, task)
-    parts = [mean_rows(file, task, rows) for rows in blocks(len(file.head))]
-    return np.concatenate(parts) if parts else np.empty((0, file.head.classes_per_task[task]), np.float32), notes
+def complete_rows(file: ScoreFile, task: str) -> tuple[Scores, list[str]]:
+    """Scores float32 [N, C], the mean over the views, with notes; raises as `check_complete`."""
+    notes = check_complete(file, task)
+    means = [mean_rows(file, task, rows) for rows in blocks(len(file.head))]
+    return np.concatenate(means) if means else np.empty((0, file.head.classes_per_task[task]), np.float32), notes
 
 
 def best_classes(scores: Scores, count: int) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
-"""A score file as a table that spreadsheets, pandas and numpy read: csv, parquet, npz. `import` reads them back whole.
+"""A score file as csv, parquet or npz, for spreadsheets, pandas and numpy; `import` reads them back without loss.
 
-The columns are described in `gsm_bench.importers.tabular`. Rows are written block by block, so that memory does not
-grow with the file.
+The columns are described in `gsm_bench.importers.tabular`. Rows are written block by block, so that memory does
+not grow with the file.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from gsm_bench.importers.tabular import CLIP_ID, ROW_ID, STATUS
 from gsm_bench.scorefile import VIEW_TYPE, ScoreFile, ScoreHead, Scores
 
 NINE_DIGITS = "%.9g"
-"""Nine digits give every float32 back."""
+"""Nine digits restore every float32 exactly."""
 
 
 def write_csv(path: Path, file: ScoreFile, _: str) -> list[str]:
-    """A row per clip and view, a column per class."""
+    """Write a row per video and view, a column per class."""
     names = _score_names(file.head)
     line = ",".join([NINE_DIGITS] * len(names)) + "\n"
     with path.open("w", encoding="utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="")
-        writer.writerow([*(name for name, _ in _beside(file.head, slice(0, 0))), *names])
+        writer.writerow([*(name for name, _ in _other_columns(file.head, slice(0, 0))), *names])
         text.write("\n")
         for rows in blocks(len(file.head)):
-            beside = [values for _, values in _beside(file.head, rows)]
+            others = [values for _, values in _other_columns(file.head, rows)]
             for at, scores in enumerate(_score_rows(file, rows).tolist()):
-                writer.writerow([values[at] for values in beside])
+                writer.writerow([values[at] for values in others])
                 text.write("," + line % tuple(scores))
     return []
 
 
 def write_parquet(path: Path, file: ScoreFile, _: str) -> list[str]:
-    """The same table, with the provenance in the schema's metadata."""
+    """Write the table of `write_csv`, with the provenance in the schema's metadata."""
     import pyarrow
     from pyarrow import parquet
 
-    said = {"gsm_bench.provenance": file.head.provenance.to_json()}
+    metadata = {"gsm_bench.provenance": file.head.provenance.to_json()}
     names = _score_names(file.head)
     writer = None
     try:
         for rows in blocks(len(file.head)) if len(file.head) else [slice(0, 0)]:
             scores = _score_rows(file, rows)
-            columns: dict[str, Any] = dict(_beside(file.head, rows))
+            columns: dict[str, Any] = dict(_other_columns(file.head, rows))
             columns |= {name: np.ascontiguousarray(scores[:, at]) for at, name in enumerate(names)}
-            table = pyarrow.table(columns).replace_schema_metadata(said)
+            table = pyarrow.table(columns).replace_schema_metadata(metadata)
             writer = writer or parquet.ParquetWriter(path, table.schema)
             writer.write_table(table)
     finally:
@@ -62,7 +62,7 @@ def write_parquet(path: Path, file: ScoreFile, _: str) -> list[str]:
 
 
 def write_npz(path: Path, file: ScoreFile, _: str) -> list[str]:
-    """Arrays under their names in the score file."""
+    """Write the arrays of the score file under their names there."""
     head = file.head
     arrays: dict[str, NDArray[Any]] = {
         "order": np.array(head.order), "views": head.views, "status": head.status,
@@ -85,14 +85,14 @@ def write_npz(path: Path, file: ScoreFile, _: str) -> list[str]:
 
 
 def _write_array(
-    archive: ZipFile, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], parts: Iterable[NDArray[Any]]
+    archive: ZipFile, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], row_blocks: Iterable[NDArray[Any]]
 ) -> None:
-    """One array of an npz file, from its rows in order: what `numpy.savez` writes of a whole one."""
+    """Write one array of an npz file from consecutive blocks of rows, as `numpy.savez` writes it."""
     head = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
         np.lib.format.write_array_header_1_0(entry, head)
-        for part in parts:
-            entry.write(part.tobytes())
+        for block in row_blocks:
+            entry.write(block.tobytes())
 
 
 def _score_rows(file: ScoreFile, rows: slice) -> Scores:
@@ -101,8 +101,8 @@ def _score_rows(file: ScoreFile, rows: slice) -> Scores:
     return np.concatenate([scores.reshape(-1, scores.shape[2]) for scores in tasks], axis=1)
 
 
-def _beside(head: ScoreHead, rows: slice) -> Iterator[tuple[str, Sequence[Any]]]:
-    """The columns that are no scores, each with a value per view of some clips."""
+def _other_columns(head: ScoreHead, rows: slice) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Names and values of the columns besides the scores, a value per view of some videos."""
     views = len(head.views)
     yield ROW_ID if head.order == "unverified" else CLIP_ID, [name for name in head.ids[rows] for _ in range(views)]
     if views > 1 or not np.isnan(head.views["offset"]).all():

@@ -1,4 +1,4 @@
-"""A score file as a dump of tensors: mmaction2 1.x. The only exporter that needs torch."""
+"""A score file as a dump of mmaction2 1.x, which needs torch."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from gsm_bench.exporters.dumps import write_pickle
-from gsm_bench.exporters.rows import best_classes, whole_rows
+from gsm_bench.exporters.rows import best_classes, complete_rows
 from gsm_bench.scorefile import ScoreFile
 
 
 def write_mmaction2(path: Path, file: ScoreFile, task: str) -> list[str]:
-    """List of dicts of tensors, as ``DumpResults`` of mmaction2 1.x writes it; scores of any kind, as they are."""
-    scores, notes = whole_rows(file, task)
+    """Write a list of dicts of tensors like ``DumpResults`` of mmaction2 1.x, scores unchanged; returns notes."""
+    scores, notes = complete_rows(file, task)
     head = file.head
     import torch
 
@@ -28,5 +28,5 @@ def write_mmaction2(path: Path, file: ScoreFile, task: str) -> list[str]:
     kind = head.kinds[task]
     notes += [f"pred_score holds {kind}; mmaction2 writes probabilities by default"] if kind != "probabilities" else []
     if head.order == "ids":
-        notes.append("this format has no clip ids: rows are in the order of the score file")
+        notes.append("this format has no video ids: rows are in the order of the score file")
     return notes

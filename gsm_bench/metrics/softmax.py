@@ -25,6 +25,13 @@ def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
     return log_probabilities
 
 
+def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Row-wise probabilities over the last axis, float64 [..., C]."""
+    powers: NDArray[np.float64] = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    powers /= powers.sum(axis=-1, keepdims=True)
+    return powers
+
+
 def log_sum_exp(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Logarithm of the sum of exponentials of scores [..., C] over the last axis: float64 [..., 1]."""
     highest = scores.max(axis=-1, keepdims=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.metrics.softmax import softmax
 from gsm_bench.metrics.top_actions import TopActions, top_actions
 from gsm_bench.submit.server_scores import TIE, Floats, ServerScores, pair_scores
 
@@ -45,7 +46,7 @@ def rescore(read: ServerScores, exact: ServerScores) -> dict[str, Rescored]:
     truth = pair_scores(exact.verb, exact.noun, top_actions(exact.verb, exact.noun))
     rescored = {}
     for reading, softmaxes in _readings(read).items():
-        verb, noun = (softmax(scores) for softmax, scores in zip(softmaxes, (read.verb, read.noun), strict=True))
+        verb, noun = (take(scores) for take, scores in zip(softmaxes, (read.verb, read.noun), strict=True))
         best = top_actions(np.log(np.maximum(verb, SMALLEST)), np.log(np.maximum(noun, SMALLEST)))
         alive = np.take_along_axis(verb, best.verbs, 1) * np.take_along_axis(noun, best.nouns, 1) > SMALLEST
         apart = np.abs(pair_scores(exact.verb, exact.noun, best) - truth) > TIE * np.maximum(np.abs(truth), 1.0)
@@ -72,15 +73,9 @@ def _readings(content: ServerScores) -> dict[str, tuple[Softmax, Softmax]]:
     """
     verb, noun = content.verb.max(initial=-np.inf), content.noun.max(initial=-np.inf)
     return {
-        "row-wise": (_per_row, _per_row),
+        "row-wise": (softmax, softmax),
         "whole-file": (lambda scores: np.exp(scores - verb), lambda scores: np.exp(scores - noun)),
     }
-
-
-def _per_row(scores: Floats) -> Floats:
-    powers: Floats = np.exp(scores - scores.max(axis=1, keepdims=True))
-    powers /= powers.sum(axis=1, keepdims=True)
-    return powers
 
 
 def _same_listed(read: TopActions | None, exact: TopActions) -> NDArray[np.bool_]:

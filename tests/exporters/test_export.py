@@ -17,7 +17,7 @@ RNG = np.random.default_rng(0)
 
 
 def two_tasks() -> ClipScores:
-    """Everything a score file may hold: two tasks, three views, a clip without scores, labels, odd class names."""
+    """Everything a score file may hold: two tasks, three views, a video without scores, labels, odd class names."""
     verb = (RNG.standard_normal((6, 3, 4)) * 10.0 ** RNG.integers(-20, 20, (6, 3, 4))).astype(np.float32)
     noun = RNG.dirichlet(np.ones(5), (6, 3)).astype(np.float32)
     verb[2], noun[2] = np.nan, np.nan
@@ -45,19 +45,23 @@ def test_tables_keep_everything(target, block, gsmbench, workspace, monkeypatch)
     write("x.h5", content)
     assert gsmbench("export", "x.h5", "--to", target, "--out", "x.table").status == 0
     ran = gsmbench("import", "x.table", "--out", "y.h5")
-    assert ran.status == 3, ran.err  # a clip has no score
-    found = read("y.h5")
+    assert ran.status == 3, ran.err  # a video has no score
+    content_again = read("y.h5")
     assert content_hash("y.h5") == content_hash("x.h5")
     for task in content.scores:
-        assert np.array_equal(found.scores[task], content.scores[task], equal_nan=True)
-    assert found.labels["verb"].tolist() == content.labels["verb"].tolist()
-    assert (found.ids, found.kinds, found.class_names) == (content.ids, content.kinds, content.class_names)
+        assert np.array_equal(content_again.scores[task], content.scores[task], equal_nan=True)
+    assert content_again.labels["verb"].tolist() == content.labels["verb"].tolist()
+    assert (content_again.ids, content_again.kinds, content_again.class_names) == (
+        content.ids,
+        content.kinds,
+        content.class_names,
+    )
     if target != "csv":
-        assert (found.provenance.dataset, found.provenance.params) == ("toy", 3)
+        assert (content_again.provenance.dataset, content_again.provenance.params) == ("toy", 3)
 
 
 @pytest.mark.parametrize("target", ["something-v1", "something-v2"])
-def test_answers_do_not_depend_on_the_blocks_they_are_written_in(target, gsmbench, workspace, monkeypatch):
+def test_predictions_do_not_depend_on_the_block_size(target, gsmbench, workspace, monkeypatch):
     write("x.h5", clip_scores(RNG.standard_normal((7, 2, 6)), names=list("abcdef")))
     written = []
     for block in (4096, 3):
@@ -82,8 +86,8 @@ def test_unverified_rows_stay_unverified(target, gsmbench, workspace):
 
 def test_mmaction2_and_back(gsmbench, workspace):
     torch = pytest.importorskip("torch")
-    made = Made()
-    dumps.mmaction2(Path("x.pkl"), made)
+    dump = Made()
+    dumps.mmaction2(Path("x.pkl"), dump)
     gsmbench("import", "x.pkl", "--out", "x.h5")
     ran = gsmbench("export", "x.h5", "--to", "mmaction2", "--out", "y.pkl")
     assert ran.status == 0, ran.err
@@ -93,7 +97,7 @@ def test_mmaction2_and_back(gsmbench, workspace):
         assert all(row[key].dtype == other[key].dtype for key in row)
     gsmbench("import", "y.pkl", "--out", "z.h5")
     assert content_hash("z.h5") == content_hash("x.h5")
-    assert torch.equal(rows[0]["gt_label"], torch.tensor([made.labels[0]]))
+    assert torch.equal(rows[0]["gt_label"], torch.tensor([dump.labels[0]]))
 
 
 def test_epic_baseline_and_back(gsmbench, workspace):
@@ -122,7 +126,7 @@ def six_classes(**options):
     return clip_scores(scores, ["7", "8", "9"], offsets=(0.5,), names=("a", "b", "c", "d", "e", "f"), **options)
 
 
-def test_something_v2_has_five_answers_best_first(gsmbench, workspace):
+def test_something_v2_has_five_classes_best_first(gsmbench, workspace):
     write("x.h5", six_classes())
     assert gsmbench("export", "x.h5", "--to", "something-v2", "--out", "y.csv").status == 0
     assert Path("y.csv").read_text() == "7;1;4;2;5;3\n8;5;0;1;2;3\n9;0;1;2;3;4\n"
@@ -135,7 +139,7 @@ def test_something_v1_names_the_class(gsmbench, workspace):
     assert "is down" in ran.err
 
 
-def test_views_are_averaged_and_it_is_said(gsmbench, workspace):
+def test_views_are_averaged_and_a_note_says_so(gsmbench, workspace):
     scores = np.array([[[0, 1, 0, 0, 0, 0], [4, 0, 0, 0, 0, 0]]], np.float32)
     write("x.h5", clip_scores(scores, ["7"], names="abcdef"))
     ran = gsmbench("export", "x.h5", "--to", "something-v1")
@@ -149,21 +153,21 @@ def test_what_a_format_cannot_hold_is_refused(gsmbench, workspace):
     write("x.h5", content)
     ran = gsmbench("export", "x.h5", "--to", "something-v1")
     assert ran.status == 1
-    assert "1 clips have no score, first '8'" in ran.err
+    assert "1 videos have no score, first '8'" in ran.err
     assert not Path("x.csv").exists()
     ran = gsmbench("export", "x.h5", "--to", "epic-baseline")
-    assert "holds verb and noun scores, the score file action" in ran.err
+    assert "needs verb and noun scores; the score file has action" in ran.err
     ran = gsmbench("export", "x.h5", "--to", "mmaction2", "--task", "verb")
     assert "no verb scores" in ran.err
     write("y.h5", clip_scores(np.zeros((2, 1, 4)), offsets=(0.5,)))
-    assert "4 classes cannot give five answers" in gsmbench("export", "y.h5", "--to", "something-v2").err
-    assert "does not name its classes" in gsmbench("export", "y.h5", "--to", "something-v1").err
+    assert "the format needs five classes; the scores have 4" in gsmbench("export", "y.h5", "--to", "something-v2").err
+    assert "has no class names" in gsmbench("export", "y.h5", "--to", "something-v1").err
     unsorted = clip_scores(np.zeros((2, 1, 5)), offsets=(0.5,), names=("b", "a", "c", "d", "e"))
     write("z.h5", unsorted)
-    assert "not in the order of their sorted names" in gsmbench("export", "z.h5", "--to", "something-v2").err
+    assert "not in the order of their names" in gsmbench("export", "z.h5", "--to", "something-v2").err
 
 
-def test_exports_overwrite_nothing_unasked(gsmbench, workspace):
+def test_exports_overwrite_only_with_force(gsmbench, workspace):
     write("x.h5", six_classes())
     assert gsmbench("export", "x.h5", "--to", "csv").status == 0
     ran = gsmbench("export", "x.h5", "--to", "csv")
@@ -186,9 +190,9 @@ def test_csv_by_hand(gsmbench, workspace):
 def test_npz_by_hand(gsmbench, workspace):
     write("x.h5", six_classes(model="m"))
     gsmbench("export", "x.h5", "--to", "npz")
-    with np.load("x.npz") as found:
-        assert found["clip_ids"].tolist() == ["7", "8", "9"]
-        assert found["scores_action"].shape == (3, 1, 6)
-        assert found["views"].dtype == VIEW_TYPE
-        assert str(found["kind_action"]) == "logits"
-        assert json.loads(str(found["provenance"]))["model"] == "m"
+    with np.load("x.npz") as arrays:
+        assert arrays["clip_ids"].tolist() == ["7", "8", "9"]
+        assert arrays["scores_action"].shape == (3, 1, 6)
+        assert arrays["views"].dtype == VIEW_TYPE
+        assert str(arrays["kind_action"]) == "logits"
+        assert json.loads(str(arrays["provenance"]))["model"] == "m"
