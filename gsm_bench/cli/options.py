@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from gsm_bench.settings import ActionSource
+from gsm_bench.tables.render import FORMATS
 
 if TYPE_CHECKING:
     from gsm_bench.manifest import Manifest
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 INCOMPLETE = 3
 PATH = click.Path(path_type=Path)
-FORMATS = click.Choice(["rich", "md", "csv", "json"])
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -47,7 +47,12 @@ def workspace_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def format_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
-        "--format", "form", type=FORMATS, default="rich", show_default=True, help="Form of the result."
+        "--format",
+        "form",
+        type=click.Choice(list(FORMATS)),
+        default="rich",
+        show_default=True,
+        help="Format of the result.",
     )(function)
 
 

@@ -1,4 +1,4 @@
-"""A table: columns that say how a value is drawn, and rows of raw numbers."""
+"""A table: columns with the unit of their values, and rows of raw numbers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Unit = Literal["text", "count", "percent", "points", "p", "number", "giga", "mega", "whole"]
-"""How a raw value is drawn: fractions as percent, differences of fractions as signed points, operations in 1e9,
+"""How a raw value is shown: fractions in percent, differences of fractions in signed points, operations in 1e9,
 parameters in 1e6."""
 
 TIED = "≈"
-"""Beside an accuracy that cannot be told from the best one of its table."""
+"""Mark of an accuracy that does not differ significantly from the best one of its table."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the key of its raw values, its heading, how it is drawn."""
+    """One column: the key of its raw values, its heading, and how values are shown."""
 
     key: str
     title: str
@@ -25,10 +25,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of raw values in blocks; a value of None is drawn as a dash.
+    """Rows of raw values in blocks; None is shown as a dash.
 
-    An accuracy `key` that holds over only a part of the clips has its bounds in `key_low` and `key_high`, its 95%
-    interval in `key_low95` and `key_high95`, and `key_tied` where it cannot be told from the best one of the table.
+    An accuracy `key` may have its 95% interval in `key_low95` and `key_high95`; its bounds over all videos in `key_low`
+    and `key_high` if some are not scored; and `key_tied` if it does not differ significantly from the best one.
     """
 
     title: str
@@ -43,5 +43,5 @@ class Table:
 
 
 def with_notes(table: Table, notes: Iterable[str]) -> Table:
-    """The table with more notes under it."""
+    """The table with further notes."""
     return replace(table, notes=(*table.notes, *notes))

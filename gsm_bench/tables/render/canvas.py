@@ -1,0 +1,13 @@
+"""What a table is drawn on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A terminal's width in columns, None for its own, and whether it shows colours; other formats ignore both."""
+
+    width: int | None = None
+    colour: bool = False

@@ -1,0 +1,56 @@
+"""Tables for a terminal, drawn with rich."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gsm_bench.tables.render.canvas import Canvas
+from gsm_bench.tables.render.cells import cell
+from gsm_bench.tables.table import Table
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+ANY_WIDTH = 1000
+
+
+def draw(tables: Sequence[Table], canvas: Canvas) -> str:
+    """The tables with titles above and notes below, as wide as the canvas at most."""
+    return "\n\n".join(_draw(table, canvas) for table in tables)
+
+
+def _draw(table: Table, canvas: Canvas) -> str:
+    from rich.console import Console
+    from rich.measure import Measurement
+    from rich.text import Text
+
+    out = io.StringIO()
+    console = Console(
+        file=out, width=canvas.width, force_terminal=canvas.colour, no_color=not canvas.colour, highlight=False
+    )
+    grid = _grid(table, padding=1)
+    if Measurement.get(console, console.options.update(max_width=ANY_WIDTH), grid).maximum > console.width:
+        grid = _grid(table, padding=0)
+    if table.title:  # printed by itself: as the grid's title, one narrow column would fold it
+        console.print(Text(table.title, style="bold"))
+    console.print(grid)
+    for note in table.notes:
+        console.print(Text(note, style="dim"))
+    return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
+
+
+def _grid(table: Table, *, padding: int) -> RichTable:
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, padding, 0, 0))
+    for column in table.columns:
+        grid.add_column(column.title, justify="left" if column.unit == "text" else "right", overflow="fold")
+    for block in table.blocks:
+        for row in block:
+            grid.add_row(*(Text(cell(row, column)) for column in table.columns))
+        grid.add_section()
+    return grid

@@ -1,0 +1,93 @@
+"""Tables as text: every format, by hand-made tables."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from gsm_bench.tables.render import FORMATS, cell, render, render_all
+from gsm_bench.tables.table import Column, Table, with_notes
+
+COLUMNS = (Column("name", "Model\nname"), Column("top1", "Top-1", "percent"))
+TABLE = Table(
+    "Title", COLUMNS, (({"name": "a|b", "top1": 0.5, "extra": 3},), ({"name": "c", "top1": None},)), ("A note.",)
+)
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "text"),
+    [
+        ("text", "x", "x"),
+        ("text", None, "-"),
+        ("percent", 0.12345, "12.35"),
+        ("percent", float("nan"), "-"),
+        ("points", 0.01, "+1.00"),
+        ("points", -0.01, "-1.00"),
+        ("number", 0.5, "0.5000"),
+        ("p", 0.04, "0.0400"),
+        ("p", 1e-9, "<0.0001"),
+        ("giga", 16_530_000_000, "16.53"),
+        ("mega", 22_210_000, "22.21"),
+        ("count", 11_522, "11,522"),
+    ],
+)
+def test_every_unit(unit, value, text):
+    assert cell({"key": value}, Column("key", "", unit)) == text
+
+
+def test_a_cell_has_its_interval_bounds_and_mark():
+    row = {"top1": 0.5, "top1_low95": 0.46, "top1_high95": 0.52, "top1_low": 0.4, "top1_high": 0.6, "top1_tied": True}
+    assert cell(row, COLUMNS[1]) == "≈ 50.00 ±3.0 [40.00, 60.00]"
+    assert cell({**row, "top1": None}, COLUMNS[1]) == "-"
+
+
+def test_markdown():
+    assert render(TABLE, "md").splitlines() == [
+        "**Title**",
+        "",
+        "| Model name | Top-1 |",
+        "| --- | ---: |",
+        "| a\\|b | 50.00 |",
+        "| c | - |",
+        "",
+        "_A note._  ",
+    ]
+
+
+def test_csv_holds_all_keys_and_raw_numbers():
+    rows = list(csv.DictReader(io.StringIO(render(TABLE, "csv"))))
+    assert rows == [{"name": "a|b", "top1": "0.5", "extra": "3"}, {"name": "c", "top1": "", "extra": ""}]
+
+
+def test_json_holds_raw_numbers_and_no_nan():
+    table = Table("Title", COLUMNS, (({"name": "a", "top1": float("nan")}, {"name": "b", "top1": 1 / 3}),))
+    document = json.loads(render(table, "json"))
+    assert document["rows"] == [{"name": "a", "top1": None}, {"name": "b", "top1": 1 / 3}]
+    assert document["tables"] == {}
+
+
+def test_terminal_fits_the_width_and_marks_blocks():
+    lines = render(TABLE, "rich", width=30).splitlines()
+    assert lines[0] == "Title"
+    assert lines[-1] == "A note."
+    assert max(map(len, lines)) <= 30
+    assert sum(set(line) == {"─"} or set(line) == {"─", " "} for line in lines if line.strip()) >= 1
+    long = Table("", (Column("a", "A"), Column("b", "B", "percent")), (({"a": "x" * 40, "b": 0.5},),))
+    assert max(map(len, render(long, "rich", width=24).splitlines())) <= 24
+    assert "\x1b[" in render(TABLE, "rich", width=30, colour=True)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_several_tables_are_all_drawn(form):
+    others = [Table(f"Table {at}", COLUMNS, (({"name": f"row{at}", "top1": 0.1},),), name="more") for at in range(2)]
+    text = render_all([TABLE, *others], form, width=60)
+    assert all(f"row{at}" in text for at in range(2))
+    if form == "json":
+        assert list(json.loads(text)["tables"]) == ["more", "more-2"]
+    else:
+        assert text == "\n\n".join(render(table, form, width=60) for table in [TABLE, *others])
+
+
+def test_notes_are_added():
+    assert with_notes(TABLE, ["Another."]).notes == ("A note.", "Another.")
