@@ -6,11 +6,11 @@ import csv
 import io
 from collections.abc import Sequence
 
-from gsm_bench.tables.render.canvas import Canvas
+from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.table import Table
 
 
-def draw(tables: Sequence[Table], canvas: Canvas) -> str:
+def draw(tables: Sequence[Table], screen: Screen) -> str:
     """Each table with a header line, one blank line between two; an unknown value is empty."""
     return "\n\n".join(_draw(table) for table in tables)
 

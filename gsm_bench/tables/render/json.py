@@ -7,11 +7,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gsm_bench.tables.render.canvas import Canvas
+from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.table import Table
 
 
-def draw(tables: Sequence[Table], canvas: Canvas) -> str:
+def draw(tables: Sequence[Table], screen: Screen) -> str:
     """The first table, with the others by name under its key ``tables``; NaN is null."""
     first, *others = (_document(table) for table in tables)
     further = {_unused(other["name"], others[:at]): other for at, other in enumerate(others)}

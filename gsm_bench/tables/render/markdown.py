@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gsm_bench.tables.render.canvas import Canvas
+from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.render.cells import cell
 from gsm_bench.tables.table import Table
 
 
-def draw(tables: Sequence[Table], canvas: Canvas) -> str:
+def draw(tables: Sequence[Table], screen: Screen) -> str:
     """The tables with titles above and notes below."""
     return "\n\n".join(_draw(table) for table in tables)
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gsm_bench.tables.render.canvas import Canvas
+from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.render.cells import cell
 from gsm_bench.tables.table import Table
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 ANY_WIDTH = 1000
 
 
-def draw(tables: Sequence[Table], canvas: Canvas) -> str:
-    """The tables with titles above and notes below, as wide as the canvas at most."""
-    return "\n\n".join(_draw(table, canvas) for table in tables)
+def draw(tables: Sequence[Table], screen: Screen) -> str:
+    """The tables with titles above and notes below, as wide as the screen at most."""
+    return "\n\n".join(_draw(table, screen) for table in tables)
 
 
-def _draw(table: Table, canvas: Canvas) -> str:
+def _draw(table: Table, screen: Screen) -> str:
     from rich.console import Console
     from rich.measure import Measurement
     from rich.text import Text
 
     out = io.StringIO()
     console = Console(
-        file=out, width=canvas.width, force_terminal=canvas.colour, no_color=not canvas.colour, highlight=False
+        file=out, width=screen.width, force_terminal=screen.colour, no_color=not screen.colour, highlight=False
     )
     grid = _grid(table, padding=1)
     if Measurement.get(console, console.options.update(max_width=ANY_WIDTH), grid).maximum > console.width:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Canvas:
+class Screen:
     """A terminal's width in columns, None for its own, and whether it shows colours; other formats ignore both."""
 
     width: int | None = None
