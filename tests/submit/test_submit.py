@@ -1,15 +1,14 @@
+"""Submissions from scores."""
+
 import json
-import time
 import zipfile
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from gsm_bench.metrics.top_actions import top_actions
 from gsm_bench.scorefile import NOT_SCORED, read
-from gsm_bench.submit.ledger import Ledger
 from tests.submit.conftest import LEVELS
 
 
@@ -37,12 +36,6 @@ def test_epic_100(epic, save_epic, gsmbench):
         mean = scores["verb"][row].mean(0)
         assert np.argsort(list(result["verb"].values())).tolist() == np.argsort(mean).tolist()
         assert np.exp(list(result["noun"].values())).sum() == pytest.approx(1, abs=1e-4)
-
-
-def test_the_same_scores_give_the_same_bytes(submitted_zip, gsmbench):
-    before = submitted_zip.read_bytes()
-    assert gsmbench("submit", "epic100", *LEVELS, "--force").status == 0
-    assert submitted_zip.read_bytes() == before
 
 
 def test_epic_55_zips_both_splits_of_one_source(epic, save_epic, gsmbench):
@@ -223,37 +216,6 @@ def test_which_score_file(epic, save_epic, gsmbench):
     assert "gsmbench score --model epic100_bninc_16f --split test" in ran.err
 
 
-def test_nothing_is_overwritten_unasked(submitted_zip, gsmbench):
-    before = submitted_zip.read_bytes()
-    ran = gsmbench("submit", "epic100", *LEVELS)
-    assert ran.status == 1
-    assert "this file exists already" in ran.err
-    assert submitted_zip.read_bytes() == before
-
-
-def test_a_file_that_is_there_is_found_before_the_work(submitted_zip, gsmbench, monkeypatch):
-    from gsm_bench.submit import run as module
-
-    monkeypatch.setattr(module, "build", lambda *_: pytest.fail("fused before the place was looked at"))
-    for choices in ([], ["--out", submitted_zip]):
-        ran = gsmbench("submit", "epic100", *LEVELS, *choices)
-        assert ran.status == 1
-        assert "this file exists already" in ran.err
-
-
-def test_a_zip_that_is_there_is_found_before_its_last_split_is_written(epic, save_epic, gsmbench):
-    for split in ("s1", "s2"):
-        save_epic("epic-55", split, "mine")
-        assert gsmbench("submit", "epic", "--split", split).status == 0
-    seen = epic.submissions / "epic-55/mine/seen.json"
-    seen.unlink()
-    ran = gsmbench("submit", "epic", "--split", "s1")
-    assert ran.status == 1
-    assert "mine.zip" in ran.err
-    assert not seen.exists()
-    assert gsmbench("submit", "epic", "--split", "s1", "--force").status == 0
-
-
 def test_a_model_trained_on_the_split_is_refused(epic, save_epic, gsmbench):
     save_epic("epic-55", "s1", "mine", entry={"trained_on": ["epic-100/train", "epic-100/validation"]})
     ran = gsmbench("submit", "epic", "--split", "s1")
@@ -262,115 +224,6 @@ def test_a_model_trained_on_the_split_is_refused(epic, save_epic, gsmbench):
     ran = gsmbench("submit", "epic", "--split", "s1", "--allow-leak")
     assert ran.status == 0
     assert "leak: mine was trained on epic-100/validation" in ran.err
-
-
-def test_a_disk_that_lies_leaves_nothing_in_place(epic, save_epic, gsmbench, monkeypatch):
-    """What is written is read back from disk before it gets its name."""
-    from gsm_bench.submit import writing as module
-
-    whole = module.json_pieces
-
-    def lossy(answers, target):
-        pieces = list(whole(answers, target))
-        return [pieces[0], pieces[1].replace(b"-", b"", 1), *pieces[2:]]
-
-    monkeypatch.setattr(module, "json_pieces", lossy)
-    save_epic("epic-100", "test", "mine")
-    ran = gsmbench("submit", "epic100", *LEVELS)
-    assert ran.status == 1
-    assert "the written file" in ran.err
-    assert not list((epic.submissions / "epic-100").iterdir())
-
-
-def test_log(submitted_zip, epic, gsmbench):
-    ran = gsmbench("submit", "log", submitted_zip, "--score", "verb=65.2,noun=48", "--score", "action=35.5")
-    assert ran.status == 0, ran.err
-    assert "0 of today's attempts and 49 in total are left" in ran.err
-    assert (
-        gsmbench("submit", "log", submitted_zip, "--failed", "MissingResultException", "--date", "2026-01-02").status
-        == 0
-    )
-    shown = json.loads(gsmbench("submit", "log", "--format", "json").out)
-    assert [row["event"] for row in shown["rows"]] == ["written", "sent", "failed"]
-    assert shown["rows"][1]["score"] == "verb 65.2, noun 48, action 35.5"
-    assert "0 of today's attempts and 48 in total" in shown["notes"][0]
-
-
-def test_attempts_end_with_the_day(submitted_zip, epic, gsmbench):
-    gsmbench("submit", "log", submitted_zip, "--score", "verb=1", "--date", "2026-03-01T23:59:00+00:00")
-    ledger = Ledger(epic.submissions / "ledger.jsonl")
-    assert ledger.attempts("epic-100", datetime(2026, 3, 1, 12, tzinfo=UTC)).left_today == 0
-    assert ledger.attempts("epic-100", datetime(2026, 3, 2, 0, 1, tzinfo=UTC)).left_today == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "message"),
-    [
-        (["submissions/epic-100/mine.zip"], 2, "give the server's result"),
-        (["submissions/epic-100/mine.zip", "--score", "65"], 1, "is not a score"),
-        (["submissions/epic-100/mine.zip", "--score", "verb=high"], 1, "is not a score"),
-        (["submissions/epic-100/mine.zip", "--score", "verb=nan"], 1, "a number from 0 to 100"),
-        (["submissions/epic-100/mine.zip", "--score", "verb=inf"], 1, "a number from 0 to 100"),
-        (["submissions/epic-100/mine.zip", "--score", "verb=652"], 1, "a number from 0 to 100"),
-        (["submissions/epic-100/mine.zip", "--score", "verb=65.2,verb=3"], 1, "verb is given twice"),
-        (["submissions/epic-100/mine.zip", "--score", "verb=1", "--date", "2999-01-01"], 1, "is in the future"),
-        (["submissions/epic-100/mine.zip", "--score", "verb=1", "--date", "yesterday"], 1, "is not a date"),
-        (["nowhere.zip", "--score", "verb=1"], 1, "no such file"),
-        (["toynet.py", "--score", "verb=1"], 1, "this file is not in the ledger"),
-        (["--score", "verb=1"], 2, "name the file that was sent"),
-    ],
-)
-def test_log_wrongly(submitted_zip, gsmbench, arguments, status, message):
-    ran = gsmbench("submit", "log", *arguments)
-    assert ran.status == status
-    assert message in ran.err
-
-
-def test_a_damaged_ledger_is_named(submitted_zip, epic, gsmbench):
-    path = epic.submissions / "ledger.jsonl"
-    path.write_text(path.read_text() + "{broken\n")
-    ran = gsmbench("submit", "log")
-    assert ran.status == 1
-    assert "ledger.jsonl, line 2" in ran.err
-
-
-def test_an_answer_that_is_refused_leaves_the_ledger_as_it_was(submitted_zip, epic, gsmbench):
-    before = (epic.submissions / "ledger.jsonl").read_bytes()
-    assert gsmbench("submit", "log", submitted_zip, "--score", "verb=nan").status == 1
-    assert (epic.submissions / "ledger.jsonl").read_bytes() == before
-    assert gsmbench("submit", "log").status == 0
-
-
-@pytest.mark.parametrize("damage", [b"{broken\n", b"\xff\xfe\n", b'{"event": "sent"}\n'])
-def test_a_damaged_ledger_is_told_before_anything_is_written(submitted_zip, epic, gsmbench, damage):
-    path = epic.submissions / "ledger.jsonl"
-    path.write_bytes(path.read_bytes() + damage)
-    ran = gsmbench("submit", "epic100", *LEVELS, "--out", "second.zip")
-    assert ran.status == 1
-    assert "ledger.jsonl, line 2" in ran.err
-    assert not (epic.root / "second.zip").exists()
-    ran = gsmbench("check", submitted_zip)
-    assert ran.status == 0, "a damaged ledger does not stop the check"
-    assert "not compared with the ledger: a line of the ledger is damaged" in ran.err
-
-
-def test_a_ledger_without_its_last_line_end_is_gone_on_with(submitted_zip, epic, gsmbench):
-    path = epic.submissions / "ledger.jsonl"
-    path.write_bytes(path.read_bytes().rstrip(b"\n"))
-    assert gsmbench("submit", "log", submitted_zip, "--score", "verb=1").status == 0
-    assert [entry.event for entry in Ledger(path).entries()] == ["written", "sent"]
-
-
-def test_a_date_without_a_zone_is_in_utc(submitted_zip, epic, gsmbench, monkeypatch):
-    """In Tokyo a local midnight would be the day before, whose attempt was another one."""
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    time.tzset()
-    try:
-        gsmbench("submit", "log", submitted_zip, "--score", "verb=1", "--date", "2026-03-01")
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    assert Ledger(epic.submissions / "ledger.jsonl").entries()[-1].date == "2026-03-01T00:00:00+00:00"
 
 
 def test_a_leak_is_found_in_scores_that_do_not_say_their_split(epic, save_epic, gsmbench):
@@ -414,7 +267,7 @@ def test_scores_of_another_kind_than_they_say(epic, save_epic, gsmbench, kind, c
         assert message in ran.err
 
 
-def test_swapped_verbs_and_nouns_are_called_so(epic, save_epic, gsmbench):
+def test_swapped_verbs_and_nouns_are_named(epic, save_epic, gsmbench):
     def swapped(content):
         verb, noun = content.scores["verb"], content.scores["noun"]
         classes = {"verb": 300, "noun": 97}
@@ -426,7 +279,7 @@ def test_swapped_verbs_and_nouns_are_called_so(epic, save_epic, gsmbench):
     assert "the verbs and nouns of mine are swapped: 300 verbs, 97 nouns" in ran.err
 
 
-def test_scores_of_a_network_that_learned_nothing_are_said(epic, save_epic, gsmbench):
+def test_constant_scores_give_a_warning(epic, save_epic, gsmbench):
     def flat(content):
         content.scores["verb"][1] = 2.0
         content.scores["noun"][:] = content.scores["noun"][:1]
@@ -451,37 +304,7 @@ def test_a_bare_json_has_to_be_zipped(submitted_zip, epic, gsmbench):
     )
 
 
-def test_the_quicker_of_two_submissions_stays(epic, save_epic, gsmbench, monkeypatch):
-    """The other one saw no file when it began."""
-    from gsm_bench.submit import writing as module
-
-    whole, place = module.write_zip, epic.submissions / "epic-100" / "mine.zip"
-
-    def slow(path, members):
-        whole(path, members)
-        place.write_bytes(b"of another process")
-
-    monkeypatch.setattr(module, "write_zip", slow)
-    save_epic("epic-100", "test", "mine")
-    ran = gsmbench("submit", "epic100", *LEVELS)
-    assert ran.status == 1
-    assert "this file exists already" in ran.err
-    assert place.read_bytes() == b"of another process"
-    assert [path.name for path in place.parent.iterdir()] == ["mine.zip"]
-    assert gsmbench("submit", "epic100", *LEVELS, "--force").status == 0
-
-
-@pytest.mark.parametrize("out", ["file.tar", "file.ZIP", "file", "submissions", "folder.zip"])
-def test_out_is_a_zip_or_a_json(epic, save_epic, gsmbench, out):
-    (epic.root / "folder.zip").mkdir()
-    save_epic("epic-100", "test", "mine")
-    ran = gsmbench("submit", "epic100", *LEVELS, "--out", epic.root / out)
-    assert ran.status == 2
-    assert "name a .zip or a .json file" in ran.err
-    assert not (epic.root / out).is_file()
-
-
-def test_what_cannot_be_known_of_two_splits_is_said(epic, save_epic, gsmbench):
+def test_a_warning_if_two_splits_cannot_be_compared(epic, save_epic, gsmbench):
     for split in ("s1", "s2"):
         save_epic("epic-55", split, "mine", signature=None)
         ran = gsmbench("submit", "epic", "--split", split)
@@ -489,15 +312,6 @@ def test_what_cannot_be_known_of_two_splits_is_said(epic, save_epic, gsmbench):
         assert "the scores of mine have no signature: make sure that s1 and s2 come from one model" in ran.err
     save_epic("epic-100", "test", "mine", signature=None)
     assert "have no signature" not in gsmbench("submit", "epic100", *LEVELS).err
-
-
-def test_an_answer_goes_to_the_file_that_was_sent_not_to_its_twin(submitted_zip, epic, gsmbench):
-    """Equal scores give equal bytes; the name tells which of the two was sent."""
-    assert gsmbench("submit", "epic100", *LEVELS, "--out", epic.root / "twin.zip").status == 0
-    assert (epic.root / "twin.zip").read_bytes() == submitted_zip.read_bytes()
-    assert gsmbench("submit", "log", submitted_zip, "--score", "verb=1").status == 0
-    sent = Ledger(epic.submissions / "ledger.jsonl").entries()[-1]
-    assert (sent.event, sent.file) == ("sent", "submissions/epic-100/mine.zip")
 
 
 def test_unscored_segments_of_an_import_are_not_called_bad_frames(epic, save_epic, gsmbench):
@@ -511,20 +325,3 @@ def test_unscored_segments_of_an_import_are_not_called_bad_frames(epic, save_epi
     assert ran.status == 1
     assert "1 segments have no score, first P01_101_0" in ran.err
     assert "import a dump that has all of them" in ran.err
-
-
-def test_the_python_way_gives_the_same_bytes(submitted_zip, epic):
-    """`prepare` writes nothing; `write_submission` gives the file of the command, with its ledger record."""
-    from gsm_bench.manifest import load_manifest
-    from gsm_bench.submit.epic import Options
-    from gsm_bench.submit.run import SubmissionRequest, prepare, write_submission
-    from gsm_bench.submit.targets import EPIC_100
-
-    options = Options(sls={"sls_pt": 1, "sls_tl": 3, "sls_td": 3})
-    path = epic.root / "again.zip"
-    prepared = prepare(SubmissionRequest(EPIC_100, "test", options=options, out=path), load_manifest(epic), epic)
-    assert not path.exists()
-    written = write_submission(prepared, epic)
-    assert path.read_bytes() == submitted_zip.read_bytes()
-    assert (written.zip, written.waiting_for, written.file.size) == (None, "", path.stat().st_size)
-    assert Ledger(epic.submissions / "ledger.jsonl").entries()[-1] == written.file.entry
