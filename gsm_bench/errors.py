@@ -88,3 +88,7 @@ class ExportError(GsmBenchError):
 
 class TaskError(GsmBenchError):
     """The task of several is not named, the scores do not have it, or it cannot be used this way."""
+
+
+class ArrayError(GsmBenchError):
+    """Arrays given to a function do not fit together, or are not what it takes."""

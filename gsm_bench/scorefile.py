@@ -31,6 +31,8 @@ from gsm_bench.provenance import Provenance
 from gsm_bench.settings import Space
 
 FORMAT, VERSION = "gsm_bench.scores", 2
+ROWS_AT_ONCE = 4096
+"""Rows copied or hashed at once."""
 HEAD_BYTES = 16_384
 """What a file takes beside its rows, at least."""
 Scores = NDArray[np.float32]
@@ -83,7 +85,25 @@ class ClipScores(ScoreHead):
 
 
 class ScoreFile:
-    """An open score file: its head in memory, its scores read by blocks of rows."""
+    """A score file: its head in memory, its scores read by blocks of rows.
+
+    `ScoreFile.open` keeps the file open until the object is deleted; as a context manager, until the block ends.
+
+    Attributes:
+        path: the file; only a name where the scores are in memory.
+        head: everything but the scores.
+    """
+
+    @classmethod
+    def open(cls, path: str | Path) -> ScoreFile:
+        """Open a score file for reading; raises ScoreFileError if it is missing, damaged or of another format."""
+        path = Path(path)
+        file = _open_hdf5(path)
+        try:
+            return ScoreFile(path, file)
+        except BaseException:
+            file.close()
+            raise
 
     def __init__(self, path: Path, file: h5py.File) -> None:
         self.path = path
@@ -91,6 +111,45 @@ class ScoreFile:
         self.head = _read_head(path, file)
         self._places = {task: _place(path, file, task) for task in self.head.kinds}
         self._descriptor = file.id.get_vfd_handle() if file.driver == "sec2" else -1
+
+    def __enter__(self) -> ScoreFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self.head)
+
+    def __repr__(self) -> str:
+        shapes = (
+            f"{task} {kind} ({len(self):,}, {len(self.head.views)}, {self.head.classes_per_task[task]})"
+            for task, kind in self.head.kinds.items()
+        )
+        return f"<ScoreFile {self.path}: {', '.join(shapes)}>"
+
+    def close(self) -> None:
+        """Close the file; its head stays."""
+        self._file.close()
+
+    @property
+    def ids(self) -> IdArray:
+        """The N video ids, a sequence of strings."""
+        return self.head.ids
+
+    @property
+    def scores(self) -> dict[str, Scores]:
+        """Scores float32 [N, V, C] per task."""
+        return {task: self.block(task, 0, len(self)) for task in self.head.kinds}
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the scores to a score file and return its path; an existing file needs `force`."""
+        with create(path, self.head, force=force) as datasets:
+            for task, dataset in datasets.items():
+                for start in range(0, len(self), ROWS_AT_ONCE):
+                    block = self.block(task, start, start + ROWS_AT_ONCE)
+                    dataset[start : start + len(block)] = block
+        return Path(path)
 
     def block(self, task: str, start: int, stop: int) -> Scores:
         """Scores float32 [stop - start, V, C], perhaps read-only; may be called by several threads at once."""
@@ -133,6 +192,27 @@ class ScoreFile:
         return out
 
 
+class InMemoryScores(ScoreFile):
+    """Scores in memory that everything which reads a score file can use."""
+
+    def __init__(self, content: ClipScores, name: str = "scores") -> None:
+        self.path = Path(name)
+        self.head = content
+        self._content = content.scores
+
+    def close(self) -> None:
+        pass
+
+    def block(self, task: str, start: int, stop: int) -> Scores:
+        return self._content[task][start:stop]
+
+    def will_read(self, task: str, start: int, stop: int) -> None:
+        pass
+
+    def rows(self, task: str, rows: NDArray[np.int64]) -> Scores:
+        return self._content[task][rows]
+
+
 def views_array(offsets: tuple[float, ...], crops: int) -> NDArray[np.void]:
     """The views of K clips x crops in the order in which they are scored: clip, then crop, then its mirror image."""
     places = [-1] if crops == 1 else list(range(5))
@@ -151,17 +231,19 @@ AVERAGED = np.array([(-1, -1, 0, np.nan)], dtype=VIEW_TYPE)
 @contextmanager
 def open_scores(path: str | Path) -> Iterator[ScoreFile]:
     """Open a score file for reading; raises ScoreFileError if it is missing, damaged or of another format."""
-    path = Path(path)
+    with ScoreFile.open(path) as file:
+        yield file
+
+
+def _open_hdf5(path: Path) -> h5py.File:
     if not path.is_file():
         raise ScoreFileError("there is no such score file", where=path, fix="gsmbench score --model NAME makes one")
     try:
-        file = h5py.File(path, "r")
+        return h5py.File(path, "r")
     except OSError as error:
         raise ScoreFileError(
             "this is not an HDF5 file, or it is damaged", where=path, fix="copy it again, or score again with --fresh"
         ) from error
-    with file:
-        yield ScoreFile(path, file)
 
 
 def read(path: str | Path) -> ClipScores:
@@ -221,8 +303,8 @@ def content_hash(path: str | Path) -> str:
         digest.update(head.views.tobytes() + head.status.tobytes())
         for task in sorted(head.kinds):
             digest.update("\n".join(head.class_names.get(task, ())).encode())
-            for start in range(0, len(head), 4096):
-                digest.update(file.block(task, start, start + 4096).tobytes())
+            for start in range(0, len(head), ROWS_AT_ONCE):
+                digest.update(file.block(task, start, start + ROWS_AT_ONCE).tobytes())
     return digest.hexdigest()
 
 

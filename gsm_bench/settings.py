@@ -18,6 +18,7 @@ Resize = Literal["reader", "device"]
 FrameOrder = Literal["forward", "reversed"]
 BadFramePolicy = Literal["skip", "error", "nearest"]
 ActionSource = Literal["head", "verb-noun", "prior"]
+Metric = Literal["top1", "top5"]
 SearchMethod = Literal["exact", "greedy", "weights"]
 SourceKind = Literal["logits", "probabilities", "log_probabilities", "softmax_sums"]
 """What the scores of an imported dump may be."""

@@ -48,6 +48,7 @@ ROOMS = {
     "frames": set(),
     "scoring": {"nets", "frames", "metrics", "ensembles"},
     "train": {"nets", "frames", "shapes", "scoring"},
+    "api": {"importers", "metrics", "ensembles", "evaluation", "selection", "tables", "submit", "scoring"},
     "bench": {"nets", "frames", "scoring", "ensembles", "evaluation", "tables"},
 }
 FRONT = {"cli", "__init__", "__main__"}

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from gsm_bench.cli.compare import short_names
-from gsm_bench.cli.evaluate import labelled_truth
 from gsm_bench.cli.options import (
+    bench,
     choice,
     data_option,
     format_option,
-    print_tables,
-    registry,
+    print_result,
     split_options,
     workspace_option,
 )
 from gsm_bench.settings import Space
-
-if TYPE_CHECKING:
-    from gsm_bench.evaluation.calibrate import Calibrated
 
 
 @click.command("calibrate", short_help="Measure calibration, and fit a temperature.")
@@ -54,23 +48,7 @@ def command(
     Example:
       gsmbench calibrate inv3_8f@2 En3 --reliability
     """
-    from gsm_bench.ensembles.members import named_members, open_members
-    from gsm_bench.errors import LabelError
-    from gsm_bench.evaluation.calibrate import calibrate
-    from gsm_bench.tables.calibration import calibration_table, reliability_table
-    from gsm_bench.tables.notes import order_notes
-    from gsm_bench.tables.table import with_notes
-
-    workspace, manifest = registry()
-    results: list[Calibrated] = []
-    notes: dict[str, None] = {}
-    for name, label in zip(names, short_names(names), strict=True):
-        specs, own = named_members(name, manifest, workspace, dataset, split)
-        with open_members(specs) as opened:
-            truth = labelled_truth(opened[0].head, manifest, workspace, data)
-            notes |= dict.fromkeys(order_notes(opened))
-            results += calibrate(label, opened, truth, space or own, bins=bins, folds=folds)
-    if not results:
-        raise LabelError("no video has a label and a score", fix="give a labelled list: --data DIR")
-    tables = [with_notes(calibration_table(results, folds), notes)]
-    print_tables([*tables, reliability_table(results)] if reliability else tables, form)
+    result = bench().calibrate(
+        *names, space=space, bins=bins, folds=folds, reliability=reliability, dataset=dataset, split=split, data=data
+    )
+    print_result(result, form, several=True)

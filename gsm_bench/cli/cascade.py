@@ -6,14 +6,12 @@ from pathlib import Path
 
 import click
 
-from gsm_bench.cli.evaluate import labelled_truth
 from gsm_bench.cli.options import (
-    INCOMPLETE,
+    bench,
     choice,
     data_option,
     format_option,
-    print_table,
-    registry,
+    print_result,
     say,
     split_options,
     workspace_option,
@@ -56,23 +54,17 @@ def command(
     Example:
       gsmbench cascade inv3_8f,inv3_12f,inv3_16f --save quick
     """
-    from gsm_bench.ensembles.members import open_members
-    from gsm_bench.selection.cascade import RULES
-    from gsm_bench.selection.cascade_search import CascadeConfig, cascade_members, search_cascades
-    from gsm_bench.selection.save import save_chosen
-    from gsm_bench.tables.cascade_result import cascade_table
+    opened = bench()
+    with task_errors():
+        result = opened.cascade(
+            name, budget, rule=rule, steps=steps, space=space, task=task, folds=folds, dataset=dataset, split=split,
+            data=data,
+        )  # fmt: skip
+    if save and result.cascade:
+        from gsm_bench.selection.cascade_search import cascade_members
+        from gsm_bench.selection.save import save_chosen
 
-    workspace, manifest = registry()
-    members = cascade_members(name, manifest, workspace, dataset, split)
-    config = CascadeConfig(
-        (rule,) if rule else RULES, budget and budget * 1e9, folds, steps, task or members.task,
-        space or members.space, members.saved,
-    )  # fmt: skip
-    with open_members(members.specs) as opened, task_errors():
-        truth = labelled_truth(opened[0].head, manifest, workspace, data)
-        result = search_cascades(opened, truth, config)
-    print_table(cascade_table(result), form)
-    if save:
-        path = save_chosen(result, members.specs, save, workspace, force=force)
-        say(f"{save} saved in {workspace.shown(path)}: gsmbench score --cascade {save}")
-    return INCOMPLETE if result.left_out else 0
+        members = cascade_members(name, opened.manifest, opened.workspace, dataset, split)
+        path = save_chosen(result.cascade, members.specs, save, opened.workspace, force=force)
+        say(f"{save} saved in {opened.workspace.shown(path)}: gsmbench score --cascade {save}")
+    return print_result(result, form)

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from gsm_bench.cli.options import (
-    INCOMPLETE,
-    PATH,
-    data_option,
-    format_option,
-    print_table,
-    registry,
-    say,
-    workspace_option,
-)
-
-if TYPE_CHECKING:
-    from gsm_bench.submit.check import Verdict
+from gsm_bench.cli.options import PATH, bench, data_option, format_option, print_result, workspace_option
 
 
 @click.command("check", short_help="Validate a submission before it is sent.")
@@ -36,26 +23,6 @@ def command(file: Path, data: Path | None, form: str) -> int:
     Example:
       gsmbench check submissions/epic-100/epic100_bninc_16f.zip
     """
-    from gsm_bench.submit.check import as_row
-    from gsm_bench.submit.validate import validate
-    from gsm_bench.tables.table import Column, Table
-
-    workspace, manifest = registry()
-    verdict = validate(file, manifest, workspace, data)
-    columns = (Column("verdict", ""), Column("kind", "Kind"), Column("what", "What"), Column("where", "Where"))
-    rows = tuple(map(as_row, verdict.findings))
-    print_table(Table(_title(file, verdict), columns, (rows,), (), "check"), form)
-    for note in verdict.notes:
-        say(f"note: {note}")
-    if not verdict.passes:
-        return 1
-    return 0 if verdict.ids_checked else INCOMPLETE
-
-
-def _title(file: Path, verdict: Verdict) -> str:
-    if not verdict.passes:
-        return f"{file.name}: the server would refuse or misread it"
-    server = verdict.target.title if verdict.target else "the server"
-    segments = " + ".join(f"{len(scores):,}" for scores in verdict.contents.values())
-    unchecked = "" if verdict.ids_checked else ", ids not checked"
-    return f"{file.name}: {server} would accept it ({segments} segments{unchecked})"
+    result = bench().check(file, data=data)
+    status = print_result(result, form)
+    return status if result.passes else 1

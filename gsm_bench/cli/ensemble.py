@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gsm_bench.cli.evaluate import labelled_truth
 from gsm_bench.cli.options import (
-    INCOMPLETE,
     PATH,
     actions_option,
+    bench,
     choice,
     data_option,
     format_option,
     leak_option,
-    print_table,
-    registry,
-    say,
+    print_result,
     split_options,
     workspace_option,
 )
@@ -62,51 +59,21 @@ def command(
     Example:
       gsmbench ensemble --members inv3_8f@2,inv3_12f --weights 2,1
     """
-    from gsm_bench.ensembles.leaks import find_leaks, refuse_leaks, split_name
-    from gsm_bench.ensembles.members import common_tasks, open_members, parse_members, reweighted, specs_of_entry
-    from gsm_bench.ensembles.spaces import conversions, fusion_space
-    from gsm_bench.evaluation.actions import SOURCE_WORDS, rule_for
-    from gsm_bench.evaluation.evaluation import evaluate_members
-    from gsm_bench.tables.results import results_table
-
     if (name is None) == (members is None):
         raise click.UsageError("give either NAME or --members, e.g.: gsmbench ensemble En3")
-    workspace, manifest = registry()
-    published = None
-    if name is not None:
-        entry = manifest.ensemble(name)
-        specs = reweighted(specs_of_entry(entry, manifest, workspace, dataset, split), _numbers(weights))
-        space = space or entry.space
-        published = next(iter(entry.published), None) if dataset is None and split is None and weights is None else None
-    else:
-        specs = parse_members(str(members), _numbers(weights), manifest, workspace, dataset, split)
-    title = name or "ensemble"
     if explain and form != "rich":
-        raise click.UsageError("--explain prints text: leave --format out")
+        raise click.UsageError("--explain is a text: leave --format away")
+    opened, shares, title = bench(), _numbers(weights), name or "ensemble"
     if explain:
-        from gsm_bench.ensembles.explain import explain_ensemble
-
-        click.echo(explain_ensemble(title, specs, space))
+        click.echo(opened.explain(name or str(members), shares, space, dataset=dataset, split=split, title=title))
         return 0
-    with open_members(specs) as opened:
-        head = opened[0].head
-        spaces = {task: fusion_space(opened, task, space) for task in common_tasks(opened)}
-        for line in dict.fromkeys(line for task in spaces for line in conversions(opened, task, spaces[task])):
-            say(f"note: {line}")
-        for line in refuse_leaks(find_leaks(opened, manifest), split_name(head), allowed=allow_leak):
-            say(f"leak: {line}")
-        truth = labelled_truth(head, manifest, workspace, data)
-        rule = rule_for(opened, truth, actions)
-        if rule is not None:
-            say(f"note: actions {SOURCE_WORDS[rule.source]} ({rule.why})")
-        result, singles = evaluate_members(title, opened, truth, space, published, rule)
-        if out:
-            from gsm_bench.ensembles.write import write_fused
-
-            write_fused(out, title, opened, spaces, result, force=force)
-            say(f"wrote {workspace.shown(out.absolute())}")
-    print_table(results_table(_title(title, spaces), [singles, [result]], name=title), form)
-    return INCOMPLETE if result.not_scored else 0
+    if name is not None:
+        opened.manifest.ensemble(name)
+    result = opened.ensemble(
+        name or str(members), shares, space, dataset=dataset, split=split, data=data, actions=actions,
+        allow_leak=allow_leak, out=out, force=force, title=title,
+    )  # fmt: skip
+    return print_result(result, form)
 
 
 def _numbers(text: str | None) -> list[float] | None:
@@ -116,8 +83,4 @@ def _numbers(text: str | None) -> list[float] | None:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise click.UsageError(f"--weights {text}: write numbers separated by commas, e.g. --weights 2,1,1") from error
-
-
-def _title(title: str, spaces: dict[str, Space]) -> str:
-    return f"{title}: mean of {', '.join(dict.fromkeys(spaces.values())).replace('_', '-')}"
+        raise click.UsageError(f"--weights {text}: write numbers between commas, e.g. --weights 2,1,1") from error

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from gsm_bench.cli.evaluate import labelled_truth
-from gsm_bench.cli.options import PATH, data_option, registry, say, workspace_option
+from gsm_bench.cli.options import PATH, bench, data_option, say, workspace_option
 
 FORMATS = (".png", ".pdf", ".svg")
 BLOCKS = ("1 clip", "2 clips", "ensembles")
@@ -28,17 +27,18 @@ def command(name: str, dataset: str | None, split: str | None, out: Path | None,
       gsmbench figure accuracy-cost --dataset shapes --out shapes.png
     """
     from gsm_bench.errors import MissingScoresError
-    from gsm_bench.evaluation.ground_truth import remember_truth
     from gsm_bench.evaluation.paper import evaluate_paper_table
     from gsm_bench.figures.accuracy_cost import draw_accuracy_cost
     from gsm_bench.tables.paper import paper_table
 
     if out and out.suffix not in FORMATS:
         raise click.UsageError(f"--out {out}: a figure is a {', '.join(FORMATS)} file")
-    workspace, manifest = registry()
-    truth_of = remember_truth(lambda head: labelled_truth(head, manifest, workspace, data))
+    opened = bench()
+    workspace, manifest, truth_of = opened.workspace, opened.manifest, opened.labels(data)
     entry = manifest.table("4", dataset)
     evaluation = evaluate_paper_table(entry, manifest, workspace, truth_of, dataset=dataset, split=split, partial=True)
+    for message in truth_of.messages:
+        say(message)
     if not any(result.accuracy for result in evaluation.results):
         raise MissingScoresError("no row of table 4 has scores yet", fix="gsmbench table 4 lists the commands to run")
     path = out or workspace.reports / f"{name}.png"

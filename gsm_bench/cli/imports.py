@@ -149,7 +149,8 @@ def _table(path: Path, content: ClipScores, split: Split | None) -> Table:
     from gsm_bench.tables.results import results_table
 
     labels = dict(content.labels) or (dict(split.labels) if split else {})
-    results = evaluate_file(path, lambda _: GroundTruth(labels, split.groups if split else None))
+    truth = GroundTruth(labels, split.groups if split else None)
+    results = evaluate_file(path, lambda _: truth)
     return results_table("", [results], name="import")
 
 

@@ -14,6 +14,8 @@ from gsm_bench.settings import ActionSource
 from gsm_bench.tables.render import FORMATS
 
 if TYPE_CHECKING:
+    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.results import Result
     from gsm_bench.manifest import Manifest
     from gsm_bench.tables.table import Table
     from gsm_bench.workspace import Workspace
@@ -97,11 +99,31 @@ def frames_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def registry() -> tuple[Workspace, Manifest]:
     """The workspace of this call and all its entries."""
-    from gsm_bench.manifest import load_manifest
-    from gsm_bench.workspace import Workspace
+    opened = bench()
+    return opened.workspace, opened.manifest
 
-    workspace = Workspace.locate(click.get_current_context().obj)
-    return workspace, load_manifest(workspace)
+
+def bench() -> Bench:
+    """The workspace of this call with its registry."""
+    from gsm_bench.api.bench import Bench
+
+    return Bench(click.get_current_context().obj)
+
+
+def print_result(result: Result, form: str, *, several: bool = False) -> int:
+    """Print a result to stdout and its messages to stderr; returns the exit status.
+
+    Args:
+        several: whether a result of this command may have more tables than this one.
+    """
+    for message in result.messages:
+        say(message)
+    if several:
+        first, *others = result.tables
+        print_tables([first, *(table for table in others if table.rows or form in ("csv", "json"))], form)
+    else:
+        print_table(result.table(), form)
+    return 0 if result.complete else INCOMPLETE
 
 
 def print_table(table: Table, form: str) -> None:

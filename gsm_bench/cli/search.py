@@ -9,26 +9,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gsm_bench.cli.evaluate import labelled_truth
 from gsm_bench.cli.options import (
-    INCOMPLETE,
+    bench,
     choice,
     data_option,
     format_option,
-    print_tables,
-    registry,
+    print_result,
     say,
     split_options,
     workspace_option,
 )
 from gsm_bench.cli.progress import ProgressDisplay
-from gsm_bench.settings import SearchMethod, Space
+from gsm_bench.settings import Metric, SearchMethod, Space
 
 if TYPE_CHECKING:
     from gsm_bench.selection.subsets import Progress
-
-SLOW_POOL = 20
-"""From so many members on, each fit takes long enough to be reported."""
 
 
 @click.command("search", short_help="Find the best ensemble of a pool for its cost.")
@@ -44,7 +39,7 @@ SLOW_POOL = 20
 @click.option("--rounds", type=click.IntRange(1), default=100, show_default=True, help="Rounds of greedy selection.")
 @click.option("--temperatures", is_flag=True, help="Divide each member's scores by its own temperature first.")
 @click.option("--budget", type=click.FloatRange(0, min_open=True), metavar="G", help="At most G GFLOPs per video.")
-@click.option("--metric", type=click.Choice(["top1", "top5"]), default="top1", show_default=True)
+@click.option("--metric", type=choice(Metric), default="top1", show_default=True)
 @click.option(
     "--space",
     type=choice(Space),
@@ -62,7 +57,7 @@ SLOW_POOL = 20
 def command(
     names: tuple[str, ...], members: str | None, method: SearchMethod, rounds: int, temperatures: bool, dataset: str | None,
     split: str | None, data: Path | None, form: str,
-    budget: float | None, metric: str, space: Space | None, task: str | None, folds: int, save: str | None, force: bool,
+    budget: float | None, metric: Metric, space: Space | None, task: str | None, folds: int, save: str | None, force: bool,
     quiet: bool,
 ) -> int:  # fmt: skip
     """Try every subset of a pool of models and show the best for each cost, or weigh a larger pool.
@@ -76,47 +71,23 @@ def command(
     Example:
       gsmbench search 'inv3_*' --budget 100
     """
-    from gsm_bench.ensembles.members import member_label, open_members
-    from gsm_bench.evaluation.actions import SOURCE_WORDS
-    from gsm_bench.selection.pool import pool_of
-    from gsm_bench.selection.save import save_best
-    from gsm_bench.selection.search import SearchConfig, SearchResult, search
-    from gsm_bench.selection.weighting import WeightedResult, weigh
-    from gsm_bench.tables.search_result import front_table, members_table, weighted_table
-
     pool = [*names, *([members] if members else [])]
     if not pool:
         raise click.UsageError("name a pool, e.g.: gsmbench search 'inv3_*'")
     if method != "exact" and budget is not None:
         raise click.UsageError("--budget needs --method exact")
-    workspace, manifest = registry()
-    specs = pool_of(pool, manifest, workspace, dataset, split, every=method == "exact")
-    config = SearchConfig(
-        int(metric[3:]), None if budget is None else budget * 1e9, folds, task, space, temperatures, rounds
-    )
-    with open_members(specs) as opened, task_errors():
-        truth = labelled_truth(opened[0].head, manifest, workspace, data)
-        result: SearchResult | WeightedResult
-        if method == "exact":
-            with _progress(quiet) as progress:
-                result = search(opened, truth, config, progress=progress)
-        else:
-            result = weigh(opened, truth, method, config, progress=_report_fits(quiet or len(specs) < SLOW_POOL))
-    if isinstance(result, SearchResult):
-        tables = [front_table(result), members_table(result)]
-        if result.rule:
-            say(f"note: actions {SOURCE_WORDS[result.rule.source]} ({result.rule.why})")
-    else:
-        tables = [weighted_table(result)]
-    for spec in result.members if temperatures else ():
-        say(f"note: scores of {member_label(spec)} divided by {spec.temperature:.4g}, fitted on all videos")
-    if save:
-        path = save_best(result, save, workspace, force=force)
-        say(f"{save} saved in {workspace.shown(path)}: gsmbench ensemble {save}")
-    print_tables(tables, form)
-    if result.left_out:
-        say(f"note: {result.left_out:,} videos without a label or without a score in some member were left out")
-    return INCOMPLETE if result.left_out else 0
+    opened = bench()
+    with task_errors(), _progress(method, quiet) as progress:
+        result = opened.search(
+            pool, budget, method=method, metric=metric, space=space, task=task, folds=folds, rounds=rounds,
+            temperatures=temperatures, dataset=dataset, split=split, data=data, progress=progress,
+        )  # fmt: skip
+    if save and result.search:
+        from gsm_bench.selection.save import save_best
+
+        path = save_best(result.search, save, opened.workspace, force=force)
+        say(f"{save} saved in {opened.workspace.shown(path)}: gsmbench ensemble {save}")
+    return print_result(result, form, several=True)
 
 
 @contextmanager
@@ -131,19 +102,10 @@ def task_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
+def _progress(method: str, quiet: bool) -> Iterator[Progress]:
+    """Progress of an exact search, or of fits."""
+    if method != "exact":
+        yield lambda done, total: say(f"fit {done} of {total}") if not quiet else None
+        return
     with ProgressDisplay("search", quiet=quiet) as display:
-
-        def progress(done: int, total: int) -> None:
-            if done < total:
-                display.count(done, total)
-
-        yield progress
-
-
-def _report_fits(quiet: bool) -> Progress:
-    def progress(done: int, total: int) -> None:
-        if not quiet:
-            say(f"fit {done} of {total}")
-
-    return progress
+        yield lambda done, total: display.count(done, total) if done < total else None

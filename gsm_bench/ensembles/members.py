@@ -151,7 +151,7 @@ def open_members(
         MissingScoresError: with the command that makes the missing scores.
         AlignmentError: members that cannot be fused, and why.
     """
-    missing = [spec for spec in specs if not spec.path.is_file()]
+    missing = [spec for spec in specs if spec.path not in (opened or {}) and not spec.path.is_file()]
     if missing:
         raise _missing(missing)
     total = sum(spec.weight for spec in specs)

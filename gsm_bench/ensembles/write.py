@@ -13,7 +13,7 @@ import numpy as np
 from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.provenance import Provenance
-from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ScoreHead, create
+from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ClipScores, ScoreHead, create
 from gsm_bench.settings import Space
 
 
@@ -39,10 +39,32 @@ def write_fused(
     *,
     force: bool = False,
 ) -> None:
-    """Write the fused scores of open members, one averaged view per clip."""
+    """Write the fused scores of open members, one averaged view per video."""
+    with create(path, _fused_head(name, members, spaces, described), force=force) as datasets:
+        for task, space in spaces.items():
+            for block in fuse_blocks(members, task, space):
+                datasets[task][block.start : block.start + len(block.scores), 0] = block.scores
+
+
+def fused_scores(
+    name: str, members: Sequence[OpenMember], spaces: Mapping[str, Space], described: Described
+) -> ClipScores:
+    """The fused scores of open members in memory, as `write_fused` writes them."""
+    head = _fused_head(name, members, spaces, described)
+    scores = {}
+    for task, space in spaces.items():
+        scores[task] = np.empty((len(head), 1, head.classes_per_task[task]), np.float32)
+        for block in fuse_blocks(members, task, space):
+            scores[task][block.rows, 0] = block.scores
+    return ClipScores(**vars(head), scores=scores)
+
+
+def _fused_head(
+    name: str, members: Sequence[OpenMember], spaces: Mapping[str, Space], described: Described
+) -> ScoreHead:
     first = members[0].head
     status = np.max([member.status for member in members], axis=0).astype(np.uint8)
-    head = ScoreHead(
+    return ScoreHead(
         ids=first.ids,
         kinds=dict(spaces),
         classes_per_task={task: first.classes_per_task[task] for task in spaces},
@@ -55,10 +77,6 @@ def write_fused(
         problems={first.ids[row]: "a member has no score" for row in np.flatnonzero(status == NOT_SCORED)},
         num_frames=first.num_frames,
     )
-    with create(path, head, force=force) as datasets:
-        for task, space in spaces.items():
-            for block in fuse_blocks(members, task, space):
-                datasets[task][block.start : block.start + len(block.scores), 0] = block.scores
 
 
 def _provenance(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,19 @@ from gsm_bench.evaluation.evaluation import Evaluation, evaluate_each
 from gsm_bench.evaluation.ground_truth import TruthOf
 from gsm_bench.evaluation.per_class import ClassEvaluation, evaluate_classes
 from gsm_bench.evaluation.predictions import predict
-from gsm_bench.scorefile import ScoreHead, open_scores
+from gsm_bench.scorefile import ScoreFile, ScoreHead, open_scores
 from gsm_bench.settings import ActionSource
 
 
-def evaluate_file(path: Path, truth_of: TruthOf, actions: ActionSource | None = None) -> list[Evaluation]:
-    """One result per protocol: one clip where the file holds the offset 0.5, and K clips where it holds K."""
-    with open_scores(path) as file:
+def evaluate_file(
+    path: Path, truth_of: TruthOf, actions: ActionSource | None = None, file: ScoreFile | None = None
+) -> list[Evaluation]:
+    """One result per protocol: one clip where the file holds the offset 0.5, and K clips where it holds K.
+
+    Args:
+        file: the score file if it is open, or in memory.
+    """
+    with nullcontext(file) if file else open_scores(path) as file:
         truth, label = truth_of(file.head), file_label(file.head, path)
         specs = [MemberSpec(label, path, clips, 1.0) for clips in protocols(file.head)]
         with open_members(specs, {path: file}) as members:
@@ -27,12 +34,13 @@ def evaluate_file(path: Path, truth_of: TruthOf, actions: ActionSource | None = 
             return evaluate_each(alone, truth, rule_for(alone[:1], truth, actions))
 
 
-def evaluate_file_classes(path: Path, truth_of: TruthOf) -> Iterator[ClassEvaluation]:
-    """A score file class by class, in the protocol with most clips, for each task with labels."""
-    with open_scores(path) as file:
+def evaluate_file_classes(path: Path, truth_of: TruthOf, file: ScoreFile | None = None) -> Iterator[ClassEvaluation]:
+    """A score file class by class, in the protocol with most clips, for each task with labels; `file` if it is open."""
+    opened = {path: file} if file else {}
+    with nullcontext(file) if file else open_scores(path) as file:
         head = file.head
     truth, label = truth_of(head), file_label(head, path)
-    with open_members([MemberSpec(label, path, protocols(head)[-1], 1.0)]) as members:
+    with open_members([MemberSpec(label, path, protocols(head)[-1], 1.0)], opened) as members:
         frames = frames_text(head, members[0].views)
         for task in (task for task in head.kinds if task in truth.labels):
             labels = truth.labels[task]

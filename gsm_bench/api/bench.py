@@ -1,0 +1,420 @@
+"""`Bench`: a workspace with its registry, the one object that is handed around."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gsm_bench.manifest import load_manifest
+from gsm_bench.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas
+
+    from gsm_bench.api.results import (
+        CalibrationResult,
+        ComparisonResult,
+        EvaluationResult,
+        Result,
+        SearchTables,
+        SimulationTables,
+        SubmissionResult,
+        VerdictResult,
+    )
+    from gsm_bench.api.sources import LabelFinder, NamedSource, Source
+    from gsm_bench.scorefile import ScoreFile
+    from gsm_bench.selection.subsets import Progress
+    from gsm_bench.settings import ActionSource, Metric, Rule, SearchMethod, Space
+
+Place = str | Path
+
+
+class Bench:
+    """A workspace and its registry.
+
+    Every method returns what the command of the same name prints; numbers are equal to the last bit. Names are those of
+    the command line: models, ensembles, score files, ``inv3_8f@2`` for two clips. Score files may be given open, too.
+
+    Args:
+        workspace: a directory; $GSMBENCH_HOME, else the current directory if None.
+
+    Attributes:
+        workspace: the directory and the places in it.
+        manifest: all entries of the registry.
+    """
+
+    def __init__(self, workspace: Place | None = None) -> None:
+        self.workspace = Workspace.locate(workspace)
+        self.manifest = load_manifest(self.workspace)
+
+    def __repr__(self) -> str:
+        return f"Bench({str(self.workspace.root)!r})"
+
+    def models(self) -> pandas.DataFrame:
+        """A row per model, with ``scored``: whether the score file of its own split is there."""
+        from gsm_bench.api.registry import models_frame
+
+        return models_frame(self.manifest, self.workspace)
+
+    def datasets(self) -> pandas.DataFrame:
+        """A row per split of each data set, with ``here``: whether its list is in the workspace."""
+        from gsm_bench.api.registry import datasets_frame
+
+        return datasets_frame(self.manifest, self.workspace)
+
+    def ensembles(self) -> pandas.DataFrame:
+        """A row per member of each ensemble."""
+        from gsm_bench.api.registry import ensembles_frame
+
+        return ensembles_frame(self.manifest)
+
+    def scores(self, name: Place, *, dataset: str | None = None, split: str | None = None) -> ScoreFile:
+        """The score file of a model, or of a path; it is open until it is deleted.
+
+        Raises:
+            MissingScoresError: with the command that makes it.
+        """
+        from gsm_bench.ensembles.members import open_members
+        from gsm_bench.errors import AlignmentError
+        from gsm_bench.scorefile import ScoreFile
+
+        source = self._source(name, dataset, split)
+        if len(source.members) != 1:
+            raise AlignmentError(f"{name} has {len(source.members)} members", fix="name one model or one score file")
+        (member,) = source.members
+        if member.entry is not None and not member.path.is_file():
+            with open_members([member]):
+                pass
+        return ScoreFile.open(member.path)
+
+    def evaluate(
+        self,
+        *names: Source,
+        dataset: str | None = None,
+        split: str | None = None,
+        data: Place | None = None,
+        actions: ActionSource | None = None,
+        per_class: bool = False,
+        confusions: bool = False,
+        most: int | None = None,
+    ) -> EvaluationResult:
+        """Top-1, top-5 and mean class accuracy; score files in every clip protocol that they hold.
+
+        Args:
+            names: models, score files, ensembles.
+            data: directory with the list and labels.
+            actions: where actions of verbs and nouns come from.
+            per_class, confusions: tables of classes; at most `most` pairs of classes.
+        """
+        from gsm_bench.api.evaluating import evaluate_sources
+
+        sources = [self._source(name, dataset, split) for name in names]
+        return evaluate_sources(
+            sources, self.labels(data), actions=actions, per_class=per_class, confusions=confusions, most=most
+        )
+
+    def parts(
+        self,
+        name: Source,
+        *,
+        actions: ActionSource | None = None,
+        offline: str | None = None,
+        dataset: str | None = None,
+        split: str | None = None,
+        data: Place | None = None,
+        annotations: Place | None = None,
+    ) -> Result:
+        """Verb, noun and action metrics: tail classes, unseen participants, precision and recall over many-shot.
+
+        Args:
+            offline: ``epic-55`` estimates them from the labels that EPIC-100 made public.
+            split: ``s1`` or ``s2``, with `offline`; that of the scores if None.
+            annotations: a clone of the EPIC-100 annotations, with `offline`.
+        """
+        from gsm_bench.api.evaluating import evaluate_parts_of
+
+        source = self._source(name, dataset, None if offline else split)
+        places = [None if place is None else Path(place) for place in (data, annotations)]
+        return evaluate_parts_of(
+            self, source, self.labels(data), actions=actions, offline=offline, split=split, data=places[0],
+            annotations=places[1],
+        )  # fmt: skip
+
+    def ensemble(
+        self,
+        name: Source,
+        weights: Sequence[float] | None = None,
+        space: Space | None = None,
+        *,
+        dataset: str | None = None,
+        split: str | None = None,
+        data: Place | None = None,
+        actions: ActionSource | None = None,
+        allow_leak: bool = False,
+        out: Place | None = None,
+        force: bool = False,
+        title: str | None = None,
+    ) -> EvaluationResult:
+        """Fuse models and evaluate the ensemble beside its members.
+
+        Args:
+            name: an ensemble of the registry, or its members: a list, or names between commas.
+            weights: one per member, divided by their sum.
+            space: what is averaged; that of the entry or of the scores if None.
+            title: of the ensemble in tables; its name if None.
+            out: score file to write the fused scores to; an existing one needs `force`.
+            allow_leak: go on with members that were trained on videos of this split.
+        """
+        from gsm_bench.api.evaluating import evaluate_ensemble
+
+        source = self._source(name, dataset, split)
+        source = replace(source, label=title or source.label)
+        published = None
+        if isinstance(name, str) and name in self.manifest.ensembles and not (dataset or split or weights):
+            published = next(iter(self.manifest.ensemble(name).published), None)
+        return evaluate_ensemble(
+            self, source, self.labels(data), weights, space, actions=actions, published=published,
+            allow_leak=allow_leak, out=None if out is None else Path(out), force=force,
+        )  # fmt: skip
+
+    def explain(
+        self,
+        name: Source,
+        weights: Sequence[float] | None = None,
+        space: Space | None = None,
+        *,
+        dataset: str | None = None,
+        split: str | None = None,
+        title: str | None = None,
+    ) -> str:
+        """What an ensemble averages, in words: members, views, frame numbers, formula. Needs no scores."""
+        from gsm_bench.ensembles.explain import explain_ensemble
+        from gsm_bench.ensembles.members import reweighted
+
+        source = self._source(name, dataset, split)
+        return explain_ensemble(title or source.label, reweighted(source.members, weights), space or source.space)
+
+    def compare(
+        self,
+        first: Source,
+        second: Source,
+        *,
+        dataset: str | None = None,
+        split: str | None = None,
+        data: Place | None = None,
+        actions: ActionSource | None = None,
+        why: bool = False,
+        most: int = 10,
+        list_videos: bool = False,
+        paths: bool = False,
+    ) -> ComparisonResult:
+        """Compare two results video by video: the difference, its interval and exact test, the classes that flip.
+
+        Args:
+            why: a table of the settings in which they differ.
+            most: pairs of classes per side.
+            list_videos: a table of the videos instead of the classes.
+            paths: know where the frames of each video are; see `ComparisonResult.videos`.
+        """
+        from gsm_bench.api.evaluating import compare_sources
+        from gsm_bench.api.per_video import video_paths
+
+        sources = [self._source(name, dataset, split) for name in (first, second)]
+        return compare_sources(
+            sources, self.labels(data), actions=actions, why=why, list_videos=list_videos, most=most,
+            paths_of=(lambda member, truth: video_paths(member, truth, self.workspace)) if paths else None,
+        )  # fmt: skip
+
+    def calibrate(
+        self,
+        *names: Source,
+        space: Space | None = None,
+        bins: int = 15,
+        folds: int = 5,
+        dataset: str | None = None,
+        split: str | None = None,
+        data: Place | None = None,
+        reliability: bool = True,
+    ) -> CalibrationResult:
+        """Calibration errors, as they are and scaled by a temperature that was fitted on other folds."""
+        from gsm_bench.api.evaluating import calibrate_sources
+
+        sources = [self._source(name, dataset, split) for name in names]
+        return calibrate_sources(sources, self.labels(data), space, bins=bins, folds=folds, reliability=reliability)
+
+    def search(
+        self,
+        pool: str | Sequence[str],
+        budget: float | None = None,
+        *,
+        method: SearchMethod = "exact",
+        metric: Metric = "top1",
+        space: Space | None = None,
+        task: str | None = None,
+        folds: int = 5,
+        rounds: int = 100,
+        temperatures: bool = False,
+        dataset: str | None = None,
+        split: str | None = None,
+        data: Place | None = None,
+        progress: Progress = lambda done, total: None,
+    ) -> SearchTables:
+        """The best ensembles of a pool for their cost, or weights for a larger pool.
+
+        Args:
+            pool: models, wildcards, score files, or an ensemble for its models; names between commas, or a list.
+            budget: at most so many GFLOPs per video.
+            method: ``exact`` tries every subset; ``greedy`` and ``weights`` are for larger pools.
+            metric: what is maximised.
+            folds: of the held-out estimate.
+            rounds: of greedy selection.
+            temperatures: divide each member's scores by its own temperature first.
+            progress: is called with what is done and the total.
+        """
+        from gsm_bench.api.selecting import search_ensembles
+        from gsm_bench.selection.search import SearchConfig
+
+        config = SearchConfig(
+            int(metric[3:]), None if budget is None else budget * 1e9, folds, task, space, temperatures, rounds
+        )
+        names = [pool] if isinstance(pool, str) else list(pool)
+        return search_ensembles(self, names, self.labels(data), config, method, (dataset, split), progress)
+
+    def cascade(
+        self,
+        name: str,
+        budget: float | None = None,
+        *,
+        rule: Rule | None = None,
+        steps: int = 5,
+        space: Space | None = None,
+        task: str | None = None,
+        folds: int = 5,
+        dataset: str | None = None,
+        split: str | None = None,
+        data: Place | None = None,
+    ) -> SimulationTables:
+        """Simulate cascades: a first model for every video, later ones only where the confidence is low.
+
+        Args:
+            name: an ensemble, members between commas in the order in which they run, or a saved cascade.
+            budget: the most accurate of at most so many GFLOPs on average; else the cheapest that is as accurate as all.
+            rule: only this rule of confidence.
+            steps: thresholds shown per rule.
+        """
+        from gsm_bench.api.selecting import simulate_cascades
+        from gsm_bench.selection.cascade import RULES
+        from gsm_bench.selection.cascade_search import CascadeConfig, cascade_members
+
+        members = cascade_members(name, self.manifest, self.workspace, dataset, split)
+        config = CascadeConfig(
+            (rule,) if rule else RULES, budget and budget * 1e9, folds, steps, task or members.task,
+            space or members.space, members.saved,
+        )  # fmt: skip
+        return simulate_cascades(members, self.labels(data), config)
+
+    def per_video(
+        self,
+        *names: Source,
+        task: str | None = None,
+        k: int = 5,
+        paths: bool = False,
+        dataset: str | None = None,
+        split: str | None = None,
+        data: Place | None = None,
+    ) -> pandas.DataFrame:
+        """A row per video and model.
+
+        Columns: ``model``, ``id``, ``label``, ``rank`` of the label from 1 (missing without a label or a score),
+        ``top1`` to ``top5`` and their probabilities ``p1`` to ``p5``; ``path`` with `paths`. Names are categorical.
+        """
+        from gsm_bench.api.per_video import per_video_frame
+
+        sources = [self._source(name, dataset, split) for name in names]
+        return per_video_frame(sources, self.labels(data), self.workspace, task, k, paths)
+
+    def table(
+        self,
+        number: str | int,
+        *,
+        dataset: str | None = None,
+        split: str | None = None,
+        data: Place | None = None,
+        annotations: Place | None = None,
+        partial: bool = False,
+    ) -> Result:
+        """A table of the paper from score files; with `partial`, rows without scores stay empty."""
+        from gsm_bench.api.evaluating import fill_table
+
+        return fill_table(
+            self, str(number), self.labels(data), dataset=dataset, split=split, partial=partial,
+            data=None if data is None else Path(data), annotations=None if annotations is None else Path(annotations),
+        )  # fmt: skip
+
+    def check(self, path: Place, *, data: Place | None = None) -> VerdictResult:
+        """Judge an EPIC-KITCHENS zip or JSON as its server would; true if it would take the file.
+
+        Args:
+            data: directory with the annotations.
+        """
+        from gsm_bench.api.submitting import check_submission
+
+        return check_submission(Path(path), self.manifest, self.workspace, None if data is None else Path(data))
+
+    def submit(
+        self,
+        target: str,
+        *,
+        model: str | None = None,
+        ensemble: str | None = None,
+        scores: Place | None = None,
+        split: str | None = None,
+        levels: Mapping[str, int] | None = None,
+        space: Space | None = None,
+        allow_leak: bool = False,
+        data: Place | None = None,
+        out: Place | None = None,
+        force: bool = False,
+    ) -> SubmissionResult:
+        """Write a submission for an EPIC-KITCHENS server, read it back and check it.
+
+        Args:
+            target: ``epic-55`` or ``epic-100``.
+            model, ensemble, scores: the source, one of them; the only score file of the split if all are None.
+            split: ``s1`` or ``s2`` of EPIC-KITCHENS-55.
+            levels: supervision levels of EPIC-KITCHENS-100: sls_pt, sls_tl and sls_td, 0 to 5.
+        """
+        from gsm_bench.api.submitting import submit
+        from gsm_bench.submit.source import SubmissionSource
+
+        source = SubmissionSource(model, ensemble, None if scores is None else Path(scores))
+        return submit(
+            target, source, split, levels or {}, self.manifest, self.workspace, space=space, allow_leak=allow_leak,
+            data=None if data is None else Path(data), out=None if out is None else Path(out), force=force,
+        )  # fmt: skip
+
+    def score(self, model: str, **options: Any) -> ScoreFile:
+        """Score a split with a model and return its score file; needs torch.
+
+        Args:
+            options: as of ``gsmbench score``: dataset, split, data, clips, crops, device, limit, ..
+
+        Raises:
+            NetworkError: torch is not installed.
+        """
+        from gsm_bench.api.scoring import score_model
+
+        return score_model(self, model, options)
+
+    def _source(self, name: Source, dataset: str | None, split: str | None) -> NamedSource:
+        from gsm_bench.api.sources import resolve_source
+
+        return resolve_source(name, self.manifest, self.workspace, dataset, split)
+
+    def labels(self, data: Place | None = None) -> LabelFinder:
+        """A function that gives the ground truth of a score file, read once for files of the same videos."""
+        from gsm_bench.api.sources import LabelFinder
+
+        return LabelFinder(self.manifest, self.workspace, data)
