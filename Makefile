@@ -1,11 +1,12 @@
-# make test   set up if needed, then run the tests but the slow ones
-# make test-slow   run the slow ones: kills, clusters, whole networks, the README
-# make demo   set up if needed, then run the whole workflow on Temporal Shapes, in a new folder demo/
-# make docs   write docs/commands.md from the help texts
-# make lint   format check, linter, types
-# make bench  speed bars, as ratios to plain code in the same run
-# python benchmarks/gpu.py   every figure of a GPU, on a machine that has one
-# make kills  100 random kills of runs with changing numbers of processes, threads and readers
+# Every target sets up the environment first, if needed.
+# make test       run the tests, except the slow ones
+# make test-slow  run the slow tests: kills, clusters, full networks, the README
+# make demo       run the whole workflow on Temporal Shapes, in a new folder demo/
+# make docs       write docs/commands.md from the help texts, and the outputs in docs/laboratory.md
+# make lint       check format, style and types
+# make bench      print the speed bars, as ratios to plain code in the same run
+# make kills      kill runs 100 times at random, with changing numbers of processes, threads and readers
+# python benchmarks/gpu.py   measure every GPU figure, on a machine that has a GPU
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
@@ -14,7 +15,7 @@ READY   = $(VENV)/.ready
 .PHONY: test test-slow demo docs lint bench kills setup clean
 setup: $(READY)
 
-# torch and torchvision come together from the registry's default: torchvision does not import beside a CPU-only torch.
+# torch and torchvision come from the same index: torchvision cannot be imported with a CPU-only torch.
 $(READY): pyproject.toml $(wildcard gsm_bench/kernels/*.pyx gsm_bench/kernels/*.h gsm_bench/kernels/build.py)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch torchvision
@@ -32,6 +33,7 @@ demo: setup
 
 docs: setup
 	$(BIN)/python -m gsm_bench.cli.reference > docs/commands.md
+	$(BIN)/python tests/test_laboratory.py
 
 lint: setup
 	$(BIN)/ruff format --check .

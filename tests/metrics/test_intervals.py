@@ -52,7 +52,7 @@ def grouped_answers(rng, sizes, accuracy, alike):
 def test_groups_cover(accuracy, count, alike, even, monkeypatch):
     """95 +- 1% of simulated intervals over 100 and 300 groups hold the truth, up to the chance of 500 simulations.
 
-    More simulations than fit here are in docs/performance.md.
+    More simulations than fit here are in docs/performance-log.md.
     """
     monkeypatch.setattr(intervals, "DRAWS", 500)
     rng = np.random.default_rng([count, int(10 * accuracy), int(10 * alike)])
