@@ -207,7 +207,7 @@ def scoring_inputs(folder, repeats=4):
                 torch.nn.init.normal_(module.conv3D.weight, std=0.05)
         request = Request(name, data=data, clips=1, fresh=True, out=folder / f"{name}.h5")
         job = job_of(request, manifest, workspace, "0" * 64)
-        pixels = [read_clip(job.source, job.split.clip(row), job.read_plan).pixels for row in range(len(job.split))]
+        pixels = [read_clip(job.source, job.split.video(row), job.read_plan).pixels for row in range(len(job.split))]
         yield name, job, network, pixels
 
 

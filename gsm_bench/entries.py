@@ -1,4 +1,4 @@
-"""The entries of the manifests: what a model, an ensemble, a data set and a table are."""
+"""The entries of the manifests: models, ensembles, cascades, data sets and tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOREIGN_NETWORK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """The file with the weights: its name in ``checkpoints/``, its hash where known, and where to get it."""
+    """A file of weights: its name in ``checkpoints/``, its sha256 where known, and where to download it."""
 
     file: str
     sha256: str = ""
@@ -31,7 +31,7 @@ class CheckpointFile:
 
 @dataclass(frozen=True)
 class Published:
-    """One printed accuracy, in percent, and the place that prints it."""
+    """A published accuracy in percent, with its source."""
 
     source: str
     clips: Count = 1
@@ -43,21 +43,21 @@ class Published:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One trained checkpoint and all that decides its numbers.
+    """A trained checkpoint and everything that determines its numbers.
 
     Attributes:
-        network: one of ours, or ``package.module:function`` that is called with this entry and returns a module.
+        network: a built-in network, or ``package.module:function``, called with this entry, that returns a module.
         temporal: ``gsm`` or ``none``.
-        frames: T.
+        frames: T, frames per clip.
         classes: C, or one C per task.
-        class_order: ``alphabetical`` (label names sorted) or ``file`` (as the class file has them).
-        score_kind: what the network's outputs are.
-        clips: default number of clips; 2 serves the one-clip protocol too.
+        class_order: ``alphabetical`` (sorted class names) or ``file`` (order of the class file).
+        score_kind: kind of the network's outputs.
+        clips: default number of clips per video; 2 serves the one-clip protocol too.
         crops: default number of crops: 1, 5 or 10 (five, each also mirrored).
-        published: accuracies printed for it.
+        published: published accuracies.
         trained_on: ``dataset/split`` names.
-        ignore_keys: checkpoint keys that may be missing or superfluous.
-        options: further arguments of the network.
+        ignore_keys: checkpoint keys that may be missing or unexpected.
+        options: further arguments of the network's constructor.
     """
 
     name: str
@@ -84,11 +84,11 @@ class ModelEntry:
 
     @property
     def tasks(self) -> dict[str, int]:
-        """Classes per task."""
+        """Number of classes per task."""
         return {"action": self.classes} if isinstance(self.classes, int) else dict(self.classes)
 
     def published_for(self, clips: int, split: str, task: str = "action") -> Published | None:
-        """The printed accuracy of a protocol on a split, if there is one."""
+        """The published accuracy for a number of clips on a split; None if there is none."""
         for figure in self.published:
             if (figure.clips, figure.split or self.split, figure.task) == (clips, split, task):
                 return figure
@@ -97,9 +97,9 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class Member:
-    """A model's part in an ensemble: how many clips of it, and its weight before division by the sum.
+    """A member of an ensemble: model, number of clips, and weight before normalisation.
 
-    Its scores are divided by `temperature`, probabilities through their logarithms, before anything else.
+    Its scores are divided by `temperature` first; probabilities through their logarithms.
     """
 
     model: str
@@ -110,7 +110,7 @@ class Member:
 
 @dataclass(frozen=True)
 class EnsembleEntry:
-    """A named set of members whose scores are averaged."""
+    """A named ensemble: members whose scores are averaged."""
 
     name: str
     members: Annotated[tuple[Member, ...], Meta(min_length=1)]
@@ -124,14 +124,14 @@ Threshold = Annotated[float, Meta(ge=0, le=1)]
 
 @dataclass(frozen=True)
 class CascadeEntry:
-    """Models that are run one after the other, each later one only on the clips that are not sure enough by then.
+    """Models that run in sequence, each one only on the videos whose confidence is still too low.
 
     Attributes:
-        members: in the order in which they run.
-        rule: what sureness is: of the running mean's probabilities the highest, the lead of the highest over the
-            second, or one minus their entropy over that of equal ones.
-        thresholds: one less than members: a clip goes on from the k-th while its sureness is at most the k-th.
-        task: whose sureness decides.
+        members: models in running order.
+        rule: confidence measure on the probabilities of the running mean: the highest, its margin over the second
+            highest, or one minus the normalised entropy.
+        thresholds: one per member but the last; a video continues while its confidence is at most the threshold.
+        task: task whose confidence decides.
     """
 
     name: str
@@ -148,34 +148,34 @@ class SplitEntry:
     """A split of a data set.
 
     Attributes:
-        lists: its list files, in the order in which they are looked for.
-        clips: how many clips the full split has, where known.
-        groups: ``FILE.csv:COLUMN`` beside the list, with an ``id`` column: clips of one group are not independent
-            (same video, participant, event), and intervals resample groups instead of clips.
-        overlaps: other ``dataset/split`` names that hold clips of this one, and how many.
+        lists: names of its list file, in search order.
+        videos: number of videos of the complete split, where known.
+        groups: ``FILE.csv:COLUMN`` beside the list, with a column ``id``. Videos of one group are not independent (same
+            recording, participant or event); intervals resample groups.
+        overlaps: other ``dataset/split`` names that contain videos of this split, with a note on how many.
     """
 
     lists: Annotated[tuple[str, ...], Meta(min_length=1)]
-    clips: Count | None = None
+    videos: Count | None = None
     groups: Annotated[str, Meta(pattern=r"^$|^[^:]+\.csv:[^:]+$")] = ""
     overlaps: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """A data set as users have it on disk.
+    """A data set as it lies on disk.
 
     Attributes:
-        layout: how its lists are read.
+        layout: format of its annotation files.
         classes: C, or one C per task.
         class_order: see `ModelEntry`.
-        frame_pattern: path of a frame below the frame root, from ``{id}``, ``{video}``, ``{participant}`` and ``{frame}``.
-        frame_roots: folders below the data directory where frames are looked for, in order.
-        class_files: files with the class names, in the order in which they are looked for.
-        data: its directory in the workspace's data/, where that has another name.
-        other_frame_patterns: further patterns, for releases that keep some videos elsewhere.
-        first_frame: number of a video's first frame in the names of its pictures. The released code counts from 1,
-            and so it is where nothing is said; then pictures that are numbered from 0 are refused.
+        frame_pattern: path of a frame below the frame root, with ``{id}``, ``{video}``, ``{participant}`` and ``{frame}``.
+        frame_roots: directories of frames below the data directory, in search order.
+        class_files: names of the file with the class names, in search order.
+        data: its directory in the workspace's data/, if not its name.
+        other_frame_patterns: further patterns, for releases that store some videos elsewhere.
+        first_frame: number of the first frame in the file names. None means 1, as in the released code, and refuses
+            files that are numbered from 0.
     """
 
     name: str
@@ -200,26 +200,26 @@ class DatasetEntry:
 
     @property
     def tasks(self) -> dict[str, int]:
-        """Classes per task."""
+        """Number of classes per task."""
         return {"action": self.classes} if isinstance(self.classes, int) else dict(self.classes)
 
     @property
     def frame_patterns(self) -> tuple[str, ...]:
-        """All patterns, in the order in which they are tried."""
+        """All patterns in search order."""
         return (self.frame_pattern, *self.other_frame_patterns)
 
     @property
     def evaluation_split(self) -> str:
-        """The split that a model is evaluated on unless told: validation if there is one, else test, else the first."""
+        """Default evaluation split: validation if there is one, else test, else the first."""
         return next((name for name in ("validation", "val", "test") if name in self.splits), next(iter(self.splits)))
 
 
 @dataclass(frozen=True)
 class RowEntry:
-    """One row of a table: a model with its clips, an ensemble, or what others printed.
+    """A row of a table: a model with its clips, an ensemble, or published numbers.
 
     Attributes:
-        printed: accuracies in percent that a paper prints, by column.
+        printed: published accuracies in percent, by column.
     """
 
     label: str
@@ -232,11 +232,11 @@ class RowEntry:
 
 @dataclass(frozen=True)
 class TableEntry:
-    """A table of the paper; `blocks` are separated by rules.
+    """A table of the paper; rules separate its `blocks`.
 
     Attributes:
-        form: ``accuracy``, one split with cost and top-1/5; or ``verb-noun-action``, top-1 of three tasks on `splits`.
-        splits: the splits side by side, for the second form.
+        form: ``accuracy``: cost and top-1/5 on one split; ``verb-noun-action``: top-1 of three tasks on `splits`.
+        splits: the splits of the second form.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Every error that a user may meet: what is wrong, where, and what mends it."""
+"""All known errors: what is wrong, where, and the fix."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class GsmBenchError(Exception):
 
     Args:
         what: what is wrong, one sentence.
-        where: the file and key, or the clip, that it concerns.
-        fix: the command or edit that mends it.
+        where: the file and key, or the video, that it concerns.
+        fix: the command or edit that solves it.
     """
 
     def __init__(self, what: str, *, where: str | Path | None = None, fix: str | None = None) -> None:
@@ -27,7 +27,7 @@ class GsmBenchError(Exception):
 
 
 class DiskError(GsmBenchError):
-    """There is no room to write what was to be written."""
+    """The disk has no room for a file."""
 
 
 class ManifestError(GsmBenchError):
@@ -47,23 +47,23 @@ class CheckpointError(GsmBenchError):
 
 
 class NetworkError(GsmBenchError):
-    """A network cannot be built or does not answer with scores."""
+    """A network cannot be built, or its output is not scores."""
 
 
 class ScoreFileError(GsmBenchError):
-    """A score file is missing, damaged or not one of ours."""
+    """A score file is missing, damaged or of another format."""
 
 
 class RunConflictError(GsmBenchError):
-    """Another run with other settings already lies at the same place."""
+    """A run with other settings already exists at the same place."""
 
 
 class AlignmentError(GsmBenchError):
-    """Score files cannot be put beside each other clip by clip."""
+    """Score files cannot be aligned video by video."""
 
 
 class MissingScoresError(GsmBenchError):
-    """Scores that are needed have not been made yet."""
+    """Scores that are needed do not exist yet."""
 
 
 class LabelError(GsmBenchError):
@@ -71,23 +71,23 @@ class LabelError(GsmBenchError):
 
 
 class LeakError(GsmBenchError):
-    """A model was trained on clips that it is to be measured on."""
+    """A model was trained on videos that it is evaluated on."""
 
 
 class SubmissionError(GsmBenchError):
-    """Scores cannot become a server's file, or such a file is not what the server takes."""
+    """Scores cannot become a submission, or a submission is not valid."""
 
 
 class DumpError(GsmBenchError):
-    """Somebody else's score dump is missing, unsafe, damaged or of no known layout."""
+    """A score dump of another project is missing, unsafe, damaged or of an unknown format."""
 
 
 class ExportError(GsmBenchError):
-    """Scores cannot be written in the format that was asked for."""
+    """Scores cannot be written in the requested format."""
 
 
 class TaskError(GsmBenchError):
-    """The task of several is not named, the scores do not have it, or it cannot be used this way."""
+    """A task is not named, is not in the scores, or cannot be used here."""
 
 
 class ArrayError(GsmBenchError):

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written beside their place, then renamed."""
+"""Atomic writes: a file is written beside its place, then renamed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from gsm_bench.errors import DiskError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 ABANDONED_AFTER_S = 3600.0
-"""A half-written file of another machine is nobody's if it has not grown for so long."""
-MAKE_ROOM = "make room, then run the same command again: what is finished is kept"
+"""An unfinished file of another machine counts as abandoned after so long without a change, in seconds."""
+MAKE_ROOM = "free disk space, then run the same command again: finished work is kept"
 
 
 def aside(path: Path) -> Path:
-    """A name beside `path` that no other process, thread or machine uses."""
+    """A path beside `path` that no other process, thread or machine uses."""
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}.tmp")
 
 
 def sweep(path: Path) -> None:
-    """Remove what writers of `path` left beside it when they were killed; what one alive is writing stays."""
+    """Remove unfinished files that killed writers of `path` left beside it; those of running writers stay."""
     host = socket.gethostname()
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         writer, pid, _ = left.name.removeprefix(f".{path.name}.").removesuffix(".tmp").rsplit(".", 2)
@@ -39,7 +39,7 @@ def sweep(path: Path) -> None:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process of this machine runs."""
+    """Whether a process of this machine is running."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -52,12 +52,13 @@ def alive(pid: int) -> bool:
 def ensure_room(path: Path, size: int) -> None:
     """Raise DiskError if `size` more bytes do not fit beside `path`.
 
-    To be asked before HDF5 writes: a process whose disk is full before HDF5 could close a file may crash.
+    Called before HDF5 writes: where the disk becomes full, HDF5 may crash the process on closing the file.
     """
     free = shutil.disk_usage(path.parent).free
     if free < size:
-        said = f"the disk is too full: {_megabytes(size)} are needed, {_megabytes(free)} free"
-        raise DiskError(said, where=path, fix=MAKE_ROOM)
+        raise DiskError(
+            f"not enough disk space: {_megabytes(size)} needed, {_megabytes(free)} free", where=path, fix=MAKE_ROOM
+        )
 
 
 def _megabytes(size: int) -> str:
@@ -66,25 +67,25 @@ def _megabytes(size: int) -> str:
 
 @contextmanager
 def full_disk_named(path: Path) -> Iterator[None]:
-    """What the system, or HDF5, says of a disk that became full, as a DiskError."""
+    """Turn the error of the system, or of HDF5, for a full disk into a DiskError."""
     try:
         yield
     except (OSError, RuntimeError) as error:
-        said = str(error)
-        if getattr(error, "errno", None) in FULL or any(f"errno = {number}," in said for number in FULL):
+        text = str(error)
+        if getattr(error, "errno", None) in FULL or any(f"errno = {number}," in text for number in FULL):
             raise DiskError("the disk is full", where=path, fix=MAKE_ROOM) from error
         raise
 
 
 def commit(written: Path, path: Path) -> None:
-    """Rename a written file into place, once its bytes are on disk."""
+    """Flush a written file to disk and rename it into place."""
     with written.open("rb") as file:
         os.fsync(file.fileno())
     written.replace(path)
 
 
 def commit_new(written: Path, path: Path) -> bool:
-    """As `commit`, of a file that is not there yet; False, and nothing changed, if another process was quicker."""
+    """As `commit`, for a new file; returns False and changes nothing if the file exists already."""
     with written.open("rb") as file:
         os.fsync(file.fileno())
     try:
@@ -95,7 +96,7 @@ def commit_new(written: Path, path: Path) -> bool:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file in one step; what was there is replaced."""
+    """Write a file atomically; an existing one is replaced."""
     written = aside(path)
     try:
         with full_disk_named(path):
@@ -106,7 +107,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def create_whole(path: Path, content: bytes) -> bool:
-    """Create a file in one step; False, and nothing written, if it exists already."""
+    """Create a file atomically; returns False and writes nothing if it exists already."""
     written = aside(path)
     try:
         with full_disk_named(path):

@@ -1,4 +1,4 @@
-"""Where pixels come from: the resized size of a frame and the crops taken from it. Numbers only."""
+"""Geometry of resizing and cropping, without pixels."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ ChannelOrder = Literal["RGB", "BGR"]
 
 @dataclass(frozen=True)
 class InputSpec:
-    """All that turns a decoded RGB frame into a network's input.
+    """Preprocessing from a decoded RGB frame to the input of a network.
 
     Attributes:
         size: S, side of the square crop in pixels.
         resize: length of the shorter side before the crop, in pixels.
         channel_order: order of the channels that the network was trained on.
-        value_range: largest value of a pixel, 255 for bytes as they are, 1 for bytes divided by 255.
-        mean: taken off each channel, in `channel_order` and on the scale of `value_range`.
-        std: divides each channel after that.
-        interpolation: the resize; ``bilinear`` is Pillow's, 8 bits, antialiased.
+        value_range: largest pixel value: 255 for bytes, 1 for bytes divided by 255.
+        mean: subtracted per channel, in `channel_order` and on the scale of `value_range`.
+        std: divisor per channel, after the mean.
+        interpolation: of the resize; ``bilinear`` is that of Pillow, 8 bits, antialiased.
     """
 
     size: int
@@ -32,17 +32,16 @@ class InputSpec:
 
 
 def resized_size(width: int, height: int, shorter: int) -> tuple[int, int]:
-    """(width, height) after the shorter side became `shorter`; the other is cut to a whole pixel."""
+    """(width, height) in pixels after resizing the shorter side to `shorter`; the longer side is truncated."""
     if width <= height:
         return shorter, int(shorter * height / width)
     return int(shorter * width / height), shorter
 
 
 def crop_corner(width: int, height: int, size: int, crop: int) -> tuple[int, int]:
-    """(left, top) of a crop of `size` x `size`: -1 the one-crop centre, 0..3 the corners, 4 the centre of five.
+    """(left, top) in pixels of a `size` x `size` crop: -1 the centre of one crop, 0..3 the corners, 4 the centre of five.
 
-    The one-crop centre rounds halves to even; the five crops go in quarters of the free space, so that crop 4 is
-    not always crop -1.
+    Crop -1 rounds halves to even; the five crops use whole quarters of the margin, so crop 4 may differ from crop -1.
     """
     if crop == -1:
         return int(round((width - size) / 2)), int(round((height - size) / 2))  # noqa: RUF046 - the released rounding

@@ -1,4 +1,4 @@
-"""Names of clips and videos by the million: one fixed-length array instead of a Python string each."""
+"""Millions of ids in one fixed-length array instead of one Python string each."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 65_536
-"""Names handled at once where they are taken apart."""
+"""Ids handled at once."""
 WORD = 8
 MIX = np.uint64(0x9E3779B97F4A7C15)
 """2**64 divided by the golden ratio: an odd number whose products spread over all bits (Knuth, section 6.4)."""
 
 
 class IdArray(Sequence[str]):
-    """N names in their order, held as fixed-length UTF-8.
+    """An ordered sequence of N ids, stored as fixed-length UTF-8.
 
-    A sequence of strings to everyone who looks at single names; whoever compares or finds a million of them works on
-    the bytes. A Python string costs some 60 bytes and its place in a list, a name here as many as the longest has.
+    It behaves as a sequence of strings; comparisons and look-ups of all ids work on the bytes. An id takes as many bytes
+    as the longest one, a Python string about 60.
 
     Attributes:
         texts: bytes [N] of fixed length, padded with NUL at the end.
@@ -33,12 +33,12 @@ class IdArray(Sequence[str]):
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Self:
-        """Names of strings, as they are if they are such already; raises ValueError for one that holds a NUL."""
+        """Ids from strings, unchanged if they are an IdArray; raises ValueError for a NUL character."""
         if isinstance(names, cls):
             return names
         encoded = [name.encode() for name in names]
         if any(b"\0" in name for name in encoded):
-            raise ValueError("a name holds a NUL character")
+            raise ValueError("an id contains a NUL character")
         return cls(np.array(encoded, dtype=f"S{max(map(len, encoded), default=1) or 1}"))
 
     def __len__(self) -> int:
@@ -67,14 +67,14 @@ class IdArray(Sequence[str]):
 
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self[:3])) + (", .." if len(self) > 3 else "")
-        return f"Names({len(self):,}: {shown})"
+        return f"IdArray({len(self):,}: {shown})"
 
     def take(self, rows: NDArray[np.integer[Any]]) -> IdArray:
-        """The names of some rows, in their order."""
+        """The ids of rows int64 [n], in that order."""
         return IdArray(self.texts[rows])
 
     def lines(self) -> Iterator[bytes]:
-        """All names, each ended by a line break, in blocks of bytes."""
+        """All ids, each with a line break, in blocks of bytes."""
         width = self.texts.dtype.itemsize
         for start in range(0, len(self), BLOCK):
             block = np.ascontiguousarray(self.texts[start : start + BLOCK])
@@ -84,7 +84,7 @@ class IdArray(Sequence[str]):
 
     @property
     def sha256(self) -> str:
-        """Fingerprint of the names in their order: sha256 of them joined by newline."""
+        """Hexadecimal sha256 of the ids joined by newline."""
         digest, ended = hashlib.sha256(), b""
         for lines in self.lines():
             digest.update(ended + lines[:-1])
@@ -92,14 +92,14 @@ class IdArray(Sequence[str]):
         return digest.hexdigest()
 
     def first_repeated(self) -> int | None:
-        """Row of the first name that stood before, None if every name stands once."""
+        """Row of the first id that occurs a second time; None if all ids are unique."""
         keys = _keys(self.texts, self.texts.dtype.itemsize)
         ordered = np.sort(keys)
         doubled = ordered[1:][ordered[1:] == ordered[:-1]]
         if not doubled.size:
             return None
         seen: set[bytes] = set()
-        for row in np.flatnonzero(np.isin(keys, doubled)):  # equal names, or others with equal keys
+        for row in np.flatnonzero(np.isin(keys, doubled)):  # equal ids, or different ones with equal keys
             name = self.texts[row]
             if name in seen:
                 return int(row)
@@ -107,17 +107,17 @@ class IdArray(Sequence[str]):
         return None
 
     def rows_in(self, others: IdArray) -> NDArray[np.int64]:
-        """Row int64 [N] of each name among `others`, which stand once each; -1 where it is not there."""
+        """Row int64 [N] of each id in `others`, whose ids are unique; -1 where it is absent."""
         if not len(others):
             return np.full(len(self), -1, np.int64)
         width = max(self.texts.dtype.itemsize, others.texts.dtype.itemsize)
         keys, theirs = _keys(self.texts, width), _keys(others.texts, width)
         order = np.argsort(theirs, kind="stable")
         ordered = theirs[order]
-        found = order[np.minimum(np.searchsorted(ordered, keys), len(order) - 1)]
-        rows = np.where(self.texts == others.texts[found], found, -1).astype(np.int64)
+        nearest = order[np.minimum(np.searchsorted(ordered, keys), len(order) - 1)]
+        rows = np.where(self.texts == others.texts[nearest], nearest, -1).astype(np.int64)
         shared = ordered[1:][ordered[1:] == ordered[:-1]]
-        if shared.size:  # others whose keys are equal though they are not
+        if shared.size:  # different ids with equal keys
             places = {others.texts[row]: row for row in np.flatnonzero(np.isin(theirs, shared))}
             for row in np.flatnonzero((rows < 0) & np.isin(keys, shared)):
                 rows[row] = places.get(self.texts[row], -1)
@@ -125,7 +125,7 @@ class IdArray(Sequence[str]):
 
 
 def _keys(texts: NDArray[np.bytes_], width: int) -> NDArray[np.uint64]:
-    """A number uint64 [N] per name, equal for equal names; up to 8 bytes other names have other numbers."""
+    """Hash uint64 [N] of each id, equal for equal ids; different ids of up to 8 bytes never collide."""
     words = max(1, -(-width // WORD))
     padded = np.ascontiguousarray(texts.astype(f"S{words * WORD}", copy=False))
     letters = padded.view(np.uint64).reshape(len(texts), words)

@@ -1,4 +1,4 @@
-"""The user's own entries: written into ``manifests/local.toml`` of the workspace, never into a shipped file."""
+"""Entries of the user, written to ``manifests/local.toml`` of the workspace."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from gsm_bench.workspace import Workspace
 
 
 def save_model(workspace: Workspace, name: str, raw: Mapping[str, Any], *, force: bool = False) -> Path:
-    """Validate a raw model table and write it; returns the file.
+    """Validate a raw model table and write it to local.toml; returns the path.
 
     Raises:
-        ManifestError: a bad entry, or a name that local.toml has already (unless `force`).
+        ManifestError: the entry is wrong, or local.toml has the name already and `force` is not set.
     """
     path = workspace.manifests / LOCAL_FILE
     check_model_fits(load_manifest(workspace), convert_entry("models", name, raw, path), path)
@@ -32,17 +32,17 @@ def save_model(workspace: Workspace, name: str, raw: Mapping[str, Any], *, force
 def save_ensemble(
     workspace: Workspace, name: str, members: Sequence[Member], space: Space, title: str = "", *, force: bool = False
 ) -> Path:
-    """Write an ensemble of registered models into local.toml; returns the file.
+    """Write an ensemble of registered models to local.toml; returns the path.
 
     Raises:
-        ManifestError: a model that is not registered, or a name that local.toml has already (unless `force`).
+        ManifestError: a model is not registered, or local.toml has the name already and `force` is not set.
     """
     raw = {"title": title, "members": [_plain_member(member) for member in members], "space": space}
     return _save_members(workspace, "ensembles", name, raw, force=force)
 
 
 def save_cascade(workspace: Workspace, entry: CascadeEntry, *, force: bool = False) -> Path:
-    """Write a cascade of registered models into local.toml; returns the file; raises as `save_ensemble`."""
+    """Write a cascade of registered models to local.toml; returns the path; raises as `save_ensemble`."""
     raw: dict[str, Any] = _without_none(msgspec.to_builtins(entry))
     del raw["name"]
     return _save_members(workspace, "cascades", entry.name, raw, force=force)
@@ -67,7 +67,7 @@ def _save(path: Path, section: str, name: str, raw: Mapping[str, Any], *, force:
     entries = document.setdefault(section, tomlkit.table(is_super_table=True))
     if name in entries and not force:
         raise ManifestError(
-            f"{name} is in the workspace's own manifest already", where=path, fix="--force, or another name"
+            f"{name} exists already in this manifest", where=path, fix="choose another name, or replace it with --force"
         )
     entries[name] = _table(raw)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,13 +76,13 @@ def _save(path: Path, section: str, name: str, raw: Mapping[str, Any], *, force:
 
 
 def pin_checkpoint(workspace: Workspace, entry: ModelEntry, sha256: str) -> Path:
-    """Write the entry with its checkpoint's sha256 into local.toml; returns the file."""
+    """Write the entry with the sha256 of its checkpoint to local.toml; returns the path."""
     pinned = replace(entry, checkpoint=replace(entry.checkpoint, sha256=sha256))
     return save_model(workspace, entry.name, raw_model(pinned), force=True)
 
 
 def raw_model(entry: ModelEntry) -> dict[str, Any]:
-    """The TOML table of an entry, whole."""
+    """The complete TOML table of an entry."""
     raw: dict[str, Any] = _without_none(msgspec.to_builtins(entry))
     del raw["name"]
     return raw
@@ -97,7 +97,7 @@ def _without_none(value: Any) -> Any:
 
 
 def _table(raw: Mapping[str, Any]) -> tomlkit.items.Table:
-    """A table whose inner tables are inline, as the shipped manifests write them."""
+    """A table with inline inner tables, as in the shipped manifests."""
     table = tomlkit.table()
     for key, value in raw.items():
         table[key] = _inline(value)

@@ -1,4 +1,4 @@
-"""The registry: shipped manifests, with the workspace's own laid over them, validated as a whole."""
+"""The registry: the shipped manifests, overridden by those of the workspace, and their validation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Entry = TypeVar("Entry", ModelEntry, EnsembleEntry, DatasetEntry, TableEntry, Ca
 
 @dataclass(frozen=True)
 class Origin:
-    """The file an entry came from, and whether it stands in for a shipped entry."""
+    """The file of an entry, and whether it overrides a shipped entry."""
 
     file: Path
     shipped: bool
@@ -50,7 +50,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All entries by name."""
+    """All entries of the registry by name."""
 
     models: Mapping[str, ModelEntry]
     ensembles: Mapping[str, EnsembleEntry]
@@ -60,32 +60,32 @@ class Manifest:
     cascades: Mapping[str, CascadeEntry] = field(default_factory=dict)
 
     def model(self, name: str) -> ModelEntry:
-        """The model `name`; an unknown one raises ManifestError with the nearest names."""
+        """The model `name`; raises ManifestError with similar names if it is unknown."""
         return _find(self.models, name, "model", "gsmbench models list")
 
     def ensemble(self, name: str) -> EnsembleEntry:
-        """The ensemble `name`; an unknown one raises ManifestError."""
+        """The ensemble `name`; raises ManifestError if it is unknown."""
         return _find(self.ensembles, name, "ensemble", "gsmbench ensemble --members A,B fuses without an entry")
 
     def cascade(self, name: str) -> CascadeEntry:
-        """The cascade `name`; an unknown one raises ManifestError."""
-        return _find(self.cascades, name, "cascade", "gsmbench cascade MODEL,MODEL --save NAME makes one")
+        """The cascade `name`; raises ManifestError if it is unknown."""
+        return _find(self.cascades, name, "cascade", "gsmbench cascade MODEL,MODEL --save NAME creates one")
 
     def dataset(self, name: str) -> DatasetEntry:
-        """The data set `name`; an unknown one raises ManifestError."""
+        """The data set `name`; raises ManifestError if it is unknown."""
         return _find(
             self.datasets, name, "data set", "add [datasets.NAME] to a .toml file in manifests/ of the workspace"
         )
 
     def table(self, name: str, dataset: str | None = None) -> TableEntry:
-        """The table `name`, in its form for `dataset` if it has one; an unknown one raises ManifestError."""
+        """The table `name`, for `dataset` if it has such a version; raises ManifestError if it is unknown."""
         if dataset and f"{name}.{dataset}" in self.tables:
             return self.tables[f"{name}.{dataset}"]
         numbers = [number for number in self.tables if "." not in number]
-        return _find(self.tables, name, "table", f"there is {', '.join(numbers)}: gsmbench table {numbers[0]}")
+        return _find(self.tables, name, "table", f"available: {', '.join(numbers)}")
 
     def place(self, dataset: str, split: str, asked_dataset: str | None, asked_split: str | None) -> tuple[str, str]:
-        """Data set and split of a request: as asked; else the given ones; of another data set, its evaluation split."""
+        """Data set and split of a request: as requested, else the defaults; for another data set, its evaluation split."""
         name = asked_dataset or dataset
         entry = self.dataset(name)
         chosen = asked_split or (split if name == dataset else entry.evaluation_split)
@@ -94,12 +94,12 @@ class Manifest:
         return name, chosen
 
     def matching_models(self, patterns: Iterable[str]) -> list[ModelEntry]:
-        """Models whose names match a wildcard, 8f before 12f; all of them without a pattern."""
-        wanted = list(patterns) or ["*"]
-        for pattern in wanted:
+        """Models whose names match a wildcard, 8f before 12f; all models without a pattern."""
+        patterns = list(patterns) or ["*"]
+        for pattern in patterns:
             if not fnmatch.filter(self.models, pattern):
                 self.model(pattern)
-        names = {name for pattern in wanted for name in fnmatch.filter(self.models, pattern)}
+        names = {name for pattern in patterns for name in fnmatch.filter(self.models, pattern)}
         return [self.models[name] for name in sorted(names, key=natural_key)]
 
 
@@ -107,25 +107,25 @@ def load_manifest(workspace: Workspace | None = None) -> Manifest:
     """Read and validate all manifests.
 
     Args:
-        workspace: whose own entries are laid over the shipped ones; the located one unless told.
+        workspace: its entries override the shipped ones; by default the one that `Workspace.locate` returns.
 
     Raises:
-        ManifestError: with file, key and what is expected, for the first bad entry.
+        ManifestError: an entry is wrong; the error names file, key and what is expected.
     """
     workspace = workspace or Workspace.locate()
-    found: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    entries: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     origins: dict[tuple[str, str], Origin] = {}
     tables: dict[tuple[str, str], dict[str, Any]] = {}
     for path, shipped in _manifest_files(workspace):
         for section, name, own in _read_tables(path):
-            tables[section, name] = raw = _laid_over(own, section, tables, f"{path}, key {section}.{name}.like")
+            tables[section, name] = raw = _with_inherited(own, section, tables, f"{path}, key {section}.{name}.like")
             entry = convert_entry(section, name, raw, path)
             origin = _origin(path, shipped, origins.get((section, name)), f"{section}.{name}")
-            same_as_shipped = origin.overrides and found[section][name] == entry
+            same_as_shipped = origin.overrides and entries[section][name] == entry
             origins[section, name] = replace(origin, overrides=origin.overrides and not same_as_shipped)
-            found[section][name] = entry
+            entries[section][name] = entry
     manifest = Manifest(
-        found["models"], found["ensembles"], found["datasets"], found["tables"], origins, found["cascades"]
+        entries["models"], entries["ensembles"], entries["datasets"], entries["tables"], origins, entries["cascades"]
     )
     _check_references(manifest)
     return manifest
@@ -141,7 +141,7 @@ def shipped_dataset(name: str) -> DatasetEntry:
 
 
 def convert_entry(section: str, name: str, raw: Mapping[str, Any], path: Path) -> Any:
-    """Validate one raw TOML table and return its entry; raises ManifestError."""
+    """The entry of a raw TOML table, validated; raises ManifestError."""
     kind = SECTIONS[section]
     key = f"{section}.{name}"
     _refuse_unknown_keys(raw, kind, key, path)
@@ -160,7 +160,7 @@ def convert_entry(section: str, name: str, raw: Mapping[str, Any], path: Path) -
         raise ManifestError(
             f"bad entry: {len(entry.thresholds)} thresholds for {len(entry.members)} members",
             where=f"{path}, key {key}.thresholds",
-            fix="one threshold for each member but the last",
+            fix="give one threshold per member but the last",
         )
     if isinstance(entry, DatasetEntry):
         _check_frame_pattern(entry, key, path)
@@ -174,7 +174,7 @@ def check_model_fits(manifest: Manifest, entry: ModelEntry, path: Path) -> None:
 
 
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:
-    """Sort key under which 8f comes before 12f."""
+    """Sort key that puts 8f before 12f."""
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name))
 
 
@@ -184,7 +184,7 @@ def _manifest_files(workspace: Workspace) -> list[tuple[Path, bool]]:
     mine = [
         path for path in sorted(workspace.manifests.glob("*.toml")) if path.is_file() and path.resolve() not in seen
     ]
-    mine.sort(key=lambda path: path.name == LOCAL_FILE)  # what `models add` wrote has the last word
+    mine.sort(key=lambda path: path.name == LOCAL_FILE)  # entries of `models add` override the others
     return [(path, True) for path in shipped] + [(path, False) for path in mine]
 
 
@@ -195,9 +195,7 @@ def _read_tables(path: Path) -> Iterable[tuple[str, str, dict[str, Any]]]:
     except FileNotFoundError as error:
         raise ManifestError("a shipped manifest is missing", where=path, fix="install the package again") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ManifestError(
-            f"this manifest is not valid TOML: {error}", where=path, fix="mend the line it names"
-        ) from error
+        raise ManifestError(f"this manifest is not valid TOML: {error}", where=path, fix="correct that line") from error
     for section, entries in document.items():
         if section not in SECTIONS:
             raise ManifestError(
@@ -206,27 +204,27 @@ def _read_tables(path: Path) -> Iterable[tuple[str, str, dict[str, Any]]]:
                 fix=f"sections are {', '.join(SECTIONS)}{_nearest(section, SECTIONS)}",
             )
         if not isinstance(entries, dict):
-            raise ManifestError(f"{section} is a table of entries", where=path, fix=f"write [{section}.NAME]")
+            raise ManifestError(f"{section} must be a table of entries", where=path, fix=f"write [{section}.NAME]")
         for name, raw in entries.items():
             if not isinstance(raw, dict):
                 raise ManifestError(
-                    "an entry is a table", where=f"{path}, key {section}.{name}", fix=f"write [{section}.{name}]"
+                    "an entry must be a table", where=f"{path}, key {section}.{name}", fix=f"write [{section}.{name}]"
                 )
             yield section, name, raw
 
 
-def _laid_over(
+def _with_inherited(
     own: dict[str, Any], section: str, tables: Mapping[tuple[str, str], dict[str, Any]], where: str
 ) -> dict[str, Any]:
-    """An entry's keys, over those of the entry that it is `like`: a shipped one, or one that comes before it."""
+    """The keys of an entry, with those of the entry that `like` names as defaults."""
     if "like" not in own:
         return own
     names = [name for kind, name in tables if kind == section]
     if own["like"] not in names:
         raise ManifestError(
-            f"like names no entry that comes before this one: {own['like']!r}{_nearest(str(own['like']), names)}",
+            f"`like` names no earlier entry: {own['like']!r}{_nearest(str(own['like']), names)}",
             where=where,
-            fix=f"name one of the shipped {section}, or put that entry first",
+            fix=f"name a shipped entry of {section}, or move that entry before this one",
         )
     return tables[section, own["like"]] | {key: value for key, value in own.items() if key != "like"}
 
@@ -235,7 +233,9 @@ def _origin(path: Path, shipped: bool, before: Origin | None, key: str) -> Origi
     if before is None:
         return Origin(path, shipped)
     if before.file != path and not before.shipped and path.name != LOCAL_FILE:
-        raise ManifestError(f"{key} is defined twice, here and in {before.file}", where=path, fix="keep one of the two")
+        raise ManifestError(
+            f"{key} is defined twice, here and in {before.file}", where=path, fix="remove one of the two"
+        )
     return Origin(path, shipped, overrides=before.shipped or before.overrides)
 
 
@@ -247,7 +247,7 @@ def _refuse_unknown_keys(raw: Mapping[str, Any], kind: type, key: str, path: Pat
             raise ManifestError(
                 f"unknown key {name!r}{_nearest(name, known)}",
                 where=f"{path}, key {key}.{name}",
-                fix=f"keys of this entry are {', '.join(sorted(known))}",
+                fix=f"valid keys: {', '.join(sorted(known))}",
             )
         for inner in tables[name]:
             for position, item in _tables_in(value, by_name=name == "splits"):
@@ -256,7 +256,7 @@ def _refuse_unknown_keys(raw: Mapping[str, Any], kind: type, key: str, path: Pat
 
 @cache
 def _keys_of(kind: type) -> dict[str, list[type]]:
-    """The keys of a kind of entry, each with the kinds of tables that its value may hold."""
+    """The keys of an entry class, each with the classes of tables in its value."""
     hints = get_type_hints(kind)
     return {field.name: _dataclasses_in(hints[field.name]) for field in fields(kind)}
 
@@ -268,7 +268,7 @@ def _dataclasses_in(hint: Any) -> list[type]:
 
 
 def _tables_in(value: Any, *, by_name: bool) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    """The tables inside a value with their places in it."""
+    """The tables inside a value, each with its position."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             for place, inner in _tables_in(item, by_name=False):
@@ -284,7 +284,7 @@ def _check_model(entry: ModelEntry, key: str, path: Path) -> None:
     spec = entry.input
     problem = None
     if entry.network not in OWN_NETWORKS and not FOREIGN_NETWORK.fullmatch(entry.network):
-        problem = ("network", f'one of {", ".join(OWN_NETWORKS)} or "package.module:function"')
+        problem = ("network", f'{", ".join(OWN_NETWORKS)} or "package.module:function"')
     elif entry.network in OWN_NETWORKS and entry.temporal not in ("gsm", "none"):
         problem = ("temporal", "gsm or none")
     elif spec.size > spec.resize:
@@ -292,11 +292,11 @@ def _check_model(entry: ModelEntry, key: str, path: Path) -> None:
     elif any(value <= 0 for value in spec.std):
         problem = ("input.std", "three positive numbers")
     elif entry.checkpoint.sha256 and not re.fullmatch(r"[0-9a-f]{64}", entry.checkpoint.sha256):
-        problem = ("checkpoint.sha256", "64 hexadecimal digits, or empty where it is not known")
+        problem = ("checkpoint.sha256", "64 hexadecimal digits, or empty if unknown")
     if problem:
         name, expected = problem
         raise ManifestError(
-            f"bad entry: {name} is {expected}", where=f"{path}, key {key}.{name}", fix=f"edit {path.name}"
+            f"bad entry: {name} must be {expected}", where=f"{path}, key {key}.{name}", fix=f"edit {path.name}"
         )
 
 
@@ -307,9 +307,9 @@ def _check_frame_pattern(entry: DatasetEntry, key: str, path: Path) -> None:
     ]:
         if not _names_frames(pattern):
             raise ManifestError(
-                f"bad entry: {pattern!r} does not say where a clip's frames are",
+                f"bad entry: {pattern!r} is not a pattern of frame files",
                 where=f"{path}, key {key}.{name}",
-                fix="write a folder per clip and a number per frame: {id}/{frame:05d}.jpg",
+                fix="write a folder per video and a number per frame: {id}/{frame:05d}.jpg",
             )
 
 
@@ -369,7 +369,7 @@ def _splits_named(manifest: Manifest) -> Iterable[tuple[str, str, str, str]]:
 
 def _find(entries: Mapping[str, Entry], name: str, noun: str, fix: str) -> Entry:
     if name not in entries:
-        raise ManifestError(f"there is no {noun} {name!r}{_nearest(name, entries)}", fix=fix)
+        raise ManifestError(f"no {noun} {name!r}{_nearest(name, entries)}", fix=fix)
     return entries[name]
 
 

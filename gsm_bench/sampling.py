@@ -1,7 +1,7 @@
-"""Which frames of a video a clip is made of: the released test and validation rules, in IEEE double.
+"""Frame numbers of a clip: the released test and validation rules, in IEEE double precision.
 
-A clip of T frames from n cuts the video into T ticks of n / T frames and takes one frame per tick, at an offset
-that is a fraction of a tick: 0.5 for the one-clip protocol, 0 and 0.5 for two clips.
+A clip of T frames divides a video of n frames into T ticks of n / T frames and takes one frame per tick, at an offset
+in ticks: 0.5 for the one-clip protocol, 0 and 0.5 for two clips.
 """
 
 from __future__ import annotations
@@ -12,41 +12,40 @@ from numpy.typing import NDArray
 Indices = NDArray[np.int64]
 
 CENTRE = 0.5
-"""The one-clip protocol's offset; also the second clip of two, so that a two-clip dump holds both protocols."""
+"""Offset of the one-clip protocol in ticks. The second of two clips has it too, so a two-clip file serves both protocols."""
 
 
 def clip_offsets(clips: int) -> tuple[float, ...]:
-    """Offsets, in ticks, of a set of `clips` clips: (0.5,), (0, 0.5), and k/K from three clips up."""
+    """Offsets in ticks of K clips: (0.5,) for one, else k/K."""
     if clips < 1:
-        raise ValueError(f"a video is scored with at least one clip, not {clips}")
+        raise ValueError(f"the number of clips must be at least 1, not {clips}")
     return (CENTRE,) if clips == 1 else tuple(k / clips for k in range(clips))
 
 
 def indices_at(num_frames: int, frames: int, offset: float) -> Indices:
-    """Frame numbers [T], from 1, of the clip that starts `offset` ticks into a video of `num_frames` frames.
+    """Frame numbers int64 [T], from 1, of the clip at `offset` ticks in a video of `num_frames` frames.
 
-    The products are taken before the sum, as in the released code: the integer formula gives other frames.
+    Both products are rounded before the sum, as in the released code; the integer formula gives other frames.
     """
     if num_frames < 1 or frames < 1:
-        raise ValueError(f"cannot take {frames} frames out of {num_frames}")
+        raise ValueError(f"cannot sample {frames} frames from {num_frames}")
     tick = num_frames / frames
     return np.asarray(tick * np.arange(frames) + tick * offset, dtype=np.float64).astype(np.int64) + 1
 
 
 def sample_indices(num_frames: int, frames: int, clips: int = 1) -> Indices:
-    """Frame numbers [clips, frames], from 1, that the released test code takes from a video of `num_frames`.
+    """Frame numbers int64 [clips, frames], from 1, of the released test code for a video of `num_frames` frames.
 
-    Videos shorter than a clip repeat frames. Two clips are equal, index by index, exactly when the clip length
-    divides the number of frames of the video.
+    Videos shorter than a clip repeat frames. Two clips are equal exactly when `frames` divides `num_frames`.
 
     Raises:
-        ValueError: for a video, clip or number of clips below 1.
+        ValueError: an argument is below 1.
     """
     return np.stack([indices_at(num_frames, frames, offset) for offset in clip_offsets(clips)])
 
 
 def validation_indices(num_frames: int, frames: int) -> Indices:
-    """Frame numbers [T], from 1, at validation during training: frame 1 alone if the video has at most T frames."""
+    """Frame numbers int64 [T], from 1, of validation during training; only frame 1 if the video has at most T frames."""
     if num_frames <= frames:
         return np.ones(frames, dtype=np.int64)
     return indices_at(num_frames, frames, CENTRE)

@@ -1,10 +1,10 @@
-"""The score file, the wall between networks and everything that is done with their scores (HDF5).
+"""The score file (HDF5), the interface between networks and the evaluation of their scores.
 
-Format ``gsm_bench.scores`` version 2: per task float32 scores [N, V, C], the video ids, what each of the V views is,
-which videos were scored, and where it all came from. Version 1 is read too; it called the ids ``clip_ids``.
+Format ``gsm_bench.scores`` version 2 holds float32 scores [N, V, C] per task, N video ids, V views, a status per video
+and the provenance. Version 1, which calls the ids ``clip_ids``, is read too.
 
-Scores are stored contiguously, so that a block of rows is one read. Ids are fixed-length UTF-8, in the file and in
-memory: h5py reads it some fifty times faster than variable-length text.
+Scores are stored contiguously, so that a block of rows is one read. Ids are fixed-length UTF-8, which h5py reads about
+fifty times faster than variable-length text.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FORMAT, VERSION = "gsm_bench.scores", 2
 ROWS_AT_ONCE = 4096
 """Rows copied or hashed at once."""
 HEAD_BYTES = 16_384
-"""What a file takes beside its rows, at least."""
+"""Minimum size of a file without its rows."""
 Scores = NDArray[np.float32]
 VIEW_TYPE = np.dtype([("clip", "<i2"), ("crop", "i1"), ("flip", "u1"), ("offset", "<f8")])
 SCORED, SUBSTITUTED, NOT_SCORED = 0, 1, 2
@@ -42,19 +42,20 @@ SCORED, SUBSTITUTED, NOT_SCORED = 0, 1, 2
 
 @dataclass(frozen=True)
 class ScoreHead:
-    """All of a score file but the scores themselves.
+    """Everything in a score file except the scores.
 
     Attributes:
-        ids: N clip ids; any sequence of strings may be given.
-        tasks: (V, C) and the kind of score per task.
-        views: structured array [V] of clip, crop, flip and offset in ticks; offset NaN where views were averaged.
+        ids: N video ids; any sequence of strings is converted.
+        kinds: kind of the scores per task.
+        classes_per_task: C per task.
+        views: structured array [V] of clip, crop, flip and offset in ticks; offset NaN for averaged views.
         status: uint8 [N]: 0 scored, 1 scored with a substituted frame, 2 not scored (its rows are NaN).
-        labels: int32 [N] per task, only where an import carried them; -1 unknown.
-        classes: C names in column order per task, where known.
+        labels: int32 [N] per task, only for an import with labels; -1 unknown.
+        class_names: C names in column order per task, where known.
         order: ``ids``, or ``unverified`` for an import without ids.
         provenance: where the scores come from; a mapping is converted.
-        problems: why a clip was not scored, or what was substituted, by clip id.
-        num_frames: int64 [N] frames of each video as sampled from, where known; 0 where not.
+        problems: reason why a video was not scored or had a frame substituted, by id.
+        num_frames: int64 [N] frames of each video, where known; 0 unknown.
     """
 
     ids: IdArray
@@ -152,14 +153,14 @@ class ScoreFile:
         return Path(path)
 
     def block(self, task: str, start: int, stop: int) -> Scores:
-        """Scores float32 [stop - start, V, C], perhaps read-only; may be called by several threads at once."""
+        """Scores float32 [stop - start, V, C] of rows, possibly read-only; safe to call from several threads."""
         place = self._places[task]
         if place is None:
             return np.asarray(self._file["scores"][task][start:stop], dtype=np.float32)
         return self._map_at(place, task, start, min(stop, len(self.head)))
 
     def will_read(self, task: str, start: int, stop: int) -> None:
-        """Let the system fetch rows from the disk while others are worked on; without effect where it cannot."""
+        """Ask the system to read rows ahead; without effect where it cannot."""
         place, stop = self._places[task], min(stop, len(self.head))
         if place is not None and start < stop and hasattr(os, "posix_fadvise"):
             row_bytes = len(self.head.views) * self.head.classes_per_task[task] * 4
@@ -167,9 +168,9 @@ class ScoreFile:
             os.posix_fadvise(self._descriptor, at, size, os.POSIX_FADV_WILLNEED)
 
     def _map_at(self, place: int, task: str, start: int, stop: int) -> Scores:
-        """Rows of contiguous scores as they lie in the file, not copied: this takes two thirds of the time of reading.
+        """Scores float32 [stop - start, V, C] mapped from the file without a copy, in two thirds of the time of a read.
 
-        The rows are mapped alone and let go with the array, so that what was read does not count as memory in use.
+        Only these rows are mapped, and only as long as the array lives, so that they do not count as memory in use.
         """
         shape = (max(0, stop - start), len(self.head.views), self.head.classes_per_task[task])
         row_bytes = shape[1] * shape[2] * 4
@@ -182,7 +183,7 @@ class ScoreFile:
         return np.frombuffer(mapped, "<f4", offset=before).reshape(shape)
 
     def rows(self, task: str, rows: NDArray[np.int64]) -> Scores:
-        """Scores float32 [len(rows), V, C] of rows in any order."""
+        """Scores float32 [n, V, C] of rows int64 [n] in any order."""
         low, high = int(rows.min()), int(rows.max()) + 1
         if high - low <= 4 * len(rows):
             return self.block(task, low, high)[rows - low]
@@ -214,7 +215,7 @@ class InMemoryScores(ScoreFile):
 
 
 def views_array(offsets: tuple[float, ...], crops: int) -> NDArray[np.void]:
-    """The views of K clips x crops in the order in which they are scored: clip, then crop, then its mirror image."""
+    """Structured array [V] of the views of K clips x crops in scoring order: clip, then crop, then flip."""
     places = [-1] if crops == 1 else list(range(5))
     flips = (0, 1) if crops == 10 else (0,)
     rows = [(k, crop, flip, offset) for k, offset in enumerate(offsets) for crop in places for flip in flips]
@@ -222,10 +223,10 @@ def views_array(offsets: tuple[float, ...], crops: int) -> NDArray[np.void]:
 
 
 MAPPED = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
-"""All pages of a mapping in one call, where the system knows how, instead of one by one when they are touched."""
+"""Map all pages in one call where the system can, instead of one page per access."""
 
 AVERAGED = np.array([(-1, -1, 0, np.nan)], dtype=VIEW_TYPE)
-"""The one view of a file whose views were averaged before it was written."""
+"""The single view of a file with averaged views."""
 
 
 @contextmanager
@@ -237,45 +238,43 @@ def open_scores(path: str | Path) -> Iterator[ScoreFile]:
 
 def _open_hdf5(path: Path) -> h5py.File:
     if not path.is_file():
-        raise ScoreFileError("there is no such score file", where=path, fix="gsmbench score --model NAME makes one")
+        raise ScoreFileError("no such score file", where=path, fix="gsmbench score --model NAME")
     try:
         return h5py.File(path, "r")
     except OSError as error:
         raise ScoreFileError(
-            "this is not an HDF5 file, or it is damaged", where=path, fix="copy it again, or score again with --fresh"
+            "this file is not HDF5, or it is damaged", where=path, fix="copy it again, or score again with --fresh"
         ) from error
 
 
 def read(path: str | Path) -> ClipScores:
-    """Read a whole score file into memory."""
+    """A score file, read into memory."""
     with open_scores(path) as file:
         scores = {task: file.block(task, 0, len(file.head)).copy() for task in file.head.kinds}
         return ClipScores(**vars(file.head), scores=scores)
 
 
 def write(path: str | Path, clip_scores: ClipScores, *, force: bool = False) -> None:
-    """Write a score file beside its place and rename it; an existing file needs `force`.
+    """Write a score file atomically; `force` replaces an existing file.
 
     Raises:
-        ScoreFileError: the file exists, or shapes and ids do not belong together.
+        ScoreFileError: the file exists, or shapes and ids do not match.
     """
     with create(path, clip_scores, force=force) as datasets:
         for task, values in clip_scores.scores.items():
             if values.shape != datasets[task].shape:
                 raise ScoreFileError(
-                    f"{task} scores are {values.shape}, their head says {datasets[task].shape}", where=path
+                    f"{task} scores have shape {values.shape}, the head describes {datasets[task].shape}", where=path
                 )
             datasets[task][...] = values
 
 
 @contextmanager
 def create(path: str | Path, head: ScoreHead, *, force: bool = False) -> Iterator[dict[str, h5py.Dataset]]:
-    """Write a score file piece by piece: yields one dataset [N, V, C] per task; renamed into place at the end."""
+    """Write a score file in blocks: yields a float32 dataset [N, V, C] per task and renames the file at the end."""
     path = Path(path)
     if path.exists() and not force:
-        raise ScoreFileError(
-            "this file exists; nothing is overwritten unasked", where=path, fix="--force, or another --out"
-        )
+        raise ScoreFileError("this file exists", where=path, fix="replace it with --force, or choose another --out")
     _check_head(head, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path)
@@ -292,7 +291,7 @@ def create(path: str | Path, head: ScoreHead, *, force: bool = False) -> Iterato
 
 
 def content_hash(path: str | Path) -> str:
-    """sha256 of all that is a result: ids, views, status, kinds, classes and score bytes; not provenance or times."""
+    """Hexadecimal sha256 of the results: ids, views, status, kinds, classes and scores, without provenance."""
     digest = hashlib.sha256()
     with open_scores(path) as file:
         head = file.head
@@ -311,13 +310,13 @@ def content_hash(path: str | Path) -> str:
 def _check_head(head: ScoreHead, path: Path) -> None:
     problem = None
     if head.ids.first_repeated() is not None:
-        problem = "clip ids are not unique"
+        problem = "video ids are not unique"
     elif sum(lines.count(b"\n") for lines in head.ids.lines()) != len(head.ids):
-        problem = "a clip id holds a line break"
+        problem = "a video id contains a line break"
     elif head.status.shape != (len(head.ids),):
         problem = f"{len(head.ids)} ids but status of shape {head.status.shape}"
     elif any(len(names) != head.classes_per_task[task] for task, names in head.class_names.items()):
-        problem = "class names and columns differ in number"
+        problem = "the number of class names differs from the number of columns"
     if problem:
         raise ScoreFileError(f"these scores cannot be written: {problem}", where=path)
 
@@ -352,12 +351,12 @@ def _write_texts(file: h5py.File, name: str, texts: tuple[str, ...]) -> None:
 
 
 def _place(path: Path, file: h5py.File, task: str) -> int | None:
-    """Where a task's scores begin in the file, if they are one run of little-endian float32 in it."""
+    """Offset of a task's scores in the file in bytes; None unless they are contiguous little-endian float32."""
     scores = file["scores"][task]
     plain = scores.chunks is None and scores.dtype == np.dtype("<f4") and not scores.external and not scores.is_virtual
     place = scores.id.get_offset() if plain and file.driver == "sec2" and not file.userblock_size else None
     if place is not None and place + scores.nbytes > path.stat().st_size:
-        raise ScoreFileError("this score file ends before its scores", where=path, fix="copy it again")
+        raise ScoreFileError("this score file is truncated", where=path, fix="copy it again")
     return None if place is None else int(place)
 
 
@@ -370,12 +369,12 @@ def _read_ids(dataset: h5py.Dataset) -> IdArray:
 
 @lru_cache(maxsize=2)
 def _ids_of(raw: bytes, width: int) -> IdArray:
-    """Ids from their bytes: members of one ensemble nearly always have the same ones, which are then held once."""
+    """Ids from their bytes; cached, since the members of an ensemble usually share them."""
     if not raw.isascii():
         raw.decode()
     ids = IdArray(np.frombuffer(raw, f"S{width}"))
     if ids.first_repeated() is not None:
-        raise ValueError("clip ids that are not unique")
+        raise ValueError("video ids are not unique")
     return ids
 
 
@@ -390,9 +389,7 @@ def _texts(values: NDArray[Any]) -> tuple[str, ...]:
 
 def _read_head(path: Path, file: h5py.File) -> ScoreHead:
     if file.attrs.get("format") != FORMAT:
-        raise ScoreFileError(
-            "this HDF5 file is not a score file of gsm_bench", where=path, fix="gsmbench score makes one"
-        )
+        raise ScoreFileError("this HDF5 file is not a score file", where=path, fix="import it with gsmbench import")
     try:
         number = int(file.attrs["version"])
         if number <= VERSION:
@@ -412,15 +409,15 @@ def _parse_head(file: h5py.File) -> ScoreHead:
     views = file["views"][()].astype(VIEW_TYPE)
     for task, dataset in tasks.items():
         if dataset.ndim != 3 or dataset.shape[:2] != (len(ids), len(views)):
-            raise ValueError(f"{task} scores of shape {dataset.shape} for {len(ids)} clips and {len(views)} views")
+            raise ValueError(f"{task} scores of shape {dataset.shape} for {len(ids)} videos and {len(views)} views")
         if dataset.attrs["kind"] not in get_args(Space):
-            raise ValueError(f"{task} scores of the unknown kind {dataset.attrs['kind']!r}")
+            raise ValueError(f"{task} scores have the unknown kind {dataset.attrs['kind']!r}")
     return ScoreHead(
         ids=ids,
         kinds={task: str(dataset.attrs["kind"]) for task, dataset in tasks.items()},  # type: ignore[misc]
         classes_per_task={task: dataset.shape[2] for task, dataset in tasks.items()},
         views=views,
-        status=_per_clip(file["status"], len(ids)),
+        status=_per_video(file["status"], len(ids)),
         provenance=Provenance.of(json.loads(file.attrs["provenance"])),
         labels={
             task: _labels(dataset, len(ids), tasks[task].shape[2]) for task, dataset in file.get("labels", {}).items()
@@ -428,26 +425,26 @@ def _parse_head(file: h5py.File) -> ScoreHead:
         class_names={task: _read_texts(dataset) for task, dataset in file.get("classes", {}).items()},
         order=str(file.attrs.get("order", "ids")),  # type: ignore[arg-type]
         problems=_read_problems(file),
-        num_frames=_per_clip(file["num_frames"], len(ids)) if "num_frames" in file else None,
+        num_frames=_per_video(file["num_frames"], len(ids)) if "num_frames" in file else None,
     )
 
 
 def _renamed(group: h5py.Group, name: str, version_1: str) -> h5py.Dataset:
-    """A dataset by its name, or by the name that it has in version 1."""
+    """A dataset by its name, or by its name in version 1."""
     return group[name if name in group else version_1]
 
 
-def _per_clip(dataset: h5py.Dataset, clips: int) -> NDArray[Any]:
+def _per_video(dataset: h5py.Dataset, videos: int) -> NDArray[Any]:
     """Values of a dataset [N]."""
-    if dataset.shape != (clips,):
-        raise ValueError(f"{dataset.name} of shape {dataset.shape} for {clips} clips")
+    if dataset.shape != (videos,):
+        raise ValueError(f"{dataset.name} of shape {dataset.shape} for {videos} videos")
     return np.asarray(dataset[()])
 
 
-def _labels(dataset: h5py.Dataset, clips: int, classes: int) -> NDArray[np.int32]:
-    values = _per_clip(dataset, clips).astype(np.int32)
-    if clips and not (values.min() >= -1 and values.max() < classes):
-        raise ValueError(f"{dataset.name} beyond -1..{classes - 1}")
+def _labels(dataset: h5py.Dataset, videos: int, classes: int) -> NDArray[np.int32]:
+    values = _per_video(dataset, videos).astype(np.int32)
+    if videos and not (values.min() >= -1 and values.max() < classes):
+        raise ValueError(f"{dataset.name} not in -1..{classes - 1}")
     return values
 
 
@@ -459,6 +456,6 @@ def _read_problems(file: h5py.File) -> dict[str, str]:
     return dict(zip(ids, _read_texts(problems["reasons"]), strict=True))
 
 
-def content_size(clips: int, views: int, classes: int) -> int:
-    """Bytes of the scores of a file with so many clips, views and classes over all tasks."""
-    return clips * views * classes * np.dtype(np.float32).itemsize
+def content_size(videos: int, views: int, classes: int) -> int:
+    """Bytes of the scores of N videos, V views and C classes summed over tasks."""
+    return videos * views * classes * np.dtype(np.float32).itemsize

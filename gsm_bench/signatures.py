@@ -1,4 +1,4 @@
-"""Signatures: one line of all that could change a number of a run, taken apart and compared."""
+"""Signatures: one line of everything that could change a number of a run, parsed and compared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class SettingChange:
-    """A setting in which two runs differ, with its value in each."""
+    """A setting that differs between two runs, with both values."""
 
     name: str
     first: str
@@ -19,16 +19,14 @@ class SettingChange:
 
 
 def signature_difference(before: str, now: str) -> str:
-    """The settings in which two signatures differ, one per line."""
+    """Text with the settings that differ between two signatures, one per line."""
     if not _items(before):
-        return "    all: what is there was made elsewhere and has no signature"
-    return "\n".join(
-        f"    {key}: there {there}, now {here}" for key, there, here in _different(_items(before), _items(now))
-    )
+        return "    all: the existing file has no signature"
+    return "\n".join(f"    {key}: there {old}, now {new}" for key, old, new in _different(_items(before), _items(now)))
 
 
 def setting_changes(first: str, second: str) -> list[SettingChange]:
-    """The changes in which two signatures differ; of a setting with parts, such as ``input``, only those parts."""
+    """The settings that differ between two signatures; of a JSON object, such as ``input``, only the keys that differ."""
     changes = []
     for key, one, other in _different(_items(first), _items(second)):
         parts, others = _table(one), _table(other)
@@ -52,9 +50,9 @@ def _different(first: dict[str, str], second: dict[str, str]) -> list[tuple[str,
 
 
 def _table(value: str) -> dict[str, str] | None:
-    """The parts of a value that is a JSON table, as text; None for any other value."""
+    """The values of a JSON object as JSON text; None for any other value."""
     try:
-        found: Any = json.loads(value)
+        document: Any = json.loads(value)
     except ValueError:
         return None
-    return {key: json.dumps(part) for key, part in found.items()} if isinstance(found, dict) else None
+    return {key: json.dumps(part) for key, part in document.items()} if isinstance(document, dict) else None

@@ -1,4 +1,4 @@
-"""Splits: the clips of a data set in their order, with labels and class names, read from users' own files."""
+"""Splits: the videos of a data set in order, with labels and class names, read from annotation files."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from gsm_bench.layouts.rows import ListRows, Numbers, Segments, first_existing
 
 Labels = NDArray[np.int32]
 MOST_FRAMES = 100_000_000
-"""More frames than this in one clip are a slip of the list: 19 days at 60 frames per second."""
+"""A list with more frames than this in one video is wrong: 19 days at 60 frames per second."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """One clip of a split: a video, or a segment of one.
+    """One item of a split: a video, or a segment of a longer one.
 
     Attributes:
-        id: its own, unique in the split.
-        num_frames: n as its list gives it, 0 if it does not.
-        row: its place in the split.
-        video, participant: the video that holds it and who recorded it; empty where the clip is a video of its own.
-        start: number in the video of the clip's first frame: frame i of the clip is number start + i - 1.
+        id: unique in the split.
+        num_frames: number of frames in the list, 0 if it gives none.
+        row: row in the split, from 0.
+        video, participant: recording that contains the segment, and who recorded it; empty for a video.
+        start: frame number of the segment's first frame in its recording, from 1.
     """
 
     id: str
@@ -43,23 +43,23 @@ class Video:
 
     @property
     def container(self) -> str:
-        """The name of the video that holds its frames."""
+        """Name of the recording that contains its frames."""
         return self.video or self.id
 
 
 @dataclass(frozen=True)
 class Split:
-    """Clips in list order.
+    """The videos of a split in list order.
 
     Attributes:
-        ids: N clip ids, unique; any sequence of strings may be given.
-        num_frames: int64 [N], 0 where the list does not say.
-        labels: per task int32 [N]; empty for a split without labels.
-        class_names: per task C names in column order; empty where no class file was found.
-        list_path: the file that the clips were read from.
-        full_size: clips of the complete split where that is known.
-        groups: int64 [N], equal for clips that are not independent; None where every clip stands alone.
-        segments: where the clips lie in longer videos; None where each is a video of its own.
+        ids: N unique ids; any sequence of strings is converted.
+        num_frames: int64 [N], 0 where the list gives none.
+        labels: int32 [N] per task; empty for a split without labels.
+        class_names: C names in column order per task; empty without a class file.
+        list_path: the list file.
+        full_size: number of videos of the complete split, where known.
+        groups: int64 [N], equal for videos that are not independent; None where all are independent.
+        segments: places of segments in longer recordings; None where every item is a video.
     """
 
     dataset: str
@@ -81,10 +81,11 @@ class Split:
 
     @property
     def sha256(self) -> str:
-        """Fingerprint of the ids in their order."""
+        """Hexadecimal sha256 of the ids joined by newline."""
         return self.ids.sha256
 
-    def clip(self, row: int) -> Video:
+    def video(self, row: int) -> Video:
+        """The video of a row."""
         frames, segments = int(self.num_frames[row]), self.segments
         if segments is None:
             return Video(self.ids[row], frames, row)
@@ -92,16 +93,16 @@ class Split:
             self.ids[row], frames, row, segments.videos[row], segments.participants[row], int(segments.starts[row])
         )
 
-    def sample(self, clips: int) -> list[Video]:
-        """A few clips, spread evenly over the split, the first among them."""
-        return [self.clip(row) for row in range(0, len(self), max(1, -(-len(self) // clips)))]
+    def sample(self, count: int) -> list[Video]:
+        """At most `count` videos at equal distances, from the first on."""
+        return [self.video(row) for row in range(0, len(self), max(1, -(-len(self) // count)))]
 
     def head(self, limit: int) -> Split:
-        """The first `limit` clips as a split of their own."""
+        """A split of the first `limit` videos."""
         return self.reordered(np.arange(min(limit, len(self))))
 
     def reordered(self, rows: NDArray[np.int64]) -> Split:
-        """The clips of some rows, in their order, as a split of their own."""
+        """A split of the videos in rows int64 [n], in that order."""
         return replace(
             self,
             ids=self.ids.take(rows),
@@ -113,7 +114,7 @@ class Split:
 
 
 def ids_sha256(ids: Sequence[str]) -> str:
-    """sha256 of the ids joined by newline."""
+    """Hexadecimal sha256 of ids joined by newline."""
     return IdArray.of(ids).sha256
 
 
@@ -121,19 +122,19 @@ def read_split(entry: DatasetEntry, split: str, data: Path) -> Split:
     """Read one split of a data set from the directory `data`.
 
     Raises:
-        SplitError: no such split, no list file there, or a list that is not what the layout says.
+        SplitError: the split is unknown, its list is missing, or the list does not match the layout.
     """
-    wanted = _split_entry(entry, split)
+    names = _split_entry(entry, split).lists
     if not data.is_dir():
         raise SplitError(
-            f"there is no data directory for {entry.name}",
+            f"no data directory for {entry.name}",
             where=data,
-            fix="give its place with --data DIR, or link it there",
+            fix="name it with --data DIR, or put a link there",
         )
-    path = first_existing(data, wanted.lists) or _pickled(data, wanted.lists)
+    path = first_existing(data, names) or _pickled(data, names)
     if path is None:
         raise SplitError(
-            f"no list of {entry.name}/{split} in this directory; looked for {', '.join(wanted.lists)}",
+            f"no list of {entry.name}/{split} in this directory; expected {', '.join(names)}",
             where=data,
             fix="put one of them there, or add [datasets.NAME] to a .toml file in manifests/ of the workspace",
         )
@@ -141,21 +142,23 @@ def read_split(entry: DatasetEntry, split: str, data: Path) -> Split:
 
 
 def read_list(entry: DatasetEntry, split: str, path: Path) -> Split:
-    """Read one split from the list file `path`; class files are looked for beside it."""
+    """Read one split from the list file `path` and the class files beside it."""
     reader = READERS.get(entry.layout)
     if reader is None:
         raise SplitError(
-            f"lists of the layout {entry.layout!r} cannot be read by this version",
+            f"this version cannot read lists of the layout {entry.layout!r}",
             where=path,
             fix="use another data set",
         )
     rows = reader(entry, path)
     if not len(rows.ids):
-        raise SplitError("this list is empty", where=path, fix="a row is: <id> <frames> <class>")
+        raise SplitError("this list is empty", where=path, fix="write a row per video: <id> <frames> <class>")
     ids = _checked_ids(rows.ids, path)
     most = np.asarray(rows.num_frames).max()
     if most > MOST_FRAMES:
-        raise SplitError(f"{most:,} frames in one clip", where=path, fix="the second column is the number of frames")
+        raise SplitError(
+            f"{most:,} frames in one video", where=path, fix="write the number of frames into the second column"
+        )
     return Split(
         dataset=entry.name,
         name=split,
@@ -164,14 +167,14 @@ def read_list(entry: DatasetEntry, split: str, path: Path) -> Split:
         labels=_labels(entry, rows, ids, path),
         class_names=dict(rows.class_names),
         list_path=path,
-        full_size=_split_entry(entry, split).clips,
+        full_size=_split_entry(entry, split).videos,
         groups=_groups(_split_entry(entry, split), rows, path.parent),
         segments=rows.segments,
     )
 
 
 def with_action_labels(labels: Mapping[str, Labels], action_names: Sequence[str]) -> dict[str, Labels]:
-    """Labels per task with those of actions, which follow from verb and noun where actions are pairs of them."""
+    """Labels int32 [N] per task; those of actions follow from verb and noun if action names are pairs."""
     if {"verb", "noun"} <= labels.keys() and are_pairs(action_names):
         return {**labels, "action": action_columns(parse_pairs(action_names), labels["verb"], labels["noun"])}
     return dict(labels)
@@ -183,9 +186,9 @@ def _labels(entry: DatasetEntry, rows: ListRows, ids: IdArray, path: Path) -> di
 
 
 def _groups(entry: SplitEntry, rows: ListRows, directory: Path) -> NDArray[np.int64] | None:
-    """Group numbers [N] of the clips, or None where the split has no groups or their file is not there.
+    """Group numbers int64 [N] of the videos; None where the split has no groups or their file is missing.
 
-    Segments of one video are a group unless the entry names another column.
+    Segments of one recording are a group unless the entry names a column.
     """
     if not entry.groups and rows.segments is not None:
         return np.unique(rows.segments.videos, return_inverse=True)[1].astype(np.int64)
@@ -198,12 +201,12 @@ def _groups(entry: SplitEntry, rows: ListRows, directory: Path) -> NDArray[np.in
         table = list(csv.DictReader(file))
     if not table or not {"id", column} <= table[0].keys():
         raise SplitError(
-            f"this file has no columns id and {column}", where=path, fix="correct `groups` of the data set's entry"
+            f"this file lacks the column id or {column}", where=path, fix="correct `groups` of the data set's entry"
         )
     group_of = {row["id"]: row[column] for row in table}
     missing = next((name for name in ids if name not in group_of), None)
     if missing is not None:
-        raise SplitError(f"clip {missing!r} has no {column} here", where=path, fix="use the file of the same release")
+        raise SplitError(f"video {missing!r} has no {column} here", where=path, fix="use the file of the same release")
     return np.unique([group_of[name] for name in ids], return_inverse=True)[1].astype(np.int64)
 
 
@@ -214,19 +217,19 @@ def _split_entry(entry: DatasetEntry, split: str) -> SplitEntry:
 
 
 def _pickled(data: Path, names: Sequence[str]) -> Path | None:
-    """The pandas pickle of a list that is not there as csv, so that its reader can say so."""
+    """The pandas pickle of a missing csv list, which its reader refuses with a fix."""
     return first_existing(data, [str(Path(name).with_suffix(".pkl")) for name in names if name.endswith(".csv")])
 
 
-def _checked_ids(found: Sequence[str], path: Path) -> IdArray:
+def _checked_ids(names: Sequence[str], path: Path) -> IdArray:
     try:
-        ids = IdArray.of(found)
+        ids = IdArray.of(names)
     except ValueError as error:
         raise SplitError(f"this list cannot be read: {error}", where=path, fix="give a UTF-8 text file") from error
     row = ids.first_repeated()
     if row is not None:
         raise SplitError(
-            f"the clip {ids[row]!r} stands twice in this list",
+            f"duplicate id {ids[row]!r}",
             where=f"{path}, row {row + 1}",
             fix="remove one of the rows",
         )
@@ -234,12 +237,12 @@ def _checked_ids(found: Sequence[str], path: Path) -> IdArray:
 
 
 def _checked_labels(labels: Numbers, classes: int, ids: IdArray, path: Path) -> Labels:
-    found = np.asarray(labels)
-    if found.size and not (found.min() >= 0 and found.max() < classes):
-        row = int(np.flatnonzero((found < 0) | (found >= classes))[0])
+    values = np.asarray(labels)
+    if values.size and not (values.min() >= 0 and values.max() < classes):
+        row = int(np.flatnonzero((values < 0) | (values >= classes))[0])
         raise SplitError(
-            f"class {labels[row]} of clip {ids[row]!r} is not among 0..{classes - 1}",
+            f"class {labels[row]} of video {ids[row]!r} is not among 0..{classes - 1}",
             where=f"{path}, row {row + 1}",
             fix="class numbers start at 0; correct the list, or `classes` of the data set's entry",
         )
-    return found.astype(np.int32)
+    return values.astype(np.int32)

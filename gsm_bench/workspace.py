@@ -1,4 +1,4 @@
-"""Where everything lies: one directory with manifests, checkpoints, data, scores, submissions and reports."""
+"""The workspace: one directory with manifests, checkpoints, data, scores, submissions and reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENVIRONMENT = "GSMBENCH_HOME"
 
 
 def shipped_manifests() -> Path:
-    """The manifests that came with the package: inside a wheel, or at the top of a checkout."""
+    """Directory of the shipped manifests: inside the package of a wheel, or at the top of a checkout."""
     package = Path(__file__).resolve().parent
     inside = package / "shipped"
     return inside if inside.is_dir() else package.parent / "manifests"
@@ -20,15 +20,18 @@ def shipped_manifests() -> Path:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A directory and the fixed places in it."""
+    """A directory with a fixed layout.
+
+    Attributes:
+        option: how a command line names this workspace: `` --workspace DIR``, empty where it is the default.
+    """
 
     root: Path
     option: str = ""
-    """How a command line names this workspace: `` --workspace DIR``, or nothing where it is found without."""
 
     @classmethod
     def locate(cls, directory: str | Path | None = None) -> Workspace:
-        """The workspace at `directory`, else at $GSMBENCH_HOME, else here.
+        """The workspace at `directory`, else at $GSMBENCH_HOME, else in the current directory.
 
         Raises:
             GsmBenchError: the directory does not exist.
@@ -36,8 +39,8 @@ class Workspace:
         chosen = directory or os.environ.get(ENVIRONMENT) or Path.cwd()
         root = Path(chosen).expanduser().resolve()
         if not root.is_dir():
-            said = "--workspace" if directory else f"${ENVIRONMENT}"
-            raise GsmBenchError(f"the workspace given by {said} is not a directory", where=root, fix=f"mkdir -p {root}")
+            source = "--workspace" if directory else f"${ENVIRONMENT}"
+            raise GsmBenchError(f"the workspace of {source} is not a directory", where=root, fix=f"mkdir -p {root}")
         return cls(root, f" --workspace {root}" if directory else "")
 
     @property
@@ -65,17 +68,17 @@ class Workspace:
         return self.root / "reports"
 
     def score_path(self, dataset: str, split: str, model: str) -> Path:
-        """Where the scores of `model` on a split lie unless told otherwise."""
+        """Default path of the scores of `model` on a split."""
         return self.scores / dataset / split / f"{model}.h5"
 
     def checkpoint_path(self, file: str) -> Path:
-        """Where a manifest's checkpoint file is: as it stands, in checkpoints/, or beside the shipped manifests."""
+        """Path of a manifest's checkpoint file: absolute, in checkpoints/, or beside the shipped manifests."""
         shipped = shipped_manifests() / file
         mine = self.checkpoints / file
         return shipped if shipped.is_file() and not mine.is_file() else mine
 
     def shown(self, path: Path) -> str:
-        """A path as a person in this workspace would write it."""
+        """A path as text, relative to the workspace if it lies inside."""
         try:
             return str(path.relative_to(self.root))
         except ValueError:

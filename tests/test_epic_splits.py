@@ -23,10 +23,10 @@ def manifest(workspace):
 def test_segments_of_a_small_set(manifest, tmp_path):
     write_epic_55(tmp_path)
     split = read_split(manifest.dataset("epic-55"), "s1", tmp_path)
-    clip = split.clip(1)
+    clip = split.video(1)
     assert (clip.id, clip.video, clip.participant, clip.start, clip.num_frames) == ("101", "P01_11", "P01", 20, 31)
     assert split.labels == {}
-    assert split.head(1).clip(0) == split.clip(0)
+    assert split.head(1).video(0) == split.video(0)
     assert split.groups.tolist() == [0, 0, 1, 2]
 
 
@@ -58,7 +58,7 @@ def test_a_pandas_pickle_is_refused_with_the_name_of_the_csv(manifest, tmp_path)
         ("1,40", "0,40", "a segment from frame 0 to 40"),
         ("1,40", "one,40", "'one' in the column start_frame is not a number"),
         ("start_frame", "begin", "no column 'start_frame'"),
-        ("101,P01", "100,P01", "stands twice"),
+        ("101,P01", "100,P01", "duplicate id"),
         (",20,50", "", "cut short"),
     ],
 )

@@ -78,4 +78,4 @@ def test_a_name_with_nul_is_refused():
 
 
 def test_names_say_what_they_hold():
-    assert repr(IdArray.of(["a", "b", "c", "d"])) == "Names(4: 'a', 'b', 'c', ..)"
+    assert repr(IdArray.of(["a", "b", "c", "d"])) == "IdArray(4: 'a', 'b', 'c', ..)"

@@ -86,8 +86,8 @@ def change(workspace, old, new):
         ('{ lists = ["val.txt"] }', '{ list = ["val.txt"] }', "datasets.toy.splits.val.list", "did you mean lists"),
         ("[models.toy_bninc]", "[model.toy_bninc]", "toy.toml", "did you mean models"),
         ("clips = 2", "clips = ", "toy.toml", "not valid TOML"),
-        ("{id}/{frame:05d}.jpg", "{foo}/{frame:05d}.jpg", "datasets.toy.frame_pattern", "a folder per clip"),
-        ("{id}/{frame:05d}.jpg", "{id}_{frame:05d}.jpg", "datasets.toy.frame_pattern", "a folder per clip"),
+        ("{id}/{frame:05d}.jpg", "{foo}/{frame:05d}.jpg", "datasets.toy.frame_pattern", "a folder per video"),
+        ("{id}/{frame:05d}.jpg", "{id}_{frame:05d}.jpg", "datasets.toy.frame_pattern", "a folder per video"),
         ("\n[datasets.toy]", "tables = 3\n[datasets.toy]", "toy.toml", "[tables.NAME]"),
         (
             'file = "toy_bninc.safetensors"',

@@ -81,12 +81,12 @@ def test_plain_lists_with_and_without_labels(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a 12 0\na 3 1\n", "stands twice"),
-        ("a 12 0\nb 3 3\n", "class 3 of clip 'b' is not among 0..2"),
+        ("a 12 0\na 3 1\n", "duplicate id 'a'"),
+        ("a 12 0\nb 3 3\n", "class 3 of video 'b' is not among 0..2"),
         ("a 12 0\nb three 1\n", "expected <id> <frames> <class>"),
         ("a 12 0\nb 0 1\n", "line 2"),
         ("", "empty"),
-        ("a 99999999999999999999 0\n", "frames in one clip"),
+        ("a 99999999999999999999 0\n", "frames in one video"),
         ("a 12 99999999999999999999\n", "not among 0..2"),
     ],
 )
@@ -149,10 +149,10 @@ def test_groups(tmp_path):
     found = read_split(grouped, "validation", tmp_path).groups
     assert found[0] == found[2] != found[1]
     (tmp_path / "clips.csv").write_text("id,video\na,x\n")
-    with pytest.raises(SplitError, match="clip 'b' has no video"):
+    with pytest.raises(SplitError, match="video 'b' has no video"):
         read_split(grouped, "validation", tmp_path)
     (tmp_path / "clips.csv").write_text("id,participant\na,x\n")
-    with pytest.raises(SplitError, match="no columns id and video"):
+    with pytest.raises(SplitError, match="lacks the column id or video"):
         read_split(grouped, "validation", tmp_path)
 
 

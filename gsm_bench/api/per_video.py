@@ -120,6 +120,6 @@ def video_paths(member: OpenMember, truth: GroundTruth, workspace: Workspace) ->
     pattern = str(PurePosixPath(entry.frame_pattern).parent)
     paths = []
     for row in range(len(split)):
-        video = split.clip(row)
+        video = split.video(row)
         paths.append(str(base / pattern.format(id=video.id, video=video.video, participant=video.participant)))
     return paths

@@ -96,7 +96,7 @@ def _verdict(job: Job, reading: float, network: float, idle: float) -> str:
 def _is_packed(job: Job) -> bool:
     """Whether the first clip lies in an HDF5 file; one without frames does not."""
     try:
-        reader = getattr(job.source, "reader", lambda _: None)(job.split.clip(0))
+        reader = getattr(job.source, "reader", lambda _: None)(job.split.video(0))
     except FrameError:
         return False
     return type(reader).__name__ == "Hdf5Reader"

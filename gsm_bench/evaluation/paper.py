@@ -77,7 +77,7 @@ def evaluate_paper_table(
         require_scores([spec for block in plans for plan in block for spec in plan.members])
     blocks = tuple(tuple(_evaluate_row(plan, truth_of) for plan in block) for block in plans)
     split_entry = manifest.dataset(where[0]).splits.get(where[1])
-    return PaperEvaluation(entry, *where, own_split, split_entry.clips if split_entry else None, blocks)
+    return PaperEvaluation(entry, *where, own_split, split_entry.videos if split_entry else None, blocks)
 
 
 def require_scores(specs: Sequence[MemberSpec]) -> None:

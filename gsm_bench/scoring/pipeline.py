@@ -67,7 +67,7 @@ def to_read(batch: Batch) -> list[ToRead]:
     needed = []
     for at, row in enumerate(batch.rows):
         jobs = {place: member.job for place, (member, wanted) in enumerate(batch.members) if wanted[at]}
-        clips = {place: job.split.clip(int(row)) for place, job in jobs.items()}
+        clips = {place: job.split.video(int(row)) for place, job in jobs.items()}
         source = batch.members[0][0].job.source
         needed.append(ToRead(source, clips, {place: job.read_plan for place, job in jobs.items()}))
     return needed

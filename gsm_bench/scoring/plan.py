@@ -72,7 +72,7 @@ def _timed_rate(job: Job, network: nn.Module, rows: np.ndarray) -> float | None:
     with ForwardPool(job.settings) as forward_pool, ThreadPoolExecutor(job.settings.workers) as pool:
         scorer = Scorer(network, job.entry, job.settings, forward_pool)
         sample = rows[: size * (1 + max(TIMED_BATCHES, forward_pool.count))]
-        read = pool.map(lambda row: read_clip(job.source, job.split.clip(int(row)), plan), sample)
+        read = pool.map(lambda row: read_clip(job.source, job.split.video(int(row)), plan), sample)
         batches = ([next(read) for _ in sample[start : start + size]] for start in range(0, len(sample), size))
         _score_all(scorer, forward_pool, itertools.islice(batches, 1))
         began = time.monotonic()

@@ -279,8 +279,8 @@ def test_a_full_disk_stops_packing_with_one_sentence_and_keeps_what_is_whole(toy
         full.setattr(files.shutil, "disk_usage", lambda _: usage(0, 0, next(free, 1000)))
         ran = gsmbench("pack", toys.data / "toy/frames", "p.h5", "--quiet")
     assert ran.status == 1
-    assert "the disk is too full: 1.0 MB are needed, 0.001 MB free" in ran.err
-    assert "what is finished is kept" in ran.err
+    assert "not enough disk space: 1.0 MB needed, 0.001 MB free" in ran.err
+    assert "finished work is kept" in ran.err
     packed = pack(Packing(toys.data / "toy/frames", toys.root / "p.h5"), survey(toys.data / "toy/frames"))
     assert packed.reused == 4
     with h5py.File("p.h5") as file:
@@ -309,10 +309,10 @@ def test_the_gain_leaves_the_new_file_out_and_takes_commas(toys, gsmbench):
 
 def test_a_full_disk_stops_a_run_with_one_sentence(toys, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    with monkeypatch.context() as disk, pytest.raises(DiskError, match="the disk is too full") as full:
+    with monkeypatch.context() as disk, pytest.raises(DiskError, match="not enough disk space") as full:
         disk.setattr(files.shutil, "disk_usage", lambda _: usage(0, 0, 1000))
         score(toys)
-    assert "what is finished is kept" in str(full.value)
+    assert "finished work is kept" in str(full.value)
     assert score(toys).reused == CLIPS
 
 

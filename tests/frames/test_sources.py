@@ -177,7 +177,7 @@ def test_many_threads_read_the_same_pixels(toys, form):
     plan = ReadPlan(4, views_array((0.0, 0.5), 1), load_manifest(toys).model("toy_4f").input)
 
     def pixels(row):
-        return read_clip(source, split.clip(row), plan).pixels
+        return read_clip(source, split.video(row), plan).pixels
 
     alone = [pixels(row) for row in range(CLIPS)]
     with ThreadPoolExecutor(8) as pool:
@@ -197,7 +197,7 @@ def test_several_plans_share_the_decoding(toys):
         ReadPlan(4, views_array((0.5,), 5), other),
     ]
     for row in range(CLIPS):
-        clip = split.clip(row)
+        clip = split.video(row)
         together, alone = read_clip_for(source, clip, plans), [read_clip(source, clip, plan) for plan in plans]
         for one, two in zip(together, alone, strict=True):
             assert np.array_equal(one.pixels, two.pixels)

@@ -94,7 +94,7 @@ def test_segments_are_scored_and_a_frame_beyond_the_video_is_named(epic_55, gsmb
 def test_a_segment_reads_its_own_frames(epic_55):
     """Frame i of a segment is file start + i - 1."""
     entry, data = load_manifest(epic_55).dataset("epic-55"), epic_55.data / "epic-55"
-    clip = read_split(entry, "s1", data).clip(1)
+    clip = read_split(entry, "s1", data).video(1)
     source = open_source(entry, data, [clip])
     assert source.count(clip) == 31
     ((number, picture),) = source.pictures(clip, [5])

@@ -109,7 +109,7 @@ def test_several_models_share_frames_and_copies(toys, monkeypatch):
 
 def test_raw_frames_of_a_clip_are_shared_by_its_plans(toys):
     jobs = [prepare(Request(name, resize="device"), load_manifest(toys), toys)[0] for name in ("toy_4f", "toy_wide")]
-    first, second = read_clip_for(jobs[0].source, jobs[0].split.clip(2), [job.read_plan for job in jobs])
+    first, second = read_clip_for(jobs[0].source, jobs[0].split.video(2), [job.read_plan for job in jobs])
     assert isinstance(first.pixels, RawViews)
     assert first.pixels.frames is second.pixels.frames
     assert first.pixels.numbers.shape == (2, 4)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gsm_bench.tables.render import csv, json, markdown, terminal
-from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.render.cells import cell
+from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.table import Table
 
 Draw = Callable[[Sequence[Table], Screen], str]

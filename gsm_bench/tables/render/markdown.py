@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.render.cells import cell
+from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.table import Table
 
 

@@ -6,8 +6,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.render.cells import cell
+from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.table import Table
 
 if TYPE_CHECKING:
