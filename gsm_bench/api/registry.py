@@ -52,7 +52,7 @@ def datasets_frame(manifest: Manifest, workspace: Workspace) -> pandas.DataFrame
             "dataset": entry.name,
             "title": entry.title,
             "split": name,
-            "videos": split.clips,
+            "videos": split.videos,
             **{f"{task}_classes": count for task, count in entry.tasks.items()},
             "folder": str(workspace.data / entry.folder),
             "here": first_existing(workspace.data / entry.folder, split.lists) is not None,
