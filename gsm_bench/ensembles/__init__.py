@@ -1,1 +1,1 @@
-"""Score files put together, clip by clip."""
+"""Several score files fused into one, video by video."""

@@ -1,4 +1,4 @@
-"""An ensemble in words: which frames of which clips go into it, and how they are averaged."""
+"""An ensemble in words: the frames of each member's clips, and how scores are averaged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def explain_ensemble(title: str, members: Sequence[MemberSpec], space: Space | N
         f"frame numbers are for {name}, {length} frames: int(tick*x + tick*offset) + 1 for x = 0..T-1, tick = {length}/T",
         "",
         "score(video) = " + " + ".join(_term(member, total) for member in members),
-        f"averaged as {space or 'what the score files hold'}; the predicted class is the highest, the lower index of two equals",
+        f"averaged as {space or 'the score files hold them'}; the predicted class has the highest score; ties take the lower index",
     ]
     return "\n".join(lines)
 
@@ -41,8 +41,8 @@ def _member_lines(member: MemberSpec, head: ScoreHead | None, length: int, share
     ]
     if head is not None and np.isnan(head.views["offset"]).all():
         views = len(head.views)
-        held = f"its {views} views are averaged" if views > 1 else "one view, the mean of what its source had"
-        return [*lines, f"  {held}; where they lie in the video is not known", ""]
+        average = f"mean over its {views} views" if views > 1 else "one view, averaged before the import"
+        return [*lines, f"  {average}; their clip offsets are unknown", ""]
     if not frames:
         return [*lines, ""]
     for at, offset in enumerate(clip_offsets(clips), start=1):
@@ -58,7 +58,7 @@ def _temperature(member: MemberSpec) -> str:
 
 
 def _identical(head: ScoreHead, frames: int, clips: int) -> str:
-    """How many videos give the same frames in every clip; their further clips cost and say nothing."""
+    """How many videos have the same frames in every clip; more clips of these add cost but no information."""
     known = head.num_frames[head.num_frames > 0] if head.num_frames is not None else np.array([], np.int64)
     lengths, counts = np.unique(known, return_counts=True)
     same = sum(
@@ -66,7 +66,7 @@ def _identical(head: ScoreHead, frames: int, clips: int) -> str:
         for length, count in zip(lengths, counts, strict=True)
         if len({indices_at(int(length), frames, offset).tobytes() for offset in clip_offsets(clips)}) == 1
     )
-    return f"for {same:,} of {len(known):,} videos all {clips} clips are the same frames"
+    return f"for {same:,} of {len(known):,} videos all {clips} clips have the same frames"
 
 
 def _term(member: MemberSpec, total: float) -> str:
@@ -85,5 +85,5 @@ def _example(heads: Sequence[ScoreHead | None]) -> tuple[str, int]:
     for head in heads:
         if head is not None and head.num_frames is not None and head.num_frames.any():
             row = int(np.flatnonzero(head.num_frames)[0])
-            return f"clip {head.ids[row]}", int(head.num_frames[row])
+            return f"video {head.ids[row]}", int(head.num_frames[row])
     return "a video", EXAMPLE_FRAMES

@@ -22,9 +22,9 @@ from gsm_bench.settings import Space
 BLOCK_ROWS = 1024
 """Rows fused at once."""
 BLOCKS_AHEAD = 4
-"""How far ahead of the rows in work the disk is asked for the next ones: twice the time from disk otherwise."""
+"""Blocks that the system is told to read ahead; without it, reading from disk takes twice as long."""
 MOST_THREADS = 8
-"""More threads than this wait for memory, not for cores."""
+"""More threads than this only wait for memory."""
 
 Out = TypeVar("Out")
 Means = NDArray[np.float64]
@@ -36,9 +36,9 @@ class FusedBlock:
 
     Attributes:
         scores: float64 [n, C], the weighted mean over members; NaN where a member has no score.
-        scored: which rows are whole.
+        scored: bool [n], rows with a score of every member.
         member_scores: float64 [n, C] per member, the mean over its views.
-        member_scored: which rows have a score, per member.
+        member_scored: bool [n] per member, rows with a score.
     """
 
     start: int
@@ -61,9 +61,10 @@ def fuse_blocks(
 def fuse_blocks(
     members: Sequence[OpenMember], task: str, space: Space, work: Callable[[FusedBlock], Any] = lambda block: block
 ) -> Iterator[Any]:
-    """Fused scores of all rows, block by block; a row needs all its members.
+    """Fused scores of all rows, block by block; a row needs a score of every member.
 
-    What is to be done with each block may be given as `work`: then it is done by the threads that fuse.
+    Args:
+        work: applied to each block in the thread that fuses it; its results are returned in place of the blocks.
     """
     statuses = [member.status for member in members]
 
@@ -89,7 +90,7 @@ def fuse_rows(
 
 
 def in_threads(work: Callable[[slice], Out], total: int, rows_at_once: int) -> Iterator[Out]:
-    """Blocks of rows in order, worked on by as many threads as there are cores and never far ahead."""
+    """Results of `work` for blocks of rows, in order, from as many threads as there are cores, a few blocks ahead."""
     blocks = [slice(start, min(start + rows_at_once, total)) for start in range(0, total, rows_at_once)]
     threads = min(len(blocks), usable_cpus(), MOST_THREADS)
     if threads < 2:
@@ -110,21 +111,22 @@ def in_threads(work: Callable[[slice], Out], total: int, rows_at_once: int) -> I
 
 
 def refuse_broken_rows(member: OpenMember, mean: Means, scored: NDArray[np.bool_], rows: slice) -> None:
-    """A row that says it is scored holds numbers (minus infinity is the logarithm of 0)."""
-    if mean.size and mean.max() < np.inf:  # one fast look; NaN is not below infinity
+    """Raise ScoreFileError for a scored row [n] whose means [n, C] are NaN or +inf; -inf is the logarithm of 0."""
+    if mean.size and mean.max() < np.inf:  # fast path; NaN is not below infinity
         return
     broken = np.flatnonzero(scored & ~(mean < np.inf).all(axis=1))
     if broken.size:
         row = rows.start + int(broken[0])
         name = member.head.ids[row if member.rows is None else int(member.rows[row])]
         raise ScoreFileError(
-            f"clips are marked as scored and hold no numbers, the first of them {name!r}",
+            f"scored videos contain NaN or inf scores, first: {name!r}",
             where=member.spec.path,
             fix="score again with --fresh, or copy the file again",
         )
 
 
 def weighted_mean(means: Sequence[Means], weights: Sequence[float]) -> Means:
+    """Weighted sum float64 [n, C] of means [n, C]; the weights sum to one."""
     total = np.empty_like(means[0])
     for at, (mean, weight) in enumerate(zip(means, weights, strict=True)):
         add_weighted(mean, weight, total, at == 0)
@@ -174,6 +176,6 @@ def mean_over_views(member: OpenMember, task: str, space: Space, block: Scores, 
 
 
 def running_mean(means: Sequence[NDArray[np.float64]], weights: Sequence[float]) -> NDArray[np.float64]:
-    """The fused scores [n, C] of the members so far, as `gsm_bench.ensembles.fuse` fuses them alone."""
+    """Fused scores [n, C] of some members with means [n, C], at weights relative to each other."""
     total = sum(weights)
     return weighted_mean(means, [weight / total for weight in weights])

@@ -1,4 +1,4 @@
-"""Members that were trained on what they are measured on: directly, or under the name of another data set."""
+"""Members that were trained on the evaluated videos, also under the name of another data set."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def find_leaks(members: Sequence[OpenMember], manifest: Manifest, place: str | N
     """Members whose cards name training data that overlaps a split.
 
     Args:
-        place: its name, ``dataset/split``; that of the first member's scores unless told.
+        place: name of the split, ``dataset/split``; that of the first member's scores unless given.
     """
     dataset, _, split = (place or split_name(members[0].head)).partition("/")
     if dataset not in manifest.datasets or split not in manifest.datasets[dataset].splits:
@@ -44,18 +44,18 @@ def split_name(head: ScoreHead) -> str:
 
 
 def training_data(member: OpenMember, manifest: Manifest) -> tuple[str, ...]:
-    """``dataset/split`` names that a member was trained on, as its score file says, else its card; empty if unsaid."""
+    """``dataset/split`` names that a member was trained on, from its score file, else from its card; empty if unknown."""
     provenance = member.head.provenance
     entry = manifest.models.get(provenance.model or "")
     return provenance.trained_on or (entry.trained_on if entry else ())
 
 
 def refuse_leaks(leaks: Sequence[Leak], split: str, *, allowed: bool) -> list[str]:
-    """The leaks in words; raises LeakError unless they are allowed."""
+    """The leaks in words; raises LeakError unless allowed."""
     lines = [f"{leak.member} was trained on {leak.trained_on}, which overlaps {split}: {leak.how}" for leak in leaks]
     if lines and not allowed:
         raise LeakError(
             "\n  ".join(lines),
-            fix="leave the member out; or --allow-leak, and say so wherever the number is shown",
+            fix="leave the member out; or use --allow-leak, and report the leak with the number",
         )
     return lines

@@ -1,4 +1,4 @@
-"""The members of an ensemble: which files, which of their views, with which weight, and whether they fit together."""
+"""The members of an ensemble: score files, their views and weights, opened and aligned."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.ensembles.alignment import aligned_rows, check_classes
 from gsm_bench.entries import EnsembleEntry, ModelEntry
 from gsm_bench.errors import AlignmentError, GsmBenchError, MissingScoresError
 from gsm_bench.manifest import Manifest
@@ -21,7 +22,7 @@ from gsm_bench.workspace import Workspace
 
 @dataclass(frozen=True)
 class MemberSpec:
-    """A member as asked for: a score file, how many clips of it, its weight before division by the sum."""
+    """A requested member: its score file, its number of clips, its weight before division by the sum."""
 
     label: str
     path: Path
@@ -38,8 +39,8 @@ class OpenMember:
 
     Attributes:
         views: indices of the views that are averaged.
-        rows: int64 [N] row in this file of each clip of the ensemble, or None where the order is the same.
-        weight: share of this member, all shares sum to one.
+        rows: int64 [N] row in this file of each video of the ensemble; None if the order is the same.
+        weight: share of this member; all shares sum to one.
     """
 
     spec: MemberSpec
@@ -61,7 +62,7 @@ class OpenMember:
 def specs_of_entry(
     ensemble: EnsembleEntry, manifest: Manifest, workspace: Workspace, dataset: str | None, split: str | None
 ) -> list[MemberSpec]:
-    """The members of a manifest's ensemble on a split (each model's own split unless told)."""
+    """The members of a manifest's ensemble on a split (each model's own split unless given)."""
     return [
         replace(
             model_spec(manifest.model(member.model), manifest, workspace, dataset, split, member.clips),
@@ -80,7 +81,7 @@ def model_spec(
     split: str | None,
     clips: int | None = None,
 ) -> MemberSpec:
-    """The score file of a model on a split (the model's own unless told)."""
+    """The score file of a model on a split (the model's own unless given)."""
     path = workspace.score_path(*manifest.place(entry.dataset, entry.split, dataset, split), entry.name)
     return MemberSpec(entry.name, path, clips, 1.0, entry, workspace.option)
 
@@ -96,7 +97,7 @@ def parse_members(
     """Members from ``inv3_8f@2,inv3_12f,scores/x.h5``: model names or score files, each with ``@clips``."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise GsmBenchError("no members are given", fix="--members inv3_8f@2,inv3_12f")
+        raise GsmBenchError("no members are given", fix="name them, e.g. --members inv3_8f@2,inv3_12f")
     return reweighted([_parse_member(name, manifest, workspace, dataset, split) for name in names], weights)
 
 
@@ -132,7 +133,7 @@ def _parse_member(
         name, number = text, ""
     if at and not (number.isdecimal() and int(number) > 0):
         raise GsmBenchError(
-            f"{text!r} asks for {number!r} clips", fix="write the number of clips after @, e.g. inv3_8f@2"
+            f"{text!r} has no number of clips after @", fix="write the number of clips after @, e.g. inv3_8f@2"
         )
     clips = int(number) if at else None
     if name.endswith((".h5", ".hdf5")) or "/" in name:
@@ -145,11 +146,11 @@ def _parse_member(
 def open_members(
     specs: Sequence[MemberSpec], opened: Mapping[Path, ScoreFile] | None = None
 ) -> Iterator[list[OpenMember]]:
-    """Open all members but those `opened` before, and put them beside each other clip by clip.
+    """Open all members except those `opened` before, and align them video by video.
 
     Raises:
-        MissingScoresError: with the command that makes the missing scores.
-        AlignmentError: members that cannot be fused, and why.
+        MissingScoresError: scores are missing; names the command that creates them.
+        AlignmentError: the members cannot be fused; says why.
     """
     missing = [spec for spec in specs if spec.path not in (opened or {}) and not spec.path.is_file()]
     if missing:
@@ -164,10 +165,10 @@ def open_members(
         first = files[0].head
         members = []
         for spec, file in zip(specs, files, strict=True):
-            alike = spec.label == specs[0].label
-            mine, theirs = (str(one.path) if alike else one.label for one in (specs[0], spec))
-            rows = None if spec.path == specs[0].path else _aligned_rows(mine, first, theirs, file.head)
-            _check_classes(mine, first, theirs, file.head)
+            same = spec.label == specs[0].label
+            names = [str(one.path) if same else one.label for one in (specs[0], spec)]
+            rows = None if spec.path == specs[0].path else aligned_rows(names, first, file.head)
+            check_classes(names, first, file.head)
             members.append(OpenMember(spec, file, select_views(file.head, spec), rows, spec.weight / total))
         yield members
 
@@ -179,36 +180,35 @@ def common_tasks(members: Sequence[OpenMember]) -> list[str]:
 
 
 def select_views(head: ScoreHead, spec: MemberSpec) -> NDArray[np.int64]:
-    """Indices of the views of `spec.clips` clips (1 unless told), chosen by their offsets, all crops of each.
+    """Indices of the views of `spec.clips` clips (1 unless given), selected by their offsets, with all crops of each.
 
     Raises:
-        MissingScoresError: the file does not hold these clips.
+        MissingScoresError: the file has no scores of these clips.
+        AlignmentError: clips are requested of a file whose views have no offsets.
     """
     offsets = head.views["offset"]
     if np.isnan(offsets).all():
         if spec.clips not in (None, 1):
-            averaged = (
-                "were averaged before they were written" if len(offsets) == 1 else "lie at places that are not known"
-            )
+            state = "were averaged before writing" if len(offsets) == 1 else "have unknown clip offsets"
             raise AlignmentError(
-                f"the views of {spec.label} {averaged}: @{spec.clips} cannot be taken from it",
-                where=spec.path, fix=f"leave @{spec.clips} away",
+                f"the views of {spec.label} {state}: @{spec.clips} is impossible",
+                where=spec.path, fix=f"leave @{spec.clips} out",
             )  # fmt: skip
         return np.arange(len(head.views))
-    wanted = clip_offsets(spec.clips or 1)
-    absent = [offset for offset in wanted if not np.isclose(offsets, offset, atol=1e-9).any()]
+    targets = clip_offsets(spec.clips or 1)
+    absent = [offset for offset in targets if not np.isclose(offsets, offset, atol=1e-9).any()]
     if absent:
         held = ", ".join(f"{offset:g}" for offset in sorted(set(offsets.tolist())))
         raise MissingScoresError(
-            f"{spec.label} is scored at the clip offsets {held}; {spec.clips or 1} clips are at {', '.join(f'{o:g}' for o in wanted)}",
+            f"{spec.label} has scores at the clip offsets {held}; {spec.clips or 1} clips need {', '.join(f'{o:g}' for o in targets)}",
             where=spec.path,
-            fix=f"{score_command(spec)} --clips {spec.clips or 1} --out FILE, and FILE@{spec.clips or 1} as member",
+            fix=f"{score_command(spec)} --clips {spec.clips or 1} --out FILE, then use FILE@{spec.clips or 1} as the member",
         )
-    return np.flatnonzero(np.isclose(offsets[:, None], np.array(wanted), atol=1e-9).any(axis=1))
+    return np.flatnonzero(np.isclose(offsets[:, None], np.array(targets), atol=1e-9).any(axis=1))
 
 
 def score_command(spec: MemberSpec) -> str:
-    """The command that makes a member's scores."""
+    """The command that creates a member's scores."""
     if spec.entry is None:
         return "gsmbench score --model NAME"
     command = f"gsmbench{spec.workspace_option} score --model {spec.entry.name}"
@@ -236,68 +236,8 @@ def _missing(specs: Iterable[MemberSpec]) -> MissingScoresError:
     )
 
 
-def _aligned_rows(first_label: str, first: ScoreHead, label: str, head: ScoreHead) -> NDArray[np.int64] | None:
-    if "unverified" in (first.order, head.order):
-        _check_unverified(first_label, first, label, head)
-        return None
-    if head.ids == first.ids:
-        return None
-    rows = first.ids.rows_in(head.ids)
-    if len(head) != len(first) or (rows < 0).any():
-        mine, theirs = set(head.ids), set(first.ids)
-        raise AlignmentError(
-            f"{first_label} and {label} were scored on different clips: "
-            f"{len(theirs - mine):,} are only in {first_label}{_example(theirs - mine)}, "
-            f"{len(mine - theirs):,} only in {label}{_example(mine - theirs)}",
-            fix="score both on the same split: gsmbench score --model NAME --split SPLIT",
-        )
-    return rows
-
-
-def _check_unverified(first_label: str, first: ScoreHead, label: str, head: ScoreHead) -> None:
-    same_labels = first.labels.keys() == head.labels.keys() and all(
-        np.array_equal(first.labels[task], head.labels[task]) for task in first.labels
-    )
-    if (first.order, len(first)) != (head.order, len(head)) or not first.labels or not same_labels:
-        raise AlignmentError(
-            f"{first_label} and {label} cannot be put beside each other: at least one has no clip ids, and their rows and labels do not all agree",
-            fix="import with --dataset and --split, or with --ids, so that both carry clip ids",
-        )
-
-
-def _check_classes(first_label: str, first: ScoreHead, label: str, head: ScoreHead) -> None:
-    common = [task for task in first.classes_per_task if task in head.classes_per_task]
-    if not common:
-        raise AlignmentError(
-            f"{first_label} has scores of {', '.join(first.kinds)}, {label} of {', '.join(head.kinds)}",
-            fix="fuse models of one data set",
-        )
-    for task in common:
-        if first.classes_per_task[task] != head.classes_per_task[task]:
-            raise AlignmentError(
-                f"{first_label} has {first.classes_per_task[task]} {task} classes, {label} {head.classes_per_task[task]}",
-                fix="fuse models of one data set",
-            )
-        names, others = first.class_names.get(task), head.class_names.get(task)
-        if names and others and names != others:
-            how = "in another order" if set(names) == set(others) else "of other names"
-            raise AlignmentError(
-                f"{first_label} and {label} have {task} classes {how}: column {_first_difference(names, others)}",
-                fix="score or import both with the same class list",
-            )
-
-
-def _first_difference(names: Sequence[str], others: Sequence[str]) -> str:
-    at = next(at for at, pair in enumerate(zip(names, others, strict=True)) if pair[0] != pair[1])
-    return f"{at} is {names[at]!r} in one and {others[at]!r} in the other"
-
-
-def _example(names: set[str]) -> str:
-    return f" (such as {min(names)})" if names else ""
-
-
 def shared_out(members: Sequence[OpenMember]) -> list[OpenMember]:
-    """Members whose weights are shares of these members alone, where they were opened together with others."""
+    """The members with weights relative to each other alone, after they were opened together with others."""
     total = sum(member.spec.weight for member in members)
     return [replace(member, weight=member.spec.weight / total) for member in members]
 
@@ -308,11 +248,11 @@ def member_label(spec: MemberSpec) -> str:
 
 
 def protocols(head: ScoreHead) -> list[int | None]:
-    """Numbers of clips that can be taken from a file; None alone where its views were averaged or are of no set."""
+    """Numbers of clips that a file has scores of; None alone if its views are averaged or follow no protocol."""
     offsets = sorted(set(head.views["offset"].tolist()))
     if np.isnan(offsets).any():
         return [None]
-    found = [1] if any(np.isclose(offset, CENTRE) for offset in offsets) else []
+    counts: list[int | None] = [1] if any(np.isclose(offset, CENTRE) for offset in offsets) else []
     if len(offsets) > 1 and np.allclose(offsets, clip_offsets(len(offsets))):
-        found.append(len(offsets))
-    return list(found) or [None]
+        counts.append(len(offsets))
+    return counts or [None]

@@ -18,7 +18,7 @@ from gsm_bench.settings import Space
 
 
 class Described(Protocol):
-    """What a fused file says of its cost: see `gsm_bench.tables.results.Result`."""
+    """Frames and cost of a fused file, such as an `gsm_bench.evaluation.evaluation.Evaluation`."""
 
     @property
     def frames(self) -> str: ...
@@ -114,6 +114,6 @@ def _provenance(
 
 
 def _signed(part: Mapping[str, Any]) -> list[Any]:
-    """What of a member could change a number; its temperature where it has one."""
+    """Everything of a member that could change a number; its temperature if it has one."""
     temperature = [] if part["temperature"] == 1 else [part["temperature"]]
     return [part["signature"], part["weight"], part["views"], *temperature]

@@ -125,7 +125,7 @@ def test_wrong_use(gsmbench, pair, save_scores):
     save_scores("other", one_hot(pair["a"])[:50])
     ran = gsmbench("compare", A, "scores/toy/val/other.h5")
     assert ran.status == 1
-    assert "scored on different clips" in ran.err
+    assert "scores of different videos" in ran.err
 
 
 def test_rows_without_ids_are_said_to_be_unverified(gsmbench, workspace, toy_labels):

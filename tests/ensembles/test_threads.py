@@ -65,7 +65,7 @@ def test_an_error_in_a_thread_is_the_readers_error(files, toy_labels, save_score
     scores = np.zeros((ROWS, 2, 5), np.float32)
     scores[50] = np.nan
     broken = save_scores("broken", scores)
-    with open_members(specs([*files[:2], broken])) as members, pytest.raises(ScoreFileError, match="hold no numbers"):
+    with open_members(specs([*files[:2], broken])) as members, pytest.raises(ScoreFileError, match="NaN or inf scores"):
         accuracies_of(members, "action", "logits", toy_labels)
 
 

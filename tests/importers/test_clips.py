@@ -111,7 +111,7 @@ def test_clips_that_the_dump_lacks_are_named(listed, gsmbench, workspace):
     ran = gsmbench("import", "x.npz", *TOY)
     assert ran.status == 3
     assert "2 of its clips are not in the source" in ran.err
-    assert "2 clips have no score: v4, v9" in ran.out
+    assert "2 videos without a score: v4, v9" in ran.out
     found = read(workspace.score_path("toy", "val", "x"))
     assert np.flatnonzero(found.status == 2).tolist() == [4, 9]
     assert np.isnan(found.scores["action"][[4, 9]]).all()
@@ -166,11 +166,11 @@ def test_a_model_and_an_imported_file_fuse_in_one_line(listed, gsmbench, workspa
     assert "toy_4f: logits converted to probabilities" in ran.err
     assert "32x3" in ran.out
     assert "197.10" in ran.out  # 3 views of 65.7
-    assert "GFLOPs of slow are as told at import" in ran.out
+    assert "GFLOPs of slow were given at import" in ran.out
     ran = gsmbench("ensemble", "--members", members, "--explain")
-    assert "where they lie in the video is not known" in ran.out
+    assert "their clip offsets are unknown" in ran.out
     ran = gsmbench("ensemble", "--members", f"{members}@3", "--space", "probabilities")
-    assert "@3 cannot be taken from it" in ran.err
+    assert "@3 is impossible" in ran.err
     fused = read("fused.h5")
     assert np.allclose(fused.scores["action"][:, 0], dumps.softmax(logits), atol=1e-6)
 

@@ -130,8 +130,8 @@ def one_class_less(content):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (spoiled(), "hold no numbers"),
-        (spoiled("noun", np.inf), "hold no numbers"),
+        (spoiled(), "NaN or inf scores"),
+        (spoiled("noun", np.inf), "NaN or inf scores"),
         (spoiled("noun", -np.inf), "infinite noun scores, first P01_101_2"),
         (without_last, "1 segments of epic-100/test are missing, first P01_101_4"),
         (renamed, "1 ids are not in epic-100/test, first P99_1_1"),
@@ -165,7 +165,7 @@ def test_members_of_unlike_kinds_are_refused(epic, save_epic, gsmbench):
     )
     ran = gsmbench("submit", "epic100", *LEVELS, "--ensemble", "both")
     assert ran.status == 1
-    assert "unlike kinds" in ran.err
+    assert "different kinds" in ran.err
     ran = gsmbench("submit", "epic100", *LEVELS, "--ensemble", "both", "--space", "log_probabilities")
     assert ran.status == 0, ran.err
 
@@ -244,9 +244,9 @@ def softmax(scores):
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("probabilities", lambda scores: scores, "said to be probabilities, but lie between"),
-        ("log_probabilities", lambda scores: scores, "said to be log-probabilities, but are as high as"),
-        ("logits", softmax, "said to be logits, but none is negative and those of every clip add up to 1"),
+        ("probabilities", lambda scores: scores, "labelled probabilities, but lie between"),
+        ("log_probabilities", lambda scores: scores, "labelled log-probabilities, but are as high as"),
+        ("logits", softmax, "labelled logits, but none is negative and each row sums to 1"),
     ],
 )
 def test_scores_of_another_kind_than_they_say(epic, save_epic, gsmbench, kind, change, message):

@@ -1,4 +1,4 @@
-"""What a table is drawn on."""
+"""The terminal that a table is drawn for."""
 
 from __future__ import annotations
 
