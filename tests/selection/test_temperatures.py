@@ -25,7 +25,7 @@ def test_temperature_divides_before_all_else(tmp_path):
     assert scale_by_temperature(probabilities, "probabilities", "log_probabilities", 2.0) == pytest.approx(
         np.log(half), rel=1e-6
     )
-    with pytest.raises(ValueError, match="logits cannot be had"):
+    with pytest.raises(ValueError, match="logits cannot be computed"):
         scale_by_temperature(probabilities, "probabilities", "logits", 2.0)
 
 
