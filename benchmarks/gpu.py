@@ -401,7 +401,7 @@ def released(bench: Bench) -> Iterator[Row]:
 def precision(bench: Bench) -> Iterator[Row]:
     """Half precision against float32 on thousands of clips: the same answers, the same accuracy."""
     data = bench.folder / "data" / "shapes"
-    make(data, "val", clips=bench.scale.shape_clips)
+    make(data, "val", videos=bench.scale.shape_clips)
     answers = {}
     for kind in ("float32", "bfloat16", "float16"):
         request = Request(

@@ -92,5 +92,5 @@ def _drawn(request: Request, folder: Path) -> Request:
     from gsm_bench.shapes.make import make
 
     data = folder / "shapes"
-    make(data, "val", clips=CLIPS)
+    make(data, "val", videos=CLIPS)
     return replace(request, data=data)

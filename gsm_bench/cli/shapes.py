@@ -10,9 +10,9 @@ from gsm_bench.cli.options import PATH, say, workspace_option
 from gsm_bench.cpu_count import usable_cpus
 
 
-@click.group("shapes", short_help="Make Temporal Shapes, the benchmark that ships with the package.")
+@click.group("shapes", short_help="Generate Temporal Shapes, the synthetic benchmark of this package.")
 def command() -> None:
-    """Temporal Shapes: moving shapes in pairs of classes that are each other's time reversal.
+    """Temporal Shapes: moving shapes in pairs of classes that are time reversals of each other.
 
     \b
     Example:
@@ -23,20 +23,23 @@ def command() -> None:
 @command.command("make")
 @click.argument("directory", type=PATH)
 @click.option("--split", type=click.Choice(["train", "val"]), default="val", show_default=True)
-@click.option("--seed", type=int, metavar="N", help="Another seed than the benchmark's own: other clips.")
-@click.option("--clips", type=click.IntRange(2), metavar="N", help="Another number of clips than the benchmark's own.")
+@click.option("--seed", type=int, metavar="N", help="Seed (default: the benchmark's); another seed gives other videos.")
+@click.option(
+    "--videos", "--clips", "videos", type=click.IntRange(2), metavar="N",
+    help="Number of videos (default: the benchmark's). Earlier versions called it --clips.",
+)  # fmt: skip
 @click.option(
     "--workers",
     type=click.IntRange(1),
     metavar="N",
-    help="Processes that draw (default: one per core); the bytes stay the same.",
+    help="Number of processes (default: one per core). It does not change the bytes.",
 )
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--quiet", is_flag=True, help="Hide progress.")
 @workspace_option
-def make_clips(
-    directory: Path, split: str, seed: int | None, clips: int | None, workers: int | None, quiet: bool
+def make_split(
+    directory: Path, split: str, seed: int | None, videos: int | None, workers: int | None, quiet: bool
 ) -> None:
-    """Draw a split into DIRECTORY as JPEG folders with lists; a second call finishes what is missing.
+    """Write a split to DIRECTORY as JPEG folders with lists. A second call adds what is missing.
 
     \b
     Example:
@@ -46,9 +49,10 @@ def make_clips(
     from gsm_bench.shapes import make
 
     with ProgressDisplay(f"shapes/{split}", quiet=quiet) as display:
-        made = make(
-            directory, split, seed=seed, clips=clips, processes=workers or usable_cpus(),  # type: ignore[arg-type]
+        result = make(
+            directory, split, seed=seed, videos=videos, processes=workers or usable_cpus(),  # type: ignore[arg-type]
             progress=display.count,
         )  # fmt: skip
-    say(f"{made.written:,} clips drawn, {made.recipe.clips - made.written:,} were there; sha256 {made.checksum}")
-    click.echo(made.list_path)
+    existing = result.recipe.videos - result.written
+    say(f"{result.written:,} videos written, {existing:,} existed already; sha256 {result.checksum}")
+    click.echo(result.list_path)

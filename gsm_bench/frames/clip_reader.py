@@ -1,7 +1,7 @@
-"""All views of one clip as bytes: each needed frame is decoded once.
+"""Read all views of one video as bytes, decoding each needed frame once.
 
-Where the reader resizes, it does so once for every geometry, and cuts the views; else frames leave as they were decoded,
-for a device that does the rest (`on_device`).
+Either the reader resizes once per geometry and cuts the views, or it returns decoded frames and a device does the rest
+(`on_device`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from gsm_bench.sampling import indices_at
 from gsm_bench.settings import BadFramePolicy, FrameOrder, Resize
 from gsm_bench.splits import Video
 
-"""Who resizes frames: the threads that read them, or the device of the networks. The bytes are the same."""
 Geometry = tuple[int, str] | None
-"""What decides a resized frame: the shorter side and the filter; None for frames as they were decoded."""
+"""Shorter side and filter of a resized frame; None for frames as decoded."""
 
 
 @dataclass(frozen=True)
 class ReadPlan:
-    """What every clip is read for: T frames, the views, the geometry, what to do about bad frames, who resizes."""
+    """How every video is read: T frames, views, geometry, policy for bad frames, and what resizes."""
 
     frames: int
     views: NDArray[np.void]
@@ -40,10 +39,10 @@ class ReadPlan:
 
 @dataclass(frozen=True, eq=False)
 class RawViews:
-    """The views of a clip in frames as they were decoded.
+    """The views of a video as decoded frames of its own size.
 
     Attributes:
-        frames: uint8 RGB [H, W, 3] by number; one and the same dict for all plans of a clip.
+        frames: uint8 RGB [H, W, 3] by number; one dict is shared by all plans of a video.
         numbers: int64 [V, T], the frames of each view.
         views: crop and flip of each view, [V].
     """
@@ -54,18 +53,18 @@ class RawViews:
 
 
 Pixels = NDArray[np.uint8] | RawViews
-"""uint8 RGB [V, T, S, S, 3], or what a device makes them from."""
+"""uint8 RGB [V, T, S, S, 3], or the decoded frames from which a device computes them."""
 
 
 @dataclass(frozen=True)
 class ClipPixels:
-    """One clip ready to score.
+    """The pixels of one video, ready to score.
 
     Attributes:
-        pixels: the views, resized or raw, or None for a clip that cannot be scored.
-        problem: why not, or which frames were substituted; empty for a sound clip.
-        decoded: frames that were decoded.
-        num_frames: frames of the video, 0 where they could not be counted.
+        pixels: the views, resized or raw, or None for a video that cannot be scored.
+        problem: why not, or which frames were substituted; empty for a sound video.
+        decoded: number of frames decoded.
+        num_frames: number of frames of the video; 0 if unknown.
     """
 
     pixels: Pixels | None
@@ -74,53 +73,53 @@ class ClipPixels:
     num_frames: int = 0
 
 
-def read_clip(source: FrameSource, clip: Video, plan: ReadPlan) -> ClipPixels:
-    """Read all views of `clip`; a bad clip comes back without pixels unless the policy is ``error``.
+def read_clip(source: FrameSource, video: Video, plan: ReadPlan) -> ClipPixels:
+    """Read all views of `video`; a bad one has no pixels unless the policy is ``error``.
 
     Raises:
         FrameError: a frame is missing or damaged and the policy is ``error``.
     """
-    return read_clip_for(source, clip, [plan])[0]
+    return read_clip_for(source, video, [plan])[0]
 
 
-def read_clip_for(source: FrameSource, clip: Video, plans: Sequence[ReadPlan]) -> list[ClipPixels]:
-    """Read `clip` for several plans of one policy: every frame that any of them needs is decoded once.
+def read_clip_for(source: FrameSource, video: Video, plans: Sequence[ReadPlan]) -> list[ClipPixels]:
+    """Read `video` for several plans of one policy: every frame that any of them needs is decoded once.
 
-    Each plan gets what it would have got alone; a frame counts as decoded for the first plan that needs it.
+    Each plan gets the same pixels as when it is read alone; a frame counts as decoded for the first plan that needs it.
     """
     try:
-        total = source.count(clip)
+        total = source.count(video)
     except FrameError as error:
         return [_refused(error, plan, 0) for plan in plans]
     numbers = [[view_indices(total, plan, view) for view in plan.views] for plan in plans]
     needed = [set(np.concatenate(views).tolist()) for views in numbers]
-    frames = _ClipFrames(source, clip, total, plans)
+    frames = _VideoFrames(source, video, total, plans)
     frames.load(sorted(set().union(*needed)))
-    found, counted = [], set[int]()
-    for plan, views, wanted in zip(plans, numbers, needed, strict=True):
-        fresh = len([number for number in wanted - counted if number not in frames.bad])
-        counted |= wanted
-        found.append(_cut(frames, plan, views, sorted(wanted), fresh))
-    return found
+    pixels, counted = [], set[int]()
+    for plan, views, used in zip(plans, numbers, needed, strict=True):
+        fresh = len([number for number in used - counted if number not in frames.bad])
+        counted |= used
+        pixels.append(_cut(frames, plan, views, sorted(used), fresh))
+    return pixels
 
 
 def view_indices(num_frames: int, plan: ReadPlan, view: np.void) -> NDArray[np.int64]:
-    """Frame numbers [T] of one view; a reversed run plays the sampled frames backwards."""
+    """Frame numbers [T] of one view; a reversed run reads the sampled frames backwards."""
     numbers = indices_at(num_frames, plan.frames, float(view["offset"]))
     return numbers[::-1] if plan.frame_order == "reversed" else numbers
 
 
-class _ClipFrames:
-    """The frames of one clip, decoded once and resized once for every geometry.
+class _VideoFrames:
+    """The frames of one video, decoded once and resized once for every geometry.
 
     Attributes:
         ready: uint8 [H', W', 3] by geometry and frame number.
-        bad: what is wrong, by frame number.
-        stand_ins: number of the frame taken instead, by frame number.
+        bad: error by frame number.
+        stand_ins: number of the substitute frame, by frame number.
     """
 
-    def __init__(self, source: FrameSource, clip: Video, total: int, plans: Sequence[ReadPlan]) -> None:
-        self.source, self.clip, self.total = source, clip, total
+    def __init__(self, source: FrameSource, video: Video, total: int, plans: Sequence[ReadPlan]) -> None:
+        self.source, self.video, self.total = source, video, total
         self.specs = {_geometry(plan): plan.input for plan in plans}
         self.substitutes = any(plan.on_bad_frame == "nearest" for plan in plans)
         self.ready: dict[Geometry, dict[int, NDArray[np.uint8]]] = {geometry: {} for geometry in self.specs}
@@ -130,9 +129,9 @@ class _ClipFrames:
     def load(self, numbers: list[int]) -> None:
         """Decode the ascending `numbers`."""
         try:
-            for number, picture in self.source.pictures(self.clip, numbers):
+            for number, picture in self.source.pictures(self.video, numbers):
                 self._keep(number, picture)
-        except FrameError as error:  # all of it is out of reach
+        except FrameError as error:  # the whole video cannot be read
             self.bad |= {number: error for number in numbers if number not in self._kept}
         if self.substitutes:
             for number in list(self.bad):
@@ -150,7 +149,7 @@ class _ClipFrames:
             self.ready[geometry][number] = np.asarray(resize_image(picture, spec) if geometry else picture)
 
     def _substitute(self, number: int) -> None:
-        """Take the readable frame nearest to a bad one, the earlier of two."""
+        """Use the readable frame nearest to a bad one, the earlier of two."""
         for distance in range(1, self.total):
             for candidate in (number - distance, number + distance):
                 if 1 <= candidate <= self.total and self._readable(candidate):
@@ -160,7 +159,9 @@ class _ClipFrames:
                     del self.bad[number]
                     return
         error = self.bad[number]
-        self.bad[number] = FrameError(f"no frame of clip {self.clip.id!r} can be read; {error.what}", where=error.where)
+        self.bad[number] = FrameError(
+            f"no frame of video {self.video.id!r} can be read; {error.what}", where=error.where
+        )
 
     def _readable(self, number: int) -> bool:
         if number in self._kept and number not in self.stand_ins:
@@ -168,7 +169,7 @@ class _ClipFrames:
         if number in self.bad or number in self.stand_ins:
             return False
         try:
-            picture = next(iter(self.source.pictures(self.clip, [number])))[1]
+            picture = next(iter(self.source.pictures(self.video, [number])))[1]
         except FrameError:
             return False
         if isinstance(picture, FrameError):
@@ -182,15 +183,15 @@ def _geometry(plan: ReadPlan) -> Geometry:
 
 
 def _cut(
-    frames: _ClipFrames, plan: ReadPlan, views: list[NDArray[np.int64]], wanted: list[int], decoded: int
+    frames: _VideoFrames, plan: ReadPlan, views: list[NDArray[np.int64]], used: list[int], decoded: int
 ) -> ClipPixels:
-    """The views of one plan: cut from the resized frames, or raw."""
-    bad = next((frames.bad[number] for number in wanted if number in frames.bad), None)
+    """The views of one plan: cut from resized frames, or raw."""
+    bad = next((frames.bad[number] for number in used if number in frames.bad), None)
     if bad is not None:
         return _refused(bad, plan, frames.total)
     ready = frames.ready[_geometry(plan)]
     pixels = RawViews(ready, np.stack(views), plan.views) if plan.resize == "device" else _crops(ready, plan, views)
-    substituted = [f"frame {number} by {frames.stand_ins[number]}" for number in wanted if number in frames.stand_ins]
+    substituted = [f"frame {number} by {frames.stand_ins[number]}" for number in used if number in frames.stand_ins]
     return ClipPixels(pixels, ", ".join(substituted), decoded, frames.total)
 
 

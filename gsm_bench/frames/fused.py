@@ -1,6 +1,6 @@
-"""One pass of the resize as one kernel: bytes in, bytes out, where plain torch writes every tap's products to memory.
+"""One pass of the resize as one Triton kernel; plain torch writes the products of every tap to memory.
 
-Imported only where Triton is and a GPU is to run it; with TRITON_INTERPRET=1 it runs on a CPU, slowly.
+Imported only where Triton is installed and a GPU runs it; with TRITON_INTERPRET=1 it runs on a CPU, slowly.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import triton.language as tl
 from torch import Tensor
 
 BLOCK = 1024
-"""Bytes that one program makes."""
-SIZES = ["made", "height", "width", "taps", "stride_image", "stride_row", "stride_column"]
+"""Output bytes per program."""
+SIZES = ["total_bytes", "height", "width", "taps", "stride_image", "stride_row", "stride_column"]
 
 
-# One kernel for all sizes: it would else be made anew for widths that 16 divides, and for those that it does not.
+# One kernel for all sizes: specialising would compile it again for widths divisible by 16.
 @triton.jit(do_not_specialize=SIZES)  # type: ignore[untyped-decorator]
 def _mix(  # type: ignore[no-untyped-def]
-    source, places, weights, out, made, height, width, taps, stride_image, stride_row, stride_column,
+    source, places, weights, out, total_bytes, height, width, taps, stride_image, stride_row, stride_column,
     ACROSS: tl.constexpr, BITS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)  # a byte of [N, height, width, 3]
-    inside = at < made
+    inside = at < total_bytes
     channel = at % 3
     column = (at // 3) % width
     row = (at // (3 * width)) % height
@@ -41,13 +41,13 @@ def _mix(  # type: ignore[no-untyped-def]
 
 
 def resample(values: Tensor, places: Tensor, weights: Tensor, axis: int, bits: int) -> Tensor:
-    """Mix lines of uint8 [N, H, W, 3] along `axis` (1 or 2) by taps places int64 and weights int32 [K, n]."""
+    """Resample uint8 [N, H, W, 3] along `axis` (1 or 2) with tap places int64 [K, n] and weights int32 [K, n]."""
     shape = list(values.shape)
     shape[axis] = places.shape[1]
     out = torch.empty(shape, dtype=torch.uint8, device=values.device)
-    made = out.numel()
-    _mix[(triton.cdiv(made, BLOCK),)](
-        values, places, weights, out, made, shape[1], shape[2], len(places), *values.stride()[:3],
+    total_bytes = out.numel()
+    _mix[(triton.cdiv(total_bytes, BLOCK),)](
+        values, places, weights, out, total_bytes, shape[1], shape[2], len(places), *values.stride()[:3],
         ACROSS=axis == 2, BITS=bits, BLOCK=BLOCK,
     )  # fmt: skip
     return out

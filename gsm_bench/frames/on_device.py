@@ -1,4 +1,4 @@
-"""Frames of many sizes on a device: resized there once for each geometry, in Pillow's bytes, and cut into views."""
+"""Frames of many sizes on a device: resized there once per geometry, equal to Pillow's bytes, and cut into views."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from gsm_bench.geometry import InputSpec, crop_corner, resized_size
 Size = tuple[int, int]
 """Height and width in pixels."""
 Place = tuple[Size, int]
-"""Where a frame lies: its size, and its place among frames of that size."""
+"""Position of a frame: its size, and its index among frames of that size."""
 SCRATCH_BYTES = 1 << 28
-"""What a resize may take for its sums."""
+"""Memory that a resize may use for its sums."""
 
 
 class DeviceFrames:
-    """Frames on a device; frames of one size lie in one tensor.
+    """Frames on a device; frames of one size are in one tensor.
 
     Args:
         frames: uint8 RGB [n, H, W, 3] by size.
-        places: where each frame lies, by its clip and its number.
+        places: position of each frame, by its video's key and its number.
     """
 
     def __init__(self, frames: Mapping[Size, Tensor], places: Mapping[tuple[int, int], Place]) -> None:
@@ -36,32 +36,32 @@ class DeviceFrames:
         self._resized: dict[tuple[Size, int, Window], Tensor] = {}
         self._lock = threading.Lock()
 
-    def cut(self, clips: Sequence[tuple[int, RawViews] | None], view: int, spec: InputSpec) -> Tensor:
-        """One view of B clips, as the reading threads would cut it.
+    def cut(self, videos: Sequence[tuple[int, RawViews] | None], view: int, spec: InputSpec) -> Tensor:
+        """One view of B videos, equal to what the reading threads would cut.
 
         Args:
-            clips: what a clip is called here and its views; None becomes black frames.
-            view: which view.
+            videos: key and views of each video; None becomes black frames.
+            view: index of the view.
             spec: the geometry.
 
         Returns:
             uint8 RGB [B, T, S, S, 3] on the device.
         """
-        raw = next(clip[1] for clip in clips if clip is not None)
+        raw = next(video[1] for video in videos if video is not None)
         count, size = raw.numbers.shape[1], spec.size
-        wanted: dict[Size, list[tuple[int, int]]] = {}  # (place in the view, place among frames of a size)
-        for row, clip in enumerate(clips):
-            for at, number in enumerate(clip[1].numbers[view] if clip else ()):
-                shape, source = self._places[clip[0], int(number)]  # type: ignore[index]
-                wanted.setdefault(shape, []).append((row * count + at, source))
+        pairs_of: dict[Size, list[tuple[int, int]]] = {}  # (index in the view, index among frames of a size)
+        for row, video in enumerate(videos):
+            for at, number in enumerate(video[1].numbers[view] if video else ()):
+                shape, source = self._places[video[0], int(number)]  # type: ignore[index]
+                pairs_of.setdefault(shape, []).append((row * count + at, source))
         device = next(iter(self._frames.values())).device
-        pixels = torch.zeros((len(clips) * count, size, size, 3), dtype=torch.uint8, device=device)
-        for shape, pairs in wanted.items():
+        pixels = torch.zeros((len(videos) * count, size, size, 3), dtype=torch.uint8, device=device)
+        for shape, pairs in pairs_of.items():
             targets, sources = sent_to(device, torch.tensor(pairs).T.contiguous())
             pixels.index_copy_(0, targets, self._view(shape, raw.views, view, spec).index_select(0, sources))
         if raw.views[view]["flip"]:
             pixels = pixels.flip(2)
-        return pixels.view(len(clips), count, size, size, 3)
+        return pixels.view(len(videos), count, size, size, 3)
 
     def _view(self, shape: Size, views: NDArray[np.void], view: int, spec: InputSpec) -> Tensor:
         """All frames of one size, resized and cropped for a view: uint8 [n, S, S, 3]."""
@@ -74,7 +74,7 @@ class DeviceFrames:
         return resized[:, y - top : y - top + spec.size, x - left : x - left + spec.size]
 
     def _resize(self, shape: Size, spec: InputSpec, window: Window) -> Tensor:
-        """What all views need of all frames of one size: uint8 [n, h, w, 3]; done once, whoever asks first."""
+        """The part of all frames of one size that the views need: uint8 [n, h, w, 3]; computed once."""
         with self._lock:
             key = (shape, spec.resize, window)
             if key not in self._resized:

@@ -1,7 +1,7 @@
-"""From any source of frames to one HDF5 file: a row of encoded bytes per frame under the name of its video.
+"""Pack frames of any source into one HDF5 file: one row of encoded bytes per frame, in a dataset per video.
 
-Bytes of pictures are copied, so that scores stay what they were; frames of videos are encoded. The work is kept in
-parts beside the file, each written aside and renamed: kill it at any moment, and the same command goes on.
+Bytes of pictures are copied, so scores do not change; frames of video files are encoded. Work in progress is kept in
+parts beside the file, each written to a temporary file and renamed. A run that was killed resumes with the same command.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from gsm_bench.errors import FrameError, RunConflictError
 from gsm_bench.files import aside, commit, create_whole, ensure_room, full_disk_named, sweep
 from gsm_bench.frames.pack_writer import LIBVER, ROOM_BYTES, PartWriter, VideoRows
 from gsm_bench.frames.sources.hdf5 import FORMAT, open_frames
-from gsm_bench.frames.sources.names import AS_FOUND, Naming
+from gsm_bench.frames.sources.names import INFER_NAMES, Naming
 from gsm_bench.frames.sources.readers import FrameReader, ImageSequenceReader
 
 VERSION = 1
 CHUNK_FRAMES = 512
-"""Frames that a worker reads at a time, so that an hour of video does not have to fit into memory."""
+"""Frames that a worker reads at a time; an hour of video does not fit into memory."""
 QUALITY = 95
 
 
 @dataclass(frozen=True)
 class Packing:
-    """What to do.
+    """Settings of a packing.
 
     Attributes:
         source: where the frames are, for messages and to recognise an interrupted packing.
-        target: the file to make.
-        quality: of JPEGs made from decoded video; None keeps these frames without loss, as PNG.
+        target: the file to write.
+        quality: JPEG quality of frames of video files; None stores them as PNG, without loss.
         workers: threads that read and encode.
-        force: replace a file that is there.
-        naming: of pictures.
+        force: replace an existing file.
+        naming: file names of pictures.
     """
 
     source: Path
@@ -54,7 +54,7 @@ class Packing:
     quality: int | None = QUALITY
     workers: int = 2
     force: bool = False
-    naming: Naming = AS_FOUND
+    naming: Naming = INFER_NAMES
 
     @property
     def card(self) -> dict[str, object]:
@@ -68,7 +68,14 @@ class Packing:
 
 @dataclass(frozen=True)
 class Packed:
-    """What became of it: videos in the file, frames that were copied or encoded by this run, and what was left out."""
+    """Result of a packing.
+
+    Attributes:
+        videos: number of videos in the file.
+        frames: number of frames written by this run.
+        reused: number of videos packed by an earlier run.
+        bad: reason for each video left out, by name.
+    """
 
     videos: int
     frames: int
@@ -79,13 +86,13 @@ class Packed:
 def pack(
     packing: Packing, readers: dict[str, FrameReader], progress: Callable[[int, int, int], None] = lambda *_: None
 ) -> Packed:
-    """Pack all videos; `progress` is told videos done, of how many, and how many were left out.
+    """Pack all videos; `progress` gets the number of videos done, in total, and left out.
 
     Raises:
-        RunConflictError: another packing was interrupted or is at work here, or the file exists.
+        RunConflictError: the file exists, or another packing was interrupted or is running here.
         DiskError: the disk is full; finished parts are kept.
     """
-    with _alone(packing), full_disk_named(packing.target):
+    with _locked(packing), full_disk_named(packing.target):
         return _pack(packing, readers, progress)
 
 
@@ -97,8 +104,8 @@ def _pack(packing: Packing, readers: dict[str, FrameReader], progress: Callable[
     finished = len(readers) - len(todo)
     progress(finished, len(readers), 0)
     try:
-        for name, found in _by_video(_chunks(packing, todo)):
-            problem = writer.add(name, found)
+        for name, chunks in _by_video(_chunks(packing, todo)):
+            problem = writer.add(name, chunks)
             if problem:
                 bad[name] = problem
             finished += 1
@@ -107,20 +114,22 @@ def _pack(packing: Packing, readers: dict[str, FrameReader], progress: Callable[
         writer.close()
     if len(bad) < len(readers):
         _merge(packing, readers, bad)
-    else:  # an empty file would only be in the way
+    else:  # no empty file
         shutil.rmtree(packing.parts)
     return Packed(len(readers) - len(bad), writer.frames, len(readers) - len(todo), bad)
 
 
 @contextmanager
-def _alone(packing: Packing) -> Iterator[None]:
-    """Hold the place of the file against other processes; the system lets go when this one ends, however it does."""
+def _locked(packing: Packing) -> Iterator[None]:
+    """Lock the file against other processes; the system releases the lock when this process ends."""
     packing.target.parent.mkdir(parents=True, exist_ok=True)
     path = packing.target.with_name(f".{packing.target.name}.lock")
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.stat().st_ino != os.fstat(lock.fileno()).st_ino:  # it was let go, and taken, since it was opened
+            if (
+                path.stat().st_ino != os.fstat(lock.fileno()).st_ino
+            ):  # released, and taken by another process, since it was opened
                 raise BlockingIOError
         except (BlockingIOError, FileNotFoundError) as error:
             raise RunConflictError(
@@ -135,33 +144,33 @@ def _alone(packing: Packing) -> Iterator[None]:
 
 
 def _begin(packing: Packing) -> set[str]:
-    """Videos that an earlier run has packed; the folder of parts is there afterwards."""
+    """Create the folder of parts; returns the videos that an earlier run has packed."""
     done = set[str]()
     sweep(packing.target)
     if packing.target.exists():
-        if not _may_go_on(packing) and not packing.force:
+        if not _can_resume(packing) and not packing.force:
             raise RunConflictError(
-                "this file exists; nothing is overwritten unasked", where=packing.target, fix="--force, or another name"
+                "this file exists", where=packing.target, fix="--force replaces it, or choose another name"
             )
-        if _may_go_on(packing) and not packing.force:
+        if _can_resume(packing) and not packing.force:
             done |= _names(packing.target)
     packing.parts.mkdir(parents=True, exist_ok=True)
     create_whole(packing.parts / "run.json", json.dumps(packing.card).encode())
-    there = json.loads((packing.parts / "run.json").read_text())
-    if there != packing.card:
+    card = json.loads((packing.parts / "run.json").read_text())
+    if card != packing.card:
         raise RunConflictError(
-            f"a packing of {there['source']} (quality {there['quality']}) was interrupted here", where=packing.parts,
+            f"a packing of {card['source']} (quality {card['quality']}) was interrupted here", where=packing.parts,
             fix=f"finish it with its own command, or rm -r {packing.parts}",
         )  # fmt: skip
-    for left in packing.parts.glob(".*.tmp"):  # by a process that was killed
+    for left in packing.parts.glob(".*.tmp"):  # of a process that was killed
         left.unlink()
     for part in packing.parts.glob("*.h5"):
         done |= _names(part)
     return done
 
 
-def _may_go_on(packing: Packing) -> bool:
-    """Whether the file is this packing's own and lacks videos."""
+def _can_resume(packing: Packing) -> bool:
+    """Whether the file belongs to this packing and lacks videos."""
     with suppress(FrameError), open_frames(packing.target) as file:
         return json.loads(file.attrs.get("card", "null")) == packing.card and bool(len(file.attrs["not_packed"]))
     return False
@@ -173,7 +182,7 @@ def _names(path: Path) -> set[str]:
 
 
 def _chunks(packing: Packing, readers: dict[str, FrameReader]) -> Iterator[tuple[str, VideoRows | FrameError]]:
-    """Chunks of all videos in their order, read a little ahead by several threads."""
+    """Chunks of all videos in order, prefetched by several threads."""
     with ThreadPoolExecutor(packing.workers, "pack") as pool:
         tasks = (
             (name, pool.submit(_read_chunk, packing, name, reader, numbers, total))
@@ -188,7 +197,7 @@ def _chunks(packing: Packing, readers: dict[str, FrameReader]) -> Iterator[tuple
 
 
 def _numbered(reader: FrameReader) -> Iterator[tuple[list[int] | FrameError, int]]:
-    """The frame numbers of a reader in chunks, and its number of rows; or what is wrong with it."""
+    """Frame numbers of a reader in chunks, with its number of rows; or its error."""
     try:
         numbers = reader.numbers() if isinstance(reader, ImageSequenceReader) else list(range(1, reader.count() + 1))
         if not numbers:
@@ -226,7 +235,7 @@ def _encoded(reader: FrameReader, numbers: list[int], quality: int | None) -> It
 
 
 def encode(picture: Image.Image, quality: int | None) -> bytes:
-    """A decoded frame as JPEG of full colour resolution, or as PNG where no quality is given."""
+    """A decoded frame as JPEG of full colour resolution, or as PNG if `quality` is None."""
     buffer = io.BytesIO()
     if quality is None:
         picture.save(buffer, "PNG", compress_level=1)
@@ -238,13 +247,13 @@ def encode(picture: Image.Image, quality: int | None) -> bytes:
 def _by_video(
     chunks: Iterable[tuple[str, VideoRows | FrameError]],
 ) -> Iterator[tuple[str, Iterator[VideoRows | FrameError]]]:
-    """Chunks grouped by video; a group must be used up before the next."""
+    """Chunks grouped by video; consume a group before taking the next."""
     for name, group in groupby(chunks, key=lambda item: item[0]):
         yield name, (chunk for _, chunk in group)
 
 
 def _merge(packing: Packing, readers: dict[str, FrameReader], bad: dict[str, str]) -> None:
-    """Copy the parts, and what an unfinished file had, into the file; then the parts go."""
+    """Copy the parts, and the videos of an unfinished file, into the file; then delete the parts."""
     sources = sorted(packing.parts.glob("[0-9]*.h5"))
     if packing.target.exists() and not packing.force:
         sources.insert(0, packing.target)
@@ -259,7 +268,7 @@ def _merge(packing: Packing, readers: dict[str, FrameReader], bad: dict[str, str
             for source in sources:
                 with open_frames(source) as part:
                     for name in part:
-                        if name not in file:  # a kill may come when the file is there and its parts are, too
+                        if name not in file:  # after a kill, both the file and its parts may exist
                             part.copy(name, file)
         commit(written, packing.target)
     finally:
@@ -268,8 +277,8 @@ def _merge(packing: Packing, readers: dict[str, FrameReader], bad: dict[str, str
 
 
 def _encoding(readers: dict[str, FrameReader], quality: int | None) -> str:
-    """How the packed pixels differ from the stored pictures of the data set; nothing where bytes were copied."""
-    found = sorted({reader.encoding for reader in readers.values()} - {""})
+    """How packed pixels differ from the stored pictures of the data set; empty where bytes were copied."""
+    encodings = sorted({reader.encoding for reader in readers.values()} - {""})
     copied = all(isinstance(reader, ImageSequenceReader) for reader in readers.values())
     lossy = "" if copied or quality is None else f"JPEG quality {quality} of "
-    return "; ".join(lossy + encoding for encoding in found)
+    return "; ".join(lossy + encoding for encoding in encodings)

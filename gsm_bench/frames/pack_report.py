@@ -1,4 +1,4 @@
-"""What packing gained: files, bytes, and how fast frames are read before and after, measured in turns."""
+"""Compare a data set before and after packing: files, bytes and reading speed, measured in turns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TIMED_VIDEOS, TIMED_FRAMES, TURNS = 32, 8, 3
 
 @dataclass(frozen=True)
 class PackReport:
-    """Before and after: files, bytes, decoded frames per second of one thread that reads eight frames per video."""
+    """Values before and after: files, bytes, and frames that one thread decodes per second, eight per video."""
 
     files: tuple[int, int]
     size: tuple[int, int]
@@ -27,14 +27,14 @@ class PackReport:
 
 
 def measure_pack(source: Path, target: Path, before: Sequence[FrameReader], after: Sequence[FrameReader]) -> PackReport:
-    """Compare the same videos in their old and new form; files are dropped from the system's cache where it lets us."""
+    """Compare the same videos before and after; files are dropped from the page cache where the system allows it."""
     step = max(1, len(before) // TIMED_VIDEOS)
     old, new = before[::step][:TIMED_VIDEOS], after[::step][:TIMED_VIDEOS]
     rates: tuple[list[float], list[float]] = ([], [])
     for _ in range(TURNS):
-        for place, readers, into in ((source, old, rates[0]), (target, new, rates[1])):
-            _forget(place, readers)
-            into.append(_rate(readers))
+        for place, readers, measured in ((source, old, rates[0]), (target, new, rates[1])):
+            _drop_from_cache(place, readers)
+            measured.append(_rate(readers))
     files, size = _tally(source, target)
     return PackReport(
         (files, 1), (size, target.stat().st_size), (statistics.median(rates[0]), statistics.median(rates[1]))
@@ -53,7 +53,7 @@ def _rate(readers: Sequence[FrameReader]) -> float:
 
 
 def _tally(place: Path, without: Path) -> tuple[int, int]:
-    """Files below a place but one, and their bytes; what vanishes meanwhile does not count."""
+    """Number and bytes of all files below a place but one; a file that vanishes meanwhile does not count."""
     if place.is_file():
         return 1, place.stat().st_size
     files = size = 0
@@ -66,12 +66,12 @@ def _tally(place: Path, without: Path) -> tuple[int, int]:
     return files, size
 
 
-def _forget(place: Path, readers: Sequence[FrameReader]) -> None:
-    """Drop files from the page cache; only a hint, which other systems than Linux do not know."""
+def _drop_from_cache(place: Path, readers: Sequence[FrameReader]) -> None:
+    """Drop files from the page cache; only a hint, which not every system knows."""
     if not hasattr(os, "posix_fadvise"):
         return
     for where in {place, *(Path(reader.where) for reader in readers)}:
         files = list(where.iterdir()) if where.is_dir() else [where]
         for path in files:
-            with suppress(OSError), path.open("rb") as file:  # also a reader within a file, which is no path
+            with suppress(OSError), path.open("rb") as file:  # `where` of a reader inside a file is no path
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

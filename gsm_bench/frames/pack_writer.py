@@ -1,4 +1,4 @@
-"""Packed videos in parts: HDF5 files of a bounded size, each there whole or not at all."""
+"""Write packed videos into parts: HDF5 files of bounded size, each written completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ LIBVER = ("v110", "v110")
 """HDF5 1.10 and later can read it; older layouts slow down with hundreds of thousands of names in one group."""
 PART_BYTES = 256_000_000
 PART_VIDEOS = 256
-"""A part ends after so many bytes or videos: what a kill can cost."""
+"""Limits of a part: a kill loses at most one part."""
 ROOM_BYTES = 1_000_000
-"""What has to be free beside the pictures: the directory of a part."""
+"""Free space needed in addition to the pictures, for the directory of a part."""
 
 
 @dataclass(frozen=True)
 class VideoRows:
-    """Some frames of a video: encoded bytes by number, up to `last`; its last chunk says how many rows it has."""
+    """Some frames of a video.
+
+    Attributes:
+        rows: encoded bytes by frame number.
+        first, last: whether this is the first or the last chunk of its video.
+        total: number of rows of the video.
+    """
 
     name: str
     rows: dict[int, bytes]
@@ -34,7 +40,7 @@ class VideoRows:
 
 
 class PartWriter:
-    """Writes videos into parts, one HDF5 file each, written aside and renamed when it is full."""
+    """Writes videos into parts, one HDF5 file each; a full part is renamed into place."""
 
     def __init__(self, folder: Path, first_part: int) -> None:
         self.folder = folder
@@ -42,12 +48,12 @@ class PartWriter:
         self.frames = 0
         self._file: h5py.File | None = None
         self._bytes = self._videos = 0
-        self._in_hand: str | None = None
+        self._current: str | None = None
 
     def add(self, name: str, chunks: Iterator[VideoRows | FrameError]) -> str:
-        """Write one video; returns what is wrong with it, in which case nothing of it stays."""
+        """Write one video; returns the problem of a bad one, of which nothing is kept."""
         file, frames, problem, present = self._open(), None, "", list[int]()
-        self._in_hand = name
+        self._current = name
         for chunk in chunks:
             if isinstance(chunk, FrameError):
                 problem = problem or f"{chunk.what} ({chunk.where})"
@@ -61,7 +67,7 @@ class PartWriter:
         missing = sorted(set(range(1, len(frames) + 1)) - set(present))
         if missing:
             frames.attrs["missing"] = missing
-        self._in_hand = None
+        self._current = None
         self.frames += len(present)
         self._videos += 1
         if self._bytes > PART_BYTES or self._videos >= PART_VIDEOS:
@@ -85,12 +91,12 @@ class PartWriter:
         return self._file
 
     def _drop(self) -> None:
-        if self._file is not None and self._in_hand is not None and self._in_hand in self._file:
-            del self._file[self._in_hand]
-        self._in_hand = None
+        if self._file is not None and self._current is not None and self._current in self._file:
+            del self._file[self._current]
+        self._current = None
 
     def close(self) -> None:
-        """Put the part in hand into its place, without a video that is not whole."""
+        """Rename the current part into place, without a video that is incomplete."""
         self._drop()
         if self._file is not None:
             self._file.close()

@@ -1,4 +1,4 @@
-"""From decoded frames to a network's input, equal to Pillow's bytes on every device."""
+"""Turn decoded frames into a network's input, equal to Pillow's bytes on every device."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from gsm_bench.geometry import InputSpec, crop_corner, resized_size
 WEIGHT_BITS = 22
 """Fixed-point bits of Pillow's resize weights; each pass rounds back to a byte."""
 Window = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels; the last two are beyond it."""
+"""Left, top, right, bottom in pixels; right and bottom are exclusive."""
 
 
 def preprocess(images: Tensor | NDArray[np.uint8], spec: InputSpec) -> Tensor:
-    """Resize, crop the centre, reorder channels, take the mean off.
+    """Resize, crop the centre, reorder channels, subtract the mean.
 
     Args:
         images: uint8 RGB [T, H, W, 3], on any device.
-        spec: the geometry and values that the network was trained with.
+        spec: geometry and values that the network was trained with.
 
     Returns:
         float32 [T, 3, S, S] on the device of `images`.
@@ -53,21 +53,21 @@ def resize_image(image: Image.Image, spec: InputSpec) -> Image.Image:
 
 
 def resize_exactly(images: Tensor, spec: InputSpec, window: Window | None = None) -> Tensor:
-    """Pillow's resize in integers, for devices that Pillow does not run on.
+    """Pillow's resize in integer arithmetic, for devices that Pillow does not support.
 
     Args:
         images: uint8 [N, H, W, 3].
-        spec: whose `resize` is the shorter side afterwards.
-        window: the part of the resized picture that is wanted, all of it unless told.
+        spec: its `resize` is the shorter side of the result.
+        window: the part of the resized picture to return; all of it by default.
 
     Returns:
-        uint8 [N, h, w, 3], the window's height and width.
+        uint8 [N, h, w, 3]; h and w are the window's.
     """
     width, height = resized_size(images.shape[2], images.shape[1], spec.resize)
     left, top, right, bottom = window or (0, 0, width, height)
     across = _taps_on(images.shape[2], width, (left, right), images.device)
     down = _taps_on(images.shape[1], height, (top, bottom), images.device)
-    # [N, rows, columns, 3] that the window comes from
+    # [N, rows, columns, 3] that the window is computed from
     source = images[:, down.lowest : down.highest + 1, across.lowest : across.highest + 1]
     passes = [(across, 2), (down, 1)]
     if _columns_come_first(images.shape[2], images.shape[1], width, height):
@@ -85,8 +85,8 @@ def normalise(
     Args:
         pixels: on any device.
         spec: the values that the network was trained with.
-        constants: its `channel_constants` where they lie on the device already.
-        keep_layout: leave the channels of a pixel side by side in memory (channels last).
+        constants: its `channel_constants`, if they are on the device already.
+        keep_layout: keep the channels of a pixel adjacent in memory (channels last).
     """
     values = pixels.movedim(-1, -3)
     if spec.channel_order == "BGR":
@@ -106,9 +106,9 @@ def channel_constants(spec: InputSpec) -> tuple[Tensor, Tensor]:
 
 
 def _columns_come_first(width: int, height: int, new_width: int, new_height: int) -> bool:
-    """Whether Pillow resizes up and down before left and right; the rounding between the two passes tells.
+    """Whether Pillow resizes rows before columns; the order changes the rounding between the two passes.
 
-    Found by trying sizes: Pillow 13 does where a picture loses more than twice as many rows as columns.
+    Determined by trying sizes: Pillow 13 does so where a picture loses more than twice as many rows as columns.
     """
     fewer = height - new_height
     return fewer > 0 and fewer > 2 * (width - new_width) and _pillow_turns_tall_pictures()
@@ -116,7 +116,7 @@ def _columns_come_first(width: int, height: int, new_width: int, new_height: int
 
 @lru_cache(maxsize=1)
 def _pillow_turns_tall_pictures() -> bool:
-    """Whether the Pillow that is installed does so at all: older ones always resize left and right first."""
+    """Whether the installed Pillow does so at all: older versions always resize columns first."""
     picture = np.random.default_rng(0).integers(0, 256, (1, 60, 20, 3), np.uint8)
     rows_first = torch.from_numpy(picture)
     for axis, taps in (
@@ -130,12 +130,12 @@ def _pillow_turns_tall_pictures() -> bool:
 
 @dataclass(frozen=True)
 class Taps:
-    """The pixels that each pixel of a resized line is mixed from, and in what parts.
+    """The source pixels and weights of each pixel of a resized line.
 
     Attributes:
-        places: int64 [K, n], from the lowest; where a filter has fewer than K taps any place, with weight 0.
+        places: int64 [K, n], counted from the lowest; unused taps have weight 0.
         weights: int32 [K, n], in units of 2**-22.
-        lowest, highest: the first and the last place of all.
+        lowest, highest: first and last source pixel used.
     """
 
     places: Tensor
@@ -145,9 +145,9 @@ class Taps:
 
 
 def _resample(values: Tensor, taps: Taps, axis: int) -> Tensor:
-    """One of Pillow's two passes: uint8 along `axis`, which begins at the taps' lowest place, to uint8.
+    """One of Pillow's two passes: resample uint8 values along `axis`, which begins at the taps' lowest place.
 
-    A byte times the weights of a pixel stays below 2**31, so that int32 sums are exact.
+    A byte times the weights of a pixel stays below 2**31, so int32 sums are exact.
     """
     if values.is_cuda and (fused := fused_resample()) is not None:
         return fused(values, taps.places, taps.weights, axis, WEIGHT_BITS)
@@ -162,31 +162,31 @@ def _resample(values: Tensor, taps: Taps, axis: int) -> Tensor:
 
 @lru_cache(maxsize=1)
 def fused_resample() -> Callable[[Tensor, Tensor, Tensor, int, int], Tensor] | None:
-    """The pass as one kernel, where Triton can make it; the bytes are the same."""
+    """The pass as one kernel, where Triton can compile it; the bytes are the same."""
     try:
         from gsm_bench.frames.fused import resample
 
-        tried = torch.zeros((1, 2, 2, 3), dtype=torch.uint8, device="cuda")
+        sample = torch.zeros((1, 2, 2, 3), dtype=torch.uint8, device="cuda")
         resample(
-            tried,
+            sample,
             torch.zeros((1, 2), dtype=torch.int64, device="cuda"),
-            tried.new_ones((1, 2), dtype=torch.int32),
+            sample.new_ones((1, 2), dtype=torch.int32),
             1,
             22,
         )
-    except Exception:  # no Triton, or no compiler for it: plain torch does it, too
+    except Exception:  # no Triton, or no compiler for it: plain torch gives the same bytes
         return None
     return resample
 
 
 def sent_to(device: torch.device, values: Tensor) -> Tensor:
-    """A small tensor on a device, without waiting: a plain copy to a GPU waits for all that it has been told to do."""
+    """Copy a small tensor to a device without waiting; a plain copy to a GPU waits for all queued work."""
     return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 @lru_cache(maxsize=512)
 def _taps_on(before: int, after: int, part: tuple[int, int], device: torch.device) -> Taps:
-    """The taps of pixels `part` of a line of `before` pixels resized to `after`, on a device."""
+    """Taps of the pixels `part` of a line resized from `before` to `after` pixels, on a device."""
     first, weights = filter_taps(before, after)
     first, weights = first[slice(*part)], weights[slice(*part)]
     places = np.minimum(first + np.arange(weights.shape[1])[:, None], before - 1)  # [K, n]
@@ -202,7 +202,7 @@ def _taps_on(before: int, after: int, part: tuple[int, int], device: torch.devic
 def filter_taps(before: int, after: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Pillow's triangle filter in fixed point: first tap int64 [after] and weights int32 [after, K] of each pixel.
 
-    Every operation is in the order of Pillow's C, so that doubles round as they do there.
+    Every operation is in the order of Pillow's C code, so doubles round the same way.
     """
     scale = before / after
     support = max(scale, 1.0)

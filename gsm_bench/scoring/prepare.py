@@ -103,7 +103,7 @@ def longer_than_listed(job: Job) -> tuple[Video, int] | None:
     """One of a few clips that has more frames than its list says, and how many: the list may be of other frames."""
     for clip in job.split.sample(COUNTED_CLIPS):
         with suppress(FrameError):
-            if clip.num_frames and not clip.video and (found := job.source.found(clip)) > clip.num_frames:
+            if clip.num_frames and not clip.video and (found := job.source.available(clip)) > clip.num_frames:
                 return clip, found
     return None
 

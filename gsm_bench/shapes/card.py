@@ -57,4 +57,4 @@ def write_card(recipes: Sequence[dict[str, object]]) -> str:
 
 def _row(recipe: dict[str, object]) -> str:
     digest = recipe.get("checksum", "not finished")
-    return f"| {recipe['split']} | {recipe['seed']} | {recipe['clips']:,} | {recipe['version']} | `{digest}` |"
+    return f"| {recipe['split']} | {recipe['seed']} | {recipe['videos']:,} | {recipe['version']} | `{digest}` |"

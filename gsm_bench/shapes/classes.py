@@ -1,4 +1,4 @@
-"""The fourteen classes of Temporal Shapes: seven motions and the same seven run backwards."""
+"""The fourteen classes of Temporal Shapes: seven motions and their reversals."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class MotionPair:
     """One motion and its time reversal.
 
     Attributes:
-        motion: which scene of `gsm_bench.shapes.scenes` draws it.
-        forward: class name of the frames in the order they were drawn.
+        motion: name of the scene in `gsm_bench.shapes.scenes`.
+        forward: class name of the frames in forward order.
         backward: class name of the same frames in reverse order.
-        mirror_swaps: whether a left-right mirror image shows the partner's motion.
+        mirror_swaps: whether a left-right mirror image shows the reversed motion.
     """
 
     motion: str
@@ -36,20 +36,19 @@ PAIRS = (
 )
 
 CLASSES = tuple(sorted(name for pair in PAIRS for name in (pair.forward, pair.backward)))
-"""Class names in id order: sorted by name, as the Something-V1 lists of this field are."""
+"""Class names in id order: sorted by name, as in the common Something-V1 lists."""
 
 CLASS_IDS = {name: index for index, name in enumerate(CLASSES)}
 
 SHAPES = ("cross", "disc", "ring", "square", "star", "triangle")
 """The nouns, in id order."""
 
-
 ACTIONS = tuple((verb, noun) for verb in range(len(CLASSES)) for noun in range(len(SHAPES)))
-"""The 84 actions in id order: every motion (the verb) of every shape (the noun)."""
+"""The 84 actions in id order: every pair of a motion (verb) and a shape (noun)."""
 
 
 def class_counts() -> dict[str, int]:
-    """How many verbs, nouns and actions there are."""
+    """Number of verbs, nouns and actions."""
     return {"verb": len(CLASSES), "noun": len(SHAPES), "action": len(ACTIONS)}
 
 
@@ -64,7 +63,7 @@ def reversed_class(index: int) -> int:
 
 
 def mirrored_class(index: int) -> int:
-    """Class id of the left-right mirror image: left and right swap, and so do the turns; the others stay."""
+    """Class id of the left-right mirror image: left and right swap, and the two turns; the others stay."""
     return _PARTNERS[index] if index in _MIRROR_SWAPPED else index
 
 

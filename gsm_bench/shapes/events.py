@@ -1,4 +1,4 @@
-"""What happens in a clip, before anything is drawn: motion, shape, textures, length and pace."""
+"""Plan what happens in a video: motion, shape, textures, length and pace."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ Pace = Literal["steady", "stretch", "burst"]
 FRAMES_LEAST, FRAMES_MOST = 12, 72
 
 LENGTHS = tuple(n for n in range(FRAMES_LEAST, FRAMES_MOST + 1) if n % 8)
-"""Lengths in frames that a clip may have.
+"""Possible numbers of frames of a video.
 
-Multiples of 8 are left out: there some of the test positions (x + 1/2) n / T fall between two frames and are cut
-downwards, so that a clip and its reversal would give different bags of frames.
+Multiples of 8 are left out: for these, some test positions (x + 1/2) n / T fall between two frames and are rounded
+down, so a video and its reversal give different bags of frames.
 """
 
 PACES: dict[Pace, float] = {"steady": 0.5, "stretch": 0.25, "burst": 0.25}
-"""Shares of the paces: through the whole clip, within a part of it, in a moment at its beginning or end."""
+"""Shares of the paces: motion through the whole video, in a part of it, or in a moment at its start or end."""
 
 BURST_FRAMES = 2.5
-"""Least length of a burst in frames, so that a clip shot frame by frame always shows which way it goes."""
+"""Least length of a burst in frames, so all frames together always show the direction."""
 
 FIRST_ID = {"train": 100_001, "val": 200_001}
 
 
 @dataclass(frozen=True)
 class Event:
-    """One motion, drawn once and written as two clips: its frames in order, and in reverse order.
+    """One motion, drawn once and written as two videos: its frames in order, and in reverse order.
 
     Attributes:
         index: number of the event in its split, from 0.
-        split: the split that it belongs to.
-        seed: of the split; with `index` and `split` it decides every pixel.
+        split: its split.
+        seed: seed of the split; with `index` and `split` it determines every pixel.
         pair: the motion and its reversal.
         shape: the noun.
-        group: texture family of the background and of the shape.
-        frames: n, frames of either clip.
-        pace: how the motion lies in the clip's time.
+        group: texture family of background and shape.
+        frames: n, number of frames of either video.
+        pace: how the motion is distributed over time.
     """
 
     index: int
@@ -59,7 +59,7 @@ class Event:
 
 @dataclass(frozen=True)
 class DrawnVideo:
-    """One clip of a split: an event in one of its two directions."""
+    """One video of a split: an event in one of its two directions."""
 
     id: str
     event: Event
@@ -75,12 +75,12 @@ class DrawnVideo:
 
 
 def event_rng(split: Split, seed: int, index: int, stream: int) -> np.random.Generator:
-    """A generator of its own for every event, so that neither order nor number of processes changes anything."""
+    """A generator per event, so the result does not depend on order or number of processes."""
     return np.random.default_rng([seed, FIRST_ID[split], index, stream])
 
 
 def plan_event(split: Split, seed: int, index: int) -> Event:
-    """Everything about event `index` that is not a pixel; events go round the seven motions."""
+    """Everything about event `index` except its pixels; events cycle through the seven motions."""
     rng = event_rng(split, seed, index, 0)
     unseen = split == "val" and (index // len(PAIRS)) % 2 == 1
     return Event(
@@ -95,14 +95,14 @@ def plan_event(split: Split, seed: int, index: int) -> Event:
     )
 
 
-def plan_clips(split: Split, seed: int, clips: int) -> tuple[DrawnVideo, ...]:
-    """The clips of a split in list order; clip 2k and clip 2k + 1 are event k in its two directions."""
-    events = [plan_event(split, seed, index) for index in range((clips + 1) // 2)]
-    return tuple(DrawnVideo(str(FIRST_ID[split] + k), events[k // 2], bool(k % 2)) for k in range(clips))
+def plan_videos(split: Split, seed: int, videos: int) -> tuple[DrawnVideo, ...]:
+    """The videos of a split in list order; videos 2k and 2k + 1 are event k in its two directions."""
+    events = [plan_event(split, seed, index) for index in range((videos + 1) // 2)]
+    return tuple(DrawnVideo(str(FIRST_ID[split] + k), events[k // 2], bool(k % 2)) for k in range(videos))
 
 
 def progress_curve(event: Event) -> NDArray[np.float64]:
-    """How far the motion is in each frame: float64 [n], rising from 0 to 1, standing still outside its window."""
+    """Progress of the motion in each frame: float64 [n], rising from 0 to 1, constant outside its window."""
     rng = event_rng(event.split, event.seed, event.index, 1)
     begin, end = _window(event, rng)
     knots = np.linspace(begin, end, 4)
@@ -112,7 +112,7 @@ def progress_curve(event: Event) -> NDArray[np.float64]:
 
 
 def _window(event: Event, rng: np.random.Generator) -> tuple[float, float]:
-    """Begin and end of the motion as fractions of the clip."""
+    """Begin and end of the motion as fractions of the video."""
     if event.pace == "steady":
         return float(rng.uniform(0, 0.1)), float(rng.uniform(0.9, 1))
     if event.pace == "stretch":

@@ -1,4 +1,4 @@
-"""Drawing: one textured shape over a textured background, with what the motion needs around it."""
+"""Draw one textured shape over a textured background, with the objects that the motion needs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Frames = NDArray[np.uint8]
 """uint8 [n, H, W, 3], RGB."""
 
 Distance = NDArray[np.floating]
-"""[H, W], pixels or radii to the nearest edge, negative inside."""
+"""[H, W], distance to the nearest edge in pixels or radii, negative inside."""
 
 MARK = np.array((255, 255, 255), np.float32)
 EDGE = np.array((12, 12, 12), np.float32)
@@ -27,7 +27,7 @@ EDGE = np.array((12, 12, 12), np.float32)
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the shape is: centre and radius in pixels, angle in radians clockwise, opacity 0..1."""
+    """Pose of the shape: centre and radius in pixels, angle in radians clockwise, opacity 0..1."""
 
     x: float
     y: float
@@ -38,18 +38,18 @@ class Pose:
 
 @dataclass(frozen=True)
 class Canvas:
-    """The pictures that a clip is put together from, and where it happens.
+    """The pictures that a video is composed of, and the place of its action.
 
     Attributes:
-        background: behind everything.
-        fill: the shape's texture and colour, still while the shape moves over it.
-        cover: a second texture and colour, for what hides the shape.
-        shape: the shape's name.
+        background: the background.
+        fill: the shape's texture and colour; it stays still while the shape moves.
+        cover: texture and colour of the object that hides the shape.
+        shape: name of the shape.
         x: horizontal centre of the action, in pixels.
         y: vertical centre of the action, in pixels.
-        radius: of the shape, in pixels, where the motion does not change it.
-        angle: of the shape, in radians, where the motion does not change it.
-        sweep: a number in -1..1 that motions use for their extent.
+        radius: radius of the shape in pixels, unless the motion changes it.
+        angle: angle of the shape in radians, unless the motion changes it.
+        sweep: extent of the motion, in -1..1.
     """
 
     background: Picture
@@ -138,7 +138,7 @@ MOTIONS: dict[str, Callable[[Canvas, float], Picture]] = {
 
 
 def _with_shape(stage: Canvas, picture: Picture, pose: Pose) -> Picture:
-    """Draw the stage's shape, edged, with a white mark that shows where it points, onto a copy of `picture`."""
+    """Draw the shape with an edge, and a white mark that shows its direction, onto a copy of `picture`."""
     if pose.opacity <= 0:
         return picture
     window = _window(pose)
@@ -149,20 +149,20 @@ def _with_shape(stage: Canvas, picture: Picture, pose: Pose) -> Picture:
     mark = np.maximum(np.abs(u) - 0.24, np.abs(v + 0.6) - 0.5) * pose.radius
     body = _blend(stage.fill[window], MARK, _inside(mark))
     body = _blend(EDGE, body, _inside(distance + 1.5))
-    drawn = picture.copy()
-    drawn[window] = _blend(picture[window], body, _inside(distance) * np.float32(pose.opacity))
-    return drawn
+    result = picture.copy()
+    result[window] = _blend(picture[window], body, _inside(distance) * np.float32(pose.opacity))
+    return result
 
 
 def _window(pose: Pose) -> tuple[slice, slice]:
-    """The part of the picture that a shape can touch."""
+    """The part of the picture that a shape can cover."""
     reach = pose.radius * 1.1 + 2
     rows = slice(max(int(pose.y - reach), 0), max(int(pose.y + reach) + 2, 0))
     return rows, slice(max(int(pose.x - reach), 0), max(int(pose.x + reach) + 2, 0))
 
 
 def _panel(picture: Picture, cover: Picture, centre: tuple[float, float], half: tuple[float, float]) -> Picture:
-    """Draw an edged rectangle of `cover`; centre and half sides as (x, y) in pixels."""
+    """Draw a rectangle of `cover` with an edge; centre and half sides are (x, y) in pixels."""
     distance = np.maximum(np.abs(COLUMNS - centre[0]) - half[0], np.abs(ROWS - centre[1]) - half[1])
     return _blend(picture, _blend(EDGE, cover, _inside(distance + 1.5)), _inside(distance))
 
@@ -198,4 +198,4 @@ SIGNED_DISTANCES: dict[str, Callable[[Field, Field], Distance]] = {
     "star": _star,
     "triangle": _triangle,
 }
-"""Signed distance to the edge of each shape of radius 1, negative inside; (0, -1) is where the mark points."""
+"""Signed distance to the edge of each shape of radius 1, negative inside; the mark points to (0, -1)."""

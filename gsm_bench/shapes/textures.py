@@ -1,4 +1,4 @@
-"""Textures: grey fields over the picture, one family per group, with colours put on afterwards."""
+"""Textures: grey fields over the picture, one family per group, coloured afterwards."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def paint(field: Field, base: Colour, contrast: float) -> NDArray[np.float32]:
 
 
 def muted(rng: np.random.Generator) -> Colour:
-    """A dark, greyish colour for backgrounds."""
+    """A dark greyish colour for backgrounds."""
     return (rng.uniform(50, 85) + rng.uniform(-22, 22, 3)).astype(np.float32)
 
 
 def vivid(rng: np.random.Generator) -> Colour:
-    """A bright, saturated colour for the things that move."""
+    """A bright saturated colour for moving objects."""
     high, low, middle = rng.uniform(215, 255), rng.uniform(0, 60), rng.uniform(60, 230)
     return rng.permutation(np.array([high, low, middle])).astype(np.float32)
 
@@ -77,7 +77,7 @@ FAMILIES: dict[str, Callable[[Field, Field, np.random.Generator], NDArray[np.flo
 }
 
 SEEN = ("stripes", "checks", "dots", "waves", "clouds", "plaid", "bricks", "grain")
-"""Groups of the training clips and of one half of the validation clips."""
+"""Groups of the training videos and of half of the validation videos."""
 
 UNSEEN = ("zigzag", "rings", "marble", "lattice")
-"""Groups of the other half of the validation clips, never trained on."""
+"""Groups of the other half of the validation videos, absent from training."""

@@ -121,7 +121,7 @@ def test_video_files(gsmbench, workspace, real):
     from gsm_bench.shapes.make import make
 
     data, videos = workspace.root / "data" / "shapes", workspace.root / "videos"
-    make(data, "val", clips=28)
+    make(data, "val", videos=28)
     videos.mkdir()
     rows = []
     for line in (data / "val_videofolder.txt").read_text().splitlines()[:4]:
@@ -149,7 +149,7 @@ def test_a_model_without_frames_says_where_they_belong(gsmbench, workspace):
 def test_frames_that_cannot_be_read_are_named(gsmbench, workspace, tmp_path):
     from gsm_bench.shapes.make import FRAMES_FOLDER, make
 
-    make(tmp_path / "data", "val", clips=28)
+    make(tmp_path / "data", "val", videos=28)
     for frame in (tmp_path / "data" / FRAMES_FOLDER).rglob("*.jpg"):
         frame.write_bytes(b"no picture")
     ran = gsmbench("bench", "--seconds", "0.5", "--data", tmp_path / "data", "--quiet")

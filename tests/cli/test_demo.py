@@ -80,8 +80,8 @@ def test_shapes_make(gsmbench, workspace):
     ran = gsmbench("shapes", "make", "data/shapes", "--clips", 4, "--workers", 1)
     assert ran.status == 0
     assert ran.out.strip() == "data/shapes/val_videofolder.txt"
-    assert re.search(r"4 clips drawn, 0 were there; sha256 [0-9a-f]{64}", ran.err)
-    assert "0 clips drawn, 4 were there" in gsmbench("shapes", "make", "data/shapes", "--clips", 4).err
+    assert re.search(r"4 videos written, 0 existed already; sha256 [0-9a-f]{64}", ran.err)
+    assert "0 videos written, 4 existed already" in gsmbench("shapes", "make", "data/shapes", "--videos", 4).err
     assert gsmbench("shapes", "make", "data/shapes", "--clips", 8).status == 1
 
 

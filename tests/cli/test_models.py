@@ -100,7 +100,7 @@ def test_score_messages(gsmbench, toys):
     (toys.data / "toy/frames/v2/00001.jpg").write_bytes(b"")
     ran = gsmbench("score", "--model", "toy_4f")
     assert ran.status == 3
-    assert "1 clip is not scored:\n  v2: frame 1 of clip 'v2' cannot be decoded" in ran.err
+    assert "1 clip is not scored:\n  v2: frame 1 of video 'v2' cannot be decoded" in ran.err
     assert gsmbench("evaluate", "scores/toy/val/toy_4f.h5").status == 3
     assert gsmbench("score", "--model", "toy_4f", "--on-bad-frame", "nearest").status == 0
     conflict = gsmbench("score", "--model", "toy_4f", "--clips", 1)

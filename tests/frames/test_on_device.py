@@ -62,8 +62,8 @@ def test_tall_pictures_too(shape):
 @pytest.mark.parametrize("turns", [False, True])
 def test_the_order_of_the_passes_is_that_of_the_pillow_that_is_here(monkeypatch, turns):
     monkeypatch.setattr(transform, "_pillow_turns_tall_pictures", lambda: turns)
-    found = [transform._columns_come_first(*sizes) for sizes in ((100, 300, 50, 150), (300, 100, 150, 50))]
-    assert found == [turns, False]
+    pixels = [transform._columns_come_first(*sizes) for sizes in ((100, 300, 50, 150), (300, 100, 150, 50))]
+    assert pixels == [turns, False]
 
 
 def test_taps_by_hand():
@@ -82,44 +82,44 @@ def test_reference_bytes(name):
     picture = reference_module("images").frame(width, height)
     raw = RawViews({1: picture}, np.array([[1]]), views_array((0.5,), 1))
     cut = DeviceFrames({(height, width): torch.from_numpy(picture)[None]}, {(7, 1): ((height, width), 0)})
-    found = cut.cut([(7, raw)], 0, spec)[0, 0].numpy()
-    assert np.array_equal(found[..., ::-1].transpose(2, 0, 1), EXPECTED[name])
+    pixels = cut.cut([(7, raw)], 0, spec)[0, 0].numpy()
+    assert np.array_equal(pixels[..., ::-1].transpose(2, 0, 1), EXPECTED[name])
 
 
 def frames_of(sizes):
-    """Frames by clip and number, and where they lie: several sizes, also within a clip."""
-    clips, by_size, places = [], {}, {}
-    for clip, (width, height) in enumerate(sizes):
+    """Frames by video and number, and their positions: several sizes, also within a video."""
+    videos, by_size, places = [], {}, {}
+    for video, (width, height) in enumerate(sizes):
         frames = {
-            number: reference_module("images").frame(width + (number == 2), height, seed=clip * 10 + number)
+            number: reference_module("images").frame(width + (number == 2), height, seed=video * 10 + number)
             for number in (1, 2, 5)
         }
-        clips.append(frames)
+        videos.append(frames)
         for number, frame in frames.items():
             alike = by_size.setdefault(frame.shape[:2], [])
-            places[clip, number] = (frame.shape[:2], len(alike))
+            places[video, number] = (frame.shape[:2], len(alike))
             alike.append(torch.from_numpy(frame))
-    return clips, DeviceFrames({size: torch.stack(alike) for size, alike in by_size.items()}, places)
+    return videos, DeviceFrames({size: torch.stack(alike) for size, alike in by_size.items()}, places)
 
 
 @pytest.mark.parametrize("crops", [1, 5, 10])
 def test_views_of_clips_of_many_sizes(crops, monkeypatch):
     monkeypatch.setattr(on_device, "SCRATCH_BYTES", 1)  # one frame at a time
     spec = spec_of(24, resize=30)
-    clips, device = frames_of([(40, 30), (33, 57), (40, 30)])
+    videos, device = frames_of([(40, 30), (33, 57), (40, 30)])
     views = views_array((0.0, 0.5), crops)
     numbers = np.array([[1, 2, 2] if view["offset"] == 0 else [2, 5, 1] for view in views])
-    named = [(at, RawViews(frames, numbers, views)) for at, frames in enumerate(clips)]
+    named = [(at, RawViews(frames, numbers, views)) for at, frames in enumerate(videos)]
     named.insert(1, None)
     for view, place in enumerate(views):
-        found = device.cut(named, view, spec).numpy()
-        assert not found[1].any(), "a clip that is not there is black"
-        for row, frames in zip((0, 2, 3), clips, strict=True):
+        pixels = device.cut(named, view, spec).numpy()
+        assert not pixels[1].any(), "a video that is not there is black"
+        for row, frames in zip((0, 2, 3), videos, strict=True):
             for at, number in enumerate(numbers[view]):
-                whole = pillow(frames[number], spec)
-                left, top = crop_corner(whole.shape[1], whole.shape[0], 24, int(place["crop"]))
-                expected = whole[top : top + 24, left : left + 24]
-                assert np.array_equal(found[row, at], expected[:, ::-1] if place["flip"] else expected)
+                resized = pillow(frames[number], spec)
+                left, top = crop_corner(resized.shape[1], resized.shape[0], 24, int(place["crop"]))
+                expected = resized[top : top + 24, left : left + 24]
+                assert np.array_equal(pixels[row, at], expected[:, ::-1] if place["flip"] else expected)
 
 
 def test_each_size_is_resized_once_for_all_views(monkeypatch):
@@ -130,9 +130,9 @@ def test_each_size_is_resized_once_for_all_views(monkeypatch):
         return resize_exactly(images, spec, window)
 
     monkeypatch.setattr(on_device, "resize_exactly", counting)
-    clips, device = frames_of([(40, 30), (40, 30)])
+    videos, device = frames_of([(40, 30), (40, 30)])
     views = views_array((0.0, 0.5), 10)
-    named = [(at, RawViews(frames, np.array([[1, 2, 5]] * 20), views)) for at, frames in enumerate(clips)]
+    named = [(at, RawViews(frames, np.array([[1, 2, 5]] * 20), views)) for at, frames in enumerate(videos)]
     for view in range(20):
         device.cut(named, view, spec_of(24, resize=30))
     assert sorted(calls) == [((2, 30, 41, 3), 30), ((4, 30, 40, 3), 30)]
@@ -159,10 +159,10 @@ for (width, height), shorter, window in [
 ]:
     pictures = np.random.default_rng(width).integers(0, 256, (2, height, width, 3), np.uint8)
     spec = spec_of(8, resize=shorter)
-    found = transform.resize_exactly(torch.from_numpy(pictures), spec, window).numpy()
+    pixels = transform.resize_exactly(torch.from_numpy(pictures), spec, window).numpy()
     expected = np.stack([np.asarray(transform.resize_image(Image.fromarray(picture), spec)) for picture in pictures])
     left, top, right, bottom = window or (0, 0, expected.shape[2], expected.shape[1])
-    assert np.array_equal(found, expected[:, top:bottom, left:right]), (width, height)
+    assert np.array_equal(pixels, expected[:, top:bottom, left:right]), (width, height)
 assert len(mixed) >= 10
 print("equal")
 """

@@ -16,11 +16,11 @@ torch = pytest.importorskip("torch")
 from gsm_bench.errors import FrameError, RunConflictError  # noqa: E402
 from gsm_bench.frames import pack as packing_room  # noqa: E402
 from gsm_bench.frames.pack import Packing, pack  # noqa: E402
-from gsm_bench.frames.sources.discover import survey  # noqa: E402
+from gsm_bench.frames.sources.discover import discover  # noqa: E402
 from gsm_bench.frames.sources.hdf5 import Hdf5Reader  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
 from tests.frames.forms import as_tar, make_video  # noqa: E402
-from tests.frames.test_sources import CLIPS, FORMS, change_form, folders, score  # noqa: E402
+from tests.frames.test_sources import FORMS, VIDEOS, change_form, folders, score  # noqa: E402
 from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -28,24 +28,24 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def toys(workspace):
-    make_clips(workspace, CLIPS)
+    make_clips(workspace, VIDEOS)
     make_checkpoint(workspace)
     return workspace
 
 
 def pack_it(source, target, **choices):
-    return pack(Packing(source, target, **choices), survey(source))
+    return pack(Packing(source, target, **choices), discover(source))
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_scores_stay_to_the_bit_and_a_run_may_change_over(toys, form):
     data = toys.data / "toy"
-    before = score(toys, limit=CLIPS, out=toys.root / "before.h5")
+    before = score(toys, limit=VIDEOS, out=toys.root / "before.h5")
     expected = content_hash(before.path), read(before.path).provenance.signature
     change_form(data, form)
     place = next(path for path in data.iterdir() if path.stem == "frames")
     packed = pack_it(place, toys.root / "packed.h5")
-    assert (packed.videos, packed.bad) == (CLIPS, {})
+    assert (packed.videos, packed.bad) == (VIDEOS, {})
     shutil.rmtree(place) if place.is_dir() else place.unlink()
     after = score(toys, frames=toys.root / "packed.h5", out=toys.root / "after.h5")
     assert (content_hash(after.path), read(after.path).provenance.signature) == expected
@@ -54,17 +54,17 @@ def test_scores_stay_to_the_bit_and_a_run_may_change_over(toys, form):
 
 def test_missing_frames_stay_missing(toys):
     data = toys.data / "toy"
-    clip = next(folder for folder in folders(data) if len(list(folder.iterdir())) > 6)
-    (clip / "00002.jpg").unlink()
+    video = next(folder for folder in folders(data) if len(list(folder.iterdir())) > 6)
+    (video / "00002.jpg").unlink()
     packed = pack_it(data / "frames", toys.root / "packed.h5")
     assert packed.bad == {}
-    folder, file = survey(data / "frames")[clip.name], Hdf5Reader(toys.root / "packed.h5", clip.name)
+    folder, file = discover(data / "frames")[video.name], Hdf5Reader(toys.root / "packed.h5", video.name)
     assert file.count() == folder.count()
     assert file.numbers() == folder.numbers()
     assert "frame 2 is missing" in next(file.pictures([2]))[1].what
     again = pack_it(toys.root / "packed.h5", toys.root / "again.h5")
     assert again.bad == {}
-    assert Hdf5Reader(toys.root / "again.h5", clip.name).numbers() == folder.numbers()
+    assert Hdf5Reader(toys.root / "again.h5", video.name).numbers() == folder.numbers()
 
 
 @pytest.fixture
@@ -72,11 +72,13 @@ def videos(toys):
     frames = toys.data / "toy/frames"
     shutil.rmtree(frames)
     frames.mkdir()
-    for clip in range(CLIPS):
+    for video in range(VIDEOS):
         make_video(
-            frames / f"v{clip}.{('mp4', 'webm', 'avi')[clip % 3]}", ("libx264", "libvpx", "mpeg4")[clip % 3], seed=clip
+            frames / f"v{video}.{('mp4', 'webm', 'avi')[video % 3]}",
+            ("libx264", "libvpx", "mpeg4")[video % 3],
+            seed=video,
         )
-    (toys.data / "toy/val.txt").write_text("".join(f"v{clip} 40 0\n" for clip in range(CLIPS)))
+    (toys.data / "toy/val.txt").write_text("".join(f"v{video} 40 0\n" for video in range(VIDEOS)))
     return toys
 
 
@@ -84,9 +86,9 @@ def test_videos_without_loss_are_the_videos(videos):
     direct = score(videos, out=videos.root / "direct.h5")
     assert direct.bad == {}
     pack_it(videos.data / "toy/frames", videos.root / "png.h5", quality=None)
-    found = score(videos, frames=videos.root / "png.h5", out=videos.root / "packed-scores.h5")
-    assert content_hash(found.path) == content_hash(direct.path)
-    assert read(found.path).provenance.signature == read(direct.path).provenance.signature
+    packed = score(videos, frames=videos.root / "png.h5", out=videos.root / "packed-scores.h5")
+    assert content_hash(packed.path) == content_hash(direct.path)
+    assert read(packed.path).provenance.signature == read(direct.path).provenance.signature
 
 
 def test_videos_with_loss_are_another_run(videos):
@@ -97,9 +99,9 @@ def test_videos_with_loss_are_another_run(videos):
     assert (videos.root / "jpeg.h5").stat().st_size > 0
 
 
-def test_bad_videos_are_named_and_added_when_they_are_mended(toys, gsmbench):
+def test_bad_videos_are_named_and_added_when_they_are_fixed(toys, gsmbench):
     data = toys.data / "toy"
-    whole = pack_it(data / "frames", toys.root / "whole.h5")
+    complete = pack_it(data / "frames", toys.root / "complete.h5")
     for folder in folders(data)[:3]:
         as_tar([folder], folder.with_name(folder.name + ".tar"))
         shutil.rmtree(folder)
@@ -111,19 +113,19 @@ def test_bad_videos_are_named_and_added_when_they_are_mended(toys, gsmbench):
     assert ran.status == 3, ran.err
     assert f"{tar.stem}: this archive cannot be read" in ran.err
     rows = {row["what"]: row for row in json.loads(ran.out)["rows"]}
-    assert rows["videos"]["after"] == CLIPS - 1
+    assert rows["videos"]["after"] == VIDEOS - 1
     assert rows["files"]["before"] > rows["files"]["after"] == 1
     assert rows["frames read per second by one thread"]["after"] > 0
-    assert gsmbench("pack", data / "frames", "packed.h5", "--quiet").status == 3, "nothing is mended yet"
+    assert gsmbench("pack", data / "frames", "packed.h5", "--quiet").status == 3, "nothing is fixed yet"
     tar.write_bytes(sound)
     ran = gsmbench("pack", data / "frames", "packed.h5", "--quiet")
     assert ran.status == 0, ran.err
-    assert f"{CLIPS - 1} videos were there already" in ran.out
-    with h5py.File("packed.h5") as packed, h5py.File("whole.h5") as expected:
+    assert f"{VIDEOS - 1} videos were packed earlier" in ran.out
+    with h5py.File("packed.h5") as packed, h5py.File("complete.h5") as expected:
         assert set(packed) == set(expected)
         for name in expected:
             assert all(np.array_equal(a, b) for a, b in zip(packed[name], expected[name], strict=True))
-    assert whole.videos == CLIPS
+    assert complete.videos == VIDEOS
     ran = gsmbench("pack", data / "frames", "packed.h5", "--quiet")
     assert ran.status == 1
     assert "--force" in ran.err
@@ -132,12 +134,12 @@ def test_bad_videos_are_named_and_added_when_they_are_mended(toys, gsmbench):
 
 def test_nothing_to_pack(tmp_path):
     with pytest.raises(FrameError, match="no frames and no videos here"):
-        survey(tmp_path)
+        discover(tmp_path)
     for parent in ("a", "b"):
         (tmp_path / parent / "v1").mkdir(parents=True)
         (tmp_path / parent / "v1" / "00001.jpg").write_bytes(b"")
     with pytest.raises(FrameError, match="two videos are called 'v1'"):
-        survey(tmp_path)
+        discover(tmp_path)
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "img_00000.jpg").write_bytes(b"x")
     assert "numbered from 0" in pack_it(tmp_path / "c", tmp_path / "c.h5").bad["c"]
@@ -155,14 +157,14 @@ def test_another_packing_was_interrupted_here(toys, monkeypatch):
 def test_killed_again_and_again_it_ends_the_same(workspace):
     make_clips(workspace, 120, lengths=(3, 6))
     frames = workspace.data / "toy/frames"
-    pack_it(frames, workspace.root / "whole.h5")
+    pack_it(frames, workspace.root / "complete.h5")
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from gsm_bench.frames import pack as p, pack_writer as w; from gsm_bench.frames.sources.discover import survey\n"
+        "from gsm_bench.frames import pack as p, pack_writer as w; from gsm_bench.frames.sources.discover import discover\n"
         "w.PART_VIDEOS = 10\nadd = p.PartWriter.add\n"
         "def slowly(self, *what):\n    time.sleep(0.01)\n    return add(self, *what)\n"
         "p.PartWriter.add = slowly\n"
-        "p.pack(p.Packing(Path(sys.argv[1]), Path('packed.h5')), survey(Path(sys.argv[1])))\n"
+        "p.pack(p.Packing(Path(sys.argv[1]), Path('packed.h5')), discover(Path(sys.argv[1])))\n"
     )
     parts = workspace.root / "packed.h5.parts"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -178,7 +180,7 @@ def test_killed_again_and_again_it_ends_the_same(workspace):
     assert len(kept) >= 8
     packed = pack_it(frames, workspace.root / "packed.h5")
     assert packed.reused >= 80
-    with h5py.File(workspace.root / "packed.h5") as found, h5py.File(workspace.root / "whole.h5") as expected:
-        assert set(found) == set(expected)
-        assert all(np.array_equal(a, b) for name in expected for a, b in zip(found[name], expected[name], strict=True))
+    with h5py.File(workspace.root / "packed.h5") as actual, h5py.File(workspace.root / "complete.h5") as expected:
+        assert set(actual) == set(expected)
+        assert all(np.array_equal(a, b) for name in expected for a, b in zip(actual[name], expected[name], strict=True))
     assert not parts.exists()

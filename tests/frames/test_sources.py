@@ -21,7 +21,7 @@ from gsm_bench.splits import Video, read_split  # noqa: E402
 from tests.frames.forms import as_hdf5, as_tar, as_zip, frames_of  # noqa: E402
 from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
 
-CLIPS = 10
+VIDEOS = 10
 
 
 def folders(data):
@@ -69,7 +69,7 @@ def change_form(data, form):
 
 @pytest.fixture
 def toys(workspace):
-    make_clips(workspace, CLIPS)
+    make_clips(workspace, VIDEOS)
     make_checkpoint(workspace)
     return workspace
 
@@ -90,8 +90,8 @@ def test_every_form_gives_the_same_scores(toys, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_damaged_clip_is_named_and_the_rest_goes_on(toys, form):
-    whole = read(score(toys, out=toys.root / "whole.h5").path).scores["action"]
+def test_a_damaged_video_is_named_and_the_rest_goes_on(toys, form):
+    complete = read(score(toys, out=toys.root / "complete.h5").path).scores["action"]
     data = toys.data / "toy"
     frames_of(data / "frames" / "v3")[0].write_bytes(b"no picture")
     frames_of(data / "frames" / "v5")[-1].unlink()
@@ -99,16 +99,16 @@ def test_a_damaged_clip_is_named_and_the_rest_goes_on(toys, form):
     change_form(data, form)
     outcome = score(toys)
     assert list(outcome.bad) == ["v3", "v5", "v7"]
-    assert outcome.scored == CLIPS - 3
-    assert "frame 1 of clip 'v3' cannot be decoded: not a picture" in outcome.bad["v3"]
+    assert outcome.scored == VIDEOS - 3
+    assert "frame 1 of video 'v3' cannot be decoded: not a picture" in outcome.bad["v3"]
     assert "are expected" in outcome.bad["v5"]
-    found = read(outcome.path)
-    assert np.flatnonzero(found.status).tolist() == [3, 5, 7]
-    assert np.array_equal(found.scores["action"][found.status == 0], whole[found.status == 0])
+    scores = read(outcome.path)
+    assert np.flatnonzero(scores.status).tolist() == [3, 5, 7]
+    assert np.array_equal(scores.scores["action"][scores.status == 0], complete[scores.status == 0])
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if "per video" in form])
-def test_a_file_that_is_cut_short_spoils_its_clip_alone(toys, form):
+def test_a_file_that_is_cut_short_spoils_its_video_alone(toys, form):
     change_form(toys.data / "toy", form)
     path = next((toys.data / "toy" / "frames").glob("v4.*"))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -146,12 +146,12 @@ def test_frames_elsewhere(toys):
     as_hdf5(folders(data), toys.root / "packed.h5")
     (data / "frames").rename(toys.root / "moved")
     for place in ("packed.h5", "moved"):
-        found = score(toys, frames=toys.root / place, out=toys.root / f"{place}.scores.h5")
-        assert content_hash(found.path) == expected
+        outcome = score(toys, frames=toys.root / place, out=toys.root / f"{place}.scores.h5")
+        assert content_hash(outcome.path) == expected
     with pytest.raises(SplitError, match="no frames of toy here") as failed:
         score(toys)
     assert "--frames PATH" in str(failed.value)
-    with pytest.raises(SplitError, match="no frames at this place"):
+    with pytest.raises(SplitError, match="this path does not exist"):
         score(toys, frames=toys.root / "gone.h5")
     (toys.root / "frames.tar.gz").write_bytes(b"")
     with pytest.raises(SplitError, match=r"gunzip frames\.tar\.gz"):
@@ -179,10 +179,10 @@ def test_many_threads_read_the_same_pixels(toys, form):
     def pixels(row):
         return read_clip(source, split.video(row), plan).pixels
 
-    alone = [pixels(row) for row in range(CLIPS)]
+    alone = [pixels(row) for row in range(VIDEOS)]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(pixels, list(range(CLIPS)) * 20))
-    assert all(np.array_equal(found, alone[at % CLIPS]) for at, found in enumerate(together))
+        together = list(pool.map(pixels, list(range(VIDEOS)) * 20))
+    assert all(np.array_equal(pixels_of, alone[at % VIDEOS]) for at, pixels_of in enumerate(together))
 
 
 def test_several_plans_share_the_decoding(toys):
@@ -196,31 +196,31 @@ def test_several_plans_share_the_decoding(toys):
         ReadPlan(8, views_array((0.5,), 1), spec),
         ReadPlan(4, views_array((0.5,), 5), other),
     ]
-    for row in range(CLIPS):
-        clip = split.video(row)
-        together, alone = read_clip_for(source, clip, plans), [read_clip(source, clip, plan) for plan in plans]
+    for row in range(VIDEOS):
+        video = split.video(row)
+        together, alone = read_clip_for(source, video, plans), [read_clip(source, video, plan) for plan in plans]
         for one, two in zip(together, alone, strict=True):
             assert np.array_equal(one.pixels, two.pixels)
         assert together[2].decoded == 0, "its frames were read for the first plan"
-        assert sum(found.decoded for found in together) <= clip.num_frames
+        assert sum(pixels.decoded for pixels in together) <= video.num_frames
 
 
 def test_a_bad_frame_concerns_only_the_plan_that_needs_it(toys):
     entry = load_manifest(toys).dataset("toy")
     spec = load_manifest(toys).model("toy_4f").input
-    clip = Video("v0", 8, 0)
+    video = Video("v0", 8, 0)
     shutil.rmtree(toys.data / "toy/frames/v0")
     shutil.copytree(toys.data / "toy/frames" / longest(toys), toys.data / "toy/frames/v0")
     (toys.data / "toy/frames/v0/00002.jpg").write_bytes(b"")
-    source = open_source(entry, toys.data / "toy", [clip])
+    source = open_source(entry, toys.data / "toy", [video])
     plans = [ReadPlan(frames, views_array((0.0,), 1), spec) for frames in (4, 8)]  # frames 1 3 5 7, and all
-    few, all_of_them = read_clip_for(source, clip, plans)
+    few, all_of_them = read_clip_for(source, video, plans)
     assert few.pixels is not None
     assert few.problem == ""
     assert all_of_them.pixels is None
-    assert "frame 2 of clip 'v0'" in all_of_them.problem
+    assert "frame 2 of video 'v0'" in all_of_them.problem
     nearest = [replace(plan, on_bad_frame="nearest") for plan in plans]
-    few, all_of_them = read_clip_for(source, clip, nearest)
+    few, all_of_them = read_clip_for(source, video, nearest)
     assert few.problem == ""
     assert all_of_them.problem == "frame 2 by 1"
     assert np.array_equal(all_of_them.pixels[0, 1], all_of_them.pixels[0, 0])
@@ -249,26 +249,26 @@ def test_segments_of_longer_videos_in_tars(toys):
         Video(f"{video}_{start}", 4, 0, video, "P01", start) for video in ("P01_01", "P01_101") for start in (1, 3)
     ]
     source = open_source(entry, toys.data, segments, root)
-    for clip in segments:
-        assert source.count(clip) == 4
-        for number, picture in source.pictures(clip, [1, 2, 4]):
+    for video in segments:
+        assert source.count(video) == 4
+        for number, picture in source.pictures(video, [1, 2, 4]):
             from PIL import Image
 
-            expected = np.asarray(Image.open(frames_of(long)[clip.start + number - 2]))
+            expected = np.asarray(Image.open(frames_of(long)[video.start + number - 2]))
             assert np.array_equal(np.asarray(picture), expected)
-    with pytest.raises(FrameError, match=f"has {total} frames in its video, its segment ends at frame {total + 1}"):
+    with pytest.raises(FrameError, match=f"has {total} frames in its file, but its segment ends at frame {total + 1}"):
         source.count(Video("late", 4, 0, "P01_01", "P01", total - 2))
 
 
 def test_names_of_frames():
-    clip = Video("a", 1, 0)
-    names = FrameNames.of_pattern("{id}/{id}_{frame:05d}.jpg", clip)
+    video = Video("a", 1, 0)
+    names = FrameNames.of_pattern("{id}/{id}_{frame:05d}.jpg", video)
     assert names.name(7) == "a_00007.jpg"
     assert names.number("a_123456.JPG") == 123456
     assert [names.number(other) for other in ("b_00007.jpg", "a_0000x.jpg", "a_00007.png")] == [None] * 3
     assert names.number("a_7.jpg") == 7, "other zeros"
-    assert FrameNames.guessed(["frame_0000000012.jpg"], "here") == FrameNames("frame_", 10, ".jpg")
-    assert FrameNames.guessed(["10.jpg", "9.jpg", "readme.txt"], "here") == FrameNames("", 1, ".jpg")
-    assert FrameNames.guessed(["readme.txt", "._00001.jpg"], "here") is None
-    from_0 = FrameNames.of_pattern("{id}/{frame:03d}.jpg", clip, first=0)
+    assert FrameNames.inferred(["frame_0000000012.jpg"], "here") == FrameNames("frame_", 10, ".jpg")
+    assert FrameNames.inferred(["10.jpg", "9.jpg", "readme.txt"], "here") == FrameNames("", 1, ".jpg")
+    assert FrameNames.inferred(["readme.txt", "._00001.jpg"], "here") is None
+    from_0 = FrameNames.of_pattern("{id}/{frame:03d}.jpg", video, first=0)
     assert (from_0.name(1), from_0.number("000.jpg")) == ("000.jpg", 1)

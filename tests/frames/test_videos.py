@@ -27,10 +27,10 @@ def check_every_access(path, picks):
     reader = VideoReader(path)
     assert reader.count() == len(expected)
     for numbers in picks(len(expected)):
-        found = dict(reader.pictures(numbers))
-        assert list(found) == numbers
+        pictures = dict(reader.pictures(numbers))
+        assert list(pictures) == numbers
         for number in numbers:
-            assert np.array_equal(np.asarray(found[number]), expected[number - 1]), (path.name, number)
+            assert np.array_equal(np.asarray(pictures[number]), expected[number - 1]), (path.name, number)
 
 
 def single_frames_and_sets(total):
@@ -66,9 +66,9 @@ def test_real_videos(real, name):
 
 def test_numbers_beyond_the_end(tmp_path):
     make_video(tmp_path / "a.mp4", "libx264", count=10)
-    found = dict(VideoReader(tmp_path / "a.mp4").pictures([9, 11]))
-    assert isinstance(found[9], Image.Image)
-    assert "frame 11 is missing" in found[11].what
+    pictures = dict(VideoReader(tmp_path / "a.mp4").pictures([9, 11]))
+    assert isinstance(pictures[9], Image.Image)
+    assert "frame 11 is missing" in pictures[11].what
 
 
 def test_a_damaged_stretch_does_not_spoil_what_is_sound(tmp_path):
@@ -79,12 +79,12 @@ def test_a_damaged_stretch_does_not_spoil_what_is_sound(tmp_path):
     middle = content.index(b"mdat") + (content.index(b"moov") - content.index(b"mdat")) // 2
     content[middle : middle + 40] = bytes(255 - byte for byte in content[middle : middle + 40])
     path.write_bytes(content)
-    found = dict(VideoReader(path).pictures(list(range(1, 41))))
-    bad = [number for number, picture in found.items() if isinstance(picture, FrameError)]
+    pictures = dict(VideoReader(path).pictures(list(range(1, 41))))
+    bad = [number for number, picture in pictures.items() if isinstance(picture, FrameError)]
     assert 1 <= len(bad) <= 16, "at most to the next key frame, and what the damaged packet held"
-    assert "cannot be decoded" in found[bad[0]].what
-    for number in set(found) - set(bad):
-        assert np.array_equal(np.asarray(found[number]), expected[number - 1]), number
+    assert "cannot be decoded" in pictures[bad[0]].what
+    for number in set(pictures) - set(bad):
+        assert np.array_equal(np.asarray(pictures[number]), expected[number - 1]), number
 
 
 @pytest.mark.parametrize("name", ["b-frames.mp4", "vp9.webm", "b-frames.mkv"])
@@ -104,7 +104,7 @@ def test_upright():
 
 @pytest.fixture
 def videos(workspace):
-    """Toy clips as videos of several kinds, in data/toy/frames; the list has their lengths."""
+    """Toy videos as videos of several kinds, in data/toy/frames; the list has their lengths."""
     make_clips(workspace, 6)
     make_checkpoint(workspace)
     import shutil
@@ -112,10 +112,10 @@ def videos(workspace):
     frames = workspace.data / "toy/frames"
     shutil.rmtree(frames)
     frames.mkdir()
-    for clip, (name, codec) in enumerate(list(KINDS.items())[:5]):
-        make_video(frames / f"v{clip}{name[name.index('.') :]}", codec, count=20, seed=clip)
+    for video, (name, codec) in enumerate(list(KINDS.items())[:5]):
+        make_video(frames / f"v{video}{name[name.index('.') :]}", codec, count=20, seed=video)
     make_video(frames / "v5.mp4", "libx264", count=20)
-    (workspace.data / "toy/val.txt").write_text("".join(f"v{clip} 20 {clip % 5}\n" for clip in range(6)))
+    (workspace.data / "toy/val.txt").write_text("".join(f"v{video} 20 {video % 5}\n" for video in range(6)))
     return workspace
 
 
@@ -134,7 +134,7 @@ def test_videos_are_scored_and_say_so(videos):
 
 
 def test_a_damaged_video_is_named_and_the_rest_goes_on(videos):
-    whole = read(score(videos, out=videos.root / "whole.h5").path).scores["action"]
+    complete = read(score(videos, out=videos.root / "complete.h5").path).scores["action"]
     frames = videos.data / "toy/frames"
     first = frames / "v0.mp4"
     first.write_bytes(first.read_bytes()[:500])
@@ -144,6 +144,6 @@ def test_a_damaged_video_is_named_and_the_rest_goes_on(videos):
     outcome = score(videos)
     assert list(outcome.bad) == ["v0", "v1", "v5"]
     assert "video cannot be opened" in outcome.bad["v0"]
-    found = read(outcome.path)
-    assert np.flatnonzero(found.status).tolist() == [0, 1, 5]
-    assert np.array_equal(found.scores["action"][2:5], whole[2:5])
+    scores = read(outcome.path)
+    assert np.flatnonzero(scores.status).tolist() == [0, 1, 5]
+    assert np.array_equal(scores.scores["action"][2:5], complete[2:5])

@@ -81,7 +81,7 @@ s2 = { lists = ["EPIC_test_s2_timestamps.csv"] }
 def test_segments_are_scored_and_a_frame_beyond_the_video_is_named(epic_55, gsmbench):
     ran = gsmbench("score", "--model", "tiny", "--quiet")
     assert ran.status == 3, ran.err
-    assert "107: clip '107' has 299 frames in its video, its segment ends at frame 300" in ran.err
+    assert "107: video '107' has 299 frames in its file, but its segment ends at frame 300" in ran.err
     found = read(epic_55.score_path("epic-55", "s1", "tiny"))
     assert found.status.tolist() == [0, 0, 0, 2]
     assert {task: values.shape for task, values in found.scores.items()} == {

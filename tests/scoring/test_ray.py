@@ -81,7 +81,7 @@ def test_bad_frames_are_the_local_engines(two_nodes, toys):
     outcomes = score(toys, RayEngine(1))
     assert [list(outcome.bad) for outcome in outcomes] == [["v3"], ["v3"]]
     assert "cannot be decoded" in outcomes[0].bad["v3"]
-    with pytest.raises(FrameError, match="frame 1 of clip 'v3'"):
+    with pytest.raises(FrameError, match="frame 1 of video 'v3'"):
         score(toys, RayEngine(1), on_bad_frame="error", fresh=True)
 
 

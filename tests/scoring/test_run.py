@@ -149,7 +149,7 @@ def test_bad_clips_are_named_and_the_rest_goes_on(toys):
         path.unlink()
     outcome = score(toys)
     assert list(outcome.bad) == ["v3", "v9", "v20"]
-    assert "frame 1 of clip 'v3' cannot be decoded: not a picture" in outcome.bad["v3"]
+    assert "frame 1 of video 'v3' cannot be decoded: not a picture" in outcome.bad["v3"]
     assert "are expected" in outcome.bad["v9"]
     found = read(outcome.path)
     assert np.flatnonzero(found.status).tolist() == [3, 9, 20]

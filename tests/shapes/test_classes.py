@@ -32,12 +32,12 @@ def test_mirror_swaps_left_right_and_turns_and_nothing_else():
     }
 
 
-def first_event(motion, **wanted):
+def first_event(motion, **values):
     for index in range(400):
         event = plan_event("train", 3, index)
-        if event.pair.motion == motion and all(getattr(event, key) == value for key, value in wanted.items()):
+        if event.pair.motion == motion and all(getattr(event, key) == value for key, value in values.items()):
             return event
-    raise AssertionError(f"no {motion} event with {wanted}")
+    raise AssertionError(f"no {motion} event with {values}")
 
 
 def colourful(frames):
@@ -103,7 +103,7 @@ GOLDEN = [
 
 @pytest.mark.parametrize("index", range(7))
 def test_the_drawing_of_version_1_is_what_the_networks_were_trained_on(index):
-    """Means of the first validation events as they were drawn for the shipped weights: a change raises VERSION."""
+    """Means of the first validation events as drawn for the shipped weights: a change raises VERSION."""
     event = plan_event("val", 2020, index)
     mean = float(draw_event(event).mean())
     assert (event.pair.motion, event.shape, event.group, event.frames) == GOLDEN[index][:4]

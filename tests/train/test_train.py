@@ -20,8 +20,8 @@ from gsm_bench.train.run import new_network, recipe_text, save, validate
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
-    make(root, "train", clips=8)
-    make(root, "val", clips=14)
+    make(root, "train", videos=8)
+    make(root, "val", videos=14)
     return root
 
 

@@ -1,7 +1,7 @@
-"""Frames in a tar or zip file, read where they lie: nothing is unpacked.
+"""Read frames from tar and zip files without unpacking them.
 
-The archive's directory is read once into arrays of places; a frame is then one read at its place, which any number
-of threads may do at once.
+The archive's directory is read once into arrays of offsets. Reading a frame is then one read at its offset, from any
+number of threads.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from gsm_bench.frames.sources.names import FrameNames, numbered
 from gsm_bench.frames.sources.readers import ImageSequenceReader, reason
 
 LISTINGS_KEPT = 4
-"""Directories of archives that a process remembers; a reader keeps its own part of one."""
+"""Archive directories that a process caches; a reader keeps its own part of one."""
 APPLE_FILE, APPLE_FOLDER = "._", "__MACOSX"
-"""What macOS puts into archives beside each file, under the same name."""
+"""Prefix and folder of the files that macOS adds to archives beside each file."""
 ZIP_LOCAL_HEADER = 30
-"""Bytes of a zip member's own header before its name and extra field (APPNOTE 4.3.7)."""
+"""Bytes of a zip member's local header before its name and extra field (APPNOTE 4.3.7)."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the files of one folder of an archive lie.
+    """Offsets of the files of one folder of an archive.
 
     Attributes:
-        joined: F file names, one per line: as one text they take a tenth of what they take as many.
-        table: int64 [F, 4]: offset, stored bytes, whether deflated, CRC-32; the offset of a zip member is that of
-            its own header, CRC -1 where the archive has none.
+        joined: F file names, one per line: one string takes a tenth of the memory of F strings.
+        table: int64 [F, 4]: offset, stored bytes, whether deflated, CRC-32 (-1 if none). The offset of a zip member is
+            that of its local header.
     """
 
     joined: str
@@ -52,7 +52,7 @@ class Places:
 
 
 class Archive:
-    """The folders of a tar or zip file, listed when first asked for, once per process."""
+    """The folders of a tar or zip file, listed on first use, once per process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -62,11 +62,11 @@ class Archive:
         return self.path.suffix.lower() == ".zip"
 
     def folders(self) -> Mapping[str, Places]:
-        """Files by the folder that holds them; raises FrameError for an archive that is damaged or compressed whole."""
+        """Files by folder; raises FrameError if the archive is damaged or compressed as a whole."""
         return self._listing().folders
 
     def folders_called(self, name: str) -> Sequence[str]:
-        """Folders whose last part is `name`; where there are none, those with `name` further up."""
+        """Folders whose last part is `name`, else those with `name` as another part."""
         listing = self._listing()
         return listing.by_last_part.get(name) or listing.by_part.get(name) or ()
 
@@ -79,7 +79,7 @@ class Archive:
 
 
 class Listing:
-    """An archive's directory in memory, made by the first who asks."""
+    """An archive's directory in memory, read on first use."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -95,47 +95,47 @@ class Listing:
 
     @cached_property
     def by_last_part(self) -> dict[str, list[str]]:
-        found = defaultdict[str, list[str]](list)
+        folders = defaultdict[str, list[str]](list)
         for folder in self.folders:
-            found[folder.rpartition("/")[2]].append(folder)
-        return dict(found)
+            folders[folder.rpartition("/")[2]].append(folder)
+        return dict(folders)
 
     @cached_property
     def by_part(self) -> dict[str, list[str]]:
-        found = defaultdict[str, list[str]](list)
+        folders = defaultdict[str, list[str]](list)
         for folder in self.folders:
             for part in folder.split("/")[:-1]:
-                found[part].append(folder)
-        return dict(found)
+                folders[part].append(folder)
+        return dict(folders)
 
 
 @lru_cache(maxsize=LISTINGS_KEPT)
 def _listing_of(path: Path, state: tuple[int, int, int]) -> Listing:
-    """The directory of an archive as it is now; one that was replaced has another state."""
+    """The directory of an archive in this state; a file that was replaced has another state."""
     return Listing(path)
 
 
 def _listed(path: Path) -> dict[str, Places]:
-    """Files by folder, without what macOS puts beside each; separators of Windows become those of everybody else."""
-    found: dict[str, tuple[list[str], array[int]]] = defaultdict(lambda: ([], array("q")))
+    """Files by folder, without the files that macOS adds; backslashes become slashes."""
+    folders: dict[str, tuple[list[str], array[int]]] = defaultdict(lambda: ([], array("q")))
     members = _zip_members if path.suffix.lower() == ".zip" else _tar_members
     try:
         for member, place in members(path):
             folder, _, name = member.replace("\\", "/").rpartition("/")
             if not name.startswith(APPLE_FILE) and APPLE_FOLDER not in folder:
-                names, places = found[folder]
+                names, places = folders[folder]
                 names.append(name.replace("\n", " "))
                 places.extend(place)
     except (OSError, tarfile.TarError, zipfile.BadZipFile, ValueError, EOFError, zlib.error) as error:
         raise FrameError(f"this archive cannot be read: {reason(error)}", where=path) from error
     return {
         _tidy(folder): Places("\n".join(names), np.frombuffer(places, np.int64).reshape(-1, 4))
-        for folder, (names, places) in found.items()
+        for folder, (names, places) in folders.items()
     }
 
 
 def _tidy(folder: str) -> str:
-    """A folder's path without dots and slashes that say nothing; empty at the top."""
+    """A folder's path without redundant dots and slashes; empty at the top."""
     return "/".join(part for part in folder.split("/") if part not in ("", "."))
 
 
@@ -143,14 +143,14 @@ def _tar_members(path: Path) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
     size, end = path.stat().st_size, 0
     with tarfile.open(path, "r:") as archive:
         while (member := archive.next()) is not None:
-            archive.members = []  # type: ignore[attr-defined] # a directory of millions is not kept as objects
+            archive.members = []  # type: ignore[attr-defined] # do not keep millions of objects
             end = member.offset_data + (member.size if member.isreg() else 0)
             if end > size:
                 raise tarfile.ReadError(f"it ends within {member.name}")
             if member.isreg():
                 yield member.name, (member.offset_data, member.size, 0, -1)
     if size < (-(-end // tarfile.BLOCKSIZE) + 1) * tarfile.BLOCKSIZE:
-        raise tarfile.ReadError("it is cut short: it has no end mark")
+        raise tarfile.ReadError("it is cut short: the end mark is missing")
 
 
 def _zip_members(path: Path) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
@@ -168,10 +168,11 @@ class ArchiveReader(ImageSequenceReader):
 
     Args:
         archive: the file.
-        name: the video's: the last part of its folder in the archive.
-        names: how its frames are called there; None takes them as they are found, `first` being the number of the first.
-        alone: whether the archive holds this video only, in whatever folder.
-        folder: its folder in the archive, where that is known.
+        name: name of the video: the last part of its folder in the archive.
+        names: file names of its frames; None infers them.
+        alone: whether the archive holds this video only, in any folder.
+        first: number of the first frame, if `names` is None.
+        folder: its folder in the archive, if known.
     """
 
     def __init__(
@@ -190,19 +191,19 @@ class ArchiveReader(ImageSequenceReader):
         return len(self._frames[0])
 
     def numbers(self) -> list[int]:
-        """The numbers of the frames that are there, ascending."""
+        """Numbers of the frames in the archive, ascending."""
         return [int(number) for number in self._frames[0]]
 
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
-        found, places = self._frames
+        present, places = self._frames
         try:
             file = self.archive.path.open("rb", buffering=0)
         except OSError as error:
             raise FrameError(f"this archive cannot be read: {reason(error)}", where=self.archive.path) from error
         with file:
             for number in numbers:
-                row = int(np.searchsorted(found, number))
-                if row == len(found) or found[row] != number:
+                row = int(np.searchsorted(present, number))
+                if row == len(present) or present[row] != number:
                     yield number, FrameError(f"frame {number} is missing", where=self.where)
                 else:
                     yield number, self._content(file.fileno(), places[row].tolist(), number)
@@ -222,7 +223,7 @@ class ArchiveReader(ImageSequenceReader):
 
     @cached_property
     def _frames(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Numbers of the frames, ascending [F], and their places [F, 4]; little enough to remember many reels."""
+        """Numbers of the frames, ascending [F], and their offsets [F, 4]; small enough to cache for many videos."""
         places = self._places
         rows = numbered(places.names, self.names, self.where, self.first)
         order = np.array(sorted(rows), np.int64)
@@ -233,18 +234,18 @@ class ArchiveReader(ImageSequenceReader):
         folders = self.archive.folders()
         if self.folder is not None:
             return folders[self.folder]
-        fitting = list(self.archive.folders_called(self.name))
-        if not fitting and self.alone and len(folders) == 1:
-            fitting = list(folders)
-        if len(fitting) > 1:
-            raise FrameError(f"two folders hold the video {self.name}: {', '.join(fitting)}", where=self.archive.path)
-        if not fitting:
+        candidates = list(self.archive.folders_called(self.name))
+        if not candidates and self.alone and len(folders) == 1:
+            candidates = list(folders)
+        if len(candidates) > 1:
+            raise FrameError(f"two folders are called {self.name!r}: {', '.join(candidates)}", where=self.archive.path)
+        if not candidates:
             raise FrameError(f"no folder {self.name!r} in this archive", where=self.archive.path)
-        return folders[fitting[0]]
+        return folders[candidates[0]]
 
 
 def _behind_header(file: int, offset: int) -> int:
-    """Where the bytes of a zip member begin: its own header may be longer than the directory says."""
+    """Offset of the data of a zip member: its local header may be longer than the directory says."""
     header = os.pread(file, ZIP_LOCAL_HEADER, offset)
     if len(header) < ZIP_LOCAL_HEADER or header[:4] != b"PK\x03\x04":
         raise ValueError("the header of this member is damaged")

@@ -1,4 +1,4 @@
-"""Every video below a place, whatever form its frames have, without a list that names them."""
+"""Find all videos below a folder, in any form, without a list."""
 
 from __future__ import annotations
 
@@ -10,48 +10,46 @@ from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.archive import Archive, ArchiveReader
 from gsm_bench.frames.sources.folder import FolderReader
 from gsm_bench.frames.sources.hdf5 import Hdf5Reader, open_frames
-from gsm_bench.frames.sources.names import AS_FOUND, Naming, is_picture
+from gsm_bench.frames.sources.names import INFER_NAMES, Naming, is_picture
 from gsm_bench.frames.sources.open import ARCHIVES, HDF5, READABLE, VIDEOS
 from gsm_bench.frames.sources.readers import FrameReader
 
 Named = tuple[str, str, FrameReader]
-"""The name of a video's own folder or file, the name of the folder above, and its reader."""
+"""Name of a video's own folder or file, name of the folder above, and its reader."""
+GENERIC_NAMES = {"frames", "frame", "images", "imgs", "img", "rgb", "rgb_frames", "jpg", "jpgs"}
+"""Folder names that do not name a video."""
 
 
-SAY_NOTHING = {"frames", "frame", "images", "imgs", "img", "rgb", "rgb_frames", "jpg", "jpgs"}
-"""Names of folders that do not name a video."""
+def discover(place: Path, naming: Naming = INFER_NAMES, *, without: Path | None = None) -> dict[str, FrameReader]:
+    """Readers of all videos below `place` by name, sorted.
 
-
-def survey(place: Path, naming: Naming = AS_FOUND, *, without: Path | None = None) -> dict[str, FrameReader]:
-    """The reels below `place` by the names of their videos, sorted.
-
-    A video is called as its folder or file; where all are called ``frames`` or the like, as the folder above.
+    A video has the name of its folder or file; if all are called ``frames`` or similar, that of the folder above.
 
     Args:
-        naming: of pictures.
-        without: a file that is none of them.
+        naming: file names of pictures.
+        without: a file to leave out.
 
     Raises:
-        FrameError: nothing is there, or two videos have one name.
+        FrameError: there are no videos, or two have the same name.
     """
-    all_found = list(_Survey(naming, without).readers(place))
-    own = {name.lower() for name, _, _ in all_found}
-    alike = len(all_found) > 1 and len(own) == 1 and own <= SAY_NOTHING
-    found: dict[str, FrameReader] = {}
-    for name, above, reader in all_found:
-        called = above if alike else name
-        if called in found:
+    candidates = list(_Discovery(naming, without).readers(place))
+    own = {name.lower() for name, _, _ in candidates}
+    generic = len(candidates) > 1 and len(own) == 1 and own <= GENERIC_NAMES
+    readers: dict[str, FrameReader] = {}
+    for own_name, above, reader in candidates:
+        name = above if generic else own_name
+        if name in readers:
             raise FrameError(
-                f"two videos are called {called!r}: {found[called].where} and {reader.where}", where=place,
+                f"two videos are called {name!r}: {readers[name].where} and {reader.where}", where=place,
                 fix="give the folder of one of them",
             )  # fmt: skip
-        found[called] = reader
-    if not found:
+        readers[name] = reader
+    if not readers:
         raise FrameError("there are no frames and no videos here", where=place, fix=READABLE)
-    return dict(sorted(found.items()))
+    return dict(sorted(readers.items()))
 
 
-class _Survey:
+class _Discovery:
     def __init__(self, naming: Naming, without: Path | None) -> None:
         self.names, self.first = naming.names, naming.first
         self.without = without.absolute() if without else None
@@ -76,7 +74,7 @@ class _Survey:
             with open_frames(place) as file:
                 names = list(file)
         except FrameError:
-            names = [place.stem]  # whoever reads it learns what is wrong
+            names = [place.stem]  # reading it reports the error
         yield from ((name, place.stem, Hdf5Reader(place, name)) for name in names)
 
     def _in_archive(self, place: Path) -> Iterator[Named]:
@@ -93,7 +91,7 @@ class _Survey:
                 yield name or place.stem, above.rpartition("/")[2] or place.stem, reader
 
     def _below(self, folder: Path) -> Iterator[Named]:
-        """A folder with numbered pictures is a video; whatever else lies there is searched."""
+        """A folder with numbered pictures is a video; everything else in it is searched."""
         inside, pictures = [], False
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -102,7 +100,7 @@ class _Survey:
                 elif not entry.name.startswith("."):
                     inside.append(entry.path)
         if pictures:
-            whole = folder.absolute()
-            yield whole.name, whole.parent.name, FolderReader(folder, self.names, self.first)
-        for path in sorted(inside):
-            yield from self.readers(Path(path))
+            path = folder.absolute()
+            yield path.name, path.parent.name, FolderReader(folder, self.names, self.first)
+        for entry_path in sorted(inside):
+            yield from self.readers(Path(entry_path))

@@ -16,19 +16,20 @@ class FolderReader(ImageSequenceReader):
     """The frames of one video as files in one folder.
 
     Args:
-        folder: where they are.
-        names: how they are called; None takes them as they are found, `first` being the number of the first.
+        folder: the folder.
+        names: their file names; None infers them.
+        first: number of the first frame, if `names` is None.
     """
 
     def __init__(self, folder: Path, names: FrameNames | None = None, first: int | None = None) -> None:
         self.folder = folder
         self.where = str(folder)
-        self._told = names
+        self._given = names
         self._first = first
 
     @cached_property
     def names(self) -> FrameNames:
-        return self._told or FrameNames.guessed(self._found(), self.where, self._first) or FrameNames("", 1, ".jpg")
+        return self._given or FrameNames.inferred(self._entries(), self.where, self._first) or FrameNames("", 1, ".jpg")
 
     def count(self) -> int:
         return self._listed[0]
@@ -38,16 +39,16 @@ class FolderReader(ImageSequenceReader):
 
     @cached_property
     def _listed(self) -> tuple[int, dict[int, str]]:
-        """How many frames are here, and the file names of those that have other zeros than expected."""
+        """Number of frames, and the file names with an unexpected number of zeros, by frame number."""
         files = self._files()
         return len(files), {number: name for number, name in files.items() if name != self.names.name(number)}
 
     def _files(self) -> dict[int, str]:
         """File names by frame number."""
-        found = self._found()
-        return {number: found[row] for number, row in numbered(found, self.names, self.where).items()}
+        entries = self._entries()
+        return {number: entries[row] for number, row in numbered(entries, self.names, self.where).items()}
 
-    def _found(self) -> list[str]:
+    def _entries(self) -> list[str]:
         try:
             return [entry.name for entry in os.scandir(self.folder)]
         except OSError as error:

@@ -1,7 +1,7 @@
-"""Frames as encoded pictures in HDF5: one variable-length uint8 row per frame in a dataset under the video's name.
+"""Frames as encoded pictures in HDF5: a dataset per video with one variable-length uint8 row per frame.
 
-A file of many videos stays open, once per process: h5py lets one thread in at a time, and reading bytes is short
-beside decoding them. A file of one video is opened for each clip.
+A file of many videos stays open, once per process: h5py admits one thread at a time, but reading bytes takes little
+time compared to decoding them. A file of one video is opened for each read.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ BROKEN = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 
 
 class Hdf5Reader(ImageSequenceReader):
-    """The frames of one video in an HDF5 file; an empty row is a frame that was missing when the file was made.
+    """The frames of one video in an HDF5 file; an empty row is a frame that was missing when the file was written.
 
     Args:
         path: the file, which may hold many videos.
-        name: the video's.
-        alone: whether the file holds this video only, under whatever name.
+        name: name of the video.
+        alone: whether the file holds this video only, under any name.
     """
 
     def __init__(self, path: Path, name: str, *, alone: bool = False) -> None:
@@ -61,20 +61,18 @@ class Hdf5Reader(ImageSequenceReader):
             rows = frames.shape[0]
             for start in range(0, len(numbers), ROWS_AT_ONCE):
                 some = numbers[start : start + ROWS_AT_ONCE]
-                there = [number for number in some if 1 <= number <= rows]
-                found = self._rows(frames, there)
+                contents = self._rows(frames, [number for number in some if 1 <= number <= rows])
                 for number in some:
-                    yield number, found.get(number) or FrameError(f"frame {number} is missing", where=self.where)
+                    yield number, contents.get(number) or FrameError(f"frame {number} is missing", where=self.where)
 
     def _rows(self, frames: h5py.Dataset, numbers: list[int]) -> dict[int, bytes | FrameError]:
-        """The bytes of some rows, in one read; one by one where that fails."""
+        """The bytes of some rows in one read; one by one if that fails."""
         try:
             return dict(zip(numbers, _read_rows(frames, numbers), strict=True))
         except BROKEN as error:
             if len(numbers) > 1:
                 return {number: self._rows(frames, [number])[number] for number in numbers}
-            said = f"frame {numbers[0]} cannot be read: {reason(error)}"
-            return {numbers[0]: FrameError(said, where=self.where)}
+            return {numbers[0]: FrameError(f"frame {numbers[0]} cannot be read: {reason(error)}", where=self.where)}
 
     @contextmanager
     def _open(self) -> Iterator[h5py.Dataset]:
@@ -86,38 +84,38 @@ class Hdf5Reader(ImageSequenceReader):
             except BROKEN as error:
                 raise FrameError(f"its frames cannot be read: {reason(error)}", where=self.where) from error
             if frames is None:
-                raise FrameError(f"there is nothing under the name {self.name!r}", where=self.path)
+                raise FrameError(f"no dataset {self.name!r} in this file", where=self.path)
             if not _holds_frames(frames):
-                said = f"what lies under the name {self.name!r} is {_words(frames)}, not a row of JPEG bytes per frame"
-                raise FrameError(said, where=self.path)
+                what = f"dataset {self.name!r} is {_described(frames)}, not one row of JPEG bytes per frame"
+                raise FrameError(what, where=self.path)
             try:
                 yield frames
             except BROKEN as error:
                 raise FrameError(f"its frames cannot be read: {reason(error)}", where=self.where) from error
 
 
-def _holds_frames(found: h5py.Dataset | h5py.Group) -> bool:
+def _holds_frames(item: h5py.Dataset | h5py.Group) -> bool:
     """Whether this is one variable-length row of bytes per frame."""
-    return isinstance(found, h5py.Dataset) and found.ndim == 1 and h5py.check_vlen_dtype(found.dtype) == np.uint8
+    return isinstance(item, h5py.Dataset) and item.ndim == 1 and h5py.check_vlen_dtype(item.dtype) == np.uint8
 
 
-def _words(found: h5py.Dataset | h5py.Group) -> str:
-    if isinstance(found, h5py.Group):
-        return f"a group of {', '.join(islice(found, 2)) or 'nothing'}"
-    if h5py.check_string_dtype(found.dtype):
-        return f"text {list(found.shape)}"
-    inner = h5py.check_vlen_dtype(found.dtype)
-    return f"{found.dtype if inner is None else f'rows of {np.dtype(inner)}'} {list(found.shape)}"
+def _described(item: h5py.Dataset | h5py.Group) -> str:
+    if isinstance(item, h5py.Group):
+        return f"a group of {', '.join(islice(item, 2)) or 'nothing'}"
+    if h5py.check_string_dtype(item.dtype):
+        return f"text {list(item.shape)}"
+    inner = h5py.check_vlen_dtype(item.dtype)
+    return f"{item.dtype if inner is None else f'rows of {np.dtype(inner)}'} {list(item.shape)}"
 
 
 def _read_rows(frames: h5py.Dataset, numbers: list[int]) -> list[bytes]:
-    """Rows by number in one read; h5py's own way through ``frames[...]`` takes three times as long."""
+    """Rows by number in one read; ``frames[...]`` of h5py takes three times as long."""
     if not numbers:
         return []
-    here = frames.id.get_space()
-    here.select_elements(np.array(numbers)[:, None] - 1)
+    space = frames.id.get_space()
+    space.select_elements(np.array(numbers)[:, None] - 1)
     out = np.empty(len(numbers), object)
-    frames.id.read(h5py.h5s.create_simple(out.shape), here, out, h5py.h5t.py_create(BYTES))
+    frames.id.read(h5py.h5s.create_simple(out.shape), space, out, h5py.h5t.py_create(BYTES))
     return [row.tobytes() for row in out]
 
 
@@ -140,7 +138,7 @@ def open_frames(path: Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def kept_open(path: Path) -> Iterator[h5py.File]:
-    """A file that stays open for the next reader of this process, until another file takes its place."""
+    """A file that stays open for later readers of this process, until it is replaced."""
     try:
         state = path.stat()
     except OSError as error:
@@ -154,6 +152,6 @@ def _opened(path: Path, state: tuple[int, int, int]) -> h5py.File:
 
 
 def stored_encoding(path: Path) -> str:
-    """How the pictures of a packed file differ from what they were made of; empty for bytes that were copied."""
+    """How the pictures of a packed file differ from their originals; empty for copied bytes."""
     with open_frames(path) as file:
         return str(file.attrs.get("encoding", ""))

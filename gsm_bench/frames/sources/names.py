@@ -1,4 +1,4 @@
-"""File names of frames: from a pattern or from what lies there to numbers from 1, and back."""
+"""Map file names of frames to frame numbers from 1, and back."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 class FrameNamesError(FrameError):
-    """Frames of a video are called otherwise than they should be.
+    """Frames of a video have unexpected file names.
 
     Attributes:
-        expected: how they should be.
-        likely: how they seem to be, if that can be told.
-        file: one of them, where none is called as it should be.
+        expected: the expected names.
+        likely: the names that the files seem to have, if any.
+        file: one of the files, if none has an expected name.
     """
 
     def __init__(self, what: str, where: str, expected: FrameNames, likely: FrameNames | None, file: str = "") -> None:
@@ -31,11 +31,11 @@ class FrameNamesError(FrameError):
 
 @dataclass(frozen=True)
 class FrameNames:
-    """File names of a reader's frames: ``prefix``, a number, ``suffix``.
+    """File names of a video's frames: ``prefix``, a number, ``suffix``.
 
     Attributes:
-        digits: to which a number is filled up with zeros; names with other zeros are read, too.
-        first: the number in the name of the first frame; None is 1, and names numbered from 0 are refused.
+        digits: width of a number, padded with zeros; names with other padding are read, too.
+        first: the number in the name of the first frame; None means 1, and names numbered from 0 are refused.
     """
 
     prefix: str
@@ -44,41 +44,41 @@ class FrameNames:
     first: int | None = None
 
     @classmethod
-    def of_pattern(cls, pattern: str, clip: Video, first: int | None = None) -> FrameNames:
-        """The names that a data set's pattern such as ``{id}/img_{frame:05d}.jpg`` gives to the frames of `clip`."""
+    def of_pattern(cls, pattern: str, video: Video, first: int | None = None) -> FrameNames:
+        """The names that a pattern such as ``{id}/img_{frame:05d}.jpg`` gives to the frames of `video`."""
         file = pattern.rpartition("/")[2]
         before, after = re.split(r"\{frame[^}]*\}", file, maxsplit=1)
         width = re.search(r"\{frame:0?(\d+)d?\}", file)
-        names = {"id": clip.id, "video": clip.container, "participant": clip.participant}
+        names = {"id": video.id, "video": video.container, "participant": video.participant}
         return cls(before.format(**names), int(width[1]) if width else 1, after.format(**names), first)
 
     @classmethod
-    def guessed(cls, names: Iterable[str], where: str, first: int | None = None) -> FrameNames | None:
-        """The names of a reader whose folder holds files called `names`; None if no picture among them has a number.
+    def inferred(cls, names: Iterable[str], where: str, first: int | None = None) -> FrameNames | None:
+        """Infer the names of frames among the files `names`; None if no picture among them has a number.
 
         Raises:
-            FrameError: there are frames of more than one kind, such as of a video and of its optical flow.
+            FrameError: there are frames of several kinds, such as RGB and optical flow.
         """
-        found = [match for name in names if is_picture(name) and (match := re.fullmatch(r"(.*?)(\d+)(\.\w+)", name))]
-        kinds = Counter((match[1], match[3].lower()) for match in found)
+        matches = [match for name in names if is_picture(name) and (match := re.fullmatch(r"(.*?)(\d+)(\.\w+)", name))]
+        kinds = Counter((match[1], match[3].lower()) for match in matches)
         if len(kinds) > 1:
             shown = ", ".join(f"{prefix}*{suffix}" for prefix, suffix in sorted(kinds)[:3])
-            said = f"pictures of {len(kinds)} kinds lie together: {shown}; --names of pack says which are the frames"
-            raise FrameError(said, where=where)
-        if not found:
+            what = f"there are pictures of {len(kinds)} kinds: {shown}; choose with --names of pack"
+            raise FrameError(what, where=where)
+        if not matches:
             return None
-        return cls(found[0][1], min(len(match[2]) for match in found), found[0][3], first)
+        return cls(matches[0][1], min(len(match[2]) for match in matches), matches[0][3], first)
 
     @property
     def _before(self) -> int:
-        """From the number in a name to that of the frame."""
+        """Difference between the number in a name and that of the frame."""
         return 0 if self.first is None else 1 - self.first
 
     def name(self, number: int) -> str:
         return f"{self.prefix}{number - self._before:0{self.digits}d}{self.suffix}"
 
     def number(self, name: str) -> int | None:
-        """The frame that a file name means, from 1; below 1 it is numbered from 0. None if it is not one of these."""
+        """Frame number of a file name, from 1 (0 if names are numbered from 0); None if it is not a frame."""
         middle = name[len(self.prefix) : len(name) - len(self.suffix)]
         fits = name.startswith(self.prefix) and name.lower().endswith(self.suffix.lower())
         return int(middle) + self._before if fits and middle.isascii() and middle.isdecimal() else None
@@ -86,7 +86,12 @@ class FrameNames:
 
 @dataclass(frozen=True)
 class Naming:
-    """How pictures are called: ``img_{frame:05d}.jpg``, or as they are found; and the number of the first."""
+    """How pictures are named.
+
+    Attributes:
+        pattern: such as ``img_{frame:05d}.jpg``; None infers the names.
+        first: number of the first frame.
+    """
 
     pattern: str | None = None
     first: int | None = None
@@ -101,7 +106,7 @@ class Naming:
                 raise ValueError
         except (KeyError, ValueError, IndexError) as error:
             raise GsmBenchError(
-                f"--names {self.pattern} does not say how frames are called", fix="--names img_{frame:05d}.jpg"
+                f"--names {self.pattern} is not a pattern of file names", fix="--names img_{frame:05d}.jpg"
             ) from error
         return FrameNames.of_pattern(self.pattern, Video("", 0, 0), self.first)
 
@@ -110,34 +115,34 @@ def is_picture(name: str) -> bool:
     return name.lower().endswith(PICTURES) and not name.startswith(".")
 
 
-def numbered(found: Sequence[str], names: FrameNames | None, where: str, first: int | None = None) -> dict[int, int]:
-    """Place among the files `found` of each frame, by its number; `names` None takes them as they are called.
+def numbered(files: Sequence[str], names: FrameNames | None, where: str, first: int | None = None) -> dict[int, int]:
+    """Index among `files` of each frame, by its number; `names` None infers the names.
 
     Raises:
-        FrameError: two files have one number, or there are frames of more than one kind.
-        FrameNamesError: frames are called otherwise, or numbered from 0.
+        FrameError: two files have the same number, or there are frames of several kinds.
+        FrameNamesError: frames have other names, or are numbered from 0.
     """
-    names = names or FrameNames.guessed(found, where, first)
+    names = names or FrameNames.inferred(files, where, first)
     if names is None:
         return {}
     rows: dict[int, int] = {}
-    for row, name in enumerate(found):
+    for row, name in enumerate(files):
         number = names.number(name)
         if number is None:
             continue
         if number in rows:
-            raise FrameError(f"two files are frame {number}: {found[rows[number]]} and {name}", where=where)
+            raise FrameError(f"two files are frame {number}: {files[rows[number]]} and {name}", where=where)
         rows[number] = row
     if names.first is None and 0 in rows:
         raise FrameNamesError(
-            "its frames are numbered from 0, not from 1 (first_frame = 0 in the data set's entry, --first-frame 0 of pack)",
+            "its frames are numbered from 0, not from 1 (first_frame = 0 in the data set's entry, or --first-frame 0 of pack)",
             where, names, replace(names, first=0),
         )  # fmt: skip
-    pictures = [] if rows else sorted(filter(is_picture, found))
+    pictures = [] if rows else sorted(filter(is_picture, files))
     if pictures:
         raise FrameNamesError(
-            f"none of its {len(pictures):,} pictures is called as {names.name(1)}: the first is {pictures[0]} "
-            "(frame_pattern of the data set's entry says how)",
+            f"none of its {len(pictures):,} pictures is named like {names.name(1)}; the first is {pictures[0]} "
+            "(see frame_pattern of the data set's entry)",
             where, names, _likely(pictures), pictures[0],
         )  # fmt: skip
     return {number: row for number, row in rows.items() if number >= 1}
@@ -145,9 +150,9 @@ def numbered(found: Sequence[str], names: FrameNames | None, where: str, first: 
 
 def _likely(pictures: Sequence[str]) -> FrameNames | None:
     try:
-        return FrameNames.guessed(pictures, "")
+        return FrameNames.inferred(pictures, "")
     except FrameError:
         return None
 
 
-AS_FOUND = Naming()
+INFER_NAMES = Naming()

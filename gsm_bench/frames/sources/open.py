@@ -1,4 +1,4 @@
-"""From a data set's entry and a directory to the source of its frames, recognised from what lies there."""
+"""Open the frames of a data set: recognise their form from the files in its directory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VIDEOS = (".webm", ".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg")
 ARCHIVES = (".tar", ".zip")
 HDF5 = (".h5", ".hdf5")
 SHOWN = 3
-"""Names of what a file holds that a message shows."""
+"""Number of names in a message."""
 COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 FRAME_FILES = (*HDF5, *ARCHIVES)
 """Files that may hold the frames of a whole data set."""
@@ -33,15 +33,14 @@ def open_source(entry: DatasetEntry, data: Path, sample: Sequence[Video], frames
     """Find the frames of a data set.
 
     Args:
-        entry: whose `frame_roots` and patterns say where frames lie below `data`.
-        data: its directory.
-        sample: some clips to look for, at least one, spread over the split: any of them may be missing.
+        entry: its `frame_roots` and patterns give the place of frames below `data`.
+        data: directory of the data set.
+        sample: some videos to look for, at least one, spread over the split; any of them may be missing.
         frames: a file or folder that holds the frames instead.
 
     Raises:
-        SplitError: no frames are there, none of the clips in the one place that is to hold them, or they are called
-            otherwise than the entry says.
-        FrameError: one file is to hold all frames, and it is damaged.
+        SplitError: there are no frames, none of the sample, or files are not named as the entry says.
+        FrameError: the one file of all frames is damaged.
     """
     source = _find_source(entry, data, sample, frames)
     check_names(entry, source, sample)
@@ -52,7 +51,7 @@ def _find_source(entry: DatasetEntry, data: Path, sample: Sequence[Video], frame
     if frames is not None:
         return _open_place(entry, _existing(frames), sample)
     for root in entry.frame_roots:
-        if any(PlacedReaders(entry, data / root).find(clip) for clip in sample):
+        if any(PlacedReaders(entry, data / root).find(video) for video in sample):
             return _source_below(entry, data / root, sample)
         if root != "." and (file := _file_beside(data / root)):
             return _open_file(entry, file, sample)
@@ -61,23 +60,23 @@ def _find_source(entry: DatasetEntry, data: Path, sample: Sequence[Video], frame
             return _source_below(entry, data / root, sample)
     name = frame_folder(entry.frame_pattern, sample[0])
     raise SplitError(
-        f"no frames of {entry.name} here: nothing called {name!r} in {', '.join(entry.frame_roots)}",
+        f"no frames of {entry.name} here: no {name!r} in {', '.join(entry.frame_roots)}",
         where=data,
-        fix=f"{READABLE}, called {entry.frame_pattern.rpartition('/')[0]} below one of these folders; "
-        "--frames PATH, or frame_roots and frame_pattern of the data set's entry, say where",
+        fix=f"{READABLE}, named {entry.frame_pattern.rpartition('/')[0]} in one of these folders; "
+        "give another place with --frames PATH, or with frame_roots and frame_pattern of the data set's entry",
     )
 
 
-def frame_folder(pattern: str, clip: Video) -> str:
-    """Where the frames of `clip` lie below a root, as a folder or as a file with a suffix."""
+def frame_folder(pattern: str, video: Video) -> str:
+    """Path of the frames of `video` below a root: a folder, or a file without its suffix."""
     folder = pattern.rpartition("/")[0]
-    return folder.format(id=clip.id, video=clip.container, participant=clip.participant)
+    return folder.format(id=video.id, video=video.container, participant=video.participant)
 
 
 class PlacedReaders:
-    """Reels that lie below one folder, each in a folder or file named by a pattern of the data set.
+    """Readers of the videos below one folder, each in a folder or file named by a pattern of the data set.
 
-    Whatever held the last reader is looked for first; a clip's frames may lie in any of the forms.
+    The form of the last video is tried first; the frames of a video may have any of the forms.
     """
 
     def __init__(self, entry: DatasetEntry, root: Path) -> None:
@@ -88,25 +87,25 @@ class PlacedReaders:
         self._first = entry.first_frame
         self._last = self._forms[0]
 
-    def __call__(self, clip: Video) -> FrameReader:
-        reader = self.find(clip)
+    def __call__(self, video: Video) -> FrameReader:
+        reader = self.find(video)
         if reader is None:
-            folder = self.root / frame_folder(self._patterns[0], clip)
-            said = f"clip {clip.id!r} has no frames: no folder, video or archive of that name"
-            raise FrameError(said, where=folder)
+            folder = self.root / frame_folder(self._patterns[0], video)
+            what = f"video {video.id!r} has no frames: no folder, video file or archive of that name"
+            raise FrameError(what, where=folder)
         return reader
 
-    def find(self, clip: Video) -> FrameReader | None:
-        """The reader of the clip's video, if there is one."""
+    def find(self, video: Video) -> FrameReader | None:
+        """The reader of `video`, if there is one."""
         for form in (self._last, *self._forms):
             pattern, suffix = form
-            folder = self.root / frame_folder(pattern, clip)
+            folder = self.root / frame_folder(pattern, video)
             place = folder.with_name(folder.name + suffix) if suffix else folder
             # A list may name a video with its suffix.
-            named_whole = not suffix and place.suffix.lower() in VIDEOS and _is(place, folder=False)
-            if named_whole or _is(place, folder=not suffix):
+            has_suffix = not suffix and place.suffix.lower() in VIDEOS and _is(place, folder=False)
+            if has_suffix or _is(place, folder=not suffix):
                 self._last = form
-                return reader_at(place, clip.container, FrameNames.of_pattern(pattern, clip, self._first))
+                return reader_at(place, video.container, FrameNames.of_pattern(pattern, video, self._first))
         return None
 
 
@@ -124,8 +123,8 @@ def reader_at(place: Path, name: str, names: FrameNames | None) -> FrameReader:
     return FolderReader(place, names or FrameNames("", 1, ".jpg"))
 
 
-class ReelsInFile:
-    """Reels that lie together in one HDF5 file or archive."""
+class ReadersInFile:
+    """Readers of the videos in one HDF5 file or archive."""
 
     def __init__(self, entry: DatasetEntry, path: Path) -> None:
         self.path = path
@@ -135,46 +134,46 @@ class ReelsInFile:
         self._without_suffix = False
 
     def check(self, sample: Sequence[Video]) -> None:
-        """Look for a few clips.
+        """Look for the videos of a sample.
 
         Raises:
             FrameError: the file is damaged as a whole.
             SplitError: it holds none of them.
         """
         if self._archive:
-            archive, held = self._archive, [folder or "(no folder)" for folder in self._archive.folders()]
-            found = self._look(sample, lambda name: bool(archive.folders_called(name)))
-            form = "pictures in a folder per clip, wherever in the archive"
+            archive, names = self._archive, [folder or "(no folder)" for folder in self._archive.folders()]
+            present = self._look(sample, lambda name: bool(archive.folders_called(name)))
+            form = "pictures in a folder per video, anywhere in the archive"
         else:
             with open_frames(self.path) as file:
-                held = [f"{name}/.." if isinstance(file[name], h5py.Group) else name for name in islice(file, SHOWN)]
-                found = self._look(sample, file.__contains__)
-            form = "one variable-length row of bytes per frame, in a dataset per clip"
-        if not found:
-            names = ", ".join(held[:SHOWN]) or "nothing"
+                names = [f"{name}/.." if isinstance(file[name], h5py.Group) else name for name in islice(file, SHOWN)]
+                present = self._look(sample, file.__contains__)
+            form = "one variable-length row of bytes per frame, in a dataset per video"
+        if not present:
+            shown = ", ".join(names[:SHOWN]) or "nothing"
             raise SplitError(
-                f"none of {len(sample)} clips that were looked for is in this file, such as {sample[0].container!r}; "
-                f"it holds {names}{', ..' if len(held) >= SHOWN else ''}",
+                f"none of {len(sample)} videos is in this file, such as {sample[0].container!r}; "
+                f"it holds {shown}{', ..' if len(names) >= SHOWN else ''}",
                 where=self.path,
-                fix=f"give the file of this split, with {form}, under the clip's name",
+                fix=f"give the file of this split, with {form}, under the video's name",
             )
 
     def _look(self, sample: Sequence[Video], holds: Callable[[str], bool]) -> bool:
-        """Whether any clip is there under its name, or else under its name without a video's suffix."""
-        if any(holds(clip.container) for clip in sample):
+        """Whether any video is present under its name, or else under its name without a suffix."""
+        if any(holds(video.container) for video in sample):
             return True
-        self._without_suffix = any(holds(_bare(clip.container)) for clip in sample)
+        self._without_suffix = any(holds(_bare(video.container)) for video in sample)
         return self._without_suffix
 
-    def __call__(self, clip: Video) -> FrameReader:
-        name = _bare(clip.container) if self._without_suffix else clip.container
+    def __call__(self, video: Video) -> FrameReader:
+        name = _bare(video.container) if self._without_suffix else video.container
         if self._archive:
-            return ArchiveReader(self._archive, name, FrameNames.of_pattern(self._pattern, clip, self._first))
+            return ArchiveReader(self._archive, name, FrameNames.of_pattern(self._pattern, video, self._first))
         return Hdf5Reader(self.path, name)
 
 
 def _bare(name: str) -> str:
-    """A video's name without its suffix, which some lists give and others do not."""
+    """A video's name without its suffix; some lists name videos with it."""
     stem, dot, suffix = name.rpartition(".")
     return stem if dot and f".{suffix.lower()}" in VIDEOS else name
 
@@ -182,10 +181,10 @@ def _bare(name: str) -> str:
 def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Video]) -> ReaderSource:
     if not place.is_dir():
         return _open_file(entry, place, sample)
-    if not any(PlacedReaders(entry, place).find(clip) for clip in sample):
+    if not any(PlacedReaders(entry, place).find(video) for video in sample):
         name = frame_folder(entry.frame_pattern, sample[0])
         raise SplitError(
-            f"none of {len(sample)} clips that were looked for is in this folder: nothing called {name!r} or the like",
+            f"none of {len(sample)} videos is in this folder: no {name!r}, with or without a suffix",
             where=place,
             fix=f"give the folder that holds {name!r}: {READABLE}",
         )
@@ -194,15 +193,15 @@ def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Video]) -> Re
 
 def _source_below(entry: DatasetEntry, root: Path, sample: Sequence[Video]) -> ReaderSource:
     readers = PlacedReaders(entry, root)
-    found = {reader.encoding for clip in sample if (reader := readers.find(clip))}
-    return ReaderSource(readers, "; ".join(sorted(found - {""})))
+    encodings = {reader.encoding for video in sample if (reader := readers.find(video))}
+    return ReaderSource(readers, "; ".join(sorted(encodings - {""})))
 
 
 def _open_file(entry: DatasetEntry, path: Path, sample: Sequence[Video]) -> ReaderSource:
     if path.suffix.lower() not in FRAME_FILES:
         raise SplitError(f"this file cannot hold the frames of a data set: {READABLE}", where=path, fix=_unpack(path))
     try:
-        readers = ReelsInFile(entry, path)
+        readers = ReadersInFile(entry, path)
         readers.check(sample)
     except FrameError as error:
         raise FrameError(error.what, where=error.where, fix="copy it again") from error
@@ -211,18 +210,18 @@ def _open_file(entry: DatasetEntry, path: Path, sample: Sequence[Video]) -> Read
 
 def _unpack(path: Path) -> str:
     if path.suffix.lower() in COMPRESSED:
-        return f"decompress it once (frames inside are compressed already): gunzip {path.name}, or the like"
+        return f"decompress it once (its frames are compressed already), for example: gunzip {path.name}"
     return "give the folder that holds the videos, or one .h5, .tar or .zip file"
 
 
 def _existing(path: Path) -> Path:
     if not path.exists():
-        raise SplitError("there are no frames at this place", where=path, fix="--frames FILE or FOLDER")
+        raise SplitError("this path does not exist", where=path, fix="--frames FILE or FOLDER")
     return path
 
 
 def _file_beside(root: Path) -> Path | None:
-    """A file that is called as the folder would be."""
+    """A file with the name of the folder and a suffix."""
     return next((place for place in _with_suffixes(root) if _is(place, folder=False)), None)
 
 
@@ -233,5 +232,5 @@ def _with_suffixes(root: Path) -> Iterator[Path]:
 def _is(place: Path, *, folder: bool) -> bool:
     try:
         return place.is_dir() if folder else place.is_file()
-    except (OSError, ValueError):  # a name that nothing can have
+    except (OSError, ValueError):  # no file can have this name
         return False

@@ -1,4 +1,4 @@
-"""What every source of frames has in common: a reader holds the frames of one video, a source finds the reader of a clip."""
+"""Readers and sources of frames: a reader decodes the frames of one video, a source finds the reader of a video."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from gsm_bench.errors import FrameError
 from gsm_bench.splits import Video
 
 Picture = Image.Image | FrameError
-REELS_KEPT = 256
-"""Reels that a source remembers: a long video's frames are listed once for all its segments."""
+READERS_CACHED = 256
+"""Readers that a source caches: the frames of a long video are listed once for all its segments."""
 UNDECODABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 class FrameSource(Protocol):
-    """Decoded frames of clips, by number from 1; safe to use from several threads and to send to other processes."""
+    """Decoded frames of videos, by number from 1; safe to use from several threads and to send to other processes."""
 
     @property
     def encoding(self) -> str:
-        """How the pixels differ from the stored pictures of the data set; empty where they are these very bytes."""
+        """How the pixels differ from the stored pictures of the data set; empty if they are the same bytes."""
 
-    def count(self, clip: Video) -> int:
-        """Number of frames of `clip` as its list gives it, else as found; raises FrameError when some are missing."""
+    def count(self, video: Video) -> int:
+        """Number of frames as listed, else as stored; raises FrameError if some are missing."""
 
-    def found(self, clip: Video) -> int:
-        """Frames of the video that holds `clip`, whatever a list says; raises FrameError where it cannot be read."""
+    def available(self, video: Video) -> int:
+        """Number of stored frames of the file or folder, whatever a list says; raises FrameError if unreadable."""
 
-    def pictures(self, clip: Video, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
-        """Each of the ascending `numbers` with its RGB picture, or with what is wrong with it, in their order."""
+    def pictures(self, video: Video, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
+        """Each of the ascending `numbers` with its RGB picture or its error, in order."""
 
 
 class FrameReader(Protocol):
@@ -49,23 +49,23 @@ class FrameReader(Protocol):
 
     @property
     def seekable(self) -> bool:
-        """Whether a frame in the middle can be had without all before it."""
+        """Whether a frame can be decoded without all frames before it."""
 
     def count(self) -> int:
-        """Frames that are here."""
+        """Number of stored frames."""
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
-        """As in `FrameSource`, with the video's own numbers."""
+        """As in `FrameSource`, with frame numbers of the file or folder."""
 
 
 class ImageSequenceReader(ABC):
-    """A video kept as encoded pictures, one per frame."""
+    """A video stored as encoded pictures, one per frame."""
 
     where: str
 
     @abstractmethod
     def numbers(self) -> list[int]:
-        """The numbers of the frames that are here, ascending."""
+        """Numbers of the stored frames, ascending."""
 
     @property
     def encoding(self) -> str:
@@ -77,11 +77,11 @@ class ImageSequenceReader(ABC):
 
     @abstractmethod
     def count(self) -> int:
-        """Frames that are here."""
+        """Number of stored frames."""
 
     @abstractmethod
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
-        """Each number with the stored bytes of its picture, or with what is wrong."""
+        """Each number with the stored bytes of its picture, or with its error."""
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         for number, content in self.encoded(numbers):
@@ -98,25 +98,25 @@ def decoded(content: bytes, number: int, where: str) -> Picture:
 
 
 def reason(error: BaseException) -> str:
-    """What an exception says, in one line."""
+    """The message of an exception, in one line."""
     if isinstance(error, UnidentifiedImageError):
         return "not a picture"
-    said = str(getattr(error, "strerror", None) or error)  # PyAV's errors have one, too
-    return said.replace("\n", " ") or type(error).__name__
+    message = str(getattr(error, "strerror", None) or error)  # errors of PyAV have `strerror`, too
+    return message.replace("\n", " ") or type(error).__name__
 
 
 class ReaderSource:
-    """Clips, which may be segments of longer videos, on top of the reels that hold them.
+    """Frames of videos, which may be segments of longer files, from their readers.
 
     Args:
-        find: the reader of a clip's video; raises FrameError where there is none.
+        find: returns the reader of a video; raises FrameError if there is none.
         encoding: see `FrameSource`.
     """
 
     def __init__(self, find: Callable[[Video], FrameReader], encoding: str = "") -> None:
         self._find = find
         self.encoding = encoding
-        self._kept: OrderedDict[str, FrameReader] = OrderedDict()
+        self._cached: OrderedDict[str, FrameReader] = OrderedDict()
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -125,50 +125,46 @@ class ReaderSource:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**{name.lstrip("_"): value for name, value in state.items()})  # type: ignore[misc]
 
-    def count(self, clip: Video) -> int:
-        """Frames of `clip`: the list's number, which its reader must hold at least."""
-        reader = self.reader(clip)
-        found, needed = self.found(clip), clip.start - 1 + clip.num_frames
-        if found == 0 or found < needed:
-            listed = f", {needed} are expected" if clip.num_frames and not clip.video else ""
-            if clip.video:
-                listed = f" in its video, its segment ends at frame {needed}"
-            raise FrameError(f"clip {clip.id!r} has {found} frames{listed}", where=reader.where)
-        return clip.num_frames or found
+    def count(self, video: Video) -> int:
+        """Number of frames as listed, at most those stored; without a list, all stored frames."""
+        reader = self.reader(video)
+        available, needed = self.available(video), video.start - 1 + video.num_frames
+        if available == 0 or available < needed:
+            expected = f", {needed} are expected" if video.num_frames and not video.video else ""
+            if video.video:
+                expected = f" in its file, but its segment ends at frame {needed}"
+            raise FrameError(f"video {video.id!r} has {available} frames{expected}", where=reader.where)
+        return video.num_frames or available
 
-    def found(self, clip: Video) -> int:
-        """Frames of the clip's video."""
-        return _counted(self.reader(clip), clip)
+    def available(self, video: Video) -> int:
+        """Number of stored frames of the file or folder."""
+        try:
+            return self.reader(video).count()
+        except FrameError as error:
+            raise FrameError(f"video {video.id!r}: {error.what}", where=error.where) from error
 
-    def pictures(self, clip: Video, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
-        """Pictures of the clip's own frame numbers."""
-        before = clip.start - 1
-        for number, picture in self.reader(clip).pictures([before + number for number in numbers]):
-            yield number - before, _named(picture, clip, number, number - before)
+    def pictures(self, video: Video, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
+        """Pictures by frame number within the video."""
+        before = video.start - 1
+        for number, picture in self.reader(video).pictures([before + number for number in numbers]):
+            yield number - before, _named(picture, video, number, number - before)
 
-    def reader(self, clip: Video) -> FrameReader:
-        """The reader of the clip's video."""
+    def reader(self, video: Video) -> FrameReader:
+        """The reader of the file or folder of `video`."""
         with self._lock:
-            reader = self._kept.get(clip.container)
+            reader = self._cached.get(video.container)
         if reader is None:
-            reader = self._find(clip)
+            reader = self._find(video)
             with self._lock:
-                self._kept[clip.container] = reader
-                while len(self._kept) > REELS_KEPT:
-                    self._kept.popitem(last=False)
+                self._cached[video.container] = reader
+                while len(self._cached) > READERS_CACHED:
+                    self._cached.popitem(last=False)
         return reader
 
 
-def _counted(reader: FrameReader, clip: Video) -> int:
-    try:
-        return reader.count()
-    except FrameError as error:
-        raise FrameError(f"clip {clip.id!r}: {error.what}", where=error.where) from error
-
-
-def _named(picture: Picture, clip: Video, in_video: int, number: int) -> Picture:
-    """What is wrong with a frame, in the clip's own terms."""
+def _named(picture: Picture, video: Video, in_file: int, number: int) -> Picture:
+    """An error of a frame, with its number within the video and the name of the video."""
     if isinstance(picture, FrameError):
-        said = picture.what.replace(f"frame {in_video} ", f"frame {number} of clip {clip.id!r} ", 1)
-        return FrameError(said, where=picture.where)
+        what = picture.what.replace(f"frame {in_file} ", f"frame {number} of video {video.id!r} ", 1)
+        return FrameError(what, where=picture.where)
     return picture

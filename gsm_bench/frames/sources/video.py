@@ -1,9 +1,9 @@
-"""Frames of video files, exact by index: frame i is the i-th that a decoder shows, whatever its time stamp.
+"""Read frames of video files by exact index: frame i is the i-th that a decoder outputs, whatever its time stamp.
 
-The file's packets are listed once, without decoding: sorted by time stamp they are the frames, also where the frame
-rate varies or frames are stored out of order. Decoding starts at the last key frame before a wanted frame, or goes on
-from the frame before where that is nearer. Where stamps are not stored but made up by the reader (AVI, MPEG: with
-frames stored out of order they do not come out ascending) or are missing, frames are counted by decoding.
+The packets of a file are listed once, without decoding. Sorted by time stamp they are the frames, even if the frame
+rate varies or frames are stored out of order. Decoding starts at the last key frame before the requested frame, or
+continues from the current position if that is nearer. Where time stamps are missing or not stored (AVI, MPEG: the
+demuxer computes them, not always in ascending order), frames are counted by decoding.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.readers import Picture, reason
 
 STAMPED = ("mp4", "matroska")
-"""Containers that store a time stamp with every frame."""
+"""Containers that store a time stamp for every frame."""
 SLACK_S = 0.5
-"""How much earlier than it says a video may end before it is taken to be cut short."""
+"""A video is cut short if it ends earlier than declared by more than this."""
 UPRIGHT = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
 BROKEN = (av.FFmpegError, ValueError, OSError)
 
 
 @dataclass(frozen=True)
 class PacketTable:
-    """The shown frames of a video, in the order in which they are shown.
+    """The shown frames of a video, in display order.
 
     Attributes:
-        stamps: int64 [n] time stamps, strictly ascending; empty where they are not stored, or not unique.
+        stamps: int64 [n] time stamps, strictly ascending; empty if they are not stored or not unique.
         keys: int64 [k] time stamps of key frames, ascending.
     """
 
@@ -46,7 +46,7 @@ class PacketTable:
     keys: NDArray[np.int64]
 
     def key_before(self, stamp: int) -> int:
-        """The last key frame's stamp at or before `stamp`."""
+        """The stamp of the last key frame at or before `stamp`."""
         at = int(np.searchsorted(self.keys, stamp, side="right")) - 1
         return int(self.keys[max(at, 0)])
 
@@ -70,7 +70,7 @@ class VideoReader:
         return self._table.stamps.size or self._shown
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
-        """Decode each of the ascending `numbers`, every stretch of the video at most once."""
+        """Decode each of the ascending `numbers`; each part of the video is decoded at most once."""
         total = self.count()
         with self._stream() as stream:
             frames = _DecodedFrames(stream)
@@ -78,14 +78,14 @@ class VideoReader:
                 if not 1 <= number <= total:
                     yield number, FrameError(f"frame {number} is missing", where=self.path)
                     continue
-                found = self._frame(frames, number)
-                if found is None:  # the file's index led behind the frame
+                frame = self._frame(frames, number)
+                if frame is None:  # the index of the file points past the frame
                     with self._stream() as again:
-                        found = self._frame(_DecodedFrames(again), number, seek=False)
-                yield number, _picture(found, number, self.path)
+                        frame = self._frame(_DecodedFrames(again), number, seek=False)
+                yield number, _picture(frame, number, self.path)
 
     def _frame(self, frames: _DecodedFrames, number: int, *, seek: bool = True) -> VideoFrame | str | None:
-        """Frame `number`, or what is wrong with it; None if a seek went too far."""
+        """Frame `number` or its error; None if a seek went too far."""
         table = self._table
         if not table.stamps.size:
             return frames.nth(number)
@@ -104,15 +104,15 @@ class VideoReader:
                 raise FrameError(f"its video cannot be read: {reason(error)}", where=self.path) from error
             stamps = [packet.pts for packet in shown if packet.pts is not None]
             keys = [packet.pts for packet in shown if packet.is_keyframe and packet.pts is not None]
-            told = any(kind in _container(stream).format.name for kind in STAMPED)
-            if not told or len(set(stamps)) < len(shown) or not keys or min(keys) > min(stamps):
+            stamped = any(kind in _container(stream).format.name for kind in STAMPED)
+            if not stamped or len(set(stamps)) < len(shown) or not keys or min(keys) > min(stamps):
                 return PacketTable(np.empty(0, np.int64), np.empty(0, np.int64))
             _refuse_cut_short(stream, len(packets), max(stamps), self.path)
         return PacketTable(np.sort(np.array(stamps, np.int64)), np.sort(np.array(keys, np.int64)))
 
     @cached_property
     def _shown(self) -> int:
-        """Frames that a decoder shows, for files whose packets do not tell."""
+        """Number of decoded frames, for files without usable time stamps."""
         with self._stream() as stream:
             frames, shown = _DecodedFrames(stream), 0
             while frames.next() is not None:
@@ -129,12 +129,12 @@ class VideoReader:
             if not container.streams.video:
                 raise FrameError("there is no video in this file", where=self.path)
             stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1  # clips are read side by side
+            stream.codec_context.thread_count = 1  # videos are read in parallel
             yield stream
 
 
 class _DecodedFrames:
-    """The frames of a stream as a decoder shows them; damage is remembered until the next sound key frame."""
+    """Decoded frames of a stream in order; damage applies until the next sound key frame."""
 
     def __init__(self, stream: VideoStream) -> None:
         self._stream = stream
@@ -151,25 +151,25 @@ class _DecodedFrames:
         return frame
 
     def go_to_key(self, key: int, *, first: int) -> None:
-        """Jump to the key frame stamped `key`, unless decoding has reached it or it is the first."""
+        """Seek to the key frame stamped `key`, unless decoding has passed it or it is the first."""
         reached = first if self._last is None else self._last
         if key <= reached:
             return
         try:
             _container(self._stream).seek(key, stream=self._stream)
         except BROKEN:
-            return  # decoding on gets there, too
+            return  # decoding on reaches it, too
         self._coming, self._ahead, self._last, self._damage = self._decode(), None, None, ""
 
     def at(self, stamp: int) -> VideoFrame | str | None:
-        """The frame stamped `stamp`; None if the frames that come are all later."""
+        """The frame stamped `stamp`; None if all remaining frames are later."""
         before = self._last is not None and self._last < stamp
         while (frame := self.next()) is not None:
             if frame.pts is not None and frame.pts >= stamp:
                 if frame.pts == stamp:
                     return self._damage or frame
                 self._ahead = frame
-                return self._damage or ("the decoder left it out" if before else None)
+                return self._damage or ("the decoder skipped it" if before else None)
             before = True
         return self._damage or "the video ends before it"
 
@@ -204,32 +204,32 @@ def _container(stream: VideoStream) -> av.container.InputContainer:
     return container
 
 
-def _picture(found: VideoFrame | str | None, number: int, path: Path) -> Picture:
-    """A decoded frame as an RGB picture, upright as a player would show it."""
-    if not isinstance(found, VideoFrame):
-        return FrameError(f"frame {number} cannot be decoded: {found or 'the decoder left it out'}", where=path)
+def _picture(frame: VideoFrame | str | None, number: int, path: Path) -> Picture:
+    """A decoded frame as an upright RGB picture, as a player shows it."""
+    if not isinstance(frame, VideoFrame):
+        return FrameError(f"frame {number} cannot be decoded: {frame or 'the decoder skipped it'}", where=path)
     try:
-        image = Image.fromarray(found.to_ndarray(format="rgb24"))
-    except BROKEN as error:  # pixels of a kind that cannot become RGB
+        image = Image.fromarray(frame.to_ndarray(format="rgb24"))
+    except BROKEN as error:  # a pixel format that cannot become RGB
         return FrameError(f"frame {number} cannot be decoded: {reason(error)}", where=path)
-    return image.transpose(UPRIGHT[found.rotation % 360]) if found.rotation % 360 in UPRIGHT else image
+    return image.transpose(UPRIGHT[frame.rotation % 360]) if frame.rotation % 360 in UPRIGHT else image
 
 
 def _refuse_cut_short(stream: VideoStream, packets: int, last: int, path: Path) -> None:
-    """Raise FrameError where a file says that it goes on behind its last packet."""
+    """Raise FrameError if a file declares more frames or time than its packets have."""
     kind = _container(stream).format.name
     if "mp4" in kind and packets < stream.frames:
-        raise FrameError(f"the video is cut short: {packets} of its {stream.frames} frames are there", where=path)
-    says, ends = _declared_end_s(stream), float(last * (stream.time_base or 0))
-    if says is not None and ends + SLACK_S < says * (1 - 1 / max(packets, 2)):
-        raise FrameError(f"the video is cut short: it ends at {ends:.1f} s of {says:.1f} s", where=path)
+        raise FrameError(f"the video is cut short: it has {packets} of its {stream.frames} frames", where=path)
+    declared, ends = _declared_end_s(stream), float(last * (stream.time_base or 0))
+    if declared is not None and ends + SLACK_S < declared * (1 - 1 / max(packets, 2)):
+        raise FrameError(f"the video is cut short: it ends at {ends:.1f} s of {declared:.1f} s", where=path)
 
 
 def _declared_end_s(stream: VideoStream) -> float | None:
-    """Seconds at which the video ends, as its file says."""
-    said = stream.metadata.get("DURATION", "")
-    if said.count(":") == 2:
-        hours, minutes, seconds = said.split(":")
+    """End of the video in seconds, as declared by its file."""
+    duration = stream.metadata.get("DURATION", "")
+    if duration.count(":") == 2:
+        hours, minutes, seconds = duration.split(":")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     container = _container(stream)
     if len(container.streams) == 1 and container.duration:
@@ -239,5 +239,5 @@ def _declared_end_s(stream: VideoStream) -> float | None:
 
 
 def video_encoding() -> str:
-    """Which decoder the pixels of a video come from."""
+    """The decoder of the pixels of a video file."""
     return f"video decoded by PyAV {av.__version__}"
