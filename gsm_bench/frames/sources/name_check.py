@@ -12,7 +12,6 @@ from gsm_bench.manifest import LOCAL_FILE
 from gsm_bench.splits import Video
 
 
-
 def check_names(entry: DatasetEntry, source: ReaderSource, sample: Sequence[Video]) -> None:
     """Check the videos of a sample that have pictures.
 
