@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.exporters.rows import blocks
-from gsm_bench.importers.tabular import CLIP_ID, ROW_ID, STATUS
+from gsm_bench.importers.tabular import ROW_ID, STATUS, VIDEO_ID
 from gsm_bench.scorefile import VIEW_TYPE, ScoreFile, ScoreHead, Scores
 
 NINE_DIGITS = "%.9g"
@@ -76,7 +76,7 @@ def write_npz(path: Path, file: ScoreFile, _: str) -> list[str]:
         for name, array in arrays.items():
             _write_array(archive, name, array.dtype, array.shape, [array])
         ids = (np.array(list(head.ids[rows]), f"<U{letters}") for rows in blocks(len(head)))
-        _write_array(archive, "clip_ids", np.dtype(f"<U{letters}"), (len(head),), ids)
+        _write_array(archive, "video_ids", np.dtype(f"<U{letters}"), (len(head),), ids)
         for task, classes in head.classes_per_task.items():
             scores = (file.block(task, rows.start, rows.stop) for rows in blocks(len(head)))
             shape = (len(head), len(head.views), classes)
@@ -104,7 +104,7 @@ def _score_rows(file: ScoreFile, rows: slice) -> Scores:
 def _other_columns(head: ScoreHead, rows: slice) -> Iterator[tuple[str, Sequence[Any]]]:
     """Names and values of the columns besides the scores, a value per view of some videos."""
     views = len(head.views)
-    yield ROW_ID if head.order == "unverified" else CLIP_ID, [name for name in head.ids[rows] for _ in range(views)]
+    yield ROW_ID if head.order == "unverified" else VIDEO_ID, [name for name in head.ids[rows] for _ in range(views)]
     if views > 1 or not np.isnan(head.views["offset"]).all():
         for field in VIEW_TYPE.names or ():
             yield field, head.views[field].tolist() * (rows.stop - rows.start)

@@ -20,6 +20,8 @@ SCORE_ARRAYS: Mapping[str, Space | None] = {
     "scores": None, "logits": "logits", "probabilities": "probabilities", "probs": "probabilities",
     "log_probabilities": "log_probabilities", "pred_score": None, "preds": None,
 }  # fmt: skip
+OWN_IDS = ("video_ids", "clip_ids")
+"""Ids of our own export; exports of format version 1 call them ``clip_ids``."""
 
 
 def fits_npz(source: DumpSource) -> bool:
@@ -57,12 +59,13 @@ def _first(found: Mapping[str, Any], names: Sequence[str] | Mapping[str, Any]) -
 
 
 def _is_own_npz(value: Mapping[str, Any]) -> bool:
-    return "clip_ids" in value and any(key.startswith("scores_") for key in value)
+    return _first(value, OWN_IDS) is not None and any(key.startswith("scores_") for key in value)
 
 
 def _own_npz(value: Mapping[str, NDArray[Any]], where: Path) -> Dump:
     tasks = [key.removeprefix("scores_") for key in value if key.startswith("scores_")]
-    ids = text_ids(value["clip_ids"], len(value["clip_ids"]), where)
+    own_ids = value[_first(value, OWN_IDS) or OWN_IDS[0]]
+    ids = text_ids(own_ids, len(own_ids), where)
     scores = {task: np.asarray(value[f"scores_{task}"], np.float32) for task in tasks}
     views = np.asarray(value["views"]).astype(VIEW_TYPE)
     if any(array.ndim != 3 or array.shape[:2] != (len(ids), len(views)) for array in scores.values()):

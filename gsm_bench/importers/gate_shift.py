@@ -17,7 +17,7 @@ def _scores(source: DumpSource) -> Any:
     if source.container not in ("npz", "pickle", "torch") or not isinstance(source.value, dict):
         return None
     found = source.value.get("scores")
-    return found if isinstance(found, np.ndarray) and "clip_ids" not in source.value else None
+    return found if isinstance(found, np.ndarray) and not {"video_ids", "clip_ids"} & source.value.keys() else None
 
 
 def fits_gsm(source: DumpSource) -> bool:

@@ -1,6 +1,6 @@
 """Tables of scores: our own exports as csv and parquet, and anybody's with an id column and a column per class.
 
-Columns of an export: ``clip_id`` (``row_id`` where the order is unverified), ``clip crop flip offset`` where there is
+Columns of an export: ``video_id`` (``row_id`` where the order is unverified), ``clip crop flip offset`` where there is
 more than one view or its place is known, ``status`` where not all clips are scored, ``label.<task>``, and
 ``<task>.<kind>.<class>`` with the class name, or its number where names are not known. One row per clip and view.
 """
@@ -31,9 +31,9 @@ from gsm_bench.importers.limits import require_memory
 from gsm_bench.scorefile import AVERAGED, VIEW_TYPE
 from gsm_bench.settings import Space
 
-CLIP_ID, ROW_ID, STATUS = "clip_id", "row_id", "status"
+CLIP_ID, VIDEO_ID, ROW_ID, STATUS = "clip_id", "video_id", "row_id", "status"
 ID_COLUMNS = (
-    CLIP_ID, ROW_ID, "id", "ids", "clip_ids", "video_id", "narration_id", "uid", "video", "video_name", "name", "names",
+    CLIP_ID, ROW_ID, "id", "ids", "clip_ids", VIDEO_ID, "video_ids", "narration_id", "uid", "video", "video_name", "name", "names",
     "filename", "clip",
 )  # fmt: skip
 LABEL_COLUMNS = ("label", "labels", "gt_label", "gt", "target", "action_label", "true_label")

@@ -183,7 +183,7 @@ def test_csv_by_hand(gsmbench, workspace):
     )
     gsmbench("export", "x.h5", "--to", "csv")
     assert Path("x.csv").read_text() == (
-        'clip_id,clip,crop,flip,offset,action.probabilities.a,action.probabilities.b\n"v,1",0,-1,0,0.5,0.5,0.100000001\n'
+        'video_id,clip,crop,flip,offset,action.probabilities.a,action.probabilities.b\n"v,1",0,-1,0,0.5,0.5,0.100000001\n'
     )
 
 
@@ -191,8 +191,23 @@ def test_npz_by_hand(gsmbench, workspace):
     write("x.h5", six_classes(model="m"))
     gsmbench("export", "x.h5", "--to", "npz")
     with np.load("x.npz") as arrays:
-        assert arrays["clip_ids"].tolist() == ["7", "8", "9"]
+        assert arrays["video_ids"].tolist() == ["7", "8", "9"]
         assert arrays["scores_action"].shape == (3, 1, 6)
         assert arrays["views"].dtype == VIEW_TYPE
         assert str(arrays["kind_action"]) == "logits"
         assert json.loads(str(arrays["provenance"]))["model"] == "m"
+
+
+@pytest.mark.parametrize("target", ["npz", "csv"])
+def test_exports_that_say_clip_ids_are_still_read(target, gsmbench, workspace):
+    write("x.h5", six_classes())
+    assert gsmbench("export", "x.h5", "--to", target, "--out", "new").status == 0
+    if target == "npz":
+        with np.load("new") as arrays, Path("old").open("wb") as old:
+            np.savez(old, **{"clip_ids" if name == "video_ids" else name: arrays[name] for name in arrays})
+    else:
+        Path("old").write_text(Path("new").read_text().replace("video_id,", "clip_id,", 1))
+    for name in ("new", "old"):
+        ran = gsmbench("import", name, "--out", f"{name}.h5")
+        assert ran.status == 0, ran.err
+        assert content_hash(f"{name}.h5") == content_hash("x.h5")
