@@ -43,12 +43,16 @@ from gsm_bench.nets.gate_shift import GateShift  # noqa: E402
 from gsm_bench.nets.inference import FlatGateShift  # noqa: E402
 from gsm_bench.nets.registry import network_for  # noqa: E402
 from gsm_bench.scorefile import read  # noqa: E402
-from gsm_bench.scoring.forward import ForwardPool, Scorer, collect  # noqa: E402
-from gsm_bench.scoring.inference_module import InferenceModule  # noqa: E402
 from gsm_bench.scoring.job import Job, Settings  # noqa: E402
-from gsm_bench.scoring.loading import HeldPixels  # noqa: E402
+from gsm_bench.scoring.network import (  # noqa: E402
+    ForwardPool,
+    InferenceModule,
+    Scorer,
+    collect,
+)
 from gsm_bench.scoring.prepare import Request, job_of, prepare  # noqa: E402
 from gsm_bench.scoring.run import run  # noqa: E402
+from gsm_bench.scoring.transfer import HeldPixels  # noqa: E402
 from gsm_bench.shapes.make import make  # noqa: E402
 from gsm_bench.workspace import Workspace  # noqa: E402
 

@@ -125,7 +125,7 @@ def bench_network(folder):
     import torch
 
     from gsm_bench.frames.transform import normalise
-    from gsm_bench.scoring.forward import ForwardPool, Scorer, collect
+    from gsm_bench.scoring.network import ForwardPool, Scorer, collect
 
     for name, job, network, pixels in scoring_inputs(folder):
         clips = [normalise(torch.from_numpy(clip), job.entry.input) for clip in pixels]

@@ -13,7 +13,7 @@ import hashlib
 import json
 import mmap
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -270,8 +270,14 @@ def write(path: str | Path, clip_scores: ClipScores, *, force: bool = False) -> 
 
 
 @contextmanager
-def create(path: str | Path, head: ScoreHead, *, force: bool = False) -> Iterator[dict[str, h5py.Dataset]]:
-    """Write a score file in blocks: yields a float32 dataset [N, V, C] per task and renames the file at the end."""
+def create(
+    path: str | Path, head: ScoreHead, *, force: bool = False, final_head: Callable[[], ScoreHead] | None = None
+) -> Iterator[dict[str, h5py.Dataset]]:
+    """Write a score file block by block: yields one dataset [N, V, C] per task; renamed into place at the end.
+
+    Args:
+        final_head: returns the head to write once the scores are written, if they decide it; same ids and shapes.
+    """
     path = Path(path)
     if path.exists() and not force:
         raise ScoreFileError("this file exists", where=path, fix="replace it with --force, or choose another --out")
@@ -284,7 +290,8 @@ def create(path: str | Path, head: ScoreHead, *, force: bool = False) -> Iterato
     try:
         with full_disk_named(path):
             with h5py.File(written, "w") as file:
-                yield _write_head(file, head)
+                yield _create_datasets(file, head)
+                _write_head(file, final_head() if final_head else head)
             commit(written, path)
     finally:
         written.unlink(missing_ok=True)
@@ -321,7 +328,7 @@ def _check_head(head: ScoreHead, path: Path) -> None:
         raise ScoreFileError(f"these scores cannot be written: {problem}", where=path)
 
 
-def _write_head(file: h5py.File, head: ScoreHead) -> dict[str, h5py.Dataset]:
+def _write_head(file: h5py.File, head: ScoreHead) -> None:
     file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
     file.attrs["order"] = head.order
     file.attrs["provenance"] = head.provenance.to_json()
@@ -336,6 +343,9 @@ def _write_head(file: h5py.File, head: ScoreHead) -> dict[str, h5py.Dataset]:
     if head.problems:
         _write_texts(file, "problems/video_ids", tuple(head.problems))
         _write_texts(file, "problems/reasons", tuple(head.problems.values()))
+
+
+def _create_datasets(file: h5py.File, head: ScoreHead) -> dict[str, h5py.Dataset]:
     datasets = {}
     for task, kind in head.kinds.items():
         shape = (len(head.ids), len(head.views), head.classes_per_task[task])

@@ -18,7 +18,7 @@ from gsm_bench.frames.clip_reader import RawViews, read_clip, view_indices
 from gsm_bench.frames.transform import normalise, preprocess, resize_image
 from gsm_bench.geometry import crop_corner
 from gsm_bench.scoring.job import Job
-from gsm_bench.scoring.loading import Loader, send_frames
+from gsm_bench.scoring.transfer import Loader, send_frames
 from gsm_bench.splits import Video
 
 HELD_CLIPS = 16
@@ -126,7 +126,7 @@ def measure_on_device(job: Job, clips: Sequence[Video], pool: ThreadPoolExecutor
 
     def sending() -> float:
         some = batch()
-        send_frames({at: clip.frames for at, clip in enumerate(some)}, loader.copies).arrived()
+        send_frames({at: clip.frames for at, clip in enumerate(some)}, loader.copies).wait()
         wait_for(device)
         return sum(len(clip.frames) for clip in some)
 

@@ -18,11 +18,11 @@ from gsm_bench.frames import preprocess
 from gsm_bench.frames.clip_reader import view_indices
 from gsm_bench.frames.transform import normalise
 from gsm_bench.nets.cost import count_cost
-from gsm_bench.scoring.forward import BATCHES_IN_FLIGHT, ForwardPool, Scorer, collect
-from gsm_bench.scoring.job import HALVES, Job
-from gsm_bench.scoring.loading import HeldPixels
+from gsm_bench.scoring.job import HALF_DTYPES, Job
+from gsm_bench.scoring.network import BATCHES_IN_FLIGHT, ForwardPool, Scorer, collect
 from gsm_bench.scoring.pipeline import BATCHES_AHEAD
 from gsm_bench.scoring.run import run
+from gsm_bench.scoring.transfer import HeldPixels
 from gsm_bench.splits import Video
 
 LONG_RUN = 8 * (BATCHES_AHEAD + 1)
@@ -110,7 +110,7 @@ def clips_read_per_second(job: Job, clips: Sequence[Video], decode: StageRate, p
 
 
 def _product(job: Job) -> _Product:
-    return _Product(job.settings.device, HALVES.get(job.settings.precision, torch.float32))
+    return _Product(job.settings.device, HALF_DTYPES.get(job.settings.precision, torch.float32))
 
 
 class _Product:

@@ -26,9 +26,9 @@ PATH = click.Path(path_type=Path)
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def choice(literal: Any) -> click.Choice[str]:
-    """The values of a Literal as the choices of an option."""
-    return click.Choice([str(value) for value in get_args(literal)])
+def choice(literal: Any) -> click.Choice[Any]:
+    """The values of a Literal as the choices of an option, with their types."""
+    return click.Choice(get_args(literal))
 
 
 def workspace_option(function: Callable[..., Any]) -> Callable[..., Any]:

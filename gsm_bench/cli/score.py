@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,11 +21,14 @@ from gsm_bench.cli.options import (
     split_options,
     workspace_option,
 )
-from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Precision, Resize
+from gsm_bench.settings import BadFramePolicy, Compile, Crops, EngineName, FrameOrder, Precision, Resize
 
 if TYPE_CHECKING:
     from gsm_bench.scoring.job import Job
+    from gsm_bench.scoring.plan import Plan
+    from gsm_bench.scoring.prepare import Request
     from gsm_bench.scoring.run import Engine, Outcome
+    from gsm_bench.tables.table import Table
 
 SHOWN = 10
 
@@ -41,9 +45,9 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.command("score", short_help="Score a split with a model.")
 @click.option("--model", metavar="NAME", help="A model of the registry (gsmbench models list).")
 @click.option(
-    "--models", metavar="A,B,..", help="Several models that share one reading of the frames; their files are the same."
+    "--models", metavar="A,B,..", help="Several models that share one reading of the frames, each into its own file."
 )
-@click.option("--cascade", metavar="NAME", help="Instead, a saved cascade: later models only where they are needed.")
+@click.option("--cascade", metavar="NAME", help="A saved cascade: later models score only the videos that need them.")
 @split_options
 @data_option
 @frames_option
@@ -58,51 +62,49 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     type=choice(Compile),
     default="none",
     show_default=True,
-    help="kernels: fused by torch.compile, a minute at first; graphs: CUDA graphs of them, too.",
+    help="kernels: torch.compile, which takes a minute at the start; graphs: CUDA graphs of its kernels, too.",
 )
 @click.option(
     "--batch", type=click.IntRange(1), metavar="B", help="Clips per forward pass (default: 2 on cpu, 16 on cuda)."
 )
 @click.option(
-    "--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames (default: one per core)."
+    "--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames, on all devices (default: cores)."
 )
 @click.option(
     "--threads",
     type=click.IntRange(1),
     metavar="N",
-    help="Passes side by side on cpu, one thread each (default: one per core).",
+    help="Forward passes in parallel on cpu, one thread each (default: one per core).",
 )
 @click.option(
     "--resize",
     type=choice(Resize),
-    help="Who resizes frames: the threads that read them, or the device; the same bytes (default: reader on cpu, device on cuda).",
+    help="Resize frames in the reading threads or on the device; same bytes (default: reader on cpu, device on cuda).",
 )
-@click.option(
-    "--limit", type=click.IntRange(1), metavar="N", help="Score the first N clips only, into a file of their own."
-)
-@click.option("--fresh", is_flag=True, help="Start again and replace what is there.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Score only the first N videos, into a file apart.")
+@click.option("--fresh", is_flag=True, help="Start again and replace existing scores.")
 @click.option("--out", type=PATH, metavar="FILE", help="Score file (default: scores/<dataset>/<split>/<model>.h5).")
-@click.option("--plan", is_flag=True, help="Say what would be done, how long and how large; write nothing.")
+@click.option("--plan", is_flag=True, help="Show what would be scored, how long and how large; write nothing.")
 @click.option(
     "--on-bad-frame",
     type=choice(BadFramePolicy),
     default="skip",
     show_default=True,
-    help="A frame that is missing or damaged: leave the clip unscored and go on; stop; or take the nearest frame and record it.",
+    help="A missing or damaged frame: skip leaves the video unscored, error stops, nearest takes the nearest frame.",
 )
 @click.option(
     "--frame-order",
     type=choice(FrameOrder),
     default="forward",
     show_default=True,
-    help="Play sampled frames backwards, into a file of its own.",
+    help="reversed plays the sampled frames backwards, into a file apart.",
 )
 @click.option(
-    "--shard", callback=_shard, metavar="I/N", help="Score only every N-th part; without it, processes share all parts."
+    "--shard", callback=_shard, metavar="I/N", help="Score every N-th chunk; without it, processes share all chunks."
 )
 @click.option(
     "--engine",
-    type=click.Choice(["local", "ray"]),
+    type=choice(EngineName),
     default="local",
     show_default=True,
     help="ray: on the cluster at $RAY_ADDRESS, or a local one, with --workers network processes.",
@@ -110,215 +112,237 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--quiet", is_flag=True, help="No progress.")
 @format_option
 @workspace_option
-def command(  # click hands over one argument per option
-    form: str,
-    plan: bool,
-    quiet: bool,
-    device: str | None,
-    crops: str | None,
-    engine: str,
-    cascade: str | None,
-    **choices: Any,
-) -> int:
-    """Score a split with one model or with several, into a score file for each.
+def command(
+    *, model: str | None, models: str | None, cascade: str | None, dataset: str | None, split: str | None,
+    data: Path | None, frames: Path | None, clips: int | None, crops: Crops | None, device: str | None,
+    precision: Precision, compile: Compile, batch: int | None, workers: int | None, threads: int | None,
+    resize: Resize | None, limit: int | None, fresh: bool, out: Path | None, plan: bool,
+    on_bad_frame: BadFramePolicy, frame_order: FrameOrder, shard: tuple[int, int] | None, engine: EngineName,
+    quiet: bool, form: str,
+) -> int:  # fmt: skip
+    """Score a split with one model or several, into one score file per model.
 
-    Work is kept in parts: stop it at any moment, and the same command goes on. Start the same command several
-    times, on one machine or many that share the folder, and the processes divide the work.
+    Finished work is kept: stop a run at any moment, and the same command resumes it. Start the same command several
+    times, on one machine or on several that share the folder, and the processes divide the work.
 
     \b
     Example:
       gsmbench score --model inv3_12f --data ~/something-v1
       gsmbench score --models inv3_8f,inv3_12f,inv3_16f,inv3_24f
     """
-    if sum(choices[name] is not None for name in ("model", "models")) + (cascade is not None) != 1:
-        raise click.UsageError("give --model NAME, --models A,B for several, or --cascade NAME")
-    if cascade and engine != "local":
-        raise click.UsageError("--cascade runs on this machine: leave --engine away")
+    if sum(name is not None for name in (model, models, cascade)) != 1:
+        raise click.UsageError("give one of --model NAME, --models A,B and --cascade NAME")
+    devices = device.split(",") if device else []
+    _check_together(cascade, devices, engine, plan=plan, clips=clips, crops=crops, shard=shard)
+    names = [] if cascade else _names(model, models, out)
+    from gsm_bench.scoring.prepare import Request
+
+    request = Request(
+        names[0] if names else "", dataset=dataset, split=split, data=data, frames=frames, clips=clips, crops=crops,
+        device=devices[0] if devices else None, precision=precision, batch=batch, workers=workers, threads=threads,
+        limit=limit, fresh=fresh, out=out, on_bad_frame=on_bad_frame, frame_order=frame_order, shard=shard,
+        resize=resize, compile=compile,
+    )  # fmt: skip
     if cascade:
-        return _score_cascade(cascade, plan=plan, quiet=quiet, device=device, crops=crops, **choices)
+        return _score_cascade(cascade, request, quiet=quiet)
+    if plan:
+        return _print_plans(request, names, form, quiet=quiet)
+    return _score(request, names, devices[1:], engine, quiet=quiet)
+
+
+def _check_together(
+    cascade: str | None, devices: list[str], engine: EngineName, *, plan: bool, clips: int | None, crops: int | None,
+    shard: tuple[int, int] | None,
+) -> None:  # fmt: skip
+    """Refuse options that do not go together."""
+    if engine == "ray" and len(devices) > 1:
+        raise click.UsageError("--engine ray uses all devices of the cluster: give --device cpu or cuda")
+    if not cascade:
+        return
+    if engine != "local":
+        raise click.UsageError("--cascade runs on this machine: leave out --engine")
+    refused = {"--plan": plan, "--clips": clips, "--crops": crops, "--shard": shard, "several devices": devices[1:]}
+    for option, value in refused.items():
+        if value:
+            raise click.UsageError(f"--cascade does not go with {option}")
+
+
+def _score(request: Request, names: list[str], others: list[str], engine: EngineName, *, quiet: bool) -> int:
+    """Score models on this process's device, and on others with child processes."""
     from dataclasses import replace
 
+    from gsm_bench.cli.progress import ProgressDisplay
     from gsm_bench.scoring.job import check_device
-    from gsm_bench.scoring.multi_device import helpers_on
-    from gsm_bench.scoring.plan import plan_run
-    from gsm_bench.scoring.prepare import Request, prepare_together
+    from gsm_bench.scoring.multi_device import arguments_of, helpers_on, shared_workers
+    from gsm_bench.scoring.prepare import prepare_together
     from gsm_bench.scoring.resume import open_run
     from gsm_bench.scoring.run import run_together
 
-    arguments = _arguments_for_others(choices, crops)
-    names = _models(choices.pop("model"), choices.pop("models"), choices["out"])
-    devices = device.split(",") if device else [None]
-    if engine == "ray" and len(devices) > 1:
-        raise click.UsageError("--engine ray finds the cluster's devices itself: --device cpu or cuda")
     workspace, manifest = registry()
-    request = Request(names[0], device=devices[0], crops=int(crops) if crops else None, **choices)  # type: ignore[arg-type]
+    cluster_workers = request.workers
+    request = shared_workers(request, 1 + len(others))
     prepared = prepare_together([replace(request, model=name) for name in names], manifest, workspace)
     if not quiet:
         _announce([job for job, _ in prepared])
-    if plan:
-        for job, loaded in prepared:
-            print_table(_plan_table(job, plan_run(job, loaded.network)), form)
-        return 0
-    for name in devices[1:]:
-        check_device(str(name))
+    for device in others:
+        check_device(device)
     jobs = [(open_run(job), loaded.network) for job, loaded in prepared]
-    arguments = ["--workspace", str(workspace.root), *arguments]
-    with helpers_on([name for name in devices[1:] if name], arguments) as failures:
-        from gsm_bench.cli.progress import ProgressDisplay
-
-        with ProgressDisplay(names[0] if len(names) == 1 else f"{len(names)} models", quiet=quiet) as display:
-            outcomes = run_together(jobs, display, _engine(engine, choices["workers"]))
+    arguments = ["--workspace", str(workspace.root), *arguments_of(request, names)]
+    label = names[0] if len(names) == 1 else f"{len(names)} models"
+    with helpers_on(others, arguments) as failures, ProgressDisplay(label, quiet=quiet) as display:
+        outcomes = run_together(jobs, display, _engine(engine, cluster_workers))
     for failure in failures:
-        say(f"note: {failure}\n      its parts were done by the other devices")
+        say(f"note: {failure}\n      the other devices scored its chunks")
     _say_rate(outcomes)
     return max(_conclude(job, outcome, workspace.shown) for (job, _), outcome in zip(jobs, outcomes, strict=True))
 
 
-def _score_cascade(name: str, *, quiet: bool, device: str | None, models: None, **choices: Any) -> int:
-    """Run a saved cascade; what its entry decides, and what needs one run only, is not for the command line."""
-    refused = [key for key in ("plan", "crops", "clips", "shard") if choices.pop(key)]
-    if refused or "," in (device or ""):
-        raise click.UsageError(f"--cascade goes without {f'--{refused[0]}' if refused else 'a list of devices'}")
+def _print_plans(request: Request, names: list[str], form: str, *, quiet: bool) -> int:
+    from dataclasses import replace
+
+    from gsm_bench.scoring.plan import plan_run
+    from gsm_bench.scoring.prepare import prepare_together
+
+    workspace, manifest = registry()
+    prepared = prepare_together([replace(request, model=name) for name in names], manifest, workspace)
+    if not quiet:
+        _announce([job for job, _ in prepared])
+    for job, loaded in prepared:
+        print_table(_plan_table(plan_run(job, loaded.network)), form)
+    return 0
+
+
+def _score_cascade(name: str, request: Request, *, quiet: bool) -> int:
+    """Run a saved cascade; its entry sets the models, clips and crops."""
+    from dataclasses import replace
+
     from gsm_bench.cli.progress import ProgressDisplay
     from gsm_bench.scoring.cascade import run_cascade
-    from gsm_bench.scoring.prepare import Request
 
     workspace, manifest = registry()
     entry = manifest.cascade(name)
-    request = Request(**{**choices, "model": entry.members[0].model, "device": device})
+    request = replace(request, model=entry.members[0].model)
     outcome = run_cascade(entry, request, manifest, workspace, lambda label: ProgressDisplay(label, quiet=quiet))
-    for member, clips in zip(entry.members, (*outcome.reached, *[0] * len(entry.members)), strict=False):
-        say(f"{member.model}: {clips:,} of {outcome.reached[0]:,} clips")
+    for member, videos in zip(entry.members, (*outcome.reached, *[0] * len(entry.members)), strict=False):
+        say(f"{member.model}: {videos:,} of {outcome.reached[0]:,} videos")
     if outcome.mean_macs is not None:
-        say(f"{outcome.mean_macs / 1e9:.2f} GFLOPs per clip on average")
-    _say_clips(outcome.bad, "is not scored", "are not scored")
+        say(f"{outcome.mean_macs / 1e9:.2f} GFLOPs per video on average")
+    _say_videos(outcome.bad, "is not scored", "are not scored")
     click.echo(workspace.shown(outcome.path))
     return INCOMPLETE if outcome.bad else 0
 
 
-def _engine(name: str, workers: int | None) -> Engine | None:
-    """What carries the run; None is this process."""
+def _engine(name: EngineName, workers: int | None) -> Engine:
     if name == "local":
-        return None
+        from gsm_bench.scoring.pipeline import run_locally
+
+        return run_locally
     from gsm_bench.scoring.ray_engine import RayEngine
 
     return RayEngine(workers)
 
 
-def _models(model: str | None, models: str | None, out: Path | None) -> list[str]:
+def _names(model: str | None, models: str | None, out: Path | None) -> list[str]:
     """The models of a run, in the order given."""
     names = [name.strip() for name in (models if models is not None else str(model)).split(",")]
     if not all(names):
         raise click.UsageError("--models has a comma too many")
     if len(set(names)) < len(names):
-        raise click.UsageError("--models names one of them twice")
+        raise click.UsageError("--models names a model twice")
     if len(names) > 1 and out:
-        raise click.UsageError("--out is one file, --models writes one for each: leave --out away")
+        raise click.UsageError("--models writes one file per model: leave out --out")
     return names
 
 
 def _announce(jobs: list[Job]) -> None:
+    from gsm_bench.scoring.prepare import longer_than_listed
+
     split = jobs[0].split
-    together: dict[int, list[str]] = {}
+    names_by_views: dict[int, list[str]] = {}
     for job in jobs:
-        together.setdefault(len(job.views), []).append(job.entry.name)
-    for views, names in together.items():
+        names_by_views.setdefault(len(job.views), []).append(job.entry.name)
+    for views, names in names_by_views.items():
         say(
-            f"{', '.join(names)}: {len(split):,} {'clip' if len(split) == 1 else 'clips'} of {split.dataset}/{split.name} "
+            f"{', '.join(names)}: {len(split):,} {'video' if len(split) == 1 else 'videos'} of {split.dataset}/{split.name} "
             f"({split.list_path}), {views} {'view' if views == 1 else 'views'} each, on {jobs[0].settings.device}"
         )
     if split.full_size and split.full_size != len(split):
-        say(f"note: the full split has {split.full_size:,} clips")
-    from gsm_bench.scoring.prepare import longer_than_listed
-
+        say(f"note: the full split has {split.full_size:,} videos")
     if (longer := longer_than_listed(jobs[0])) is not None:
-        clip, found = longer
+        video, frames = longer
         say(
-            f"note: clip {clip.id!r} has {found:,} frames, its list says {clip.num_frames:,}: only these are used; "
-            "is it the list of these frames?"
+            f"note: video {video.id!r} has {frames:,} frames, its list says {video.num_frames:,}: only these are used; "
+            "check that the list belongs to these frames"
         )
     for job in jobs:
         if job.entry.ignore_keys:
             say(f"note: checkpoint keys ignored by the entry {job.entry.name}: {', '.join(job.entry.ignore_keys)}")
 
 
-def _arguments_for_others(choices: dict[str, Any], crops: str | None) -> list[str]:
-    arguments = ["score"]
-    for name, value in {**choices, "crops": crops}.items():
-        if isinstance(value, bool):
-            continue  # --fresh is settled by this process, before the others start
-        if isinstance(value, tuple):
-            value = f"{value[0]}/{value[1]}"
-        if value is not None:
-            arguments += [f"--{name.replace('_', '-')}", str(value.absolute() if isinstance(value, Path) else value)]
-    return arguments
-
-
 def _say_rate(outcomes: list[Outcome]) -> None:
     scored, reused = sum(o.scored for o in outcomes), sum(o.reused for o in outcomes)
     seconds = max(outcome.seconds for outcome in outcomes)
-    rate = f", {scored / seconds:.2f} clips/s" if seconds else ""
-    by = f" by {len(outcomes)} models" if len(outcomes) > 1 else ""
-    say(f"scored {scored:,} clips{by} ({reused:,} were there already) in {seconds:.1f} s{rate}")
+    rate = f", {scored / seconds:.2f} videos/s" if seconds else ""
+    by = f" with {len(outcomes)} models" if len(outcomes) > 1 else ""
+    say(f"scored {scored:,} videos{by} ({reused:,} already had scores) in {seconds:.1f} s{rate}")
 
 
-def _conclude(job: Job, outcome: Outcome, shown: Any) -> int:
+def _conclude(job: Job, outcome: Outcome, shown: Callable[[Path], str]) -> int:
     if outcome.path is None:
-        left = "1 part is" if outcome.parts_left == 1 else f"{outcome.parts_left} parts are"
-        say(f"this shard is done; {left} still with the others, the last one writes {shown(job.target)}")
+        left = "1 chunk is" if outcome.chunks_left == 1 else f"{outcome.chunks_left} chunks are"
+        say(f"this shard is done; {left} left to other shards, the last shard writes {shown(job.target)}")
         return 0
-    for clips, parts in outcome.batch_halvings.items():
-        say(f"note: memory did not hold the batch; {parts:,} parts went through the network {clips} clips at a time")
-    for reason, parts in outcome.compile_fallbacks.items():
-        some = "1 part" if parts == 1 else f"{parts:,} parts"
-        say(f"note: the network could not be compiled and ran as it is, for {some}: {reason}")
-    _say_clips(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
-    _say_clips(outcome.bad, "is not scored", "are not scored")
+    for clips, chunks in outcome.batch_halvings.items():
+        say(f"note: memory did not hold the batch; {_chunks(chunks)} ran with {clips} clips per forward pass")
+    for reason, chunks in outcome.compile_fallbacks.items():
+        say(f"note: the network could not be compiled and ran uncompiled, for {_chunks(chunks)}: {reason}")
+    _say_videos(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
+    _say_videos(outcome.bad, "is not scored", "are not scored")
     click.echo(shown(outcome.path))
     if outcome.bad:
-        say("mend them and run the same command again: it scores only these. Or --on-bad-frame nearest.")
+        say("fix these videos and run the same command again, which scores only them; or use --on-bad-frame nearest")
         return INCOMPLETE
     return 0
 
 
-def _say_clips(clips: dict[str, str], one: str, many: str) -> None:
-    if not clips:
+def _chunks(count: int) -> str:
+    return "1 chunk" if count == 1 else f"{count:,} chunks"
+
+
+def _say_videos(reasons: dict[str, str], one: str, many: str) -> None:
+    if not reasons:
         return
-    say(f"{len(clips):,} {'clip ' + one if len(clips) == 1 else 'clips ' + many}:")
-    for name, reason in list(clips.items())[:SHOWN]:
+    say(f"{len(reasons):,} {'video ' + one if len(reasons) == 1 else 'videos ' + many}:")
+    for name, reason in list(reasons.items())[:SHOWN]:
         say(f"  {name}: {reason}")
-    if len(clips) > SHOWN:
-        say(f"  and {len(clips) - SHOWN:,} more, all named in the score file")
+    if len(reasons) > SHOWN:
+        say(f"  and {len(reasons) - SHOWN:,} more, all named in the score file")
 
 
-def _plan_table(job: Job, plan: Any) -> Any:
-    from gsm_bench.cli.progress import duration
+def _plan_table(plan: Plan) -> Table:
     from gsm_bench.tables.table import Column, Table
 
-    rows = [
-        ("clips of the split", plan.clips, f"{plan.clips:,}"),
-        ("clips to score", plan.to_score, f"{plan.to_score:,}"),
-        ("parts to do", plan.parts, f"{plan.parts:,} of {job.chunk_videos} clips"),
-        ("views per clip", plan.views, str(plan.views)),
-        (
-            "frames read per clip",
-            plan.frames_per_clip,
-            "unknown: the list has no lengths" if plan.frames_per_clip is None else f"{plan.frames_per_clip:.1f}",
-        ),
-        ("clips whose views are the same frames", plan.identical, f"{plan.identical:,}"),
-        (
-            "rate (clips/s)",
-            plan.clips_per_second,
-            "-" if plan.clips_per_second is None else f"{plan.clips_per_second:.2f}",
-        ),
-        ("time", plan.seconds, duration(plan.seconds)),
-        ("size of the score file (MB)", plan.bytes, f"{plan.bytes / 1e6:.1f}"),
-        ("score file", str(job.target), str(job.target)),
-    ]
-    items = tuple({"what": what, "value": raw, "shown": text} for what, raw, text in rows)
+    items = tuple({"what": what, "value": value, "shown": _shown(value, unit)} for what, value, unit in plan.rows())
     return Table(
-        f"{job.entry.name} on {job.split.dataset}/{job.split.name}",
+        f"{plan.job.entry.name} on {plan.job.split.dataset}/{plan.job.split.name}",
         (Column("what", "Plan"), Column("shown", "")),
         (items,),
         name="plan",
     )
+
+
+def _shown(value: float | str | None, unit: str) -> str:
+    """A value of a plan as a person reads it."""
+    from gsm_bench.cli.progress import duration
+
+    if value is None:
+        return "unknown: the list has no lengths" if unit == "frames" else "-"
+    if isinstance(value, str):
+        return value
+    texts = {
+        "seconds": duration(value),
+        "bytes": f"{value / 1e6:.1f}",
+        "frames": f"{value:.1f}",
+        "videos/s": f"{value:.2f}",
+    }
+    return texts.get(unit) or f"{value:,} {unit}".rstrip()

@@ -1,1 +1,1 @@
-"""The run: a network over a split, in parts, into a score file. This room needs torch."""
+"""Scoring: a network and a split in, a score file out, in chunks that survive a kill. This room needs torch."""

@@ -1,7 +1,7 @@
-"""A cascade for real: each later model scores only the clips that are not sure enough by then.
+"""Score with a cascade: each later model scores only the videos whose fused scores are not sure enough yet.
 
-Every stage is a run of its own, over its own clips, into ``<target>.stages/``: it is kept in parts, resumed and shared
-as any other. The result is a score file like all others; its provenance says how many clips went how far.
+Every stage is a run of its own, over its own videos, into ``<target>.stages/``, kept in chunks, resumed and shared as
+any other. The result is a score file; its provenance says how many videos reached each stage.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ClipScores, open_scores, read, write
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.prepare import Request, prepare
-from gsm_bench.scoring.reuse_scores import reuse_scores
+from gsm_bench.scoring.resume import reuse_scores
 from gsm_bench.scoring.run import Outcome, Progress, run
 from gsm_bench.splits import Split
 from gsm_bench.workspace import Workspace
@@ -37,14 +37,14 @@ ProgressFor = Callable[[str], AbstractContextManager[Callable[[Progress], None]]
 
 @dataclass(frozen=True)
 class CascadeOutcome:
-    """What a cascade came to.
+    """Outcome of a cascade.
 
     Attributes:
         path: its score file.
-        reached: clips that each stage was asked for.
-        outcomes: of the stages that ran.
-        bad: why a clip is not scored, by id.
-        mean_macs: mean multiply-adds per clip, None where a network's are not known.
+        reached: videos that reached each stage.
+        outcomes: outcomes of the stages that ran.
+        bad: reason by id, of videos that are not scored.
+        mean_macs: mean multiply-adds per video, None where those of a network are unknown.
     """
 
     path: Path
@@ -60,13 +60,13 @@ def run_cascade(
     """Score a split with a cascade.
 
     Args:
-        request: as for a single model; its model, clips and crops are the members'.
-        progress_for: gives each stage's display, by the model's name.
+        request: as for a single model; its model, clips and crops come from the members.
+        progress_for: returns the progress display of a stage, by the model's name.
 
     Raises:
-        RunConflictError: another cascade's scores, or those of other thresholds, lie at the same place.
+        RunConflictError: scores of another cascade, or of other thresholds, are at the same path.
     """
-    return _Cascade(entry, request, manifest, workspace).carry_out(progress_for)
+    return _Cascade(entry, request, manifest, workspace).execute(progress_for)
 
 
 class _Cascade:
@@ -78,15 +78,15 @@ class _Cascade:
         self.outcomes: list[Outcome] = []
         self.costs: list[Provenance] = []
 
-    def carry_out(self, progress_for: ProgressFor) -> CascadeOutcome:
+    def execute(self, progress_for: ProgressFor) -> CascadeOutcome:
         self._check_target()
         job, first = self._stage(0, None, progress_for)
         state = _State(job.split, first)
         for stage, member in enumerate(self.entry.members):
-            found = first if stage == 0 else self._later(stage, state, progress_for)
-            if found is None:
+            scores = first if stage == 0 else self._later(stage, state, progress_for)
+            if scores is None:
                 break
-            state.add(found, self._means(found, member), member)
+            state.add(scores, self._means(scores, member), member)
             if stage < len(self.entry.thresholds):
                 state.decide(self.entry, self.entry.thresholds[stage])
         write(self.target, self._content(job, state), force=True)
@@ -108,19 +108,19 @@ class _Cascade:
                 reuse_scores(job)
         with progress_for(f"{stage + 1}. {member.model}") as progress:
             outcome = run(job, loaded.network, progress)
-        found = read(out)
+        scores = read(out)
         self.outcomes.append(outcome)
         self.signatures.append(job.signature)
-        self.costs.append(found.provenance)
-        return job, found
+        self.costs.append(scores.provenance)
+        return job, scores
 
-    def _means(self, found: ClipScores, member: Member) -> dict[str, NDArray[np.float64]]:
-        """Mean over views float64 [n, C] per task, in the cascade's space, as the fusion of dumps takes it."""
+    def _means(self, stage: ClipScores, member: Member) -> dict[str, NDArray[np.float64]]:
+        """Mean over views float64 [n, C] per task, in the cascade's space, as the fusion of score files has it."""
         means = {}
-        for task, scores in found.scores.items():
-            total = np.zeros((len(found), scores.shape[2]))
+        for task, scores in stage.scores.items():
+            total = np.zeros((len(stage), scores.shape[2]))
             for view in range(scores.shape[1]):
-                total += scale_by_temperature(scores[:, view], found.kinds[task], self.entry.space, member.temperature)
+                total += scale_by_temperature(scores[:, view], stage.kinds[task], self.entry.space, member.temperature)
             means[task] = total / scores.shape[1]
         return means
 
@@ -138,7 +138,7 @@ class _Cascade:
         return f"cascade={json.dumps([members, rule])}"
 
     def _check_target(self) -> None:
-        """Refuse to write over the scores of another cascade; with --fresh they go."""
+        """Refuse to replace the scores of another cascade, unless with --fresh."""
         if not self.target.exists():
             return
         if self.request.fresh:
@@ -148,9 +148,9 @@ class _Cascade:
             before = str(file.head.provenance.signature)
         if not before.startswith(f"{self.definition}; "):
             raise RunConflictError(
-                f"scores of another cascade lie here\n  there: {before.split('; ')[0]}\n  now:   {self.definition}",
+                f"scores of another cascade are already here\n  there: {before.split('; ')[0]}\n  now:   {self.definition}",
                 where=self.target,
-                fix="--out FILE writes this run elsewhere, --fresh starts again and replaces what is there",
+                fix="--out FILE writes this run elsewhere, --fresh starts again and replaces the old scores",
             )
 
     def _content(self, job: Job, state: _State) -> ClipScores:
@@ -198,10 +198,10 @@ class _Cascade:
         )
 
     def _mean_macs(self, state: _State) -> float | None:
-        """Mean multiply-adds per clip over the stages that ran."""
+        """Mean multiply-adds per video over the stages that ran."""
         spent = [
-            (cost.macs_paper_per_view, member.clips * clips)
-            for cost, member, clips in zip(self.costs, self.entry.members, state.reached, strict=False)
+            (cost.macs_paper_per_view, member.clips * videos)
+            for cost, member, videos in zip(self.costs, self.entry.members, state.reached, strict=False)
         ]
         if any(macs is None for macs, _ in spent):
             return None
@@ -209,7 +209,7 @@ class _Cascade:
 
 
 class _State:
-    """What is known of every clip so far: fused scores, how sure they are, who waits for the next member."""
+    """Fused scores of every video so far, and the videos that wait for the next member."""
 
     def __init__(self, split: Split, first: ClipScores) -> None:
         self.ids = split.ids
@@ -220,24 +220,24 @@ class _State:
         self.num_frames = np.zeros(len(split), np.int64) if first.num_frames is None else first.num_frames.copy()
         self.class_names = first.class_names
         self.fused = {task: np.full((len(split), n), np.nan) for task, n in first.classes_per_task.items()}
-        self._means: list[dict[str, NDArray[np.float64]]] = []  # of the clips that wait, per member so far
+        self._means: list[dict[str, NDArray[np.float64]]] = []  # of the waiting videos, per member so far
         self._weights: list[float] = []
 
-    def add(self, found: ClipScores, means: Mapping[str, NDArray[np.float64]], member: Member) -> None:
-        """The scores of one more member for the clips that waited; those it could not score wait no longer."""
+    def add(self, stage: ClipScores, means: Mapping[str, NDArray[np.float64]], member: Member) -> None:
+        """Add the scores of one more member for the waiting videos; those that it could not score leave."""
         rows = self.waiting
         self.reached.append(len(rows))
-        self.status[rows] = np.maximum(self.status[rows], found.status)
-        self.problems |= {name: f"{member.model}: {reason}" for name, reason in found.problems.items()}
+        self.status[rows] = np.maximum(self.status[rows], stage.status)
+        self.problems |= {name: f"{member.model}: {reason}" for name, reason in stage.problems.items()}
         self._means.append(dict(means))
         self._weights.append(member.weight)
         for task, fused in self.fused.items():
             fused[rows] = running_mean([earlier[task] for earlier in self._means], self._weights)
-            fused[rows[found.status == NOT_SCORED]] = np.nan
-        self._keep(found.status != NOT_SCORED)
+            fused[rows[stage.status == NOT_SCORED]] = np.nan
+        self._keep(stage.status != NOT_SCORED)
 
     def decide(self, entry: CascadeEntry, threshold: float) -> None:
-        """Only the clips that go on still wait."""
+        """Keep only the videos that the rule sends to the next stage."""
         sure = sureness(self.fused[entry.task][self.waiting], entry.space, entry.rule)
         self._keep(goes_on(sure, threshold))
 

@@ -1,9 +1,9 @@
-"""Finished pieces of a run, kept in a folder beside the score file, shared by any number of processes.
+"""Chunks: finished rows of a run, kept in a folder beside the score file and shared by any number of processes.
 
-A part is written aside and renamed, so it is there whole or not at all. A process claims a part by creating its
-claim file, which only one can do; a claim whose process is gone, or has not been renewed for two minutes, is taken
-over by renaming it away, which again only one can do. Should two processes ever score the same part, they write the
-same content: what is in the result once stays in it once.
+A chunk is written aside and renamed, so it is complete or absent. A process claims a chunk by creating its claim
+file, which only one process can do. A claim whose process is gone, or has not renewed it for two minutes, is taken
+over by renaming it away, which again only one process can do. If two processes ever score the same chunk, they write
+the same content, so it enters the score file once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import socket
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from gsm_bench.files import alive, aside, create_whole, write_whole
 from gsm_bench.scorefile import NOT_SCORED, Scores
 
 DAMAGED = (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, zlib.error)
-"""What reading a damaged part may raise."""
+"""What reading a damaged chunk may raise."""
 STALE_AFTER_S = 120.0
 HEARTBEAT_S = 20.0
 MERGE = "merge"
@@ -39,7 +39,7 @@ CARD = "run.json"
 
 @dataclass(frozen=True)
 class Chunk:
-    """Scores of the rows of one part.
+    """Scores of n rows of the split.
 
     Attributes:
         rows: int64 [n] rows of the split.
@@ -47,8 +47,8 @@ class Chunk:
         num_frames: int64 [n] frames of each video, 0 where they could not be counted.
         problems: reason per row that has one.
         scores: float32 [n, V, C] per task.
-        pass_clips: clips that went through the network at once where memory did not hold the batch, else 0.
-        compile_fallback: why the network was not compiled, where it was to be.
+        pass_clips: clips per forward pass where memory did not hold the batch, else 0.
+        compile_fallback: why the network could not be compiled, empty if it was or was not asked to be.
     """
 
     rows: NDArray[np.int64]
@@ -61,13 +61,34 @@ class Chunk:
 
 
 @dataclass(frozen=True)
+class BatchResult(Chunk):
+    """The rows of one batch, and the frames decoded for them; results of a chunk's batches are joined into it."""
+
+    decoded: int = 0
+
+
+def joined(results: Sequence[Chunk]) -> Chunk:
+    """One chunk from results in the order of their rows."""
+    pass_clips = [result.pass_clips for result in results if result.pass_clips]
+    return Chunk(
+        rows=np.concatenate([result.rows for result in results]),
+        status=np.concatenate([result.status for result in results]),
+        num_frames=np.concatenate([result.num_frames for result in results]),
+        problems={row: reason for result in results for row, reason in result.problems.items()},
+        scores={task: np.concatenate([result.scores[task] for result in results]) for task in results[0].scores},
+        pass_clips=min(pass_clips, default=0),
+        compile_fallback=next((result.compile_fallback for result in results if result.compile_fallback), ""),
+    )
+
+
+@dataclass(frozen=True)
 class RunCard:
     """What identifies a run in its folder.
 
     Attributes:
-        signature: all that could change a number.
-        started: when its first process began.
-        fresh: whether it starts again, whatever score file is there.
+        signature: every setting that could change a score.
+        started: when its first process started.
+        fresh: whether the run replaces an existing score file.
     """
 
     signature: str
@@ -76,45 +97,49 @@ class RunCard:
 
 
 class ChunkFolder:
-    """The parts of one run: `run.json` with its signature, finished parts, claims on parts in hand."""
+    """The chunks of one run: `run.json` with its signature, finished chunks, claims on chunks in work."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._held: set[Path] = set()
+        self._claims: set[Path] = set()
         self._stop = threading.Event()
 
     def join(self, card: RunCard) -> RunCard:
-        """Make the folder, or enter the one that is there; returns the card that it carries."""
+        """Create the folder, or join the run that is already there; returns the card of that run."""
         self.path.mkdir(parents=True, exist_ok=True)
         create_whole(self.path / CARD, json.dumps(asdict(card)).encode())
         return self.card() or card
 
     def card(self) -> RunCard | None:
-        """The card of the run that lies here, if one does."""
+        """The card of the run in this folder, None if there is none."""
         try:
             return RunCard(**json.loads((self.path / CARD).read_text()))
         except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, TypeError):
             return None
 
     def finished(self) -> set[int]:
-        """Numbers of the finished parts."""
+        """Numbers of the finished chunks, from a listing of the folder."""
         return {int(path.stem) for path in self.path.glob("*.npz") if path.stem.isdecimal()}
 
-    def write(self, number: int, part: Chunk) -> None:
-        """Keep a finished part and let its claim go."""
-        arrays: dict[str, Any] = {f"scores_{task}": values for task, values in part.scores.items()}
-        text = json.dumps({str(row): reason for row, reason in part.problems.items()})
+    def is_finished(self, number: int) -> bool:
+        """Whether a chunk is finished, without listing the folder."""
+        return self._file(number).exists()
+
+    def write(self, number: int, chunk: Chunk) -> None:
+        """Write a finished chunk and release its claim."""
+        arrays: dict[str, Any] = {f"scores_{task}": values for task, values in chunk.scores.items()}
+        text = json.dumps({str(row): reason for row, reason in chunk.problems.items()})
         buffer = io.BytesIO()
         np.savez(
-            buffer, rows=part.rows, status=part.status, num_frames=part.num_frames, problems=np.array(text),
-            pass_clips=np.array(part.pass_clips), compile_fallback=np.array(part.compile_fallback), **arrays,
+            buffer, rows=chunk.rows, status=chunk.status, num_frames=chunk.num_frames, problems=np.array(text),
+            pass_clips=np.array(chunk.pass_clips), compile_fallback=np.array(chunk.compile_fallback), **arrays,
         )  # fmt: skip
-        write_whole(self.path / f"{number:06d}.npz", buffer.getvalue())
+        write_whole(self._file(number), buffer.getvalue())
         self.release(str(number))
 
     def read(self, number: int) -> Chunk:
-        """Read a finished part."""
-        with np.load(self.path / f"{number:06d}.npz") as file:
+        """Read a finished chunk."""
+        with np.load(self._file(number)) as file:
             problems = {int(row): reason for row, reason in json.loads(str(file["problems"])).items()}
             scores = {name.removeprefix("scores_"): file[name] for name in file.files if name.startswith("scores_")}
             pass_clips = int(file["pass_clips"]) if "pass_clips" in file.files else 0
@@ -124,26 +149,35 @@ class ChunkFolder:
             )
 
     def claim(self, name: str) -> bool:
-        """Take part `name` in hand; False if somebody alive holds it."""
+        """Claim chunk `name` for this process; False if a living process holds it.
+
+        Raises:
+            FileNotFoundError: the folder is gone.
+        """
         path = self.path / f"{name}.claim"
         for _ in range(2):
-            host, pid = _myself()
+            host, pid = _this_process()
             if create_whole(path, json.dumps({"host": host, "pid": pid}).encode()):
-                self._held.add(path)
+                self._claims.add(path)
                 return True
             if not self._clear_if_stale(path):
                 return False
         return False
 
     def release(self, name: str) -> None:
-        """Let a claim of this process go."""
+        """Release a claim of this process."""
         path = self.path / f"{name}.claim"
-        self._held.discard(path)
-        if _owner(path) == _myself():
+        self._claims.discard(path)
+        if _owner(path) == _this_process():
             path.unlink(missing_ok=True)
 
+    def release_all(self) -> None:
+        """Release all claims of this process."""
+        for path in list(self._claims):
+            self.release(path.stem)
+
     def drop_unsound(self) -> list[int]:
-        """Remove finished parts that are damaged or hold clips without a score; returns their numbers."""
+        """Remove finished chunks that are damaged or hold videos without a score; returns their numbers."""
         dropped = []
         for number in sorted(self.finished()):
             try:
@@ -151,18 +185,18 @@ class ChunkFolder:
             except DAMAGED:
                 sound = False
             if not sound:
-                (self.path / f"{number:06d}.npz").unlink(missing_ok=True)
+                self._file(number).unlink(missing_ok=True)
                 dropped.append(number)
         return dropped
 
     def claimed_by_others(self) -> bool:
-        """Whether somebody alive works here."""
-        return any(path not in self._held and not self._stale(path) for path in self.path.glob("*.claim"))
+        """Whether another living process works here."""
+        return any(path not in self._claims and not self._stale(path) for path in self.path.glob("*.claim"))
 
     def remove(self) -> None:
-        """Take the folder away in one step; those who still look into it find nothing.
+        """Remove the folder in one step: other processes see all of it or nothing.
 
-        What a process killed at this left behind goes too.
+        Removes also what processes killed during this step left behind.
         """
         trash = self.path.with_name(f"{self.path.name}.{socket.gethostname()}.{os.getpid()}.done")
         with contextlib.suppress(FileNotFoundError):
@@ -172,7 +206,7 @@ class ChunkFolder:
 
     @contextlib.contextmanager
     def heartbeat(self) -> Iterator[None]:
-        """Renew the claims of this process while it works; let them go at the end."""
+        """Renew the claims of this process while it works; release them at the end."""
         thread = threading.Thread(target=self._renew, daemon=True)
         thread.start()
         try:
@@ -180,22 +214,20 @@ class ChunkFolder:
         finally:
             self._stop.set()
             thread.join()
-            self.let_go()
+            self.release_all()
 
-    def let_go(self) -> None:
-        """Release all claims of this process."""
-        for path in list(self._held):
-            self.release(path.stem)
+    def _file(self, number: int) -> Path:
+        return self.path / f"{number:06d}.npz"
 
     def _renew(self) -> None:
         while not self._stop.wait(HEARTBEAT_S):
-            for path in list(self._held):
+            for path in list(self._claims):
                 with contextlib.suppress(FileNotFoundError):
                     os.utime(path)
 
     def _clear_if_stale(self, path: Path) -> bool:
-        """Rename a dead claim away; True if the way is free."""
-        dead = _owner(path)
+        """Rename a stale claim away; True if the chunk can be claimed."""
+        owner = _owner(path)
         if not self._stale(path):
             return not path.exists()
         grave = aside(path)
@@ -203,7 +235,7 @@ class ChunkFolder:
             path.rename(grave)
         except FileNotFoundError:
             return True
-        if _owner(grave) != dead:  # somebody took the dead claim over before us: this one lives
+        if _owner(grave) != owner:  # another process took the stale claim over first: this one is alive
             with contextlib.suppress(FileExistsError):
                 os.link(grave, path)
             grave.unlink(missing_ok=True)
@@ -222,18 +254,18 @@ class ChunkFolder:
         return self._folder_time() - renewed > STALE_AFTER_S
 
     def _folder_time(self) -> float:
-        """Now, on the clock of the file system that stamps the claims."""
+        """The time on the clock of the file system that stamps the claims."""
         probe = self.path / f".clock.{socket.gethostname()}.{os.getpid()}"
         probe.touch()
         return probe.stat().st_mtime
 
 
-def _myself() -> tuple[str, int]:
+def _this_process() -> tuple[str, int]:
     return socket.gethostname(), os.getpid()
 
 
 def _owner(claim: Path) -> tuple[str, int]:
-    """Host and pid in a claim; ("", 0) for one that is gone or was cut short."""
+    """Host and pid of a claim; ("", 0) if it is gone or incomplete."""
     try:
         owner = json.loads(claim.read_text())
         return str(owner["host"]), int(owner["pid"])

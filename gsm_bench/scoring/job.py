@@ -1,4 +1,4 @@
-"""What a scoring run is: model, split, views, settings, places, and the signature of all that could change a number."""
+"""A scoring run: model, split, views, settings, paths, and the signature of every setting that could change a score."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from gsm_bench.scorefile import views_array
 from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Precision, Resize
 from gsm_bench.splits import Split
 
-HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-PART_CLIPS = 16
-"""Clips per part of a small run: what a kill can cost. Runs of many clips have at most MOST_PARTS parts."""
-MOST_PARTS = 2000
+HALF_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+CHUNK_VIDEOS = 16
+"""Videos per chunk of a small run, which a kill can lose. Runs of many videos have at most MAX_CHUNKS chunks."""
+MAX_CHUNKS = 2000
 DEFAULT_BATCH = {"cpu": 2, "cuda": 16}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is carried out.
+    """Settings of a run.
 
     Attributes:
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         precision: arithmetic of the network; scores are stored as float32.
         batch: clips per forward pass of one view.
         workers: threads that read frames.
-        threads: passes that run side by side on a CPU, one thread each.
-        resize: who resizes frames; it changes no byte.
-        compile: ``kernels``: torch.compile, for passes of one shape; ``graphs``: CUDA graphs of them, too.
-        shard: (i, n), from 1, to score only every n-th part; None to share all parts with whoever else is here.
+        threads: forward passes in parallel on a CPU, one thread each.
+        resize: what resizes frames; it changes no byte.
+        compile: whether networks are compiled, for passes of one shape.
+        shard: (i, n), from 1, to score only every n-th chunk; None to share all chunks with other processes.
     """
 
     device: str = "cpu"
@@ -63,7 +63,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Job:
-    """One model on one split, and where its scores go; `search` is where a network of the user's own is found."""
+    """One model on one split, and the score file; `search` is the folder of networks of the user's own."""
 
     entry: ModelEntry
     split: Split
@@ -90,17 +90,18 @@ class Job:
 
     @property
     def chunk_videos(self) -> int:
-        """Clips per part, a multiple of the batch so that batches are the same in every run."""
-        wanted = max(PART_CLIPS, -(-len(self.split) // MOST_PARTS))
-        return -(-wanted // self.settings.batch) * self.settings.batch
+        """Videos per chunk, a multiple of the batch so that batches are the same in every run."""
+        least = max(CHUNK_VIDEOS, -(-len(self.split) // MAX_CHUNKS))
+        return -(-least // self.settings.batch) * self.settings.batch
 
     @property
-    def parts_path(self) -> Path:
+    def chunks_path(self) -> Path:
+        """The folder of the run's chunks; its suffix is that of earlier versions, so that their runs can be resumed."""
         return self.target.with_name(f"{self.target.name}.parts")
 
     @property
     def signature(self) -> str:
-        """One line of all that could change a number."""
+        """One line with every setting that could change a score."""
         return "; ".join(f"{key}={value}" for key, value in self._signature_items().items())
 
     def _signature_items(self) -> dict[str, Any]:
@@ -136,24 +137,24 @@ def default_device() -> str:
 
 
 def check_device(name: str) -> None:
-    """Raise a GsmBenchError if `name` is no device of this machine."""
+    """Raise a GsmBenchError unless `name` is a device of this machine."""
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise GsmBenchError(
-            f"{name!r} is not a device", fix="--device cpu, cuda, cuda:0 or a list such as cuda:0,cuda:1"
+            f"{name!r} is not a device", fix="use --device cpu, cuda, cuda:0 or a list such as cuda:0,cuda:1"
         ) from error
     if device.type not in DEFAULT_BATCH:
-        raise GsmBenchError(f"scoring on {device.type} is not supported", fix="--device cpu or cuda")
+        raise GsmBenchError(f"scoring on {device.type} is not supported", fix="use --device cpu or cuda")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise GsmBenchError(
-            f"there is no {name} on this machine: {torch.cuda.device_count()} GPUs can be used",
-            fix="--device cpu, or check the driver with nvidia-smi",
+            f"no {name} on this machine, which has {torch.cuda.device_count()} usable GPUs",
+            fix="use --device cpu, or check the driver with nvidia-smi",
         )
 
 
 def provenance(job: Job, started: str | None, finished: str) -> Provenance:
-    """What the score file says about its making; cost is added by the run."""
+    """The provenance of the score file; the run adds the cost."""
     entry, settings = job.entry, job.settings
     return Provenance(
         model=entry.name,
@@ -167,7 +168,7 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
         input=asdict(entry.input),
         views=[[int(v["clip"]), int(v["crop"]), int(v["flip"]), float(v["offset"])] for v in job.views],
         precision=settings.precision,
-        device=_device_words(settings.device),
+        device=_device_name(settings.device),
         batch=settings.batch,
         compile=settings.compile,
         resized_by=settings.resize,
@@ -182,7 +183,7 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
 
 
 def check_classes(entry: ModelEntry, dataset: DatasetEntry) -> None:
-    """Refuse a model whose columns mean other classes than the data set's labels."""
+    """Refuse a model whose columns stand for other classes than the labels of the data set."""
     if entry.class_order != dataset.class_order:
         raise NetworkError(
             f"{entry.name} orders its classes by {entry.class_order}, {dataset.name} by {dataset.class_order}",
@@ -201,5 +202,5 @@ def _compact(value: Any) -> str:
     return text if len(text) < 400 else hashlib.sha256(text.encode()).hexdigest()
 
 
-def _device_words(device: str) -> str:
+def _device_name(device: str) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if torch.device(device).type == "cuda" else device

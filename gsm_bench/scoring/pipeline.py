@@ -1,4 +1,7 @@
-"""Clips read a few batches ahead of the networks, and passes kept in flight: neither waits for the other."""
+"""The local engine: threads read a few batches ahead of the networks, and several forward passes run in parallel.
+
+Pixels of a video become a network's input, then scores on their way back, then a result of the batch, then a chunk.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,27 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.entries import ModelEntry
 from gsm_bench.frames.clip_reader import ClipPixels, ReadPlan, read_clip_for
 from gsm_bench.frames.sources import FrameSource
-from gsm_bench.scoring.batch_result import Clips, start_passes
-from gsm_bench.scoring.forward import ForwardPool, Passes, Scorer
-from gsm_bench.scoring.model_run import ModelRun
+from gsm_bench.scorefile import NOT_SCORED, SCORED, SUBSTITUTED, Scores
+from gsm_bench.scoring.chunks import BatchResult
+from gsm_bench.scoring.network import ForwardPool, Passes, Scorer, collect
 from gsm_bench.splits import Video
 
+if TYPE_CHECKING:
+    from gsm_bench.scoring.model_run import ModelRun
+    from gsm_bench.scoring.run import Run
+
 BATCHES_AHEAD = 2
+Rows = NDArray[np.int64]
+Videos = Sequence[ClipPixels | None]
+"""Pixels of the B videos of a batch for one model, None for rows that the model does not need."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +37,14 @@ class Batch:
     """Rows that go through the networks together.
 
     Attributes:
-        part: the part that they belong to.
+        chunk: the chunk that they belong to.
         rows: int64 [B].
-        members: the models that have something to do here, with bool [B] of the rows whose scores they need.
+        models: the models that have rows to score here, each with bool [B] of these rows.
     """
 
-    part: int
-    rows: NDArray[np.int64]
-    members: Sequence[tuple[ModelRun, NDArray[np.bool_]]]
+    chunk: int
+    rows: Rows
+    models: Sequence[tuple[ModelRun, NDArray[np.bool_]]]
 
     @property
     def start(self) -> int:
@@ -40,87 +52,178 @@ class Batch:
         return int(self.rows[0])
 
 
-Read = dict[int, ClipPixels]
-"""One row of a batch: its clip for each model that wants it, by the model's place."""
-
-
 @dataclass(frozen=True)
-class ToRead:
-    """What is to be read of one row: the clip and its plan by the place of the model; enough to do it anywhere."""
+class ReadRequest:
+    """One row to read, self-contained so that any process can: the video and the read plan of each model, by place."""
 
     source: FrameSource
-    clips: dict[int, Video]
+    videos: dict[int, Video]
     plans: dict[int, ReadPlan]
 
 
-@dataclass(frozen=True)
-class Scoring:
-    """A batch whose clips are read and whose passes have been started, per model."""
-
-    batch: Batch
-    clips: list[Clips]
-    passes: list[Passes]
-
-
-def to_read(batch: Batch) -> list[ToRead]:
-    """What is to be read of each row of a batch."""
-    needed = []
+def read_requests(batch: Batch) -> list[ReadRequest]:
+    """What to read for each row of a batch."""
+    source = batch.models[0][0].job.source
+    requests = []
     for at, row in enumerate(batch.rows):
-        jobs = {place: member.job for place, (member, wanted) in enumerate(batch.members) if wanted[at]}
-        clips = {place: job.split.video(int(row)) for place, job in jobs.items()}
-        source = batch.members[0][0].job.source
-        needed.append(ToRead(source, clips, {place: job.read_plan for place, job in jobs.items()}))
-    return needed
+        jobs = {place: model.job for place, (model, needed) in enumerate(batch.models) if needed[at]}
+        videos = {place: job.split.video(int(row)) for place, job in jobs.items()}
+        requests.append(ReadRequest(source, videos, {place: job.read_plan for place, job in jobs.items()}))
+    return requests
 
 
-def clips_per_model(read: Sequence[Read], models: int) -> list[Clips]:
-    """Per model of a batch its B clips."""
-    return [[row.get(place) for row in read] for place in range(models)]
+def read_row(request: ReadRequest) -> dict[int, ClipPixels]:
+    """One video for each model that needs it, by place; read once for models whose lists agree on it."""
+    pixels: dict[int, ClipPixels] = {}
+    for video in dict.fromkeys(request.videos.values()):
+        places = [place for place, other in request.videos.items() if other == video]
+        plans = [request.plans[place] for place in places]
+        pixels |= zip(places, read_clip_for(request.source, video, plans), strict=True)
+    return pixels
 
 
-def read_row(needed: ToRead) -> Read:
-    """One clip for all models that want it. They read it together if their lists say the same of it."""
-    found: Read = {}
-    for clip in dict.fromkeys(needed.clips.values()):
-        together = [place for place, other in needed.clips.items() if other == clip]
-        plans = [needed.plans[place] for place in together]
-        found |= zip(together, read_clip_for(needed.source, clip, plans), strict=True)
-    return found
+def videos_per_model(rows: Sequence[dict[int, ClipPixels]], models: int) -> list[Videos]:
+    """The B videos of each model, from the rows of a batch."""
+    return [[row.get(place) for row in rows] for place in range(models)]
 
 
-def prefetch(batches: Iterator[Batch | None], pool: ThreadPoolExecutor) -> Iterator[tuple[Batch, list[Clips]] | None]:
-    """Batches with their clips read, a few batches ahead of the networks, across parts; all of them before a wait.
+def prefetch(batches: Iterator[Batch | None], pool: ThreadPoolExecutor) -> Iterator[tuple[Batch, list[Videos]] | None]:
+    """Batches with their videos read, a few batches ahead of the networks, across chunks.
 
-    None says that a wait is near, so that whoever comes after finishes what it has in hand.
+    None means that the run is about to wait for other processes: all batches before it have been yielded.
     """
-    queue: deque[tuple[Batch, list[Future[Read]]]] = deque()
+    queue: deque[tuple[Batch, list[Future[dict[int, ClipPixels]]]]] = deque()
     for batch in batches:
         if batch is not None:
-            queue.append((batch, [pool.submit(read_row, needed) for needed in to_read(batch)]))
+            queue.append((batch, [pool.submit(read_row, request) for request in read_requests(batch)]))
         while queue and (batch is None or len(queue) > BATCHES_AHEAD):
-            yield _collected(*queue.popleft())
+            yield _videos_of(*queue.popleft())
         if batch is None:
             yield None
     while queue:
-        yield _collected(*queue.popleft())
+        yield _videos_of(*queue.popleft())
 
 
-def _collected(batch: Batch, reading: list[Future[Read]]) -> tuple[Batch, list[Clips]]:
-    return batch, clips_per_model([future.result() for future in reading], len(batch.members))
+def _videos_of(batch: Batch, reading: list[Future[dict[int, ClipPixels]]]) -> tuple[Batch, list[Videos]]:
+    return batch, videos_per_model([future.result() for future in reading], len(batch.models))
+
+
+def start_passes(scorers: Sequence[Scorer], videos: Sequence[Videos], forward_pool: ForwardPool) -> list[Passes]:
+    """Start the forward passes of a batch; a network none of whose videos could be read gets no pass."""
+    pixels = [[video.pixels if video else None for video in one] for one in videos]
+    inputs = forward_pool.loader.load(pixels, [scorer.entry.input for scorer in scorers])
+    return [scorer.submit(batch) if batch else [] for scorer, batch in zip(scorers, inputs, strict=True)]
+
+
+def batch_result(rows: Rows, videos: Videos, passes: Passes, scorer: Scorer, views: int) -> BatchResult:
+    """Wait for the scores of a batch and keep those of the rows that the model needs.
+
+    Scores that are not finite become NaN, and their rows are not scored.
+    """
+    needed = np.array([video is not None for video in videos])
+    read = [video for video in videos if video is not None]
+    scores = _needed_scores(videos, passes, needed) if passes else _no_scores(scorer.entry, len(read), views)
+    status, problems = _status_of(rows[needed], read, scores)
+    return BatchResult(
+        rows=rows[needed],
+        status=status,
+        num_frames=np.array([video.num_frames for video in read], np.int64),
+        problems=problems,
+        scores=scores,
+        pass_clips=scorer.halved_to,
+        compile_fallback=scorer.compile_fallback,
+        decoded=sum(video.decoded for video in read),
+    )
+
+
+def _needed_scores(videos: Videos, passes: Passes, needed: NDArray[np.bool_]) -> dict[str, Scores]:
+    """Scores float32 [n, V, C] per task of the needed rows."""
+    scores = collect(passes, np.array([video is not None and video.pixels is not None for video in videos]))
+    return {task: values[needed] for task, values in scores.items()}
+
+
+def _no_scores(entry: ModelEntry, rows: int, views: int) -> dict[str, Scores]:
+    return {task: np.full((rows, views, classes), np.nan, np.float32) for task, classes in entry.tasks.items()}
+
+
+def _status_of(
+    rows: Rows, videos: Sequence[ClipPixels], scores: dict[str, Scores]
+) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Status uint8 [n] and problems of rows; scores of rows that are not scored become NaN."""
+    problems = {int(row): video.problem for row, video in zip(rows, videos, strict=True) if video.problem}
+    status = np.array([_read_status(video) for video in videos], np.uint8)
+    for at in np.flatnonzero(status != NOT_SCORED):
+        if not all(np.isfinite(values[at]).all() for values in scores.values()):
+            status[at] = NOT_SCORED
+            problems[int(rows[at])] = "the network returned NaN or inf"
+    for values in scores.values():
+        values[status == NOT_SCORED] = np.nan
+    return status, problems
+
+
+def _read_status(video: ClipPixels) -> int:
+    if video.pixels is None:
+        return NOT_SCORED
+    return SUBSTITUTED if video.problem else SCORED
 
 
 def run_forward(
-    scorers: dict[ModelRun, Scorer], forward_pool: ForwardPool, batches: Iterator[tuple[Batch, list[Clips]] | None]
-) -> Iterator[Scoring]:
-    """Batches whose passes have been started, as many at a time as fill the lanes and one more."""
-    started: deque[Scoring] = deque()
+    scorers: dict[ModelRun, Scorer], forward_pool: ForwardPool, batches: Iterator[tuple[Batch, list[Videos]] | None]
+) -> Iterator[tuple[Batch, list[BatchResult]]]:
+    """Results of batches, one per model; as many batches are in work as fill the pool, and one more."""
+    started: deque[tuple[Batch, list[Videos], list[Passes]]] = deque()
     for item in batches:
         if item is not None:
-            batch, clips = item
-            passes = start_passes([scorers[member] for member, _ in batch.members], clips, forward_pool)
-            started.append(Scoring(batch, clips, passes))
-        while started and (
-            item is None or forward_pool.are_full(len(started), sum(len(p) for s in started for p in s.passes))
-        ):
-            yield started.popleft()
-    yield from started
+            batch, videos = item
+            passes = start_passes([scorers[model] for model, _ in batch.models], videos, forward_pool)
+            started.append((batch, videos, passes))
+        while started and (item is None or _is_full(forward_pool, started)):
+            yield _results(*started.popleft(), scorers)
+    while started:
+        yield _results(*started.popleft(), scorers)
+
+
+def _is_full(forward_pool: ForwardPool, started: Sequence[tuple[Batch, list[Videos], list[Passes]]]) -> bool:
+    return forward_pool.is_full(len(started), sum(len(passes) for *_, per_model in started for passes in per_model))
+
+
+def _results(
+    batch: Batch, videos: list[Videos], passes: list[Passes], scorers: dict[ModelRun, Scorer]
+) -> tuple[Batch, list[BatchResult]]:
+    results = [
+        batch_result(batch.rows, videos[at], passes[at], scorers[model], len(model.job.views))
+        for at, (model, _) in enumerate(batch.models)
+    ]
+    return batch, results
+
+
+def run_locally(run: Run) -> None:
+    """The local engine: threads of this process read frames, run forward passes and write chunks."""
+    settings = run.models[0].job.settings
+    with (
+        ForwardPool(settings) as forward_pool,
+        ThreadPoolExecutor(settings.workers, thread_name_prefix="frames") as readers,
+        ThreadPoolExecutor(1, thread_name_prefix="chunks") as writer,
+    ):
+        scorers = {
+            model: Scorer(model.network, model.job.entry, model.job.settings, forward_pool) for model in run.models
+        }
+        writing: list[Future[None]] = []
+        try:
+            for batch, results in run_forward(scorers, forward_pool, prefetch(run.batches(), readers)):
+                for model, chunk in run.keep(batch, results):
+                    writing.append(writer.submit(model.folder.write, batch.chunk, chunk))
+                writing = _still_writing(writing)
+        except BaseException:
+            readers.shutdown(wait=False, cancel_futures=True)
+            raise
+        for future in writing:
+            future.result()
+
+
+def _still_writing(writing: list[Future[None]]) -> list[Future[None]]:
+    """Writes that are not done; raises the error of one that failed."""
+    for future in writing:
+        if future.done():
+            future.result()
+    return [future for future in writing if not future.done()]

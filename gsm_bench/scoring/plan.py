@@ -1,4 +1,4 @@
-"""What a run would do, before it does it: clips, frames, time from a few timed clips, size."""
+"""The plan of a run: videos, frames, time estimated from a few batches, size of the score file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch import nn
 
 from gsm_bench.frames.clip_reader import ClipPixels, read_clip, view_indices
 from gsm_bench.scorefile import content_size
-from gsm_bench.scoring.batch_result import start_passes
 from gsm_bench.scoring.chunks import ChunkFolder
-from gsm_bench.scoring.forward import ForwardPool, Scorer, collect
 from gsm_bench.scoring.job import Job
+from gsm_bench.scoring.network import ForwardPool, Scorer, collect
+from gsm_bench.scoring.pipeline import start_passes
 from gsm_bench.scoring.resume import pending_rows
 
 TIMED_BATCHES = 2
@@ -24,50 +24,67 @@ TIMED_BATCHES = 2
 
 @dataclass(frozen=True)
 class Plan:
-    """A run foretold.
+    """What a run would do.
 
     Attributes:
-        clips: of the split; `to_score` of them have no score yet, not even in a finished part.
-        frames_per_clip: different frames read per clip, mean over the clips whose length the list gives; None if
+        videos: videos of the split; `to_score` of them have no scores yet, not even in a finished chunk.
+        frames_per_video: different frames read per video, mean over videos whose length the list gives; None if
             the list gives no lengths.
-        identical: clips of known length whose temporal views are all the same frames.
-        seconds: estimate for what is to be scored, None if nothing is or no clip could be timed.
+        identical: videos of known length whose temporal views are all the same frames.
+        seconds: estimate for the videos to score; None if there are none, or no video could be timed.
         bytes: size of the score file.
     """
 
-    clips: int
+    job: Job
+    videos: int
     to_score: int
-    parts: int
+    chunks: int
     views: int
-    frames_per_clip: float | None
+    frames_per_video: float | None
     identical: int
     seconds: float | None
-    clips_per_second: float | None
+    videos_per_second: float | None
     bytes: int
+
+    def rows(self) -> list[tuple[str, float | str | None, str]]:
+        """The plan line by line: name, value, and its unit (empty for plain counts and texts)."""
+        return [
+            ("videos of the split", self.videos, ""),
+            ("videos to score", self.to_score, ""),
+            ("chunks to score", self.chunks, f"of {self.job.chunk_videos} videos"),
+            ("views per video", self.views, ""),
+            ("frames read per video", self.frames_per_video, "frames"),
+            ("videos whose views are the same frames", self.identical, ""),
+            ("rate (videos/s)", self.videos_per_second, "videos/s"),
+            ("time", self.seconds, "seconds"),
+            ("size of the score file (MB)", self.bytes, "bytes"),
+            ("score file", str(self.job.target), ""),
+        ]
 
 
 def plan_run(job: Job, network: nn.Module) -> Plan:
-    """Look at what is there, and time a few of the clips that are not."""
-    todo = pending_rows(job)
-    finished = set() if job.fresh else ChunkFolder(job.parts_path).finished()
-    left = todo[~np.isin(todo // job.chunk_videos, list(finished))]
+    """Count what is left to score, and time a few batches of it."""
+    pending = pending_rows(job)
+    finished = set() if job.fresh else ChunkFolder(job.chunks_path).finished()
+    left = pending[~np.isin(pending // job.chunk_videos, list(finished))]
     rate = _timed_rate(job, network, left)
     frames, identical = _frame_use(job)
     return Plan(
-        clips=len(job.split),
+        job=job,
+        videos=len(job.split),
         to_score=len(left),
-        parts=len(np.unique(left // job.chunk_videos)),
+        chunks=len(np.unique(left // job.chunk_videos)),
         views=len(job.views),
-        frames_per_clip=frames,
+        frames_per_video=frames,
         identical=identical,
         seconds=len(left) / rate if rate and len(left) else None,
-        clips_per_second=rate,
+        videos_per_second=rate,
         bytes=content_size(len(job.split), len(job.views), sum(job.entry.tasks.values())),
     )
 
 
 def _timed_rate(job: Job, network: nn.Module, rows: np.ndarray) -> float | None:
-    """Clips per second of reading and scoring at once, after one batch to warm up; None if no clip can be read."""
+    """Videos per second of reading and scoring, after one batch to warm up; None if no video can be read."""
     size, plan = job.settings.batch, job.read_plan
     with ForwardPool(job.settings) as forward_pool, ThreadPoolExecutor(job.settings.workers) as pool:
         scorer = Scorer(network, job.entry, job.settings, forward_pool)
@@ -75,20 +92,21 @@ def _timed_rate(job: Job, network: nn.Module, rows: np.ndarray) -> float | None:
         read = pool.map(lambda row: read_clip(job.source, job.split.video(int(row)), plan), sample)
         batches = ([next(read) for _ in sample[start : start + size]] for start in range(0, len(sample), size))
         _score_all(scorer, forward_pool, itertools.islice(batches, 1))
-        began = time.monotonic()
+        started = time.monotonic()
         timed = _score_all(scorer, forward_pool, batches)
-        return timed / (time.monotonic() - began) if timed else None
+        return timed / (time.monotonic() - started) if timed else None
 
 
 def _score_all(scorer: Scorer, forward_pool: ForwardPool, batches: Iterable[list[ClipPixels]]) -> int:
-    """Score batches side by side; returns the number of clips."""
-    sound = [batch for batch in batches if any(clip.pixels is not None for clip in batch)]
+    """Score batches in parallel; returns the number of their videos."""
+    sound = [batch for batch in batches if any(video.pixels is not None for video in batch)]
     for passes, batch in [(start_passes([scorer], [batch], forward_pool)[0], batch) for batch in sound]:
         collect(passes, np.ones(len(batch), bool))
     return sum(map(len, sound))
 
 
 def _frame_use(job: Job) -> tuple[float | None, int]:
+    """Different frames read per video, mean, and the videos whose temporal views are all the same frames."""
     lengths, counts = np.unique(job.split.num_frames[job.split.num_frames > 0], return_counts=True)
     if not lengths.size:
         return None, 0

@@ -1,4 +1,4 @@
-"""From what a user asks for to a job that can run: entry, split, frames, checkpoint, views, places."""
+"""From a request to a job that can run: entry, split, frames, checkpoint, views, paths."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Preci
 from gsm_bench.splits import Split, Video, read_split
 from gsm_bench.workspace import Workspace
 
-SAMPLED_CLIPS = 256
-"""Clips that are looked for to find out where frames lie, and in what form."""
-
-
-COUNTED_CLIPS = 8
+SAMPLED_VIDEOS = 256
+"""Videos that are looked up to find out where frames lie, and in what form."""
+COUNTED_VIDEOS = 8
+"""Videos whose frames are counted to compare them with the list."""
+MAX_WORKERS = 16
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to score and how; None leaves a choice to the model's entry or to the machine."""
+    """What to score and how; None takes the value of the model's entry, or the default for this machine."""
 
     model: str
     dataset: str | None = None
@@ -64,25 +64,25 @@ class Request:
 
 
 def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple[Job, LoadedNetwork]:
-    """Resolve a request; raises a GsmBenchError that says what is missing and how to get it."""
+    """Resolve a request, its checkpoint loaded; raises a GsmBenchError that says what is missing and how to get it."""
     job = job_of(request, manifest, workspace)
     network = load_network(job.entry, workspace.checkpoint_path(job.entry.checkpoint.file), search=workspace.root)
     return replace(job, checkpoint_sha256=network.sha256), network
 
 
 def job_of(request: Request, manifest: Manifest, workspace: Workspace, checkpoint_sha256: str = "") -> Job:
-    """The job of a request, before its checkpoint is looked at."""
+    """The job of a request, without reading its checkpoint."""
     entry = manifest.model(request.model)
     settings = _settings(request)
-    place = _place(request, entry, manifest, workspace)
-    entry = _with_counted_classes(entry, place.split)
-    return _job(request, entry, settings, place, workspace, checkpoint_sha256)
+    requested = _requested_split(request, entry, manifest, workspace)
+    entry = _with_counted_classes(entry, requested.split)
+    return _job(request, entry, settings, requested, workspace, checkpoint_sha256)
 
 
 def prepare_together(
     requests: Sequence[Request], manifest: Manifest, workspace: Workspace
 ) -> list[tuple[Job, LoadedNetwork]]:
-    """Resolve requests that differ in their model only and share one reading of the frames."""
+    """Resolve requests that differ only in their model, to share one reading of the frames."""
     prepared = [prepare(request, manifest, workspace) for request in requests]
     first = prepared[0][0]
     for job, _ in prepared[1:]:
@@ -92,24 +92,24 @@ def prepare_together(
             first.split.ids,
         ):
             raise GsmBenchError(
-                f"models of one run read one split: {first.entry.name} is scored on {first.split.dataset}/{first.split.name}, "
+                f"models of one run need one split: {first.entry.name} is scored on {first.split.dataset}/{first.split.name}, "
                 f"{job.entry.name} on {job.split.dataset}/{job.split.name}",
-                fix="--dataset and --split for all of them, or one run each",
+                fix="set --dataset and --split for all of them, or use one run each",
             )
     return [(replace(job, source=first.source), loaded) for job, loaded in prepared]
 
 
 def longer_than_listed(job: Job) -> tuple[Video, int] | None:
-    """One of a few clips that has more frames than its list says, and how many: the list may be of other frames."""
-    for clip in job.split.sample(COUNTED_CLIPS):
+    """One of a few sampled videos with more frames than its list says, and their number: the list may not fit."""
+    for video in job.split.sample(COUNTED_VIDEOS):
         with suppress(FrameError):
-            if clip.num_frames and not clip.video and (found := job.source.available(clip)) > clip.num_frames:
-                return clip, found
+            if video.num_frames and not video.video and (frames := job.source.available(video)) > video.num_frames:
+                return video, frames
     return None
 
 
 @dataclass(frozen=True)
-class _Place:
+class _RequestedSplit:
     """The split of a request, and the directory with its lists and frames."""
 
     dataset: DatasetEntry
@@ -117,20 +117,20 @@ class _Place:
     data: Path
 
 
-def _place(request: Request, entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> _Place:
-    where, name = manifest.place(entry.dataset, entry.split, request.dataset, request.split)
-    dataset = manifest.dataset(where)
+def _requested_split(request: Request, entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> _RequestedSplit:
+    dataset_name, split_name = manifest.place(entry.dataset, entry.split, request.dataset, request.split)
+    dataset = manifest.dataset(dataset_name)
     check_classes(entry, dataset)
     data = request.data or workspace.data / dataset.folder
-    split = read_split(dataset, name, data)
-    return _Place(dataset, split.head(request.limit) if request.limit else split, data)
+    split = read_split(dataset, split_name, data)
+    return _RequestedSplit(dataset, split.head(request.limit) if request.limit else split, data)
 
 
 def _with_counted_classes(entry: ModelEntry, split: Split) -> ModelEntry:
-    """The entry with classes that it leaves to be counted (0), as the split's files name them.
+    """The entry with its numbers of classes; a number of 0 is counted in the files of the split.
 
     Raises:
-        SplitError: the files that name them are not there.
+        SplitError: the files that name the classes are missing.
     """
     uncounted = [task for task, classes in entry.tasks.items() if classes == 0]
     absent = [task for task in uncounted if not split.class_names.get(task)]
@@ -138,7 +138,7 @@ def _with_counted_classes(entry: ModelEntry, split: Split) -> ModelEntry:
         raise SplitError(
             f"the {absent[0]} classes of {entry.name} are counted in the training csv of {split.dataset}, which is not here",
             where=split.list_path.parent,
-            fix="put it beside the list: its verb-noun pairs are the action columns",
+            fix="put it beside the list; its verb-noun pairs are the action classes",
         )
     if not uncounted:
         return entry
@@ -149,25 +149,25 @@ def _job(
     request: Request,
     entry: ModelEntry,
     settings: Settings,
-    place: _Place,
+    requested: _RequestedSplit,
     workspace: Workspace,
     checkpoint_sha256: str,
 ) -> Job:
-    """The job of a request whose checkpoint and split are known."""
-    dataset, split = place.dataset, place.split
+    """The job of a request whose split is read."""
+    dataset, split = requested.dataset, requested.split
     if not len(split):
         raise GsmBenchError(
-            f"{dataset.name}/{split.name} has no clips", where=split.list_path, fix="use a list with rows"
+            f"{dataset.name}/{split.name} has no videos", where=split.list_path, fix="use a list with rows"
         )
     target = request.out or _target(request, entry, dataset.name, split.name, workspace)
     if target.is_dir():
         raise GsmBenchError(
-            "the score file would be written over a directory", where=target, fix="--out DIRECTORY/FILE.h5"
+            "the score file would be written over a directory", where=target, fix="use --out DIRECTORY/FILE.h5"
         )
     return Job(
         entry=entry,
         split=split if request.fresh else _with_kept_counts(split, target),
-        source=open_source(dataset, place.data, split.sample(SAMPLED_CLIPS), request.frames),
+        source=open_source(dataset, requested.data, split.sample(SAMPLED_VIDEOS), request.frames),
         views=score_views(request.clips or entry.clips, request.crops or entry.crops),
         settings=settings,
         target=target,
@@ -178,16 +178,21 @@ def _job(
     )
 
 
+def default_workers() -> int:
+    """Threads that read frames, unless told: one per core."""
+    return min(usable_cpus(), MAX_WORKERS)
+
+
 def _settings(request: Request) -> Settings:
     device = request.device or default_device()
     check_device(device)
     if request.compile == "graphs" and torch.device(device).type != "cuda":
-        raise GsmBenchError("graphs of passes are there on cuda only", fix="--compile kernels, or --device cuda")
+        raise GsmBenchError("--compile graphs works on cuda only", fix="use --compile kernels, or --device cuda")
     settings = Settings(
         device=device,
         precision=request.precision,
         batch=request.batch or DEFAULT_BATCH[torch.device(device).type],
-        workers=request.workers or min(usable_cpus(), 16),
+        workers=request.workers or default_workers(),
         on_bad_frame=request.on_bad_frame,
         frame_order=request.frame_order,
         shard=request.shard,
@@ -197,7 +202,7 @@ def _settings(request: Request) -> Settings:
     if request.shard and not 1 <= request.shard[0] <= request.shard[1]:
         this, of = request.shard
         raise GsmBenchError(
-            f"there is no shard {this}/{of}", fix=f"--shard 1/{max(of, 1)} .. --shard {max(of, 1)}/{max(of, 1)}"
+            f"no shard {this}/{of}", fix=f"use --shard 1/{max(of, 1)} to --shard {max(of, 1)}/{max(of, 1)}"
         )
     return replace(settings, threads=request.threads) if request.threads else settings
 
@@ -212,7 +217,7 @@ def _target(request: Request, entry: ModelEntry, dataset: str, split: str, works
 
 
 def _with_kept_counts(split: Split, target: Path) -> Split:
-    """A list without frame counts keeps those that an earlier run counted, so that a vanished frame is noticed."""
+    """The split with frame counts of an earlier run where its list has none, so that missing frames are noticed."""
     if split.num_frames.all() or not target.exists():
         return split
     with open_scores(target) as file:

@@ -1,9 +1,9 @@
-"""The engine on a Ray cluster: decoding tasks and network actors on any number of machines, parts kept by the driver.
+"""The Ray engine: decoding tasks and network actors on any number of machines; the driver writes the chunks.
 
-The driver claims parts as a local run does, cuts them into the same batches, and alone writes them: whatever dies, a
-part is in the result once, and a run may be begun here and finished locally. A batch whose worker died is given to
-another; Ray starts the dead one again. Passes have one thread each and the same shape as anywhere, so scores are bit-equal on
-machines of one kind.
+The driver claims chunks as a local run does and cuts them into the same batches. It alone writes chunks: whatever
+dies, each chunk is in the result once, and a Ray run can be resumed locally. A batch whose worker died goes to another
+worker, and Ray restarts the dead one. Passes have one thread each and the same shape everywhere, so scores are
+bit-equal on machines of one kind.
 """
 
 from __future__ import annotations
@@ -24,29 +24,38 @@ from ray.exceptions import RayError, RayTaskError
 
 from gsm_bench.entries import ModelEntry
 from gsm_bench.errors import GsmBenchError
+from gsm_bench.frames.clip_reader import ClipPixels
 from gsm_bench.nets.registry import network_for
-from gsm_bench.scoring.batch_result import BatchResult, batch_result, start_passes
-from gsm_bench.scoring.forward import ForwardPool, Scorer
+from gsm_bench.scoring.chunks import BatchResult
 from gsm_bench.scoring.job import Settings
-from gsm_bench.scoring.pipeline import Batch, Read, ToRead, clips_per_model, read_row, to_read
+from gsm_bench.scoring.network import ForwardPool, Scorer
+from gsm_bench.scoring.pipeline import (
+    Batch,
+    ReadRequest,
+    batch_result,
+    read_requests,
+    read_row,
+    start_passes,
+    videos_per_model,
+)
 from gsm_bench.scoring.run import Run
 
 IN_FLIGHT = 2
-"""Batches that each actor has at hand, so that it does not wait for the driver."""
-MOST_FAILURES = 50
-"""Deaths in a row, without a batch in between that came back, after which the cluster is given up."""
+"""Batches queued per actor, so that it does not wait for the driver."""
+MAX_FAILURES = 50
+"""Deaths of workers in a row, without a finished batch, after which the run stops."""
 PAUSE_S = 0.5
 ADDRESS = "RAY_ADDRESS"
 LOCAL = "local"
-"""A cluster of its own; without an address Ray would join whatever cluster it finds on the machine."""
+"""A cluster of this run; without an address Ray would join any cluster on the machine."""
 
 
 @dataclass(frozen=True)
-class Model:
-    """All that an actor needs to build a network; the weights come beside it.
+class ActorModel:
+    """What an actor needs to build a network; the weights are sent separately.
 
     Attributes:
-        search: where a network of the user's own is looked for; a folder that all machines see.
+        search: the folder of networks of the user's own, which all machines must see.
     """
 
     entry: ModelEntry
@@ -56,9 +65,9 @@ class Model:
 
 
 class NetworkActor:
-    """The networks of a run in a process of their own."""
+    """The networks of a run in one worker process."""
 
-    def __init__(self, models: Sequence[Model], weights: Sequence[Any]) -> None:
+    def __init__(self, models: Sequence[ActorModel], weights: Sequence[Any]) -> None:
         self.models = models
         self.forward_pool = ForwardPool(models[0].settings)
         self.scorers = []
@@ -67,25 +76,27 @@ class NetworkActor:
             network.load_state_dict(state)
             self.scorers.append(Scorer(network, model.entry, model.settings, self.forward_pool))
 
-    def score(self, rows: np.ndarray, places: Sequence[int], read: Sequence[Read]) -> list[BatchResult]:
-        """Answers to a batch of the models at `places`, whose clips have been read."""
-        clips = clips_per_model(read, len(places))
-        passes = start_passes([self.scorers[place] for place in places], clips, self.forward_pool)
+    def score(
+        self, rows: np.ndarray, places: Sequence[int], read: Sequence[dict[int, ClipPixels]]
+    ) -> list[BatchResult]:
+        """Results of a batch for the models at `places`."""
+        videos = videos_per_model(read, len(places))
+        passes = start_passes([self.scorers[place] for place in places], videos, self.forward_pool)
         return [
-            batch_result(rows, some, started, self.scorers[place], self.models[place].views)
-            for place, some, started in zip(places, clips, passes, strict=True)
+            batch_result(rows, videos[at], passes[at], self.scorers[place], self.models[place].views)
+            for at, place in enumerate(places)
         ]
 
 
-def _read_rows(needed: Sequence[ToRead]) -> list[Read]:
-    return [read_row(row) for row in needed]
+def _read_rows(requests: Sequence[ReadRequest]) -> list[dict[int, ClipPixels]]:
+    return [read_row(request) for request in requests]
 
 
 class RayEngine:
-    """Scores a run's batches on a cluster: the one at `RAY_ADDRESS`, one that this process is in, or a local one.
+    """Scores the batches of a run on a cluster: the one at `RAY_ADDRESS`, the one of this process, or a local one.
 
     Args:
-        workers: network actors; one per GPU of the cluster, or per two cores, unless given.
+        workers: network actors; by default one per GPU of the cluster, or one per two cores.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -93,12 +104,12 @@ class RayEngine:
 
     def __call__(self, run: Run) -> None:
         with _cluster():
-            _Driver(run, self.workers).carry_out()
+            _Driver(run, self.workers).execute()
 
 
 @dataclass
-class _Flying:
-    """A batch on its way: who scores it."""
+class _SentBatch:
+    """A batch in work, and the index of the actor that scores it."""
 
     batch: Batch
     actor: int
@@ -107,42 +118,43 @@ class _Flying:
 class _Driver:
     def __init__(self, run: Run, workers: int | None) -> None:
         self.run = run
-        settings = run.members[0].job.settings
+        settings = run.models[0].job.settings
         on_gpu = settings.device_type == "cuda"
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         cores, gpus = resources.get("CPU", 1.0), int(resources.get("GPU", 0))
         if on_gpu and not gpus:
-            raise GsmBenchError("the cluster has no GPU", fix="--device cpu, or ray start with GPUs")
+            raise GsmBenchError("the cluster has no GPU", fix="use --device cpu, or ray start with GPUs")
         count = workers or (gpus if on_gpu else max(1, int(cores // 2)))
         share = min(1.0, 0.5 * cores / count)  # half of the cores decode
-        # Where the device resizes, a batch is on its way to it while another is at work.
-        at_once = IN_FLIGHT if settings.resize == "device" else 1
+        # Where the device resizes, one batch is copied to it while another is computed.
+        concurrency = IN_FLIGHT if settings.resize == "device" else 1
         actor: Any = ray.remote(num_cpus=share, num_gpus=int(on_gpu), max_restarts=-1, scheduling_strategy="SPREAD")(
             NetworkActor
         )
-        actor = actor.options(max_concurrency=at_once)
+        actor = actor.options(max_concurrency=concurrency)
         self.read = ray.remote(num_cpus=min(1.0, 0.5 * cores), max_retries=-1, scheduling_strategy="SPREAD")(_read_rows)
-        self.place = {member: at for at, member in enumerate(run.members)}
+        self.places = {model: at for at, model in enumerate(run.models)}
         self.models = [
-            Model(m.job.entry, replace(m.job.settings, threads=1), len(m.job.views), m.job.search) for m in run.members
+            ActorModel(m.job.entry, replace(m.job.settings, threads=1), len(m.job.views), m.job.search)
+            for m in run.models
         ]
-        # Held here as long as the run: an actor that is started again fetches them again.
+        # Kept for the whole run: a restarted actor fetches them again.
         self.weights = [
-            ray.put({key: value.cpu() for key, value in m.network.state_dict().items()}) for m in run.members
+            ray.put({key: value.cpu() for key, value in m.network.state_dict().items()}) for m in run.models
         ]
         self.actors: list[Any] = [actor.remote(self.models, self.weights) for _ in range(count)]
-        self.flying: dict[Any, _Flying] = {}
-        self.again: deque[Batch] = deque()
+        self.sent: dict[Any, _SentBatch] = {}
+        self.retries: deque[Batch] = deque()
         self.failures = 0
 
-    def carry_out(self) -> None:
+    def execute(self) -> None:
         try:
             for batch in self.run.batches():
                 if batch is None:
                     self._drain()
                     continue
                 self._send(batch)
-                while len(self.flying) + len(self.again) >= IN_FLIGHT * len(self.actors):
+                while len(self.sent) + len(self.retries) >= IN_FLIGHT * len(self.actors):
                     self._take_some()
             self._drain()
         finally:
@@ -150,63 +162,63 @@ class _Driver:
                 ray.kill(actor)
 
     def _send(self, batch: Batch) -> None:
-        """Let a batch be read, and scored by the actor that has least to do."""
-        load = [sum(flying.actor == at for flying in self.flying.values()) for at in range(len(self.actors))]
-        chosen = load.index(min(load))
-        places = [self.place[member] for member, _ in batch.members]
-        read = self.read.remote(to_read(batch))
-        self.flying[self.actors[chosen].score.remote(batch.rows, places, read)] = _Flying(batch, chosen)
+        """Send a batch to be read, and scored by the actor with the fewest batches."""
+        load = [sum(sent.actor == at for sent in self.sent.values()) for at in range(len(self.actors))]
+        actor = load.index(min(load))
+        places = [self.places[model] for model, _ in batch.models]
+        read = self.read.remote(read_requests(batch))
+        self.sent[self.actors[actor].score.remote(batch.rows, places, read)] = _SentBatch(batch, actor)
 
     def _drain(self) -> None:
-        while self.flying or self.again:
+        while self.sent or self.retries:
             self._take_some()
 
     def _take_some(self) -> None:
-        """Wait for answers and keep them; batches whose worker died are sent again."""
-        while self.again:
-            self._send(self.again.popleft())
-        done, _ = ray.wait(list(self.flying), num_returns=1, timeout=5.0)
-        for answer in done:
-            flying = self.flying.pop(answer)
+        """Wait for results and keep them; batches whose worker died are sent again."""
+        while self.retries:
+            self._send(self.retries.popleft())
+        done, _ = ray.wait(list(self.sent), num_returns=1, timeout=5.0)
+        for reference in done:
+            sent = self.sent.pop(reference)
             try:
-                results = ray.get(answer)
+                results = ray.get(reference)
             except RayTaskError as error:
                 raise _cause(error) from error
             except RayError as error:
                 self._count_failure(error)
-                self.again.append(flying.batch)
+                self.retries.append(sent.batch)
                 continue
             self.failures = 0
-            for member, part in self.run.keep(flying.batch, results):
-                member.folder.write(flying.batch.part, part)
+            for model, chunk in self.run.keep(sent.batch, results):
+                model.folder.write(sent.batch.chunk, chunk)
 
     def _count_failure(self, error: RayError) -> None:
         if "error raised in its creation task" in str(error):
-            said = str(error).strip().splitlines()[-1]
-            raise GsmBenchError(f"a network cannot be built on the cluster: {said}", fix="try it with --engine local")
+            reason = str(error).strip().splitlines()[-1]
+            raise GsmBenchError(f"a network cannot be built on the cluster: {reason}", fix="try --engine local")
         self.failures += 1
-        if self.failures > MOST_FAILURES:
+        if self.failures > MAX_FAILURES:
             raise GsmBenchError(
-                f"the cluster's workers die again and again: {str(error).splitlines()[0]}",
-                fix="see the logs in /tmp/ray/session_latest/logs; finished parts are kept, run the same command again",
+                f"the workers of the cluster keep dying: {str(error).splitlines()[0]}",
+                fix="see the logs in /tmp/ray/session_latest/logs; finished chunks are kept, run the same command again",
             ) from error
         time.sleep(PAUSE_S)
 
 
 def _cause(error: RayTaskError) -> BaseException:
-    """What went wrong in a task, as it would have been raised here."""
+    """The error of a task as this process would have raised it."""
     cause = getattr(error, "cause", None)
     return cause if isinstance(cause, GsmBenchError) else error
 
 
 @contextmanager
 def _cluster() -> Iterator[None]:
-    """A connection to Ray, closed afterwards unless it was there before."""
+    """A connection to Ray, closed afterwards unless it existed before."""
     if ray.is_initialized():
         yield
         return
     address = os.environ.get(ADDRESS) or LOCAL
-    # What goes wrong in a task is raised here, or its batch is sent again: Ray need not print it, too.
+    # Errors of tasks are raised here or their batch is retried: Ray must not print them, too.
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     # Workers import this package from where this process has it.
     package = str(Path(__file__).parents[2])

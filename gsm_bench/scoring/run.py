@@ -1,36 +1,33 @@
-"""The run: networks over a split, in parts that outlive it, into a score file for each.
+"""A run: networks over a split, in chunks that survive a kill, into one score file per model.
 
-Several models share one reading: a clip's frames are decoded once for all of them. Parts, signatures and files of
-each are those of a run of its own, so that runs of one and of many models may follow and help each other.
+Several models share one reading of the frames. Chunks, signatures and score files of each are those of a run of its
+own, so runs of one model and of several can resume and share each other's work.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
-from gsm_bench.scorefile import NOT_SCORED, SCORED, open_scores
-from gsm_bench.scoring.batch_result import BatchResult, batch_result
-from gsm_bench.scoring.chunks import Chunk
-from gsm_bench.scoring.forward import ForwardPool, Scorer
+from gsm_bench.scorefile import NOT_SCORED, SCORED, ScoreHead, open_scores
+from gsm_bench.scoring.chunks import BatchResult, Chunk
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.model_run import POLL_S, ModelRun
-from gsm_bench.scoring.pipeline import Batch, Scoring, prefetch, run_forward
+from gsm_bench.scoring.pipeline import Batch, run_locally
 
 Engine = Callable[["Run"], None]
-"""What carries a run's work: scores the batches that it claims and writes its parts."""
+"""Scores the batches that a run claims and writes its chunks."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: clips done by everybody at work on it, of those this run set out to score."""
+    """Videos done by all processes of a run, of those that this run set out to score."""
 
     done: int
     total: int
@@ -39,42 +36,43 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of one model came to.
+    """Outcome of a run for one model.
 
     Attributes:
-        path: the score file, or None while other shards still have parts to finish.
-        scored: clips that this process scored.
-        reused: clips that it found scored when it began.
-        decoded: frames that this process decoded, for this model before others of the same run.
-        bad: why a clip is not scored, by id.
-        substituted: which frames were replaced, by id.
-        parts_left: parts that other shards have yet to finish.
-        batch_halvings: parts by clips per pass, where memory did not hold the batch.
-        compile_fallbacks: parts by the reason why their network was not compiled, where it was to be.
+        path: the score file, None while other shards have chunks to finish.
+        videos: videos of the split.
+        scored: videos that this process scored.
+        reused: videos that already had scores when the run started.
+        decoded: frames that this process decoded; a frame shared by several models counts for the first.
+        bad: reason by id, of videos that are not scored.
+        substituted: replaced frames by id, of videos scored with substituted frames.
+        chunks_left: chunks that other shards have to finish.
+        batch_halvings: chunks by clips per pass, where memory did not hold the batch.
+        compile_fallbacks: chunks by reason, where the network could not be compiled.
     """
 
     path: Path | None
-    clips: int
+    videos: int
     scored: int
     reused: int
     decoded: int
     seconds: float
-    bad: dict[str, str]
-    substituted: dict[str, str]
-    parts_left: int = 0
+    bad: dict[str, str] = field(default_factory=dict)
+    substituted: dict[str, str] = field(default_factory=dict)
+    chunks_left: int = 0
     batch_halvings: dict[str, int] = field(default_factory=dict)
     compile_fallbacks: dict[str, int] = field(default_factory=dict)
 
 
 def run(job: Job, network: nn.Module, progress: Callable[[Progress], None] = lambda _: None) -> Outcome:
-    """Score what is not scored yet and write the score file when all parts are there.
+    """Score the videos without scores, and write the score file when all chunks are finished.
 
-    Any number of processes may run the same job at once: each part is scored by one of them. A process that finds
-    no free part waits until the others are done, unless it is a shard, which only does its own.
+    Any number of processes may run the same job at once: each chunk is scored by one of them. A process without a
+    free chunk waits for the others, unless it is a shard, which scores only its own chunks.
 
     Raises:
-        RunConflictError: a run with another signature lies at the same place.
-        FrameError: a bad frame, where the policy is ``error``; finished parts are kept.
+        RunConflictError: a run with another signature has its chunks or score file here.
+        FrameError: a bad frame, where the policy is ``error``; finished chunks are kept.
     """
     return run_together([(job, network)], progress)[0]
 
@@ -82,167 +80,136 @@ def run(job: Job, network: nn.Module, progress: Callable[[Progress], None] = lam
 def run_together(
     jobs: Sequence[tuple[Job, nn.Module]],
     progress: Callable[[Progress], None] = lambda _: None,
-    engine: Engine | None = None,
+    engine: Engine = run_locally,
 ) -> list[Outcome]:
-    """Score several models on one split, as `run` does, with one reading of the frames for all of them.
-
-    The engine carries the work; this process does it unless told.
-    """
-    engine = engine or score_here
-    return Run([ModelRun(job, network) for job, network in jobs], progress, engine).carry_out()
+    """Score several models on one split, as `run` does, with one reading of the frames for all of them."""
+    return Run([ModelRun(job, network) for job, network in jobs], progress, engine).execute()
 
 
 class Run:
-    """A run at work: its models, the batches that it claims, and what becomes of their answers."""
+    """A run in work: its models, the batches that it claims, and the results that it keeps.
 
-    def __init__(self, members: list[ModelRun], progress: Callable[[Progress], None], engine: Engine) -> None:
-        self.members = [member for member in members if member.todo.size]
-        self.all = members
-        self.progress = progress
-        self.engine = engine
-        self.began = time.monotonic()
-        self.total = sum(member.todo.size for member in self.members)
+    Attributes:
+        models: the models that have rows to score.
+    """
 
-    def carry_out(self) -> list[Outcome]:
-        for member in self.all:
-            if not member.todo.size and not member.folder.claimed_by_others():
-                member.folder.remove()  # made anew while another process was finishing
-        if self.members:
+    def __init__(self, models: list[ModelRun], progress: Callable[[Progress], None], engine: Engine) -> None:
+        self.models = [model for model in models if model.pending.size]
+        self._all_models = models
+        self._progress = progress
+        self._engine = engine
+        self._started = time.monotonic()
+        self._total = sum(model.pending.size for model in self.models)
+
+    def execute(self) -> list[Outcome]:
+        for model in self._all_models:
+            if not model.pending.size and not model.folder.claimed_by_others():
+                model.folder.remove()  # created again while another process finished
+        if self.models:
             self._report()
             self._score_and_merge()
-        return [self._outcome(member) for member in self.all]
+        return [self._outcome(model) for model in self._all_models]
 
     def _score_and_merge(self) -> None:
         with ExitStack() as stack:
-            for member in self.members:
-                stack.enter_context(member.folder.heartbeat())
-            while self.members:
+            for model in self.models:
+                stack.enter_context(model.folder.heartbeat())
+            while self.models:
                 try:
-                    self.engine(self)
-                    for member in self.members:
-                        member.merge_when_whole()
+                    while any([not model.is_complete() for model in self.models]):  # noqa: C419  asks every model
+                        self._engine(self)
+                    for model in self.models:
+                        model.merge_when_complete()
                     return
                 except FileNotFoundError as error:
-                    self._leave_merged(error)
+                    self._drop_merged_models(error)
 
-    def _leave_merged(self, error: FileNotFoundError) -> None:
-        """A folder went away under our hands: go on with the models that another process has not finished."""
-        gone = [member for member in self.members if not member.folder.path.exists()]
-        for member in gone or self.members[:1]:
-            member.check_merged_elsewhere(error)
-        self.members = [member for member in self.members if member not in gone]
-        for member in self.members:
-            member.drop_parts_in_hand()
+    def _drop_merged_models(self, error: FileNotFoundError) -> None:
+        """A chunk folder disappeared: go on with the models that no other process has merged."""
+        gone = [model for model in self.models if not model.folder.path.exists()]
+        for model in gone or self.models[:1]:
+            model.check_merged_elsewhere(error)
+        self.models = [model for model in self.models if model not in gone]
+        for model in self.models:
+            model.drop_unfinished()
 
     def batches(self) -> Iterator[Batch | None]:
-        """Batches of the parts that this process claims, one part after the other; None where it has to wait."""
-        size, clips = self.members[0].job.settings.batch, len(self.members[0].job.split)
-        for claimed in self._claims():
-            if claimed is None:
+        """Batches of the chunks that this process claims, chunk by chunk; None where it has to wait for others."""
+        size, videos = self.models[0].job.settings.batch, len(self.models[0].job.split)
+        for claim in self._claims():
+            if claim is None:
                 yield None
                 continue
-            part, members = claimed
-            starts = {member: member.needed_starts(part) for member in members}
+            chunk, models = claim
+            starts = {model: model.batch_starts(chunk) for model in models}
             for start in sorted({start for needed in starts.values() for start in needed}):
-                rows = np.arange(start, min(start + size, clips))
-                wanting = [member for member in members if start in starts[member]]
-                yield Batch(part, rows, [(member, member.is_todo[rows]) for member in wanting])
+                rows = np.arange(start, min(start + size, videos))
+                needing = [model for model in models if start in starts[model]]
+                yield Batch(chunk, rows, [(model, model.is_pending[rows]) for model in needing])
 
     def keep(self, batch: Batch, results: Sequence[BatchResult]) -> list[tuple[ModelRun, Chunk]]:
-        """Keep the answers to a batch, one piece for each of its models; returns parts that are now complete."""
+        """Keep the results of a batch, one per model; returns the chunks that are now complete."""
         complete = []
-        for (member, _), result in zip(batch.members, results, strict=True):
-            part = member.keep(batch.part, batch.start, result)
-            if part is not None:
-                complete.append((member, part))
+        for (model, _), result in zip(batch.models, results, strict=True):
+            chunk = model.keep(batch.chunk, batch.start, result)
+            if chunk is not None:
+                complete.append((model, chunk))
         self._report()
         return complete
 
     def _claims(self) -> Iterator[tuple[int, list[ModelRun]] | None]:
-        """Parts to score with the models that need them, one at a time; without shards also those of dead processes.
+        """Chunks to score with the models that need them; a process that is not a shard takes over those of dead ones.
 
-        None where all that is left is in somebody's hands, which may be our own.
+        None where every chunk left is claimed, by another process or by this one.
         """
-        while missing := self._missing():
-            for part, wanting in missing.items():
-                if claimed := [member for member in wanting if member.claim(part)]:
-                    yield part, claimed
-                    break
-            else:
+        while unfinished := self._unfinished():
+            claims = 0
+            for chunk in unfinished:
+                if models := [model for model in self.models if model.claim(chunk)]:
+                    claims += 1
+                    yield chunk, models
+            if not claims:
                 yield None
-                if self._missing():
-                    time.sleep(POLL_S)
-                    self._report()
+                self._wait_for_others()
 
-    def _missing(self) -> dict[int, list[ModelRun]]:
-        """Parts of this process's shard that are not finished, with the models that lack them."""
-        missing: dict[int, list[ModelRun]] = {}
-        for member in self.members:
-            for part in member.missing_parts():
-                if member.is_mine(part):
-                    missing.setdefault(part, []).append(member)
-        return dict(sorted(missing.items()))
+    def _wait_for_others(self) -> None:
+        """Wait a moment, unless this process has finished all chunks by now."""
+        if self._unfinished():
+            time.sleep(POLL_S)
+            for model in self.models:
+                model.look_for_finished()
+            self._report()
+
+    def _unfinished(self) -> list[int]:
+        """Chunks of this process's shard that a model lacks, in order, as far as is known here."""
+        return sorted(set().union(*(model.unfinished for model in self.models)))
 
     def _report(self) -> None:
-        done = sum(member.done_clips() + member.in_hand for member in self.members)
-        self.progress(Progress(min(done, self.total), self.total, sum(member.bad for member in self.members)))
+        done = sum(model.done_videos for model in self.models)
+        self._progress(Progress(min(done, self._total), self._total, sum(model.bad for model in self.models)))
 
-    def _outcome(self, member: ModelRun) -> Outcome:
-        left = len(member.missing_parts()) if member.folder.path.exists() else 0
-        bad: dict[str, str] = {}
-        substituted: dict[str, str] = {}
-        batch_halvings: dict[str, int] = {}
-        compile_fallbacks: dict[str, int] = {}
-        if not left:
-            with open_scores(member.job.target) as file:
-                head = file.head
-            batch_halvings = dict(head.provenance.batch_halvings or {})
-            compile_fallbacks = dict(head.provenance.compile_fallbacks or {})
-            for row in np.flatnonzero(head.status != SCORED):
-                into = bad if head.status[row] == NOT_SCORED else substituted
-                into[head.ids[row]] = head.problems.get(head.ids[row], "unknown reason")
-        clips = len(member.job.split)
-        return Outcome(
-            None if left else member.job.target, clips, member.scored, clips - member.todo.size + member.reused,
-            member.decoded, time.monotonic() - self.began, bad, substituted, left, batch_halvings, compile_fallbacks,
+    def _outcome(self, model: ModelRun) -> Outcome:
+        videos, left = len(model.job.split), model.chunks_left()
+        outcome = Outcome(
+            None if left else model.job.target, videos, model.scored, videos - model.pending.size + model.reused,
+            model.decoded, time.monotonic() - self._started, chunks_left=left,
         )  # fmt: skip
+        return outcome if left else _with_file_content(outcome, model.job.target)
 
 
-def score_here(run: Run) -> None:
-    """The local engine: threads of this process read frames, carry passes and write parts."""
-    settings = run.members[0].job.settings
-    with (
-        ForwardPool(settings) as forward_pool,
-        ThreadPoolExecutor(settings.workers, thread_name_prefix="frames") as readers,
-        ThreadPoolExecutor(1, thread_name_prefix="results") as writer,
-    ):
-        scorers = {
-            member: Scorer(member.network, member.job.entry, member.job.settings, forward_pool)
-            for member in run.members
-        }
-        writing: list[Future[None]] = []
-        try:
-            for scoring in run_forward(scorers, forward_pool, prefetch(run.batches(), readers)):
-                for member, part in run.keep(scoring.batch, _pieces(scoring, scorers)):
-                    writing.append(writer.submit(member.folder.write, scoring.batch.part, part))
-                writing = _settled(writing)
-        except BaseException:
-            readers.shutdown(wait=False, cancel_futures=True)
-            raise
-        for future in writing:
-            future.result()
+def _with_file_content(outcome: Outcome, path: Path) -> Outcome:
+    """The outcome with problems and fallbacks as the score file has them, those of other processes included."""
+    with open_scores(path) as file:
+        head = file.head
+    return replace(
+        outcome,
+        bad=_problems(head, np.flatnonzero(head.status == NOT_SCORED)),
+        substituted=_problems(head, np.flatnonzero((head.status != NOT_SCORED) & (head.status != SCORED))),
+        batch_halvings=dict(head.provenance.batch_halvings or {}),
+        compile_fallbacks=dict(head.provenance.compile_fallbacks or {}),
+    )
 
 
-def _pieces(scoring: Scoring, scorers: dict[ModelRun, Scorer]) -> list[BatchResult]:
-    return [
-        batch_result(scoring.batch.rows, clips, passes, scorers[member], len(member.job.views))
-        for (member, _), clips, passes in zip(scoring.batch.members, scoring.clips, scoring.passes, strict=True)
-    ]
-
-
-def _settled(writing: list[Future[None]]) -> list[Future[None]]:
-    """Parts that are still being written; raises what went wrong with one that is not."""
-    for future in writing:
-        if future.done():
-            future.result()
-    return [future for future in writing if not future.done()]
+def _problems(head: ScoreHead, rows: np.ndarray) -> dict[str, str]:
+    ids = [head.ids[row] for row in rows]
+    return {name: head.problems.get(name, "unknown reason") for name in ids}

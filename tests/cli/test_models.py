@@ -96,11 +96,11 @@ def test_override_is_said(gsmbench, workspace):
 def test_score_messages(gsmbench, toys):
     plan = gsmbench("score", "--model", "toy_4f", "--plan", "--format", "json")
     assert plan.status == 0
-    assert {row["what"]: row["value"] for row in json.loads(plan.out)["rows"]}["clips to score"] == 6
+    assert {row["what"]: row["value"] for row in json.loads(plan.out)["rows"]}["videos to score"] == 6
     (toys.data / "toy/frames/v2/00001.jpg").write_bytes(b"")
     ran = gsmbench("score", "--model", "toy_4f")
     assert ran.status == 3
-    assert "1 clip is not scored:\n  v2: frame 1 of video 'v2' cannot be decoded" in ran.err
+    assert "1 video is not scored:\n  v2: frame 1 of video 'v2' cannot be decoded" in ran.err
     assert gsmbench("evaluate", "scores/toy/val/toy_4f.h5").status == 3
     assert gsmbench("score", "--model", "toy_4f", "--on-bad-frame", "nearest").status == 0
     conflict = gsmbench("score", "--model", "toy_4f", "--clips", 1)

@@ -120,7 +120,7 @@ def test_interrupted_it_goes_on_where_it_was(toys, monkeypatch):
 def test_other_thresholds_are_refused_and_fresh_replaces(toys):
     run_it(toys, entry_of(toys, 0.5))
     other = entry_of(toys, 0.2)
-    with pytest.raises(RunConflictError, match="another cascade lie here"):
+    with pytest.raises(RunConflictError, match="another cascade are already here"):
         run_it(toys, other)
     outcome = run_it(toys, other, fresh=True)
     assert outcome.reached[1] < CLIPS // 2
@@ -157,10 +157,10 @@ def test_command_line(toys, gsmbench):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["score"], 2, "or --cascade NAME"),
-        (["score", "--model", "toy_4f", "--cascade", "x"], 2, "or --cascade NAME"),
+        (["score"], 2, "and --cascade NAME"),
+        (["score", "--model", "toy_4f", "--cascade", "x"], 2, "and --cascade NAME"),
         (["score", "--cascade", "nosuch"], 1, "no cascade 'nosuch'"),
-        (["score", "--cascade", "nosuch", "--shard", "1/2"], 2, "--cascade goes without --shard"),
+        (["score", "--cascade", "nosuch", "--shard", "1/2"], 2, "--cascade does not go with --shard"),
         (["cascade", "toy_4f"], 1, "at least two members"),
     ],
 )

@@ -10,10 +10,9 @@ from gsm_bench.errors import FrameError  # noqa: E402
 from gsm_bench.frames.clip_reader import RawViews, read_clip_for  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
-from gsm_bench.scoring.loading import Loader  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare, prepare_together  # noqa: E402
 from gsm_bench.scoring.run import run, run_together  # noqa: E402
-from gsm_bench.scoring.transfer import PlainCopies  # noqa: E402
+from gsm_bench.scoring.transfer import Loader, PlainCopies  # noqa: E402
 from tests.conftest import REFERENCE  # noqa: E402
 from tests.scoring.test_end_to_end import EXPECTED, checkpoint  # noqa: E402, F401
 from tests.scoring.test_run import damage  # noqa: E402

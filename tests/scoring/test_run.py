@@ -50,7 +50,7 @@ def test_scores_are_those_of_the_network_clip_by_clip(toys):
     assert found.views["offset"].tolist() == [0.0, 0.5]
     assert found.class_names["action"] == ("ape", "bee", "cat", "dog", "elk")
     assert found.num_frames.tolist() == lengths(toys)
-    assert not job.parts_path.exists()
+    assert not job.chunks_path.exists()
 
 
 def test_provenance_says_it_all(toys):
@@ -325,7 +325,7 @@ def test_shards_divide_the_parts_and_the_last_writes(toys):
     whole = content_hash(score(toys, out=toys.root / "whole.h5").path)
     first = score(toys, shard=(1, 2))
     assert first.path is None
-    assert (first.scored, first.parts_left) == (24, 1)  # parts 1 and 3 of 16, 16 and 8 clips
+    assert (first.scored, first.chunks_left) == (24, 1)  # parts 1 and 3 of 16, 16 and 8 clips
     second = score(toys, shard=(2, 2))
     assert (second.scored, content_hash(second.path)) == (16, whole)
 
@@ -340,8 +340,8 @@ def test_crops(toys, crops):
 def test_plan_writes_nothing_and_foretells(toys):
     job, loaded = prepare(Request("toy_4f"), load_manifest(toys), toys)
     plan = plan_run(job, loaded.network)
-    assert (plan.clips, plan.to_score, plan.parts, plan.views) == (CLIPS, CLIPS, 3, 2)
-    assert plan.frames_per_clip == sum(map(decoded_frames, lengths(toys))) / CLIPS
+    assert (plan.videos, plan.to_score, plan.chunks, plan.views) == (CLIPS, CLIPS, 3, 2)
+    assert plan.frames_per_video == sum(map(decoded_frames, lengths(toys))) / CLIPS
     assert plan.identical == sum(length in (1, 2, 4) for length in lengths(toys))
     assert plan.seconds > 0
     assert plan.bytes == CLIPS * 2 * 5 * 4
@@ -422,7 +422,7 @@ def test_answers_that_are_not_finite_are_not_scores(toys):
     add_own(toys, "self.scale * float('inf') * torch.ones(len(x), self.classes)")
     job, loaded = prepare(Request("own", limit=3), load_manifest(toys), toys)
     outcome = run(job, loaded.network)
-    assert set(outcome.bad.values()) == {"the network answered with numbers that are not finite"}
+    assert set(outcome.bad.values()) == {"the network returned NaN or inf"}
 
 
 @pytest.mark.parametrize(
@@ -462,29 +462,42 @@ def test_file_is_readable_by_head_alone(toys):
         assert file.head.provenance.to_json()
 
 
-def test_progress_does_not_list_the_parts_for_every_batch(toys, monkeypatch):
-    """A million clips lie in thousands of parts: listing them takes longer than a batch."""
-    from gsm_bench.scoring import chunks, model_run
+def test_a_run_lists_its_chunks_no_more_often_if_there_are_more(toys, monkeypatch):
+    """A million videos lie in thousands of chunks: listing them takes longer than a batch."""
+    from gsm_bench.scoring import chunks, job, model_run
 
     monkeypatch.setattr(model_run, "LOOK_EVERY_S", 1e9)
-    listed = []
+    listings = []
     finished = chunks.ChunkFolder.finished
-    monkeypatch.setattr(chunks.ChunkFolder, "finished", lambda folder: listed.append(1) or finished(folder))
+    monkeypatch.setattr(chunks.ChunkFolder, "finished", lambda folder: listings.append(1) or finished(folder))
     counts = []
-    for batch in (1, 8):
-        listed.clear()
-        score(toys, batch=batch, out=toys.root / f"{batch}.h5")
-        counts.append(len(listed))
-    assert counts[0] < counts[1] + 10, "40 batches against 5; a look now and then while the last parts are written"
+    for videos in (2, 16):
+        listings.clear()
+        monkeypatch.setattr(job, "CHUNK_VIDEOS", videos)
+        score(toys, batch=2, out=toys.root / f"{videos}.h5")
+        counts.append(len(listings))
+    assert counts[0] == counts[1] < 10, "20 chunks against 3"
+
+
+def test_each_chunk_is_read_once_for_the_score_file(toys, monkeypatch):
+    from gsm_bench.scoring import chunks
+
+    numbers = []
+    read_chunk = chunks.ChunkFolder.read
+    monkeypatch.setattr(
+        chunks.ChunkFolder, "read", lambda folder, number: numbers.append(number) or read_chunk(folder, number)
+    )
+    score(toys)
+    assert numbers == [0, 1, 2]
 
 
 def test_a_list_of_other_frames_is_said(toys, gsmbench):
     (toys.data / "toy/val.txt").write_text("v0 1 0\n")
     ran = gsmbench("score", "--model", "toy_4f")
-    assert "note: clip 'v0' has" in ran.err
+    assert "note: video 'v0' has" in ran.err
     assert "its list says 1: only these are used" in ran.err
     (toys.data / "toy/bare.txt").write_text("v0\n")
-    assert "note: clip" not in gsmbench("score", "--model", "toy_4f", "--split", "bare").err
+    assert "note: video" not in gsmbench("score", "--model", "toy_4f", "--split", "bare").err
 
 
 def test_models_with_a_comma_too_many(toys, gsmbench):

@@ -9,7 +9,7 @@ from gsm_bench.errors import GsmBenchError, NetworkError  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.sampling import sample_indices  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
-from gsm_bench.scoring.forward import Scorer  # noqa: E402
+from gsm_bench.scoring.network import Scorer  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare, prepare_together  # noqa: E402
 from gsm_bench.scoring.run import run, run_together  # noqa: E402
 from tests.scoring.test_run import StopError, damage, lengths, stop_after  # noqa: E402
@@ -136,8 +136,8 @@ def test_command_line(toys, separate, gsmbench):
     }
     assert gsmbench("score", "--models", "toy_4f,toy_6f", "--plan").status == 0
     for wrong, said in [
-        (("--models", "toy_4f,toy_4f"), "twice"), ((), "give --model NAME"), (("--models", "toy_4f,toy_6f", "--out", "x.h5"), "leave --out away"),
-        (("--model", "toy_4f", "--models", "toy_6f"), "give --model NAME"),
+        (("--models", "toy_4f,toy_4f"), "twice"), ((), "one of --model NAME"), (("--models", "toy_4f,toy_6f", "--out", "x.h5"), "leave out --out"),
+        (("--model", "toy_4f", "--models", "toy_6f"), "one of --model NAME"),
     ]:  # fmt: skip
         ran = gsmbench("score", *wrong)
         assert ran.status == 2
@@ -167,7 +167,7 @@ def test_out_of_memory_halves_the_batch_goes_on_and_is_recorded(toys, monkeypatc
     assert ran.status == 0, ran.err
     assert sizes[:3] == [8, 4, 2]
     assert set(sizes[3:]) == {2}, "once is enough"
-    assert "3 parts went through the network 2 clips at a time" in ran.err
+    assert "3 chunks ran with 2 clips per forward pass" in ran.err
     made = read("scores/toy/val/toy_4f.h5")
     assert made.provenance.batch_halvings == {"2": 3}
     assert made.provenance.batch == 8

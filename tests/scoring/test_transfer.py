@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch")
 
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.scorefile import content_hash  # noqa: E402
-from gsm_bench.scoring import loading, transfer  # noqa: E402
-from gsm_bench.scoring.forward import ForwardPool, Scorer  # noqa: E402
+from gsm_bench.scoring import transfer  # noqa: E402
+from gsm_bench.scoring.network import ForwardPool, Scorer  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare  # noqa: E402
 from gsm_bench.scoring.run import run  # noqa: E402
 from gsm_bench.scoring.transfer import PlainCopies, StreamCopies, copies_for  # noqa: E402
@@ -71,24 +71,24 @@ class FakeCuda:
 
 def test_frames_come_on_a_stream_of_their_own_and_the_computing_waits_for_them(monkeypatch):
     fake = FakeCuda(monkeypatch)
-    made = StreamCopies(torch.device("cpu"))
-    staged = made.stage((2, 3))
+    copies = StreamCopies(torch.device("cpu"))
+    staged = copies.stage((2, 3))
     staged.fill_(7)
-    arrive = made.send(staged)
+    upload = copies.send(staged)
     assert fake.log == ["copy on copying", "event 1 on copying"], "nobody waited"
-    assert arrive().tolist() == [[7] * 3] * 2
+    assert upload().tolist() == [[7] * 3] * 2
     assert fake.log[2:] == ["computing waits for event 1", "kept for computing"], "the host did not wait"
 
 
-def test_answers_are_fetched_behind_their_pass_and_waited_for_when_they_are_needed(monkeypatch):
+def test_scores_are_fetched_behind_their_pass_and_waited_for_when_they_are_needed(monkeypatch):
     fake = FakeCuda(monkeypatch)
-    made = StreamCopies(torch.device("cpu"))
-    leave = made.fetch({"action": torch.tensor([[1.5, 2.5]], dtype=torch.bfloat16)})
+    copies = StreamCopies(torch.device("cpu"))
+    download = copies.fetch({"action": torch.tensor([[1.5, 2.5]], dtype=torch.bfloat16)})
     assert fake.log == ["event 1 on computing"]
-    found = leave()
+    fetched = download()
     assert fake.log[1:] == ["host waits for event 1"]
-    assert found["action"].dtype == np.float32
-    assert found["action"].tolist() == [[1.5, 2.5]]
+    assert fetched["action"].dtype == np.float32
+    assert fetched["action"].tolist() == [[1.5, 2.5]]
 
 
 def test_which_copies_a_device_gets(monkeypatch):
@@ -98,7 +98,7 @@ def test_which_copies_a_device_gets(monkeypatch):
 
 
 class LateCopies(PlainCopies):
-    """Copies that are done as late as a GPU may do them: bytes come when somebody waits for them, answers likewise.
+    """Copies that are done as late as a GPU may do them: bytes come when somebody waits for them, scores likewise.
 
     What is staged, and what an answer lies in, is spoilt once it has been copied: who reads it later gets nonsense.
     """
@@ -111,23 +111,23 @@ class LateCopies(PlainCopies):
         self.log.append("send")
         sent = torch.full_like(staged, 99)
 
-        def arrive():
+        def upload():
             if staged.numel():
                 sent.copy_(staged)
                 staged.fill_(55)
                 staged.resize_(0)
             return sent
 
-        return arrive
+        return upload
 
-    def fetch(self, answers):
+    def fetch(self, scores):
         self.log.append("fetch")
 
-        def leave():
-            self.log.append("leave")
-            return {task: values.float().cpu().numpy().copy() for task, values in answers.items()}
+        def download():
+            self.log.append("download")
+            return {task: values.float().cpu().numpy().copy() for task, values in scores.items()}
 
-        return leave
+        return download
 
 
 @pytest.fixture
@@ -147,11 +147,11 @@ def score(workspace, resize):
 def test_a_run_does_not_depend_on_when_copies_are_done(toys, monkeypatch, resize):
     expected = score(toys, resize)
     log = []
-    monkeypatch.setattr(loading, "copies_for", lambda device: LateCopies(device, log))
-    monkeypatch.setattr(ForwardPool, "are_full", lambda self, batches, passes: batches > 2)
+    monkeypatch.setattr(transfer, "copies_for", lambda device: LateCopies(device, log))
+    monkeypatch.setattr(ForwardPool, "is_full", lambda self, batches, passes: batches > 2)
     assert score(toys, resize) == expected
     if resize == "device":
-        assert log.index("leave") > [at for at, what in enumerate(log) if what == "send"][1], (
+        assert log.index("download") > [at for at, what in enumerate(log) if what == "send"][1], (
             "a batch is on its way before the first has been answered"
         )
 
@@ -159,21 +159,21 @@ def test_a_run_does_not_depend_on_when_copies_are_done(toys, monkeypatch, resize
 def test_a_gpu_has_a_batch_at_work_one_on_its_way_and_one_more(toys):
     job, _ = prepare(Request("toy_4f", threads=2), load_manifest(toys), toys)
     with ForwardPool(job.settings) as forward_pool:
-        assert not forward_pool.are_full(batches=9, passes=4)
-        assert forward_pool.are_full(batches=1, passes=5)
+        assert not forward_pool.is_full(batches=9, passes=4)
+        assert forward_pool.is_full(batches=1, passes=5)
         forward_pool.on_cpu = False
-        assert not forward_pool.are_full(batches=2, passes=40)
-        assert forward_pool.are_full(batches=3, passes=3)
+        assert not forward_pool.is_full(batches=2, passes=40)
+        assert forward_pool.is_full(batches=3, passes=3)
 
 
 def test_a_pass_is_given_away_before_its_answer_is_there(toys, monkeypatch):
     """The thread of the passes goes on to the next one while an answer is on its way."""
     log = []
-    monkeypatch.setattr(loading, "copies_for", lambda device: LateCopies(device, log))
+    monkeypatch.setattr(transfer, "copies_for", lambda device: LateCopies(device, log))
     job, loaded = prepare(Request("toy_4f", threads=1, clips=2), load_manifest(toys), toys)
     with ForwardPool(job.settings) as forward_pool:
         scorer = Scorer(loaded.network, job.entry, job.settings, forward_pool)
-        batch = loading.HeldPixels(torch.zeros(2, 2, 4, 32, 32, 3, dtype=torch.uint8))
+        batch = transfer.HeldPixels(torch.zeros(2, 2, 4, 32, 32, 3, dtype=torch.uint8))
         for future in scorer.submit(batch):
             future.result()
     assert log == ["fetch", "fetch"]

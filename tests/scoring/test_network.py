@@ -13,8 +13,8 @@ from gsm_bench.nets.gate_shift import GateShift  # noqa: E402
 from gsm_bench.nets.inference import FlatGateShift  # noqa: E402
 from gsm_bench.nets.segment import build_network  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
-from gsm_bench.scoring.inference_module import InferenceModule  # noqa: E402
-from gsm_bench.scoring.job import HALVES, Settings  # noqa: E402
+from gsm_bench.scoring.job import HALF_DTYPES, Settings  # noqa: E402
+from gsm_bench.scoring.network import InferenceModule  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare  # noqa: E402
 from gsm_bench.scoring.run import run  # noqa: E402
 from tests.frames.test_transform import spec_of  # noqa: E402
@@ -59,7 +59,7 @@ def test_half_precision_of_our_networks(network, precision, bar):
     found = answer(network, precision)
     assert found.dtype == torch.float32
     assert 0 < (found - exact).abs().max() < bar * exact.std()
-    with torch.inference_mode(), torch.autocast("cpu", HALVES[precision]):
+    with torch.inference_mode(), torch.autocast("cpu", HALF_DTYPES[precision]):
         cast = InferenceModule(network, spec_of(64), Settings())(PIXELS)
     assert (found - exact).abs().max() < (cast - exact).abs().max(), "closer than autocast"
 
@@ -151,7 +151,7 @@ def test_a_network_that_cannot_be_compiled_runs_as_it_is(toys, monkeypatch, gsmb
         recorder = Recorder(monkeypatch, fails=error)
     ran = gsmbench("score", "--model", "toy_4f", "--compile", "kernels", "--threads", 1, "--quiet")
     assert ran.status == 0, ran.err
-    assert "note: the network could not be compiled and ran as it is, for 1 part: " in ran.err
+    assert "note: the network could not be compiled and ran uncompiled, for 1 chunk: " in ran.err
     assert "RuntimeError: no compiler found" in ran.err
     if when != "at once":
         assert len(recorder.shapes) == 1, "tried once"
@@ -183,7 +183,7 @@ def test_memory_that_does_not_hold_a_compiled_pass_halves_it(toys, monkeypatch):
 
 
 def test_graphs_need_a_gpu(toys):
-    with pytest.raises(GsmBenchError, match="on cuda only") as refused:
+    with pytest.raises(GsmBenchError, match="works on cuda only") as refused:
         score(toys, compile="graphs")
     assert "--compile kernels" in str(refused.value)
 
