@@ -35,6 +35,6 @@ def score_model(bench: Bench, model: str, options: Mapping[str, Any]) -> ScoreFi
     outcome = run(open_run(job), loaded.network)
     if outcome.path is None:
         raise GsmBenchError(
-            f"this shard is done, and {outcome.parts_left} chunks are left to others", fix="open it when they are done"
+            f"this shard is done, and {outcome.chunks_left} chunks are left to others", fix="open it when they are done"
         )
     return ScoreFile.open(outcome.path)
