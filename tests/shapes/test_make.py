@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import subprocess
 import sys
 
@@ -10,8 +11,10 @@ from PIL import Image
 from gsm_bench.errors import RunConflictError, SplitError
 from gsm_bench.sampling import sample_indices
 from gsm_bench.shapes import CLASSES, DEFAULT_SEEDS, checksum, make, plan_videos, read_list, reversed_class
+from gsm_bench.shapes.card import write_card
 from gsm_bench.shapes.events import LENGTHS, plan_event
 from gsm_bench.shapes.textures import SEEN, UNSEEN
+from gsm_bench.workspace import shipped_manifests
 
 VIDEOS = 14
 
@@ -161,6 +164,12 @@ def test_the_card_tells_what_is_there(generated, tmp_path):
     make(tmp_path, "train", seed=5, videos=2)
     rows = [line for line in (tmp_path / "README.md").read_text().splitlines() if line.startswith(("| train", "| val"))]
     assert [row.split(" | ")[:3] for row in rows] == [["| train", "5", "2"], ["| val", "5", "2"]]
+
+
+def test_the_card_that_ships_is_current():
+    folder = shipped_manifests() / "shapes" / "data"
+    recipe = json.loads((folder / "val_recipe.json").read_text())
+    assert (folder / "README.md").read_text() == write_card([{"videos": recipe.get("clips"), **recipe}])
 
 
 def test_a_changed_frame_changes_the_checksum(tmp_path):
