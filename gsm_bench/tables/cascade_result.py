@@ -8,7 +8,7 @@ from typing import Any
 from gsm_bench.evaluation.significance import not_significant
 from gsm_bench.selection.cascade import Setting
 from gsm_bench.selection.cascade_search import CascadeResult, CascadeRow
-from gsm_bench.tables.notes import CONVENTION, UNVERIFIED
+from gsm_bench.tables.notes import CONVENTION, UNVERIFIED, interval_note
 from gsm_bench.tables.table import Column, Table
 
 COLUMNS = (
@@ -71,7 +71,7 @@ def _notes(result: CascadeResult) -> Iterator[str]:
         f"Held out against all members for every video: {100 * gain.value:+.2f} [{100 * gain.low:+.2f}, "
         f"{100 * gain.high:+.2f}] points at {100 * result.cost_share:.0f}% of their {unit}."
     )
-    yield "±: half of the 95% interval. ≈: not significantly different from the best row (paired test, Holm-corrected)."
+    yield interval_note("paired test, Holm-corrected")
     if result.costs_known:
         yield CONVENTION
     if result.unverified:

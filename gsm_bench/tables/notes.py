@@ -27,6 +27,11 @@ def tied_note(test: str) -> str:
     return f"{TIED}: no significant difference from the best row ({test})."
 
 
+def interval_note(test: str) -> str:
+    """What both marks beside an accuracy mean."""
+    return f"±: half of the 95% interval. {tied_note(test)}"
+
+
 def few_groups_notes(groups: int | None) -> list[str]:
     """A warning where there are too few groups for an interval."""
     if groups is None or groups >= FEW_GROUPS:

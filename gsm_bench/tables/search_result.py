@@ -6,17 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gsm_bench.evaluation.significance import not_significant
-from gsm_bench.metrics.intervals import FEW_GROUPS
 from gsm_bench.metrics.topk import KS
 from gsm_bench.selection.search import SearchResult, SearchRow
 from gsm_bench.selection.weighting import WeightedResult, WeightedRow
-from gsm_bench.tables.notes import CONVENTION, UNVERIFIED
+from gsm_bench.tables.notes import CONVENTION, UNVERIFIED, few_groups_notes, interval_note
 from gsm_bench.tables.table import Column, Table
 
 FRONTS = {"macs": "GFLOPs", "params": "params", "members": "members"}
 COSTS = (Column("macs", "GFLOPs", "giga"), Column("params", "Params\n(M)", "mega"))
 HELD_OUT = (Column("held_out", "Held\nout", "percent"), Column("optimism", "Optimism", "points"))
-MARKS = "±: half of the 95% interval. ≈: not significantly different from the best row (paired test{})."
 
 
 def front_table(result: SearchResult) -> Table:
@@ -74,9 +72,8 @@ def _notes(result: SearchResult) -> Iterator[str]:
         f"{100 * gain.value:+.2f} [{100 * gain.low:+.2f}, {100 * gain.high:+.2f}] held out: "
         f"optimism {100 * gain.optimism:+.2f}."
     )
-    if result.groups is not None and result.groups < FEW_GROUPS:
-        yield f"Only {result.groups} groups of videos: intervals over fewer than {FEW_GROUPS} are not reliable."
-    yield MARKS.format(", Holm-corrected")
+    yield from few_groups_notes(result.groups)
+    yield interval_note("paired test, Holm-corrected")
     if any(choice.macs is not None for choice in result.choices):
         yield CONVENTION
     if result.unverified:
@@ -162,7 +159,7 @@ def _weighted_notes(result: WeightedResult) -> Iterator[str]:
         f"{100 * gain.value:+.2f} [{100 * gain.low:+.2f}, {100 * gain.high:+.2f}] held out: "
         f"optimism {100 * result.optimism:+.2f}."
     )
-    yield MARKS.format("")
+    yield interval_note("paired test")
     yield CONVENTION
     if result.unverified:
         yield UNVERIFIED

@@ -10,11 +10,6 @@ from gsm_bench.selection.temperatures import member_temperatures
 from tests.selection.weighted_pools import noisy, pool
 
 
-@pytest.fixture
-def labels():
-    return np.random.default_rng(4).integers(0, 9, 400)
-
-
 def test_temperature_divides_before_all_else(tmp_path):
     logits = np.array([[2.0, 0.0, -2.0]], np.float32)
     half = np.exp(logits / 2) / np.exp(logits / 2).sum()
@@ -29,8 +24,8 @@ def test_temperature_divides_before_all_else(tmp_path):
         scale_by_temperature(probabilities, "probabilities", "logits", 2.0)
 
 
-def test_member_temperatures_undo_a_scale(tmp_path, labels):
-    plain = noisy(labels, 1)[0]
+def test_member_temperatures_undo_a_scale(tmp_path, labels_400):
+    plain = noisy(labels_400, 1)[0]
     with open_members(pool(tmp_path, [plain, 3 * plain])) as members:
-        one, three = member_temperatures(members, "action", GroundTruth({"action": labels}))
+        one, three = member_temperatures(members, "action", GroundTruth({"action": labels_400}))
     assert three == pytest.approx(3 * one, rel=1e-4)

@@ -49,7 +49,7 @@ def test_front_table(result):
     notes = "\n".join(table.notes)
     for sentence in (
         "3 subsets of 2 choices over 1,100 videos", "Best: a + b@2", "all but one of 4 folds",
-        "12 groups of videos stay together", "Only 12 groups of videos: intervals over fewer than 20 are not reliable.",
+        "12 groups of videos stay together", "Only 12 groups of videos: intervals from fewer than 20 groups are unreliable.",
         "+3.00 points on the videos searched, +1.00 [-1.00, +3.00] held out: optimism +2.00.", "Order unverified",
     ):  # fmt: skip
         assert sentence in notes
