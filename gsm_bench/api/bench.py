@@ -110,7 +110,7 @@ class Bench:
         """
         from gsm_bench.api.evaluating import evaluate_sources
 
-        sources = [self._source(name, dataset, split) for name in names]
+        sources = self._sources(names, dataset, split)
         return evaluate_sources(
             sources, self.labels(data), actions=actions, per_class=per_class, confusions=confusions, most=most
         )
@@ -221,7 +221,7 @@ class Bench:
         from gsm_bench.api.evaluating import compare_sources
         from gsm_bench.api.per_video import video_paths
 
-        sources = [self._source(name, dataset, split) for name in (first, second)]
+        sources = self._sources((first, second), dataset, split)
         return compare_sources(
             sources, self.labels(data), actions=actions, why=why, list_videos=list_videos, most=most,
             paths_of=(lambda member, truth: video_paths(member, truth, self.workspace)) if paths else None,
@@ -241,7 +241,7 @@ class Bench:
         """Calibration errors, as they are and scaled by a temperature that was fitted on other folds."""
         from gsm_bench.api.evaluating import calibrate_sources
 
-        sources = [self._source(name, dataset, split) for name in names]
+        sources = self._sources(names, dataset, split)
         return calibrate_sources(sources, self.labels(data), space, bins=bins, folds=folds, reliability=reliability)
 
     def search(
@@ -332,7 +332,7 @@ class Bench:
         """
         from gsm_bench.api.per_video import per_video_frame
 
-        sources = [self._source(name, dataset, split) for name in names]
+        sources = self._sources(names, dataset, split)
         return per_video_frame(sources, self.labels(data), self.workspace, task, k, paths)
 
     def table(
@@ -412,6 +412,15 @@ class Bench:
         from gsm_bench.api.sources import resolve_source
 
         return resolve_source(name, self.manifest, self.workspace, dataset, split)
+
+    def _sources(self, names: Sequence[Source], dataset: str | None, split: str | None) -> list[NamedSource]:
+        from gsm_bench.api.sources import file_source
+        from gsm_bench.scorefile import ScoreFile
+
+        return [
+            file_source(name, number) if isinstance(name, ScoreFile) else self._source(name, dataset, split)
+            for number, name in enumerate(names, start=1)
+        ]
 
     def labels(self, data: Place | None = None) -> LabelFinder:
         """A function that gives the ground truth of a score file, read once for files of the same videos."""

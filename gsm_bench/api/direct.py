@@ -65,7 +65,7 @@ def fuse(
         raise ArrayError("fuse takes a list of score files", fix="make them with from_arrays(ids, scores)")
     if not members:
         raise ArrayError("there is nothing to fuse", fix="give a list of score files")
-    sources = [file_source(_score_file(member)) for member in members]
+    sources = [file_source(_score_file(member), number) for number, member in enumerate(members, start=1)]
     specs = reweighted([source.members[0] for source in sources], weights)
     opened = {path: file for source in sources for path, file in source.opened.items()}
     with open_members(specs, opened) as parts:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -15,66 +17,103 @@ from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.errors import AlignmentError
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.evaluation.top_classes import TopClasses, top_classes
+from gsm_bench.id_array import IdArray
 from gsm_bench.metrics.topk import BEYOND
 
 if TYPE_CHECKING:
     import pandas
 
+    from gsm_bench.settings import Space
     from gsm_bench.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The predictions of one source for its N videos."""
+
+    model: str
+    ids: IdArray
+    names: tuple[str, ...]
+    labels: NDArray[np.integer]
+    best: TopClasses
+    paths: Sequence[str] | None
 
 
 def per_video_frame(
     sources: Sequence[NamedSource], truth_of: LabelFinder, workspace: Workspace, task: str | None, k: int, paths: bool
 ) -> pandas.DataFrame:
     """The predictions of each source, one below the other; see `Bench.per_video`."""
-    import pandas
-
-    labels = short_names([source.label for source in sources])
-    models = pandas.CategoricalDtype(list(dict.fromkeys(labels)))
-    frames = []
-    for label, source in zip(labels, sources, strict=True):
+    if not sources:
+        raise AlignmentError("no model is named", fix="give the names of models, ensembles or score files")
+    parts = []
+    for label, source in zip(short_names([source.label for source in sources]), sources, strict=True):
         with open_members(source.members, source.opened) as members:
-            truth = truth_of(members[0].head)
-            name = _task_of(members[0], task)
-            known = truth.labels.get(name, np.full(len(members[0].head), -1, np.int32))
-            best = top_classes(members, name, fusion_space(members, name, source.space), known, k)
-            columns = _columns(members[0], truth, name, known, best)
+            parts.append(_rows_of(label, members, truth_of(members[0].head), source.space, task, k))
             if paths:
-                columns["path"] = video_paths(members[0], truth, workspace)
-            model = pandas.Categorical.from_codes(np.full(len(known), models.categories.get_loc(label)), dtype=models)
-        frames.append(pandas.DataFrame({"model": model, **columns}, copy=False))
-    return _stacked(frames)
+                where = video_paths(members[0], truth_of(members[0].head), workspace)
+                parts[-1] = replace(parts[-1], paths=where)
+    return _frame(parts)
 
 
-def _columns(
-    member: OpenMember, truth: GroundTruth, task: str, labels: NDArray[np.int32], best: TopClasses
-) -> dict[str, Any]:
+def _rows_of(
+    label: str, members: Sequence[OpenMember], truth: GroundTruth, space: Space | None, task: str | None, k: int
+) -> _Rows:
+    head, name = members[0].head, _task_of(members[0], task)
+    labels = truth.labels.get(name, np.full(len(head), -1, np.int32))
+    best = top_classes(members, name, fusion_space(members, name, space), labels, k)
+    beyond = best.ranks == BEYOND  # a class without a column comes after all that have one
+    best = replace(best, ranks=np.where(beyond, head.classes_per_task[name], best.ranks).astype(np.int32))
+    return _Rows(label, head.ids, _unique_names(members[0], truth, name), labels, best, None)
+
+
+def _frame(parts: Sequence[_Rows]) -> pandas.DataFrame:
     import pandas
 
-    names = class_names(member, truth, task)
-    classes = pandas.CategoricalDtype(list(names)) if len(set(names)) == len(names) and names else None
-
-    def named(numbers: NDArray[np.integer]) -> Any:
-        if classes is not None:
-            return pandas.Categorical.from_codes(np.where(numbers < len(names), numbers, -1), dtype=classes)
-        return pandas.arrays.IntegerArray(numbers.astype(np.int32), numbers < 0)
-
-    ranked = np.where(best.ranks == BEYOND, member.head.classes_per_task[task], best.ranks).astype(np.int32)
+    ranks = np.concatenate([part.best.ranks for part in parts])
     columns: dict[str, Any] = {
-        "id": pandas.Categorical.from_codes(np.arange(len(labels)), categories=list(member.head.ids)),
-        "label": named(np.maximum(labels, -1)),
-        "rank": pandas.arrays.IntegerArray(ranked + np.int32(1), best.ranks < 0),
+        "model": _categorical([np.zeros(len(part.ids), np.int8) for part in parts], [(part.model,) for part in parts]),
+        "id": _categorical([np.arange(len(part.ids)) for part in parts], [part.ids for part in parts]),
+        "label": _categorical([part.labels for part in parts], [part.names for part in parts]),
+        "rank": pandas.arrays.IntegerArray(ranks + np.int32(1), ranks < 0),
     }
-    for place in range(best.classes.shape[1]):
-        columns[f"top{place + 1}"] = named(best.classes[:, place])
-        columns[f"p{place + 1}"] = best.probabilities[:, place]
-    return columns
+    for place in range(max(part.best.classes.shape[1] for part in parts)):
+        codes = [_column(part.best.classes, place, -1) for part in parts]
+        columns[f"top{place + 1}"] = _categorical(codes, [part.names for part in parts])
+        columns[f"p{place + 1}"] = np.concatenate([_column(part.best.probabilities, place, np.nan) for part in parts])
+    if parts[0].paths is not None:
+        columns["path"] = [path for part in parts for path in part.paths or ()]
+    return pandas.DataFrame(columns, copy=False)
 
 
-def class_names(member: OpenMember, truth: GroundTruth, task: str) -> Sequence[str]:
-    """Class names of the score file, else of the split, else none."""
-    names = member.head.class_names.get(task)
-    return names or (truth.split.class_names.get(task, ()) if truth.split else ())
+def _column(values: NDArray[Any], place: int, absent: float) -> NDArray[Any]:
+    """A column [N] of values [N, k]; `absent` beyond the last one."""
+    return values[:, place] if place < values.shape[1] else np.full(len(values), absent, values.dtype)
+
+
+def _categorical(codes: Sequence[NDArray[np.integer]], categories: Sequence[Sequence[str]]) -> pandas.Categorical:
+    """Parts below each other, with the categories of all of them in the order of their first place."""
+    import pandas
+
+    if all(other is categories[0] or other == categories[0] for other in categories):
+        joined, names = np.concatenate(codes), list(categories[0])
+    else:
+        place: dict[str, int] = {}
+        lookups = [np.array([place.setdefault(name, len(place)) for name in part]) for part in categories]
+        parts = zip(codes, lookups, strict=True)
+        joined, names = (
+            np.concatenate([np.where(part < 0, -1, lookup[np.maximum(part, 0)]) for part, lookup in parts]),
+            list(place),
+        )
+    return pandas.Categorical.from_codes(np.where(joined < len(names), joined, -1), categories=names)
+
+
+def _unique_names(member: OpenMember, truth: GroundTruth, task: str) -> tuple[str, ...]:
+    """C class names; ``class 7`` where names are unknown, with the number where a name occurs twice."""
+    names = member.head.class_names.get(task) or (truth.split.class_names.get(task, ()) if truth.split else ())
+    if not names:
+        return tuple(f"class {number}" for number in range(member.head.classes_per_task[task]))
+    counts = Counter(names)
+    return tuple(name if counts[name] == 1 else f"{name} ({number})" for number, name in enumerate(names))
 
 
 def _task_of(member: OpenMember, task: str | None) -> str:
@@ -84,22 +123,6 @@ def _task_of(member: OpenMember, task: str | None) -> str:
     if name not in kinds:
         raise AlignmentError(f"no {name} scores: these scores are of {', '.join(kinds)}", fix="name another task")
     return name
-
-
-def _stacked(frames: Sequence[pandas.DataFrame]) -> pandas.DataFrame:
-    """Frames below each other; columns stay categorical, also where frames have other videos or classes."""
-    import pandas
-    from pandas.api.types import union_categoricals
-
-    if len(frames) == 1:
-        return frames[0]
-    columns = {}
-    for name in dict.fromkeys(column for frame in frames for column in frame):
-        parts = [frame[name] if name in frame else pandas.Series(pandas.NA, frame.index) for frame in frames]
-        categorical = [isinstance(part.dtype, pandas.CategoricalDtype) for part in parts]
-        same = all(categorical) and len({id(part.dtype.categories) for part in parts}) > 1
-        columns[name] = union_categoricals(parts) if same else pandas.concat(parts, ignore_index=True)
-    return pandas.DataFrame(columns, copy=False)
 
 
 def video_paths(member: OpenMember, truth: GroundTruth, workspace: Workspace) -> list[str]:

@@ -48,7 +48,12 @@ def resolve_source(
     if isinstance(source, str):
         members, space = named_members(source, manifest, workspace, dataset, split)
         return NamedSource(source, members, space)
-    parts = [resolve_source(part, manifest, workspace, dataset, split) for part in source]
+    parts = [
+        file_source(part, number)
+        if isinstance(part, ScoreFile)
+        else resolve_source(part, manifest, workspace, dataset, split)
+        for number, part in enumerate(source, start=1)
+    ]
     return NamedSource(
         ",".join(part.label for part in parts),
         [member for part in parts for member in part.members],
@@ -57,11 +62,11 @@ def resolve_source(
     )
 
 
-def file_source(file: ScoreFile) -> NamedSource:
-    """An open score file, on disk or in memory, as a source."""
+def file_source(file: ScoreFile, number: int = 1) -> NamedSource:
+    """An open score file, on disk or in memory, as a source; `number` tells those in memory apart."""
     in_memory = isinstance(file, InMemoryScores)
     name = str(file.path) if in_memory else file.path.stem
-    path = Path(f"{name} in memory ({id(file):x})") if in_memory else file.path
+    path = Path(f"{name} (number {number}, in memory)") if in_memory else file.path
     return NamedSource(name, [MemberSpec(name, path, None, 1.0)], None, {path: file})
 
 

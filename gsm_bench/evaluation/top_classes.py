@@ -59,11 +59,19 @@ def top_classes(
 def _best(scores: NDArray[np.float64], space: Space, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Columns [n, k] of the highest scores [n, C], best first, and their probabilities; scores are written over."""
     rows, columns, values = np.arange(len(scores)), np.empty((len(scores), k), np.int64), np.empty((len(scores), k))
-    if space != "probabilities":
-        scores -= scores.max(axis=1, keepdims=True, initial=-np.inf)
-        total = np.exp(scores).sum(axis=1, keepdims=True)
+    total = None
     for place in range(k):
         columns[:, place] = scores.argmax(axis=1)
         values[:, place] = scores[rows, columns[:, place]]
+        if place == 0 and space != "probabilities":
+            total = _sum_of_exponentials(scores, values[:, :1])
         scores[rows, columns[:, place]] = -np.inf
-    return columns, values if space == "probabilities" else np.exp(values) / total
+    return columns, values if total is None else np.exp(values - values[:, :1]) / total
+
+
+def _sum_of_exponentials(scores: NDArray[np.float64], highest: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum float64 [n, 1] over exponentials of scores [n, C], each row's highest [n, 1] taken off, each in float32."""
+    lowered = np.empty(scores.shape, np.float32)
+    np.subtract(scores, highest, out=lowered, casting="same_kind")
+    total: NDArray[np.float64] = np.exp(lowered, out=lowered).sum(axis=1, keepdims=True, dtype=np.float64)
+    return total
