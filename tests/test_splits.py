@@ -120,7 +120,7 @@ def test_unsorted_category_file_is_refused(tmp_path):
 def test_wrong_number_of_class_names(tmp_path):
     (tmp_path / "val_videofolder.txt").write_text("a 12 0\n")
     (tmp_path / "category.txt").write_text("a\nb\n")
-    with pytest.raises(SplitError, match="2 different class names where small has 3"):
+    with pytest.raises(SplitError, match="2 different class names, but small has 3"):
         read_split(small(), "validation", tmp_path)
 
 

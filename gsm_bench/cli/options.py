@@ -1,4 +1,4 @@
-"""Options that several commands share, and how a result is printed."""
+"""Options that several commands share, and printing of results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def choice(literal: Any) -> click.Choice[Any]:
 
 
 def workspace_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``--workspace``, also after the command's name."""
+    """Add ``--workspace`` after the name of the command."""
 
     def remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
         if value is not None:
@@ -43,7 +43,7 @@ def workspace_option(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="DIR",
         expose_value=False,
         callback=remember,
-        help="The workspace (else $GSMBENCH_HOME, else here).",
+        help="Workspace [default: $GSMBENCH_HOME, else the current directory].",
     )(function)
 
 
@@ -59,7 +59,7 @@ def format_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def split_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``--dataset`` and ``--split``."""
+    """Add ``--dataset`` and ``--split``."""
     function = click.option("--split", metavar="NAME", help="Split (default: the model's).")(function)
     return click.option("--dataset", metavar="NAME", help="Data set (default: the model's).")(function)
 
@@ -77,14 +77,16 @@ def actions_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--actions",
         type=choice(ActionSource),
-        help="Where action scores come from: the action head, verb x noun, or that times the pair's count in training "
+        help="Source of action scores: the action head, verb x noun, or verb x noun times the count of the pair in training "
         "(default: the head if every member has one, else verb x noun).",
     )(function)
 
 
 def leak_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
-        "--allow-leak", is_flag=True, help="Go on with members that were trained on clips of this split, and say so."
+        "--allow-leak",
+        is_flag=True,
+        help="Allow members that were trained on videos of this split; the result names them.",
     )(function)
 
 
@@ -93,12 +95,12 @@ def frames_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--frames",
         type=PATH,
         metavar="PATH",
-        help="Where the frames are, if not below the data directory: a folder, or one .h5, .tar or .zip file.",
+        help="Frames outside the data directory: a folder, or one .h5, .tar or .zip file.",
     )(function)
 
 
 def registry() -> tuple[Workspace, Manifest]:
-    """The workspace of this call and all its entries."""
+    """The workspace of this call and its registry."""
     opened = bench()
     return opened.workspace, opened.manifest
 

@@ -1,4 +1,4 @@
-"""Progress of a run on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a run on stderr: a bar on a terminal, else a line every 15 s."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LINE_EVERY_S = 15.0
 
 
 class ProgressDisplay:
-    """Shows clips done, rate and time left; call it with each `Progress`."""
+    """Shows videos done, rate and remaining time; call it with each `Progress`."""
 
     def __init__(self, label: str, *, quiet: bool = False) -> None:
         self.label = label
         self.quiet = quiet
         self._first: tuple[float, int] | None = None
-        self._said = 0.0
+        self._printed_at = 0.0
         self._ended: int | None = None
         self._bar = None if quiet or not sys.stderr.isatty() else _bar(label)
 
@@ -43,7 +43,7 @@ class ProgressDisplay:
         self.count(progress.done, progress.total, progress.bad)
 
     def count(self, done: int, total: int, bad: int = 0) -> None:
-        """Show that `done` of `total` clips are done, `bad` of them unscored."""
+        """Show that `done` of `total` videos are done, `bad` of them unscored."""
         now = time.monotonic()
         self._first = self._first or (now, done)
         rate = (done - self._first[1]) / max(now - self._first[0], 1e-9)
@@ -57,11 +57,11 @@ class ProgressDisplay:
                 left=duration(left),
                 bad=bad,
             )
-        elif not self.quiet and (now - self._said > LINE_EVERY_S or done == total != self._ended):
-            self._said, self._ended = now, done if done == total else None
+        elif not self.quiet and (now - self._printed_at > LINE_EVERY_S or done == total != self._ended):
+            self._printed_at, self._ended = now, done if done == total else None
             note = f", {bad} bad" if bad else ""
             click.echo(
-                f"{self.label}: {done:,}/{total:,} clips, {_rate(rate)}, {duration(left)} left{note}",
+                f"{self.label}: {done:,}/{total:,} videos, {_rate(rate)}, {duration(left)} left{note}",
                 err=True,
             )
 
@@ -83,7 +83,7 @@ def _bar(label: str) -> RichProgress:
 
 
 def duration(seconds: float | None) -> str:
-    """A time that a person reads at a glance."""
+    """A duration as short text in s, min or h."""
     if seconds is None:
         return "-"
     if seconds < 100:
@@ -93,4 +93,4 @@ def duration(seconds: float | None) -> str:
 
 
 def _rate(rate: float) -> str:
-    return f"{rate:.1f} clips/s" if rate >= 1 or not rate else f"{1 / rate:.1f} s/clip"
+    return f"{rate:.1f} videos/s" if rate >= 1 or not rate else f"{1 / rate:.1f} s/video"

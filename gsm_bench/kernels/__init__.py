@@ -1,6 +1,6 @@
-"""The inner loops of fusion: compiled where the package was built with a compiler, in numpy elsewhere.
+"""The inner loops of fusion: compiled where the package was built with a compiler, else in numpy.
 
-Both give the same numbers, bit by bit; `plain` says what each means. `COMPILED` tells which ones are at work.
+Both return the same bits; `plain` documents them. `COMPILED` tells which ones are in use.
 """
 
 try:

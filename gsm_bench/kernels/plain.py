@@ -12,7 +12,7 @@ def view_means(block: NDArray[np.float32], views: NDArray[np.int64], means: Mean
     """Write the mean over some views of a block float32 [n, V, C] to `means` float64 [n, C].
 
     Returns:
-        Whether all means are below infinity, as those of scores are: minus infinity is the logarithm of 0.
+        Whether all means are below infinity. Minus infinity is allowed: it is the logarithm of 0.
     """
     if len(views) == 1:
         means[...] = block[:, views[0]]
@@ -25,7 +25,7 @@ def view_means(block: NDArray[np.float32], views: NDArray[np.int64], means: Mean
 
 
 def add_weighted(means: Means, weight: float, total: Means, first: bool) -> None:
-    """Add weight times `means` float64 [n, C] to `total`, or begin it with them."""
+    """Add weight * `means` float64 [n, C] to `total` [n, C]; overwrite it if `first`."""
     if first:
         np.multiply(means, weight, out=total)
     else:
@@ -33,29 +33,28 @@ def add_weighted(means: Means, weight: float, total: Means, first: bool) -> None
 
 
 def label_ranks(scores: Means, labels: NDArray[np.int32], ranks: NDArray[np.int32]) -> None:
-    """Write the place of each label [n] among its row's scores float64 [n, C] to `ranks`, from 0.
+    """Write the rank of each label int32 [n] among the scores float64 [n, C] of its row to `ranks` int32 [n], from 0.
 
-    Equal scores rank by the lower class index. A label that is no column gets -1; the rank in a row with NaN means
-    nothing.
+    Ties rank by the lower class index. A label outside 0..C-1 gets -1; the rank in a row with NaN is undefined.
     """
     classes = scores.shape[1]
     known = (labels >= 0) & (labels < classes)
-    wanted = np.where(known, labels, 0).astype(np.int64)
-    own = np.take_along_axis(scores, wanted[:, None], axis=1)  # [n, 1]
-    found = _row_counts(scores > own)
+    columns = np.where(known, labels, 0).astype(np.int64)
+    own = np.take_along_axis(scores, columns[:, None], axis=1)  # [n, 1]
+    above = _row_counts(scores > own)
     at_least = _row_counts(scores >= own)
-    for row in np.flatnonzero(at_least > found + 1):  # rows with a tie, few in real scores
-        found[row] += np.count_nonzero(scores[row, : wanted[row]] == own[row])
-    ranks[...] = np.where(known, found, -1)
+    for row in np.flatnonzero(at_least > above + 1):  # rows with a tie, few in real scores
+        above[row] += np.count_nonzero(scores[row, : columns[row]] == own[row])
+    ranks[...] = np.where(known, above, -1)
 
 
 def rank_views(
     block: NDArray[np.float32], views: NDArray[np.int64], labels: NDArray[np.int32], ranks: NDArray[np.int32],
     weight: float, total: Means, first: bool,
 ) -> bool:  # fmt: skip
-    """The three in one, row by row: means over views, the labels' ranks among them, and their share of `total`.
+    """Do all three in one pass: means over views, ranks of the labels, and the weighted sum in `total`.
 
-    A total without rows is left alone. Returns what `view_means` returns.
+    A total without rows is not changed. Returns the result of `view_means`.
     """
     means = np.empty((block.shape[0], block.shape[2]))
     sound = view_means(block, views, means)
@@ -65,9 +64,9 @@ def rank_views(
     return sound
 
 
-def _row_counts(found: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many of each row [n, C] are true: bytes added up as bytes, in pieces that cannot overflow them."""
-    counts = np.zeros(len(found), np.int64)
-    for start in range(0, found.shape[1], 255):
-        counts += np.einsum("ij->i", found[:, start : start + 255].view(np.uint8))
+def _row_counts(values: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Number int64 [n] of true values per row of [n, C], summed as bytes in pieces that cannot overflow."""
+    counts = np.zeros(len(values), np.int64)
+    for start in range(0, values.shape[1], 255):
+        counts += np.einsum("ij->i", values[:, start : start + 255].view(np.uint8))
     return counts

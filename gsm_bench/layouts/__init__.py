@@ -1,4 +1,4 @@
-"""Layouts of list files, one reader each: from a user's own file to rows."""
+"""Layouts of annotation files, with one reader each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The annotation files of EPIC-KITCHENS-55 and -100, as their repositories have them: csv, one row per segment.
+"""Annotation files of EPIC-KITCHENS-55 and -100, csv with one row per segment, as in their repositories.
 
 Frames of a segment are inclusive of ``stop_frame``: n = stop - start + 1, and frame i of the segment (from 1) is file
 number start + i - 1 of its video.
@@ -24,13 +24,13 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class EpicFiles:
-    """What the two releases call their columns and files.
+    """Names of the columns and files of a release.
 
     Attributes:
         id: column of the segment's id.
         classes: class file, id column and name column per task.
-        train: the training csv, whose verb-noun pairs are the action classes.
-        url: the repository that holds the files.
+        train: training csv; its (verb, noun) pairs are the action classes.
+        url: repository of the files.
     """
 
     id: str
@@ -54,31 +54,29 @@ EPIC_100 = EpicFiles(
 
 
 def read_epic_55(entry: DatasetEntry, path: Path) -> ListRows:
-    """A list of EPIC-KITCHENS-55; ids are the ``uid`` column."""
+    """The rows of a list of EPIC-KITCHENS-55; ids are the ``uid`` column."""
     return _read_segments(entry, path, EPIC_55)
 
 
 def read_epic_100(entry: DatasetEntry, path: Path) -> ListRows:
-    """A list of EPIC-KITCHENS-100; ids are the ``narration_id`` column."""
+    """The rows of a list of EPIC-KITCHENS-100; ids are the ``narration_id`` column."""
     return _read_segments(entry, path, EPIC_100)
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
-    """The rows of a csv with a header that names at least `columns`.
+    """The rows of a csv whose header has at least `columns`.
 
     Raises:
-        SplitError: not a csv, or of other columns.
+        SplitError: the file is missing, not a csv, or lacks a column.
     """
     if path.suffix in (".pkl", ".pickle"):
         raise SplitError(
-            "this is a pandas pickle, which runs code when it is opened; it is not read",
+            "a pandas pickle can run code when it is opened, so it is not read",
             where=path,
             fix=f"use {path.with_suffix('.csv').name} of the same repository",
         )
     if not path.is_file():
-        raise SplitError(
-            "this file of the annotations is not here", where=path, fix="clone the annotations' repository again"
-        )
+        raise SplitError("missing annotation file", where=path, fix="clone the repository of the annotations again")
     rows: list[Row] = _parsed(path)
     absent = [column for column in columns if not rows or column not in rows[0]]
     if absent:
@@ -100,12 +98,12 @@ def _parsed(path: Path) -> list[Row]:
 
 @dataclass(frozen=True)
 class EpicParts:
-    """The parts of a data set that some metrics look at, as the files beside a list name them.
+    """The parts of a data set that some metrics use, from the files beside a list.
 
     Attributes:
-        many_shot: class numbers per task, for actions pairs (verb, noun); EPIC-55.
+        many_shot: class numbers per task, (verb, noun) pairs for actions; EPIC-55.
         tail: class numbers per task; EPIC-100.
-        unseen: participants that training has not seen; EPIC-100. None where no file says so.
+        unseen: participants that are not in the training split; None without their file; EPIC-100.
     """
 
     many_shot: Mapping[str, Sequence[int] | Sequence[tuple[int, int]]]
@@ -114,7 +112,7 @@ class EpicParts:
 
 
 def part_files(layout: str, split: str) -> tuple[str, ...]:
-    """The files beside a list that name the parts of its split."""
+    """Names of the files with the parts of a split."""
     if layout == "epic-55":
         return tuple(f"EPIC_many_shot_{task}s.csv" for task in ("verb", "noun", "action"))
     if layout != "epic-100":
@@ -124,15 +122,15 @@ def part_files(layout: str, split: str) -> tuple[str, ...]:
 
 
 def read_parts(layout: str, split: str, directory: Path, classes: Mapping[str, int]) -> EpicParts:
-    """The parts of a split; what has no file in the directory is left out.
+    """The parts of a split; those without a file in the directory are left out.
 
     Args:
-        classes: how many there are per task.
+        classes: number of classes per task.
     """
     paths = [directory / name for name in part_files(layout, split)]
-    here = [path for path in paths if path.is_file()]
+    existing = [path for path in paths if path.is_file()]
     if layout == "epic-55":
-        if here != paths:
+        if existing != paths:
             return EpicParts({}, {}, None)
         verbs, nouns = (_column(paths[at], f"{task}_class", classes[task]) for at, task in enumerate(("verb", "noun")))
         columns = (_column(paths[2], f"{task}_class", classes[task]) for task in ("verb", "noun"))
@@ -140,12 +138,12 @@ def read_parts(layout: str, split: str, directory: Path, classes: Mapping[str, i
     if not paths:
         return EpicParts({}, {}, None)
     tail = {}
-    if set(paths[:2]) <= set(here):
+    if set(paths[:2]) <= set(existing):
         tail = {task: _column(path, task, classes[task]) for task, path in zip(("verb", "noun"), paths, strict=False)}
     unseen = [
-        row["participant_id"] for path in here if path in paths[2:] for row in read_table(path, ("participant_id",))
+        row["participant_id"] for path in existing if path in paths[2:] for row in read_table(path, ("participant_id",))
     ]
-    return EpicParts({}, tail, frozenset(unseen) if set(paths[2:]) & set(here) else None)
+    return EpicParts({}, tail, frozenset(unseen) if set(paths[2:]) & set(existing) else None)
 
 
 def _column(path: Path, column: str, classes: int) -> list[int]:
@@ -163,7 +161,7 @@ def _column(path: Path, column: str, classes: int) -> list[int]:
 def training_pairs(path: Path) -> list[tuple[int, int]]:
     """The (verb, noun) pairs of a training csv, ascending: the action columns.
 
-    Source: the pairs of the whole training csv, 2,513 of EPIC-KITCHENS-55.
+    EPIC-KITCHENS-55 has 2,513 of them.
     """
     rows = read_table(path, ("verb_class", "noun_class"))
     verbs, nouns = (integers(rows, column, path) for column in ("verb_class", "noun_class"))
@@ -177,7 +175,7 @@ def _read_segments(entry: DatasetEntry, path: Path, files: EpicFiles) -> ListRow
     for line, (start, stop) in enumerate(zip(starts, stops, strict=True), start=2):
         if not 1 <= start <= stop:
             raise SplitError(
-                f"a segment from frame {start} to {stop}", where=f"{path}, line {line}", fix="mend the row"
+                f"a segment from frame {start} to {stop}", where=f"{path}, line {line}", fix="correct the row"
             )
     videos, people = (IdArray.of(row[column] for row in rows) for column in ("video_id", "participant_id"))
     segments = Segments(videos, people, np.array(starts))
@@ -190,10 +188,10 @@ def _read_segments(entry: DatasetEntry, path: Path, files: EpicFiles) -> ListRow
 
 
 def integers(rows: Sequence[Row], column: str, path: Path) -> list[int]:
-    """A column of whole numbers.
+    """A column of integers.
 
     Raises:
-        SplitError: one that is none, with its line.
+        SplitError: a value is not an integer; the error names its line.
     """
     numbers = []
     for line, row in enumerate(rows, start=2):
@@ -209,7 +207,7 @@ def integers(rows: Sequence[Row], column: str, path: Path) -> list[int]:
 
 
 def _all_class_names(entry: DatasetEntry, directory: Path, files: EpicFiles) -> dict[str, tuple[str, ...]]:
-    """Names per task, of the class files beside the list; actions are ``<verb>,<noun>`` as integers."""
+    """Class names per task from the files beside the list; actions are ``<verb>,<noun>`` numbers."""
     names = {}
     for task, (file, number, name) in files.classes.items():
         if (directory / file).is_file():

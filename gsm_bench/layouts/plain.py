@@ -12,6 +12,7 @@ from gsm_bench.layouts.rows import ListRows, class_names, load_json, named, text
 
 
 def read_something_v1(entry: DatasetEntry, path: Path) -> ListRows:
+    """Rows ``<id>;<class name>`` of the csv lists of the release, ``<id>`` in the test set."""
     if path.suffix != ".csv":
         return read_plain(entry, path)
     names = class_names(entry, path.parent)
@@ -24,9 +25,9 @@ def read_something_v1(entry: DatasetEntry, path: Path) -> ListRows:
     place = {name: index for index, name in enumerate(names)}
     for line, row in enumerate(rows, start=1):
         if len(row) != 2 or row[1] not in place:
-            found = row[1] if len(row) > 1 else "nothing"
+            name = row[1] if len(row) > 1 else "nothing"
             raise SplitError(
-                f"{found!r} is not one of the {len(names)} class names",
+                f"{name!r} is not one of the {len(names)} class names",
                 where=f"{path}, line {line}",
                 fix="use the label file of the same release",
             )
@@ -34,9 +35,9 @@ def read_something_v1(entry: DatasetEntry, path: Path) -> ListRows:
 
 
 def read_something_v2(entry: DatasetEntry, path: Path) -> ListRows:
-    """The release's JSON lists: ``id`` and, but for the test set, ``template``, whose placeholders are in brackets.
+    """Rows of the JSON lists of the release, with ``id`` and, except in the test set, ``template``.
 
-    A template without its brackets is a class name; the label file numbers the names.
+    A template without its brackets is a class name; the label file numbers the class names.
     """
     if path.suffix != ".json":
         return read_plain(entry, path)
@@ -49,7 +50,7 @@ def read_something_v2(entry: DatasetEntry, path: Path) -> ListRows:
         raise SplitError(
             f"this is not a Something-Something V2 list: {error!r}",
             where=path,
-            fix="it is a list of {id, template, ..}",
+            fix="use a list of {id, template, ..}",
         ) from error
     if not any(templates):
         return ListRows(ids, [0] * len(ids), class_names=named(entry, path.parent))
@@ -71,13 +72,14 @@ def read_something_v2(entry: DatasetEntry, path: Path) -> ListRows:
 
 def _names_missing(entry: DatasetEntry, path: Path) -> SplitError:
     return SplitError(
-        "the class names that this list refers to are missing",
+        "the class names of this list are missing",
         where=path.parent,
         fix=f"put one of {', '.join(entry.class_files)} beside the list",
     )
 
 
 def read_diving48(entry: DatasetEntry, path: Path) -> ListRows:
+    """Rows of the JSON lists of the release, with ``vid_name`` and ``label``."""
     if path.suffix != ".json":
         return read_plain(entry, path)
     rows = load_json(path)
@@ -86,7 +88,7 @@ def read_diving48(entry: DatasetEntry, path: Path) -> ListRows:
         labels = [int(row["label"]) for row in rows] if all("label" in row for row in rows) else None
     except (TypeError, KeyError, ValueError) as error:
         raise SplitError(
-            f"this is not a Diving48 list: {error!r}", where=path, fix="it is a list of {vid_name, label, ..}"
+            f"this is not a Diving48 list: {error!r}", where=path, fix="use a list of {vid_name, label, ..}"
         ) from error
     return ListRows(ids, [0] * len(ids), {} if labels is None else {"action": labels}, named(entry, path.parent))
 
@@ -99,10 +101,10 @@ def read_plain(entry: DatasetEntry, path: Path) -> ListRows:
         return ListRows(regular.ids, regular.num_frames, labels, named(entry, path.parent))
     lines = [line for line in text_lines(path) if line]
     if not lines:
-        raise SplitError("this list is empty", where=path, fix="a row is: <id> <frames> <class>")
+        raise SplitError("this list is empty", where=path, fix="write a row per video: <id> <frames> <class>")
     columns = min(len(lines[0].split(" ")), 3)
-    ids, num_frames, labels_found = _any_rows(path, lines, columns)
-    return ListRows(ids, num_frames, {"action": labels_found} if columns > 2 else {}, named(entry, path.parent))
+    ids, num_frames, classes = _any_rows(path, lines, columns)
+    return ListRows(ids, num_frames, {"action": classes} if columns > 2 else {}, named(entry, path.parent))
 
 
 Rows = tuple[list[str], list[int], list[int]]
@@ -119,7 +121,9 @@ def _any_rows(path: Path, lines: list[str], columns: int) -> Rows:
         ):
             expected = ("<id>", "<id> <frames>", "<id> <frames> <class>")[columns - 1]
             raise SplitError(
-                f"expected {expected}, as in line 1, not {line!r}", where=f"{path}, line {number}", fix="mend the line"
+                f"expected {expected}, as in line 1, not {line!r}",
+                where=f"{path}, line {number}",
+                fix="correct the line",
             )
         ids.append(fields[0])
         num_frames.append(int(fields[1]) if columns > 1 else 0)

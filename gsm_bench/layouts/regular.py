@@ -1,7 +1,7 @@
-"""Lists of a million regular rows, read by blocks of bytes: no Python object per row.
+"""Fast reader of regular lists with millions of rows, in blocks of bytes.
 
-Regular is what nearly every list is: printable ASCII, every row of the same number of fields between single spaces,
-frames and classes in up to nine digits. Anything else is left to the reader that goes row by row and says what is wrong.
+A regular list is printable ASCII, every row has the same number of fields between single spaces, and numbers have up to
+nine digits. The reader in `plain` reads all other lists row by row and reports errors.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ class RegularRows:
 
 
 def read_regular(path: Path) -> RegularRows | None:
-    """The columns of a list of regular rows; None for any other, an empty one, or one with frames below 1."""
+    """The columns of a regular list; None for any other list, an empty one, or one with fewer than 1 frames."""
     columns = 0
-    found: list[tuple[NDArray[np.bytes_], list[NDArray[np.int64]]]] = []
+    blocks: list[tuple[NDArray[np.bytes_], list[NDArray[np.int64]]]] = []
     for block in _blocks(path):
         columns = columns or min(block[: block.index(b"\n")].count(b" ") + 1, 3)
         rows = _parse(np.frombuffer(block, np.uint8), columns)
         if rows is None:
             return None
-        found.append(rows)
-    if not found:
+        blocks.append(rows)
+    if not blocks:
         return None
-    width = max(texts.dtype.itemsize for texts, _ in found)
-    ids = IdArray(np.concatenate([texts.astype(f"S{width}", copy=False) for texts, _ in found]))
-    numbers = [np.concatenate([fields[at] for _, fields in found]) for at in range(columns - 1)]
+    width = max(texts.dtype.itemsize for texts, _ in blocks)
+    ids = IdArray(np.concatenate([texts.astype(f"S{width}", copy=False) for texts, _ in blocks]))
+    numbers = [np.concatenate([fields[at] for _, fields in blocks]) for at in range(columns - 1)]
     if numbers and numbers[0].min() < 1:
         return None
     frames = numbers[0] if numbers else np.zeros(len(ids), np.int64)
@@ -56,7 +56,7 @@ def read_regular(path: Path) -> RegularRows | None:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """Whole rows of a file, a part of the processor's cache at a time, each ended by a line break, without a byte-order mark."""
+    """Blocks of complete rows, each with a line break, without a byte-order mark; a block fits into the cache."""
     with path.open("rb") as file:
         rest = file.read(3).removeprefix(b"\xef\xbb\xbf")
         while block := file.read(BLOCK_BYTES):
@@ -101,8 +101,8 @@ def _numbers(letters: Bytes, starts: Places, lengths: Places) -> NDArray[np.int6
 def _texts(letters: Bytes, starts: Places, lengths: Places) -> NDArray[np.bytes_]:
     """Fields as fixed-length bytes [n]."""
     width = int(lengths.max())
-    found = np.zeros((len(starts), width), np.uint8)
+    texts = np.zeros((len(starts), width), np.uint8)
     for place in range(width):
         inside = place < lengths
-        found[inside, place] = letters[starts[inside] + place]
-    return found.view(f"S{width}").reshape(-1)
+        texts[inside, place] = letters[starts[inside] + place]
+    return texts.view(f"S{width}").reshape(-1)

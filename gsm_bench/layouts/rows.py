@@ -1,4 +1,4 @@
-"""What the reader of a list file finds, and how list files are opened."""
+"""The rows of a list file, and functions to open such files."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Numbers = Sequence[int] | NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Segments:
-    """Where clips lie in longer videos.
+    """Places of N segments in longer recordings.
 
     Attributes:
-        videos: N names of the videos; any sequence of strings may be given.
+        videos: N names of the recordings; any sequence of strings is converted.
         participants: N names of who recorded them, likewise.
-        starts: int64 [N], number of the first frame in the video, from 1.
+        starts: int64 [N], number of the first frame in the recording, from 1.
     """
 
     videos: IdArray
@@ -37,7 +37,7 @@ class Segments:
         object.__setattr__(self, "participants", IdArray.of(self.participants))
 
     def rows(self, rows: NDArray[np.int64]) -> Segments:
-        """The segments of some clips."""
+        """The segments in rows int64 [n], in that order."""
         return Segments(self.videos.take(rows), self.participants.take(rows), self.starts[rows])
 
 
@@ -46,11 +46,11 @@ class ListRows:
     """The rows of a list file.
 
     Attributes:
-        ids: N clip ids in list order.
-        num_frames: N lengths, 0 where the list does not say.
+        ids: N video ids in list order.
+        num_frames: N numbers of frames, 0 where the list gives none.
         labels: per task N class numbers; empty for a list without labels.
-        class_names: per task C names in column order, where a class file was found.
-        segments: where the clips lie in longer videos; None where each clip is a video of its own.
+        class_names: C names in column order per task; empty without a class file.
+        segments: places of segments in longer recordings; None where every item is a video.
     """
 
     ids: Sequence[str]
@@ -61,13 +61,13 @@ class ListRows:
 
 
 def named(entry: DatasetEntry, directory: Path) -> dict[str, tuple[str, ...]]:
-    """The names of the action classes, or nothing where no class file lies in the directory."""
+    """The names of the action classes by task; empty without a class file in the directory."""
     names = class_names(entry, directory)
     return {"action": names} if names else {}
 
 
 def class_names(entry: DatasetEntry, directory: Path) -> tuple[str, ...]:
-    """The class names in column order, or none where no class file lies beside the list."""
+    """The class names in column order; empty without a class file beside the list."""
     path = first_existing(directory, entry.class_files)
     if path is None:
         return ()
@@ -83,7 +83,7 @@ def class_names(entry: DatasetEntry, directory: Path) -> tuple[str, ...]:
     classes = entry.tasks["action"]
     if len(names) != classes or len(set(names)) != classes:
         raise SplitError(
-            f"{len(set(names))} different class names where {entry.name} has {classes}",
+            f"{len(set(names))} different class names, but {entry.name} has {classes} classes",
             where=path,
             fix="use the class file of this data set, or correct `classes` of its entry",
         )
@@ -91,7 +91,7 @@ def class_names(entry: DatasetEntry, directory: Path) -> tuple[str, ...]:
 
 
 def _numbered_names(path: Path) -> list[str] | None:
-    """Names in the order of their numbers, of a JSON object from name to number; None for another JSON file."""
+    """Names in numerical order from a JSON object of name to number; None for other JSON."""
     document = _parsed_json(path)
     if not isinstance(document, dict):
         return None
@@ -110,24 +110,24 @@ def _sorted_names(names: list[str], path: Path, *, numbered: bool = False) -> li
     if (numbered or path.name == "category.txt") and names != sorted(names):
         line = next(at for at, pair in enumerate(zip(names, sorted(names), strict=True), start=1) if pair[0] != pair[1])
         raise SplitError(
-            "the class names are not in alphabetical order, so the class numbers of the lists beside it mean other classes",
+            "class names not in alphabetical order: the lists beside it number other classes",
             where=f"{path}, line {line}",
-            fix="use lists made with sorted names, or an entry with class_order = 'file'",
+            fix="use lists with sorted names, or an entry with class_order = 'file'",
         )
     return sorted(names)
 
 
 def text_lines(path: Path) -> Iterable[str]:
-    """The lines of a list, without their ends."""
+    """The lines of a text file, without line breaks."""
     return whole_text(path).splitlines()
 
 
 def whole_text(path: Path) -> str:
-    """The text of a list; raises SplitError unless it is UTF-8."""
+    """The text of a file; raises SplitError unless it is UTF-8."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SplitError("this list is not a text file", where=path, fix="give a UTF-8 text file") from error
+        raise SplitError("this file is not UTF-8 text", where=path, fix="give a UTF-8 text file") from error
 
 
 def _parsed_json(path: Path) -> Any:
@@ -138,6 +138,7 @@ def _parsed_json(path: Path) -> Any:
 
 
 def load_json(path: Path) -> list[Any]:
+    """The list in a JSON file; raises SplitError for any other content."""
     document = _parsed_json(path)
     if not isinstance(document, list):
         raise SplitError("this JSON file is not a list", where=path, fix="use the file of the data set's release")
@@ -145,4 +146,5 @@ def load_json(path: Path) -> list[Any]:
 
 
 def first_existing(directory: Path, names: Sequence[str]) -> Path | None:
+    """The path of the first name that is a file in the directory; None if none is."""
     return next((directory / name for name in names if (directory / name).is_file()), None)

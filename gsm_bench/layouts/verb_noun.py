@@ -1,4 +1,4 @@
-"""A csv with a verb and a noun by name for every video: ``id,frames,verb,noun`` and whatever else."""
+"""Csv lists with the names of verb and noun per video: ``id,frames,verb,noun`` and other columns."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TASKS = ("verb", "noun", "action")
 
 
 def read_verb_noun(entry: DatasetEntry, path: Path) -> ListRows:
-    """Rows with class names, numbered by the entry's three class files: verbs, nouns, and ``<verb>,<noun>`` pairs."""
+    """The rows of a list; the three class files of the entry number verbs, nouns and ``<verb>,<noun>`` pairs."""
     if len(entry.class_files) != len(TASKS):
         raise SplitError(
-            f"this layout needs three class files, {entry.name} names {len(entry.class_files)}",
+            f"this layout needs three class files, but {entry.name} has {len(entry.class_files)}",
             where=path,
             fix='class_files = ["verbs.txt", "nouns.txt", "actions.txt"]',
         )
@@ -38,5 +38,5 @@ def read_verb_noun(entry: DatasetEntry, path: Path) -> ListRows:
 
 def _names(path: Path) -> tuple[str, ...]:
     if not path.is_file():
-        raise SplitError("this class file is not here", where=path, fix="put it beside the list")
+        raise SplitError("missing class file", where=path, fix="put it beside the list")
     return tuple(line for line in text_lines(path) if line)

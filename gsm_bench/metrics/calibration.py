@@ -1,4 +1,4 @@
-"""Whether confidence means what it says: calibration errors, proper scores, reliability.
+"""Calibration: expected calibration error, proper scores and reliability bins.
 
 C. Guo et al., On Calibration of Modern Neural Networks (2017): expected calibration error.
 """
@@ -18,7 +18,7 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Bin:
-    """Clips of like confidence: how many, how sure on average, what share of them right."""
+    """Videos whose confidence lies in (low, high]: their number, mean confidence and accuracy."""
 
     low: float
     high: float
@@ -29,16 +29,17 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How well probabilities fit the labels of N clips.
+    """Calibration of the probabilities of N videos.
 
     Attributes:
-        ece: expected calibration error: mean distance of confidence and accuracy over bins of equal width.
-        adaptive_ece: the same over bins of equal numbers of clips.
+        ece: expected calibration error: mean |confidence - accuracy| over bins of equal width.
+        adaptive_ece: the same over bins with equal numbers of videos.
         nll: mean negative log-probability of the label, natural logarithm.
-        brier: mean squared distance of the probabilities to the label's corner, 0 to 2.
-        confidence: mean probability of the best class.
-        accuracy: share of clips whose best class is right.
-        bins: the bins of `ece` that hold clips.
+        brier: Brier score: mean squared distance of the probabilities to the one-hot label, 0 to 2.
+        confidence: mean of the highest probability.
+        accuracy: top-1 accuracy, a fraction.
+        clips: N.
+        bins: the bins of `ece` that are not empty.
     """
 
     ece: float
@@ -52,25 +53,25 @@ class Calibration:
 
 
 def calibration(log_probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = BINS) -> Calibration:
-    """Calibration of log-probabilities [N, C] against labels [N], 0..C-1."""
+    """Calibration of log-probabilities [N, C] against labels integer [N], 0..C-1."""
     return calibration_of(in_memory(log_probabilities), labels, None, bins)
 
 
 def calibration_of(
     blocks: Blocks, labels: NDArray[np.integer], temperatures: NDArray[np.float64] | None = None, bins: int = BINS
 ) -> Calibration:
-    """Calibration of the softmax of scores that come block by block, divided by temperatures [N] if there are any."""
+    """Calibration of the softmax of scores [N, C] in blocks, divided by temperatures float64 [N] if given."""
     confidence, nll, brier = (np.empty(len(labels)) for _ in range(3))
     right = np.empty(len(labels), bool)
 
     def work(scores: Floats, places: Places) -> None:
-        rows, wanted = np.arange(len(places)), labels[places]
+        rows, own = np.arange(len(places)), labels[places]
         logs = log_softmax(scores if temperatures is None else scores / temperatures[places, None])
         probabilities = np.exp(logs)
         best = probabilities.argmax(axis=1)
-        confidence[places], right[places] = probabilities[rows, best], best == wanted
-        nll[places] = -logs[rows, wanted]
-        brier[places] = np.einsum("nc,nc->n", probabilities, probabilities) - 2 * probabilities[rows, wanted] + 1
+        confidence[places], right[places] = probabilities[rows, best], best == own
+        nll[places] = -logs[rows, own]
+        brier[places] = np.einsum("nc,nc->n", probabilities, probabilities) - 2 * probabilities[rows, own] + 1
 
     for _ in blocks(work):
         pass
@@ -92,7 +93,7 @@ def calibration_of(
 
 
 def _gap(places: NDArray[np.int64], confidence: NDArray[np.float64], right: NDArray[np.float64]) -> float:
-    """Mean over clips of the distance between a bin's confidence and its accuracy."""
+    """Mean |confidence - accuracy| of the bins, weighted by their numbers of videos."""
     return float(np.abs(np.bincount(places, confidence) - np.bincount(places, right)).sum() / len(places))
 
 

@@ -1,4 +1,4 @@
-"""When a cascade stops: how confident fused scores are."""
+"""The stopping rule of a cascade: confidence of fused scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gsm_bench.settings import Rule, Space
 
 
 def sureness(scores: NDArray[np.float64], space: Space, rule: Rule) -> NDArray[np.float64]:
-    """How sure scores [n, C] of a kind are, [n] in 0..1, by the probabilities that they mean."""
+    """Confidence float64 [n] in 0..1 of scores [n, C] in a space, by one of the rules."""
     if space == "probabilities":
         probabilities = scores / scores.sum(axis=1, keepdims=True)
     else:
@@ -27,5 +27,5 @@ def sureness(scores: NDArray[np.float64], space: Space, rule: Rule) -> NDArray[n
 
 
 def goes_on(sure: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
-    """Which clips go on to the next member: those at most as sure as the threshold; at 0 none."""
+    """Bool [n]: the videos that continue to the next member, with a confidence of at most the threshold; none at 0."""
     return (sure <= threshold) & (threshold > 0)

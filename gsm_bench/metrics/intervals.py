@@ -1,4 +1,4 @@
-"""How sure an accuracy is: its 95% interval, over clips or over groups of clips that are not independent."""
+"""95% confidence intervals of an accuracy, over videos or over groups of videos that are not independent."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 QUANTILE = 1.959963984540054
-"""Of the normal distribution, two-sided at 95%; a number, because loading a module for it takes longer than a table."""
+"""Two-sided 95% quantile of the normal distribution; a constant, because importing scipy takes longer than a table."""
 DRAWS = 4_000
 FEW_GROUPS = 20
-"""With fewer groups than this no interval over groups can be relied on, and it is marked."""
+"""Intervals over fewer groups than this are unreliable and marked."""
 SPARSE = 10
 DEALING = 10
-"""Drawing how often a kind of group comes takes this many times as long as drawing one group."""
+"""Sampling a multinomial count takes this many times as long as sampling one group."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Bounds of a 95% interval, as fractions; `groups` is how many groups of clips it is over, None for clips."""
+    """Bounds of a 95% interval as fractions; `groups` is the number of groups, None for independent videos."""
 
     low: float
     high: float
@@ -37,11 +37,11 @@ class Interval:
 
 
 def accuracy_interval(correct: NDArray[np.int8], groups: NDArray[np.int64] | None = None) -> Interval:
-    """The interval of an accuracy: Wilson's over independent clips, the clustered bootstrap where clips have groups.
+    """Interval of an accuracy: Wilson's for independent videos, the clustered bootstrap for groups.
 
     Args:
-        correct: int8 [N], 1 right, 0 wrong, -1 not scored or without a label; such clips are left out.
-        groups: int64 [N], equal for clips that are not independent.
+        correct: int8 [N], 1 right, 0 wrong, -1 without scores or label, which is left out.
+        groups: int64 [N], equal for videos that are not independent.
     """
     known = correct >= 0
     if groups is None:
@@ -49,32 +49,31 @@ def accuracy_interval(correct: NDArray[np.int8], groups: NDArray[np.int64] | Non
     return clustered_interval(correct[known], groups[known])
 
 
-def wilson(hits: int, clips: int) -> Interval:
-    """Wilson's score interval (E. B. Wilson 1927) of `hits` right among independent `clips`; NaN for no clips."""
-    if not clips:
+def wilson(hits: int, videos: int) -> Interval:
+    """Wilson's score interval (E. B. Wilson 1927) for `hits` among independent `videos`; NaN for none."""
+    if not videos:
         return Interval(math.nan, math.nan)
-    return Interval(*_wilson(hits / clips, clips, QUANTILE))
+    return Interval(*_wilson(hits / videos, videos, QUANTILE))
 
 
-def _wilson(share: float, clips: float, quantile: float) -> tuple[float, float]:
-    shrink = 1 + quantile**2 / clips
-    centre = (share + quantile**2 / (2 * clips)) / shrink
-    half = quantile / shrink * math.sqrt(share * (1 - share) / clips + quantile**2 / (4 * clips**2))
+def _wilson(share: float, count: float, quantile: float) -> tuple[float, float]:
+    shrink = 1 + quantile**2 / count
+    centre = (share + quantile**2 / (2 * count)) / shrink
+    half = quantile / shrink * math.sqrt(share * (1 - share) / count + quantile**2 / (4 * count**2))
     return (0.0 if share == 0 else centre - half), (1.0 if share == 1 else centre + half)
 
 
 def clustered_interval(correct: NDArray[np.int8], groups: NDArray[np.int64], *, seed: int = 0) -> Interval:
-    """Studentised bootstrap over whole groups, on the logit scale.
+    """Studentised cluster bootstrap interval on the logit scale.
 
-    Plain percentiles of resampled means are too narrow at 100 groups whose clips are much alike (92.7% in a simulation
-    at an accuracy of 90%); studentised on the logit scale they hold what they promise. Where fewer than `SPARSE`
-    groups hold a wrong clip, or a right one, resampling cannot show what it has not seen: there it is Wilson's
-    interval over as many independent clips as the groups are worth.
+    Percentile intervals cover too little with 100 groups of similar videos (92.7% in a simulation at an accuracy of
+    90%); studentised ones on the logit scale cover 95%. Where fewer than `SPARSE` groups contain a wrong video, or a
+    right one, resampling is unreliable; then it is Wilson's interval for the effective number of independent videos.
 
     Args:
         correct: int8 [N], 1 right, 0 wrong.
-        groups: int64 [N], equal for clips that are not independent; whole groups are resampled.
-        seed: of the resampling.
+        groups: int64 [N], equal for videos that are not independent; whole groups are resampled.
+        seed: seed of the resampling.
     """
     place = np.unique(groups, return_inverse=True)[1]
     hits, sizes = np.bincount(place, correct).astype(np.float64), np.bincount(place)
@@ -84,16 +83,16 @@ def clustered_interval(correct: NDArray[np.int8], groups: NDArray[np.int64], *, 
         return Interval(0, 1, count)
     quantile = t_quantile(count - 1)
     if share in (0, 1):
-        return Interval(*_wilson(share, count, quantile), count)  # as if each group were one clip
+        return Interval(*_wilson(share, count, quantile), count)  # as if each group were one video
     moments = _moments(hits, sizes)  # [G, 5]
-    residuals = (hits - share * sizes) / (1 - sizes / total)  # a large group draws the share towards itself
+    residuals = (hits - share * sizes) / (1 - sizes / total)  # leverage of large groups
     error = math.sqrt(float((residuals**2).sum()) * (count - 1) / count) / total
     if min((hits > 0).sum(), (hits < sizes).sum()) < SPARSE or not error:
         effective = share * (1 - share) / error**2 if error else total
         return Interval(*_wilson(share, effective, quantile), count)
-    drawn = _resampled(moments, seed)
-    shares = drawn[:, 0] / drawn[:, 1]
-    spreads = _standard_errors(shares, drawn, count)
+    sums = _resampled(moments, seed)
+    shares = sums[:, 0] / sums[:, 1]
+    spreads = _standard_errors(shares, sums, count)
     sound = (shares > 0) & (shares < 1) & (spreads > 0)
     shares, spreads = shares[sound], spreads[sound]
     pivots = (_logit(shares) - _logit(share)) * shares * (1 - shares) / spreads
@@ -104,26 +103,26 @@ def clustered_interval(correct: NDArray[np.int8], groups: NDArray[np.int64], *, 
 
 
 def _moments(hits: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Per group [G, 5]: hits, size, and their squares and product, whose sums give a share and its standard error."""
+    """Float64 [G, 5] per group: hits, size, hits**2, hits * size, size**2; their sums give a share and its error."""
     return np.stack((hits, sizes, hits * hits, hits * sizes, sizes * sizes), axis=1).astype(np.float64)
 
 
 def _resampled(moments: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """Sums of moments [DRAWS, 5] over resampled groups; equal groups are drawn together, as multinomial counts."""
+    """Sums float64 [DRAWS, 5] of moments over resampled groups; equal groups are sampled as multinomial counts."""
     rng, groups = np.random.default_rng(seed), len(moments)
     kinds, kind_of, counts = np.unique(moments, axis=0, return_inverse=True, return_counts=True)
     if len(kinds) * DEALING < groups:
-        drawn = rng.multinomial(groups, counts / groups, DRAWS)  # [DRAWS, K]
+        times = rng.multinomial(groups, counts / groups, DRAWS)  # [DRAWS, K]
     else:
         chosen = kind_of[rng.integers(0, groups, (DRAWS, groups), np.int32)]
         chosen += len(kinds) * np.arange(DRAWS)[:, None]
-        drawn = np.bincount(chosen.ravel(), minlength=DRAWS * len(kinds)).reshape(DRAWS, len(kinds))
-    sums: NDArray[np.float64] = drawn.astype(np.float64) @ kinds
+        times = np.bincount(chosen.ravel(), minlength=DRAWS * len(kinds)).reshape(DRAWS, len(kinds))
+    sums: NDArray[np.float64] = times.astype(np.float64) @ kinds
     return sums
 
 
 def _standard_errors(shares: NDArray[np.float64], sums: NDArray[np.float64], groups: int) -> NDArray[np.float64]:
-    """Linearised standard errors of shares [D] whose sums of moments are [D, 5]."""
+    """Linearised standard errors float64 [D] of shares [D] from their sums of moments [D, 5]."""
     squares = sums[:, 2] - 2 * shares * sums[:, 3] + shares**2 * sums[:, 4]
     errors: NDArray[np.float64] = np.sqrt(np.maximum(squares, 0) * groups / (groups - 1)) / sums[:, 1]
     return errors
@@ -139,7 +138,7 @@ def _expit(value: float | NDArray[np.float64]) -> float:
 
 
 def t_quantile(freedom: int) -> float:
-    """The two-sided 95% quantile of Student's t, without loading scipy; exact for 1 and 2, else Hill's expansion."""
+    """Two-sided 95% quantile of Student's t without scipy: exact for 1 and 2 degrees of freedom, else Hill's expansion."""
     tail = (1 + CONFIDENCE) / 2
     if freedom == 1:
         return math.tan(math.pi * (tail - 0.5))

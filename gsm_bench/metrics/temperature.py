@@ -1,6 +1,6 @@
-"""Temperature scaling: the one number that makes a network as sure as it is right (Guo et al., 2017).
+"""Temperature scaling (Guo et al., 2017): one divisor of the scores that minimises the NLL.
 
-Scores come block by block, as often as they are asked for, so that memory holds a few numbers per clip and no more.
+Scores are read in blocks, several times, so that memory holds only a few numbers per video.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ Out = TypeVar("Out")
 
 
 class Blocks(Protocol):
-    """Carries out some work on every block of clips, perhaps several at once, and gives the answers in order.
+    """Calls a function on every block of videos, possibly in parallel, and yields its results in order.
 
-    The work gets scores float64 [n, C], whose softmax they mean, and the places int64 [n] of these clips among the N
-    that labels and folds are given for. It may overwrite the scores.
+    The function takes logits or log-probabilities float64 [n, C], which it may overwrite, and rows int64 [n] of these
+    videos among the N labels and folds.
     """
 
     def __call__(self, work: Callable[[Floats, Places], Out], /) -> Iterator[Out]: ...
 
 
 def in_memory(log_scores: NDArray[np.floating]) -> Blocks:
-    """Scores [N, C] that are at hand, block by block."""
+    """Blocks of scores [N, C] in memory."""
 
     def each(work: Callable[[Floats, Places], Out]) -> Iterator[Out]:
         for start in range(0, len(log_scores), BLOCK_ROWS):
@@ -56,18 +56,18 @@ def fit_temperature(log_scores: NDArray[np.floating], labels: NDArray[np.integer
 def held_out_temperatures(
     log_scores: NDArray[np.floating], labels: NDArray[np.integer], folds: NDArray[np.int64]
 ) -> Floats:
-    """The temperature [N] of each clip, fitted on the clips of all other folds [N]."""
+    """Temperature float64 [N] of each video, fitted on the videos of all other folds int64 [N]."""
     return fit_temperatures(in_memory(log_scores), labels, folds)[1][folds]
 
 
 def fit_temperatures(blocks: Blocks, labels: NDArray[np.integer], folds: NDArray[np.int64]) -> tuple[float, Floats]:
-    """The temperature of all clips, and for each fold that of the clips of all others (1 where there are none).
+    """Temperature of all videos, and float64 [F] of the videos outside each fold (1 where there are none).
 
-    The NLL is convex in 1/T; its root is found by Newton's steps, halved into the bracket where they leave it. One
-    reading of the scores serves the next step of all searches.
+    The NLL is convex in 1/T. Newton's method finds its minimum, with bisection where a step leaves the bracket. One
+    pass over the scores serves the next step of all searches.
 
     Args:
-        blocks: the scores of the N clips.
+        blocks: scores of the N videos.
         labels: integers [N], 0..C-1.
         folds: int64 [N], 0..F-1.
     """
@@ -88,7 +88,7 @@ def fit_temperatures(blocks: Blocks, labels: NDArray[np.integer], folds: NDArray
 
 @dataclass
 class _Search:
-    """A search for the inverse temperature of the clips of some folds, bool [F]."""
+    """A search for the inverse temperature of the videos in some folds, bool [F]."""
 
     folds: NDArray[np.bool_]
     inverse: float = 1.0
@@ -97,7 +97,7 @@ class _Search:
     done: bool = False
 
     def step(self, sums: Floats) -> None:
-        """Go on from clips, slopes and curvatures [3, F] at the inverse temperature."""
+        """Take the next step, from counts, slopes and curvatures float64 [3, F] at the inverse temperature."""
         clips, slopes, curves = sums[:, self.folds].sum(axis=1)
         slope, curve = (slopes / clips, curves / clips) if clips else (0.0, 0.0)
         if slope < 0:
@@ -114,7 +114,7 @@ class _Search:
 def _moments(
     blocks: Blocks, labels: NDArray[np.integer], folds: NDArray[np.int64], count: int, inverses: Sequence[float]
 ) -> Floats:
-    """Clips, slopes and curvatures of the NLL, summed per fold, at some inverse temperatures: float64 [I, 3, F]."""
+    """Counts, slopes and curvatures of the NLL per fold at I inverse temperatures: float64 [I, 3, F]."""
 
     def work(scores: Floats, places: Places) -> Floats:
         np.maximum(scores, np.finfo(np.float32).min, out=scores)
@@ -132,7 +132,7 @@ def _moments(
                 sums[at, row] = np.bincount(inside, values, count)
         return sums
 
-    found = np.zeros((len(inverses), 3, count))
+    totals = np.zeros((len(inverses), 3, count))
     for sums in blocks(work):
-        found += sums
-    return found
+        totals += sums
+    return totals

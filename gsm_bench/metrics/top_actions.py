@@ -1,9 +1,9 @@
-"""The best (verb, noun) pairs of every clip, from verb and noun scores, without multiplying everything.
+"""The best (verb, noun) pairs of every video, from verb and noun scores, without all products.
 
-p(verb) * p(noun) ranks like the sum of the two scores, because a row's softmax only takes a constant off each. Scores
-read from float32 files add up exactly in float64, so ties are exact ties, and rank by (verb, noun). The pair of the i-th
-best verb and the j-th best noun (from 1) is no better than the i * j pairs of verbs up to i and nouns up to j, itself
-included, so it is among the k best only if i * j <= k: at most 482 candidates for k = 100.
+p(verb) * p(noun) ranks like the sum of the two scores, because a softmax subtracts one constant per row. float32 scores
+add up exactly in float64, so ties are exact and rank by (verb, noun). The pair of the i-th best verb and the j-th best
+noun (from 1) ranks behind or with the i * j pairs of verbs up to i and nouns up to j. So it is among the k best only if
+i * j <= k: at most 482 candidates for k = 100.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.metrics.softmax import log_sum_exp
 
 BLOCK_ROWS = 256
-"""Rows ranked at once: their candidates stay in a core's cache."""
+"""Rows ranked at once: their candidates fit into the cache of a core."""
 SERVED = 100
-"""Pairs per clip that the EPIC-KITCHENS servers take and that its metrics look at."""
+"""Pairs per segment that the EPIC-KITCHENS servers and metrics use."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -31,11 +31,11 @@ TieKeys = Callable[[Integers], tuple[Integers, ...]]
 
 @dataclass(frozen=True)
 class TopActions:
-    """The k best actions per clip, best first; equal scores rank by (verb, noun).
+    """The k best actions per video, best first; ties rank by (verb, noun).
 
     Attributes:
         verbs, nouns: int64 [N, k] class numbers; -1 where a row has fewer than k actions.
-        scores: float64 [N, k] logarithms of their probabilities; -inf where there is none.
+        scores: float64 [N, k] log-probabilities; -inf where there is none.
     """
 
     verbs: Integers
@@ -48,12 +48,12 @@ class TopActions:
     def hits(self, verbs: NDArray[np.integer], nouns: NDArray[np.integer], k: int) -> NDArray[np.bool_]:
         """Bool [N]: whether the action (verbs [N], nouns [N]) is among the first k."""
         same = (self.verbs[:, :k] == verbs[:, None]) & (self.nouns[:, :k] == nouns[:, None])
-        found: NDArray[np.bool_] = same.any(axis=1)
-        return found
+        hits: NDArray[np.bool_] = same.any(axis=1)
+        return hits
 
 
 def top_actions(verb: NDArray[np.floating], noun: NDArray[np.floating], k: int = SERVED) -> TopActions:
-    """The k best pairs by p(verb) * p(noun), softmax row by row.
+    """The k best pairs by p(verb) * p(noun), with a softmax per row.
 
     Args:
         verb: logits or log-probabilities [N, Cv], finite.
@@ -61,7 +61,7 @@ def top_actions(verb: NDArray[np.floating], noun: NDArray[np.floating], k: int =
         k: pairs per row, at most Cv * Cn.
 
     Raises:
-        ValueError: shapes that do not fit, or scores that are not finite.
+        ValueError: shapes do not match, or a score is not finite.
     """
     _check(verb, noun)
     k = min(k, verb.shape[1] * noun.shape[1])
@@ -119,26 +119,26 @@ def top_columns(action: NDArray[np.floating], pairs: Integers, k: int = SERVED) 
 
 def _check(verb: NDArray[np.floating], noun: NDArray[np.floating]) -> None:
     if verb.ndim != 2 or noun.ndim != 2 or len(verb) != len(noun):
-        raise ValueError(f"scores are [N, Cv] and [N, Cn], not {verb.shape} and {noun.shape}")
+        raise ValueError(f"scores must be [N, Cv] and [N, Cn], not {verb.shape} and {noun.shape}")
 
 
 def _in_blocks(rows: int, k: int, block: Callable[[slice], tuple[Integers, Integers, Floats]]) -> TopActions:
-    """Fill the answer block by block, in as many threads as there are cores."""
-    found = TopActions(np.empty((rows, k), np.int64), np.empty((rows, k), np.int64), np.empty((rows, k)))
+    """The k best actions of N rows, computed in blocks by one thread per core."""
+    actions = TopActions(np.empty((rows, k), np.int64), np.empty((rows, k), np.int64), np.empty((rows, k)))
 
     def fill(start: int) -> None:
         part = slice(start, start + BLOCK_ROWS)
-        found.verbs[part], found.nouns[part], found.scores[part] = block(part)
+        actions.verbs[part], actions.nouns[part], actions.scores[part] = block(part)
 
     with ThreadPoolExecutor(usable_cpus()) as pool:
         list(pool.map(fill, range(0, rows, BLOCK_ROWS)))
-    return found
+    return actions
 
 
 def _best_pairs(verb: Floats, noun: Floats, k: int) -> tuple[Integers, Integers, Floats]:
     """Pairs and their log-probabilities, all [n, k], of float64 [n, Cv] and [n, Cn]."""
     if not (np.isfinite(verb).all() and np.isfinite(noun).all()):
-        raise ValueError("scores that are not finite cannot be ranked")
+        raise ValueError("scores must be finite")
     best_verbs, best_nouns = (_ranked(scores, min(k, scores.shape[1])) for scores in (verb, noun))
     i, j = _candidates(best_verbs.shape[1], best_nouns.shape[1], k)
     sums = np.take(np.take_along_axis(verb, best_verbs, 1), i, axis=1)  # [n, 482] for k = 100
@@ -153,7 +153,7 @@ def _best_pairs(verb: Floats, noun: Floats, k: int) -> tuple[Integers, Integers,
 
 @cache
 def _candidates(verbs: int, nouns: int, k: int) -> tuple[Integers, Integers]:
-    """Places (i, j), from 0, with (i + 1) * (j + 1) <= k."""
+    """Ranks (i, j), from 0, with (i + 1) * (j + 1) <= k."""
     i, j = np.divmod(np.arange(verbs * nouns), nouns)
     possible = (i + 1) * (j + 1) <= k
     return i[possible], j[possible]
@@ -162,8 +162,8 @@ def _candidates(verbs: int, nouns: int, k: int) -> tuple[Integers, Integers]:
 def _ranked(scores: NDArray[np.floating], k: int, ties: TieKeys | None = None) -> Integers:
     """Columns int64 [n, k] of the k highest of [n, C], best first.
 
-    Equal scores rank by the keys that `ties` gives for some rows, the first key deciding; without, by column. Rows
-    without a tie, nearly all of them, are sorted by the fast unstable sort alone.
+    Ties rank by the keys that `ties` returns for some rows, the first key first; by default by column. Rows without ties,
+    nearly all, need the fast unstable sort only.
     """
     order: Integers = np.argsort(-scores, axis=1)
     ranked = np.take_along_axis(scores, order[:, : k + 1], 1)
@@ -175,7 +175,7 @@ def _ranked(scores: NDArray[np.floating], k: int, ties: TieKeys | None = None) -
 
 
 def _normalised(scores: NDArray[np.floating]) -> Floats:
-    """Log-probabilities float64 [n, C]; ranks and submissions depend on the rounding of this very order of steps."""
+    """Log-probabilities float64 [n, C]; ranks and submissions depend on the rounding of these steps in this order."""
     values = scores.astype(np.float64)
     values -= log_sum_exp(values)
     return values

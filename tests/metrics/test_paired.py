@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gsm_bench.metrics import paired
-from gsm_bench.metrics.paired import holm, mcnemar, mcnemar_chi2, paired_difference, paired_test, turned_groups
+from gsm_bench.metrics.paired import holm, mcnemar, mcnemar_chi2, paired_difference, paired_test, sign_flip_test
 
 
 def results(*counts):
@@ -29,7 +29,7 @@ def test_clips_without_a_score_are_left_out():
     first, second = results(10, 5, 0, 5)
     first[:3], second[-2:] = -1, -1
     assert paired_difference(first, second).clips == 15
-    with pytest.raises(ValueError, match="no clip"):
+    with pytest.raises(ValueError, match="no video"):
         paired_difference(np.full(4, -1, np.int8), np.zeros(4, np.int8))
 
 
@@ -92,17 +92,17 @@ def test_mcnemar_equals_statsmodels_and_scipy():
         assert mcnemar_chi2(gained, lost) == pytest.approx(large.statistic)
 
 
-def test_turned_groups_equals_all_turnings():
+def test_sign_flip_test_equals_all_turnings():
     for changes in ([1, -2, 3], [2, 2, -1, 0, 4], [5], [1, -1], [3, 3, 3, -1, -1, 2, 2]):
         totals = [abs(np.dot(changes, signs)) for signs in product((1, -1), repeat=len(changes))]
         expected = np.mean([total >= abs(sum(changes)) for total in totals])
-        assert turned_groups(np.array(changes)) == pytest.approx(expected, abs=1e-12)
+        assert sign_flip_test(np.array(changes)) == pytest.approx(expected, abs=1e-12)
 
 
-def test_turned_groups_of_one_clip_are_mcnemar():
+def test_sign_flip_test_of_one_clip_are_mcnemar():
     for gained, lost in ((0, 0), (5, 0), (40, 11), (300, 260)):
         changes = np.repeat([1, -1], [gained, lost])
-        assert turned_groups(changes) == pytest.approx(mcnemar(gained, lost), rel=1e-6, abs=1e-13)
+        assert sign_flip_test(changes) == pytest.approx(mcnemar(gained, lost), rel=1e-6, abs=1e-13)
 
 
 def test_a_difference_by_chance_is_found_as_often_as_promised():

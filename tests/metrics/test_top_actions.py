@@ -100,7 +100,7 @@ def test_an_action_head_ranks_its_columns():
 def test_scores_that_are_not_numbers_are_refused(bad):
     verb = np.zeros((2, 3))
     verb[1, 2] = bad
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match="must be finite"):
         top_actions(verb, np.zeros((2, 4)))
 
 
