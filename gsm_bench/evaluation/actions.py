@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.actions import NO_COLUMN, action_columns, are_pairs, parse_pairs
-from gsm_bench.ensembles import fuse
-from gsm_bench.ensembles.fuse import FusedBlock, fuse_blocks, fuse_rows, in_threads
+from gsm_bench.ensembles.fuse import FusedBlock, fuse_blocks
 from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.score_kinds import check_score_kinds
 from gsm_bench.ensembles.spaces import fusion_space
@@ -203,24 +202,18 @@ def predict_actions(
         Actions as codes verb * nouns + noun, see `pair_codes`; ranks are among all actions that `rule` ranks.
     """
     spaces = _fusion_spaces(members, rule, space)
-    statuses = [member.status for member in members]
     nouns = members[0].head.classes_per_task["noun"]
     known = pair_codes(labels, nouns) >= 0
     best, ranks = np.full(len(known), -1, np.int64), np.full(len(known), -1, np.int64)
-
-    def predict_rows(rows: slice) -> None:
-        blocks = {task: fuse_rows(members, task, spaces[task], rows, statuses) for task in spaces}
-        scores, scored = _logarithmic_scores(blocks, spaces)
-        for start in range(rows.start, rows.stop, RANKED_ROWS):
-            part = slice(start, min(start + RANKED_ROWS, rows.stop))
-            inside = slice(part.start - rows.start, part.stop - rows.start)
+    for blocks in zip(*(fuse_blocks(members, task, spaces[task]) for task in spaces), strict=True):
+        scores, scored = _logarithmic_scores(dict(zip(spaces, blocks, strict=True)), spaces)
+        for start in range(0, len(scored), RANKED_ROWS):
+            inside = slice(start, start + RANKED_ROWS)
+            rows = slice(blocks[0].start + start, blocks[0].start + min(start + RANKED_ROWS, len(scored)))
             some = {task: values[inside] for task, values in scores.items()}
-            actions, places = _rank_rows(some, rule, labels["verb"][part], labels["noun"][part])
-            best[part] = np.where(scored[inside], actions[:, 0] * nouns + actions[:, 1], -1)
-            ranks[part] = np.where(scored[inside] & known[part], places, -1)
-
-    for _ in in_threads(predict_rows, len(known), fuse.BLOCK_ROWS):
-        pass
+            actions, places = _rank_rows(some, rule, labels["verb"][rows], labels["noun"][rows])
+            best[rows] = np.where(scored[inside], actions[:, 0] * nouns + actions[:, 1], -1)
+            ranks[rows] = np.where(scored[inside] & known[rows], places, -1)
     return Predictions(best, ranks)
 
 

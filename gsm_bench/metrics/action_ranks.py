@@ -40,24 +40,34 @@ def pair_ranks(verb: Floats, noun: Floats, verbs: NDArray[np.integer], nouns: ND
     bars = np.where(earlier, np.nextafter(labelled, -np.inf)[:, None], labelled[:, None])
     possible = verb + noun.max(axis=1, keepdims=True) > bars
     possible[rows, verbs] = False
-    row, other = np.nonzero(possible)
-    counts = _count_above(np.sort(noun, axis=1), row, verb[row, other], bars[row, other])
-    ranks += np.bincount(row, counts, minlength=len(verb)).astype(np.int64)
+    counts = possible.sum(axis=1)
+    first = np.cumsum(counts) - counts
+    above = _count_above(noun, np.repeat(rows, counts), verb[possible], bars[possible])
+    totals = np.concatenate(([0], np.cumsum(above)))
+    ranks += totals[first + counts] - totals[first]
     return ranks
 
 
-def _count_above(ordered: Floats, row: Integers, added: Floats, bars: Floats) -> Integers:
-    """For each of M entries, how many values v of its row satisfy `added + v > bar`.
+def _count_above(values: Floats, row: Integers, added: Floats, bars: Floats) -> Integers:
+    """For each of M entries, how many of the values v of its row satisfy `added + v > bar`.
 
     Args:
-        ordered: float64 [N, C], ascending rows.
+        values: float64 [N, C], finite.
         row: int64 [M], each entry's row.
         added, bars: float64 [M].
     """
-    low, high = np.zeros(len(row), np.int64), np.full(len(row), ordered.shape[1])
-    while (low < high).any():
-        middle = (low + high) // 2
-        above = added + ordered[row, np.minimum(middle, ordered.shape[1] - 1)] > bars
-        low, high = np.where(above | (low >= high), low, middle + 1), np.where(above, middle, high)
-    counts: Integers = ordered.shape[1] - low
+    columns = values.shape[1]
+    width = 1 << columns.bit_length()  # the search halves a power of two; infinities fill the rows up
+    ordered = np.full((len(values), width), np.inf)
+    ordered[:, :columns] = values
+    ordered[:, :columns].sort(axis=1)
+    flat, start = ordered.ravel(), row * width
+    at = start.copy()  # of the first value that is above, as far as it is known
+    step = width >> 1
+    while step:
+        below = flat.take(at + (step - 1))
+        below += added
+        at += (below <= bars) * step
+        step >>= 1
+    counts: Integers = columns - (at - start)
     return counts
