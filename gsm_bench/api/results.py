@@ -167,7 +167,7 @@ class ComparisonResult(Result):
         return value
 
     def videos(self) -> pandas.DataFrame:
-        """Every video that only one of the two has right: id, task, right, true, first, second, path if known."""
+        """Every video that only one of the two has right: id, task, right_in, true, first, second; path if it was asked for."""
         from gsm_bench.api.dataframes import frame_of
         from gsm_bench.tables.comparison import videos_table
 
