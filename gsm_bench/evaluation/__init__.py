@@ -1,1 +1,1 @@
-"""What score files and ensembles are worth."""
+"""Accuracy, calibration and comparison of score files and ensembles."""

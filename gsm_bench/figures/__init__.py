@@ -1,1 +1,1 @@
-"""Pictures of results, drawn with matplotlib (extra ``figures``)."""
+"""Figures of results, plotted with matplotlib (extra ``figures``)."""

@@ -1,1 +1,1 @@
-"""Results as rows of raw numbers, drawn elsewhere."""
+"""Results as tables of raw numbers; `render` turns these into text."""
