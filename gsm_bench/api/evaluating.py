@@ -15,30 +15,19 @@ from gsm_bench.ensembles.spaces import conversions, fusion_space
 from gsm_bench.ensembles.write import write_fused
 from gsm_bench.errors import LabelError, TaskError
 from gsm_bench.evaluation.actions import SOURCE_WORDS, rule_for
-from gsm_bench.evaluation.calibrate import Calibrated, calibrate
-from gsm_bench.evaluation.compare import Side, compare
-from gsm_bench.evaluation.epic_file import estimate_epic_file, evaluate_epic_file
-from gsm_bench.evaluation.epic_paper import evaluate_epic_paper
 from gsm_bench.evaluation.evaluation import Evaluation, evaluate_members
 from gsm_bench.evaluation.ground_truth import GroundTruth
-from gsm_bench.evaluation.paper import evaluate_paper_table
-from gsm_bench.evaluation.score_files import evaluate_file, evaluate_file_classes
 from gsm_bench.scorefile import NOT_SCORED, ScoreFile, open_scores
-from gsm_bench.tables.calibration import calibration_table, reliability_table
-from gsm_bench.tables.comparison import classes_table, difference_table, videos_table
-from gsm_bench.tables.epic import epic_table
-from gsm_bench.tables.epic_paper import epic_paper_table
 from gsm_bench.tables.notes import order_notes
-from gsm_bench.tables.paper import paper_table
-from gsm_bench.tables.per_class import confusions_table, per_class_table
 from gsm_bench.tables.results import results_table
-from gsm_bench.tables.settings_diff import settings_diff_table
 from gsm_bench.tables.table import Table, with_notes
 
 if TYPE_CHECKING:
     from gsm_bench.api.bench import Bench
     from gsm_bench.entries import Published
     from gsm_bench.settings import ActionSource, Space
+
+# Modules of one command alone are imported inside its function, so that the other commands start without them.
 
 PathsOf = Callable[[OpenMember, GroundTruth], Sequence[str]]
 """The path of each video in the rows of a member."""
@@ -54,6 +43,9 @@ def evaluate_sources(
     most: int | None = None,
 ) -> EvaluationResult:
     """Score files in every clip protocol that they hold, other sources as they are; see `Bench.evaluate`."""
+    from gsm_bench.evaluation.score_files import evaluate_file, evaluate_file_classes
+    from gsm_bench.tables.per_class import confusions_table, per_class_table
+
     blocks: list[list[Evaluation]] = []
     class_by_class: list[Table] = []
     for source in sources:
@@ -87,6 +79,9 @@ def evaluate_parts_of(
     annotations: Path | None = None,
 ) -> Result:
     """Verb, noun and action metrics of one score file; see `Bench.parts`."""
+    from gsm_bench.evaluation.epic_file import estimate_epic_file, evaluate_epic_file
+    from gsm_bench.tables.epic import epic_table
+
     with _opened(source) as (path, _):
         pass
     if offline:
@@ -159,6 +154,10 @@ def compare_sources(
     paths_of: PathsOf | None = None,
 ) -> ComparisonResult:
     """Compare two results video by video; see `Bench.compare`."""
+    from gsm_bench.evaluation.compare import Side, compare
+    from gsm_bench.tables.comparison import classes_table, difference_table, videos_table
+    from gsm_bench.tables.settings_diff import settings_diff_table
+
     first, second = sources
     labels = short_names([first.label, second.label]) if first.label != second.label else ["first", "second"]
     with open_members([*first.members, *second.members], first.opened | second.opened) as members:
@@ -190,6 +189,9 @@ def calibrate_sources(
     reliability: bool = True,
 ) -> CalibrationResult:
     """Calibration errors of results, as they are and scaled by a temperature; see `Bench.calibrate`."""
+    from gsm_bench.evaluation.calibrate import Calibrated, calibrate
+    from gsm_bench.tables.calibration import calibration_table, reliability_table
+
     results: list[Calibrated] = []
     notes: dict[str, None] = {}
     for source, label in zip(sources, short_names([source.label for source in sources]), strict=True):
@@ -217,6 +219,11 @@ def fill_table(
     annotations: Path | None = None,
 ) -> EvaluationResult | Result:
     """A table of the paper from score files; see `Bench.table`."""
+    from gsm_bench.evaluation.epic_paper import evaluate_epic_paper
+    from gsm_bench.evaluation.paper import evaluate_paper_table
+    from gsm_bench.tables.epic_paper import epic_paper_table
+    from gsm_bench.tables.paper import paper_table
+
     workspace, manifest = bench.workspace, bench.manifest
     entry = manifest.table(number, dataset)
     if entry.form == "verb-noun-action":
