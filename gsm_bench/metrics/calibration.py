@@ -22,7 +22,7 @@ class Bin:
 
     low: float
     high: float
-    clips: int
+    videos: int
     confidence: float
     accuracy: float
 
@@ -38,7 +38,7 @@ class Calibration:
         brier: Brier score: mean squared distance of the probabilities to the one-hot label, 0 to 2.
         confidence: mean of the highest probability.
         accuracy: top-1 accuracy, a fraction.
-        clips: N.
+        videos: N.
         bins: the bins of `ece` that are not empty.
     """
 
@@ -48,7 +48,7 @@ class Calibration:
     brier: float
     confidence: float
     accuracy: float
-    clips: int
+    videos: int
     bins: tuple[Bin, ...]
 
 
@@ -87,7 +87,7 @@ def calibration_of(
         brier=float(brier.mean()),
         confidence=float(confidence.mean()),
         accuracy=float(hits.mean()),
-        clips=len(labels),
+        videos=len(labels),
         bins=tuple(_bins(even, confidence, hits, bins)),
     )
 
@@ -100,9 +100,9 @@ def _gap(places: NDArray[np.int64], confidence: NDArray[np.float64], right: NDAr
 def _bins(
     places: NDArray[np.int64], confidence: NDArray[np.float64], right: NDArray[np.float64], count: int
 ) -> list[Bin]:
-    clips = np.bincount(places, minlength=count)
+    videos = np.bincount(places, minlength=count)
     sums, hits = np.bincount(places, confidence, count), np.bincount(places, right, count)
     return [
-        Bin(at / count, (at + 1) / count, int(clips[at]), float(sums[at] / clips[at]), float(hits[at] / clips[at]))
-        for at in np.flatnonzero(clips).tolist()
+        Bin(at / count, (at + 1) / count, int(videos[at]), float(sums[at] / videos[at]), float(hits[at] / videos[at]))
+        for at in np.flatnonzero(videos).tolist()
     ]

@@ -11,7 +11,7 @@ from gsm_bench.metrics.softmax import log_softmax
 from gsm_bench.settings import Rule, Space
 
 
-def sureness(scores: NDArray[np.float64], space: Space, rule: Rule) -> NDArray[np.float64]:
+def confidence(scores: NDArray[np.float64], space: Space, rule: Rule) -> NDArray[np.float64]:
     """Confidence float64 [n] in 0..1 of scores [n, C] in a space, by one of the rules."""
     if space == "probabilities":
         probabilities = scores / scores.sum(axis=1, keepdims=True)
@@ -26,6 +26,6 @@ def sureness(scores: NDArray[np.float64], space: Space, rule: Rule) -> NDArray[n
     return np.asarray(np.clip(values, 0, 1))
 
 
-def goes_on(sure: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
+def continues(level: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
     """Bool [n]: the videos that continue to the next member, with a confidence of at most the threshold; none at 0."""
-    return (sure <= threshold) & (threshold > 0)
+    return (level <= threshold) & (threshold > 0)

@@ -24,7 +24,7 @@ class PairedDifference:
         low, high: bounds of the 95% interval.
         gained: videos that only the first has right.
         lost: videos that only the second has right.
-        clips: videos that both have scored.
+        videos: videos that both have scored.
         groups: number of resampled groups; None where videos are resampled.
     """
 
@@ -33,7 +33,7 @@ class PairedDifference:
     high: float
     gained: int
     lost: int
-    clips: int
+    videos: int
     groups: int | None = None
 
 

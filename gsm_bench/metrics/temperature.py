@@ -72,8 +72,8 @@ def fit_temperatures(blocks: Blocks, labels: NDArray[np.integer], folds: NDArray
         folds: int64 [N], 0..F-1.
     """
     count = int(folds.max(initial=0)) + 1
-    whole = np.ones(count, bool)
-    searches = [_Search(whole), *(_Search(np.arange(count) != fold) for fold in range(count if count > 1 else 0))]
+    everything = np.ones(count, bool)
+    searches = [_Search(everything), *(_Search(np.arange(count) != fold) for fold in range(count if count > 1 else 0))]
     for _ in range(STEPS):
         going = [search for search in searches if not search.done]
         if not going:
@@ -82,8 +82,8 @@ def fit_temperatures(blocks: Blocks, labels: NDArray[np.integer], folds: NDArray
         sums = _moments(blocks, labels, folds, count, inverses)  # [I, 3, F]
         for search in going:
             search.step(sums[inverses.index(search.inverse)])
-    whole_temperature, *others = [float(1 / search.inverse) for search in searches]
-    return whole_temperature, np.array(others or [1.0])
+    overall_temperature, *others = [float(1 / search.inverse) for search in searches]
+    return overall_temperature, np.array(others or [1.0])
 
 
 @dataclass
@@ -98,15 +98,15 @@ class _Search:
 
     def step(self, sums: Floats) -> None:
         """Take the next step, from counts, slopes and curvatures float64 [3, F] at the inverse temperature."""
-        clips, slopes, curves = sums[:, self.folds].sum(axis=1)
-        slope, curve = (slopes / clips, curves / clips) if clips else (0.0, 0.0)
+        counts, slopes, curves = sums[:, self.folds].sum(axis=1)
+        slope, curve = (slopes / counts, curves / counts) if counts else (0.0, 0.0)
         if slope < 0:
             self.low = self.inverse
         else:
             self.high = self.inverse
         step = self.inverse - slope / curve if curve > 0 else self.inverse
         step = step if self.low < step < self.high else float(np.sqrt(self.low * self.high))
-        self.done = not clips or abs(step - self.inverse) < PRECISE * self.inverse
+        self.done = not counts or abs(step - self.inverse) < PRECISE * self.inverse
         if not self.done:
             self.inverse = step
 

@@ -22,7 +22,7 @@ from gsm_bench.ensembles.spaces import scale_by_temperature
 from gsm_bench.entries import CascadeEntry, Member
 from gsm_bench.errors import RunConflictError
 from gsm_bench.manifest import Manifest
-from gsm_bench.metrics.cascade_rule import goes_on, sureness
+from gsm_bench.metrics.cascade_rule import confidence, continues
 from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ClipScores, open_scores, read, write
 from gsm_bench.scoring.job import Job
@@ -238,8 +238,8 @@ class _State:
 
     def decide(self, entry: CascadeEntry, threshold: float) -> None:
         """Keep only the videos that the rule sends to the next stage."""
-        sure = sureness(self.fused[entry.task][self.waiting], entry.space, entry.rule)
-        self._keep(goes_on(sure, threshold))
+        level = confidence(self.fused[entry.task][self.waiting], entry.space, entry.rule)
+        self._keep(continues(level, threshold))
 
     def _keep(self, kept: NDArray[np.bool_]) -> None:
         self.waiting = self.waiting[kept]

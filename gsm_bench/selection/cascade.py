@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.ensembles.fuse import fuse_blocks, running_mean
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.metrics.cascade_rule import goes_on, sureness
+from gsm_bench.metrics.cascade_rule import confidence, continues
 from gsm_bench.metrics.topk import BEYOND, label_ranks
 from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.selection.pool import Choice
@@ -33,13 +33,13 @@ class Stages:
 
     Attributes:
         ranks: int64 [K, n], the rank of the label in the running mean, from 0.
-        sureness: float64 [K, n], the confidence in 0..1 per rule.
+        confidence: float64 [K, n], the confidence in 0..1 per rule.
         macs: float64 [K], multiply-adds spent up to this member; NaN if unknown for a member.
         rows: int64 [n], the videos' rows in the score files.
     """
 
     ranks: NDArray[np.int64]
-    sureness: dict[Rule, NDArray[np.float64]]
+    confidence: dict[Rule, NDArray[np.float64]]
     macs: NDArray[np.float64]
     rows: NDArray[np.int64]
 
@@ -102,7 +102,7 @@ def stages_of(
     rows = np.flatnonzero(scored)
     weights = [member.spec.weight for member in members]
     ranks = np.empty((len(members), len(labels)), np.int64)
-    sure = {rule: np.empty((len(members), len(labels))) for rule in RULES}
+    levels = {rule: np.empty((len(members), len(labels))) for rule in RULES}
     for block in fuse_blocks(members, task, space):
         kept = np.flatnonzero(scored[block.rows])
         for stage in range(len(members)):
@@ -111,9 +111,9 @@ def stages_of(
             label_rank = label_ranks(mean, np.maximum(known, 0))
             ranks[stage, block.start + kept] = np.where(known < 0, BEYOND, label_rank)
             for rule in RULES:
-                sure[rule][stage, block.start + kept] = sureness(mean, space, rule)
+                levels[rule][stage, block.start + kept] = confidence(mean, space, rule)
     macs = np.cumsum([math.nan if choice.macs is None else float(choice.macs) for choice in choices])
-    return Stages(ranks[:, rows], {rule: values[:, rows] for rule, values in sure.items()}, macs, rows)
+    return Stages(ranks[:, rows], {rule: values[:, rows] for rule, values in levels.items()}, macs, rows)
 
 
 def simulate(stages: Stages, setting: Setting) -> Simulated:
@@ -121,7 +121,7 @@ def simulate(stages: Stages, setting: Setting) -> Simulated:
     stop = np.zeros(stages.ranks.shape[1], np.int64)
     for stage, threshold in enumerate(setting.thresholds):
         here = stop == stage
-        stop[here & goes_on(stages.sureness[setting.rule][stage], threshold)] = stage + 1
+        stop[here & continues(stages.confidence[setting.rule][stage], threshold)] = stage + 1
     return Simulated(stop, stages.ranks[stop, np.arange(len(stop))], stages.macs[stop])
 
 
@@ -135,7 +135,7 @@ def settings_of(stages: Stages, rules: Sequence[Rule] = RULES, steps: int = QUAN
     """Settings with one threshold for all members, from the first member alone to all members for every video."""
     settings: list[Setting] = []
     for rule in rules:
-        inner = np.quantile(stages.sureness[rule][0], np.arange(1, steps) / steps) if len(stages.rows) else []
+        inner = np.quantile(stages.confidence[rule][0], np.arange(1, steps) / steps) if len(stages.rows) else []
         thresholds = dict.fromkeys((0.0, *map(float, inner), 1.0))
         settings += [Setting(rule, (threshold,) * (len(stages.ranks) - 1)) for threshold in thresholds]
     return settings

@@ -51,7 +51,7 @@ def _row(result: Calibrated, how: str, calibration: Calibration) -> dict[str, An
         "adaptive_ece": calibration.adaptive_ece,
         "nll": calibration.nll,
         "brier": calibration.brier,
-        "videos": calibration.clips,
+        "videos": calibration.videos,
     }
 
 
@@ -81,7 +81,7 @@ def _bin_row(result: Calibrated, how: str, bin_: Bin) -> dict[str, Any]:
         "range": f"{bin_.low:.2f} to {bin_.high:.2f}",
         "low": bin_.low,
         "high": bin_.high,
-        "videos": bin_.clips,
+        "videos": bin_.videos,
         "confidence": bin_.confidence,
         "accuracy": bin_.accuracy,
         "gap": bin_.accuracy - bin_.confidence,

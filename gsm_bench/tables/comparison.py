@@ -42,7 +42,7 @@ def _row(comparison: Comparison, difference: Difference) -> dict[str, Any]:
         "what": f"{task_prefix(comparison, difference.task)}top-{difference.k}",
         "task": difference.task,
         "k": difference.k,
-        "videos": change.clips,
+        "videos": change.videos,
         "groups": change.groups,
         "difference": change.value,
         "difference_low": change.low,

@@ -39,7 +39,7 @@ def compared(tmp_path):
 def test_differences(compared):
     top1, top5 = compared().differences()
     assert (top1.first, top1.second) == (34 / 39, 29 / 39)
-    assert (top1.change.gained, top1.change.lost, top1.change.clips) == (8, 3, 39)
+    assert (top1.change.gained, top1.change.lost, top1.change.videos) == (8, 3, 39)
     assert top1.change.value == pytest.approx(5 / 39)
     assert top1.test.p == mcnemar(8, 3)
     assert top1.first_interval == wilson(34, 39)

@@ -23,8 +23,8 @@ def test_hand_made():
     assert found.adaptive_ece == pytest.approx(0.5)
     assert found.nll == pytest.approx(-(np.log(0.9) + np.log(0.05) + 2 * np.log(0.4)) / 4)
     assert found.brier == pytest.approx((0.015 + (0.81 + 0.9025 + 0.0025) + 2 * (0.36 + 0.18)) / 4)
-    assert (found.accuracy, found.confidence, found.clips) == (0.75, pytest.approx(0.65), 4)
-    assert [(bin_.clips, bin_.accuracy) for bin_ in found.bins] == [(2, 1.0), (2, 0.5)]
+    assert (found.accuracy, found.confidence, found.videos) == (0.75, pytest.approx(0.65), 4)
+    assert [(bin_.videos, bin_.accuracy) for bin_ in found.bins] == [(2, 1.0), (2, 0.5)]
 
 
 def test_equals_a_plain_loop():

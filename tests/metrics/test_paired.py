@@ -16,7 +16,7 @@ def results(*counts):
 
 def test_hand_made():
     found = paired_difference(*results(50, 12, 4, 34))
-    assert (found.value, found.gained, found.lost, found.clips) == (0.08, 12, 4, 100)
+    assert (found.value, found.gained, found.lost, found.videos) == (0.08, 12, 4, 100)
     assert found.low < 0.08 < found.high
 
 
@@ -28,7 +28,7 @@ def test_equal_results_have_no_difference():
 def test_clips_without_a_score_are_left_out():
     first, second = results(10, 5, 0, 5)
     first[:3], second[-2:] = -1, -1
-    assert paired_difference(first, second).clips == 15
+    assert paired_difference(first, second).videos == 15
     with pytest.raises(ValueError, match="no video"):
         paired_difference(np.full(4, -1, np.int8), np.zeros(4, np.int8))
 

@@ -44,7 +44,7 @@ def toys(workspace, gsmbench):
 def entry_of(toys, share=0.5, rule="confidence"):
     """A cascade in which about this share of the clips goes on."""
     known = stages(toys)
-    threshold = float(np.quantile(known.sureness[rule][0], share))
+    threshold = float(np.quantile(known.confidence[rule][0], share))
     return CascadeEntry("quick", MEMBERS, rule, (threshold,))
 
 

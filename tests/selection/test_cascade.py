@@ -6,7 +6,7 @@ import pytest
 from gsm_bench.ensembles.members import MemberSpec, open_members
 from gsm_bench.evaluation.accuracies import accuracies_of
 from gsm_bench.evaluation.ground_truth import GroundTruth
-from gsm_bench.metrics.cascade_rule import goes_on, sureness
+from gsm_bench.metrics.cascade_rule import confidence, continues
 from gsm_bench.scorefile import write
 from gsm_bench.selection.cascade import RULES, Setting, Stages, choose, held_out, settings_of, simulate, stages_of
 from gsm_bench.selection.cascade_search import CascadeConfig, search_cascades
@@ -43,21 +43,21 @@ def fused_hits(specs, labels, space="logits"):
 
 def test_sureness_hand_made():
     rows = np.array([[0.7, 0.2, 0.1], [0.5, 0.5, 0.0], [1 / 3, 1 / 3, 1 / 3], [1.0, 0.0, 0.0]])
-    assert sureness(rows, "probabilities", "confidence") == pytest.approx([0.7, 0.5, 1 / 3, 1])
-    assert sureness(rows, "probabilities", "margin") == pytest.approx([0.5, 0, 0, 1])
+    assert confidence(rows, "probabilities", "confidence") == pytest.approx([0.7, 0.5, 1 / 3, 1])
+    assert confidence(rows, "probabilities", "margin") == pytest.approx([0.5, 0, 0, 1])
     half = 1 - np.log(2) / np.log(3)
-    assert sureness(rows, "probabilities", "entropy")[1:] == pytest.approx([half, 0, 1])
+    assert confidence(rows, "probabilities", "entropy")[1:] == pytest.approx([half, 0, 1])
     with np.errstate(divide="ignore"):
         logs = np.log(rows)
     for rule in RULES:
-        assert sureness(logs + 5, "logits", rule) == pytest.approx(sureness(rows, "probabilities", rule))
+        assert confidence(logs + 5, "logits", rule) == pytest.approx(confidence(rows, "probabilities", rule))
 
 
 def test_at_0_no_video_continues_and_at_1_every_video():
-    sure = np.array([0.0, 0.3, 1.0])
-    assert goes_on(sure, 0).tolist() == [False] * 3
-    assert goes_on(sure, 0.3).tolist() == [True, True, False]
-    assert goes_on(sure, 1).tolist() == [True] * 3
+    level = np.array([0.0, 0.3, 1.0])
+    assert continues(level, 0).tolist() == [False] * 3
+    assert continues(level, 0.3).tolist() == [True, True, False]
+    assert continues(level, 1).tolist() == [True] * 3
 
 
 @pytest.mark.parametrize("space", ["logits", "probabilities", "log_probabilities"])
@@ -89,7 +89,7 @@ def test_equals_a_plain_loop(specs, labels):
 
 
 def known_stages(first, second, sure):
-    """Two members' ranks and the sureness after the first, under every rule alike."""
+    """Two members' ranks and the confidence after the first, under every rule alike."""
     ranks, sureness_ = np.array([first, second]), np.array([sure, np.ones(len(sure))])
     return Stages(ranks, dict.fromkeys(RULES, sureness_), np.array([1.0, 3.0]), np.arange(len(sure)))
 
@@ -118,7 +118,7 @@ def test_held_out_uses_only_other_folds(specs, labels):
 
 def test_without_costs_the_fewest_members_are_the_cheapest():
     known = known_stages([1, 1, 0, 0], [0, 0, 0, 0], [0.2, 0.4, 0.6, 0.8])
-    unknown = Stages(known.ranks, known.sureness, np.array([np.nan, np.nan]), known.rows)
+    unknown = Stages(known.ranks, known.confidence, np.array([np.nan, np.nan]), known.rows)
     settings = [Setting("confidence", (t,)) for t in (1.0, 0.4, 0.0)]
     assert choose(unknown, settings, np.ones(4, bool), None).thresholds == (0.4,)
 
