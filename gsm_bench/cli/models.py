@@ -147,12 +147,11 @@ def _cost_lines(entry: ModelEntry, workspace: Workspace) -> list[tuple[str, str]
     from gsm_bench.errors import NetworkError
 
     try:
-        from gsm_bench.nets.cost import count_cost
-        from gsm_bench.nets.registry import network_for
+        from gsm_bench.nets.cost import entry_cost
     except ImportError:
         return [("cost", "needs torch: pip install 'gsm-bench[score]'")]
     try:
-        cost = count_cost(network_for(entry, search=workspace.root), entry.frames, entry.input.size)
+        cost = entry_cost(entry, search=workspace.root)
     except NetworkError as error:
         return [("cost", error.what)]
     return [
@@ -178,38 +177,15 @@ def cost(names: tuple[str, ...], clips: int, form: str) -> None:
     Example:
       gsmbench models cost inv3_8f inv3_12f En3x2
     """
-    from gsm_bench.errors import GsmBenchError
-    from gsm_bench.nets.cost import count_cost
-    from gsm_bench.nets.registry import network_for
+    from gsm_bench.nets.cost import video_cost
     from gsm_bench.tables.notes import CONVENTION
     from gsm_bench.tables.table import Column, Table
 
     workspace, manifest = registry()
-    rows, uncounted = [], set()
-    for name in names:
-        if name in manifest.ensembles:
-            members = [(manifest.model(m.model), m.clips) for m in manifest.ensemble(name).members]
-        elif name in manifest.models:
-            members = [(manifest.model(name), clips)]
-        else:
-            raise GsmBenchError(f"{name!r} is neither a model nor an ensemble", fix="gsmbench models list")
-        costs = [
-            count_cost(network_for(entry, search=workspace.root), entry.frames, entry.input.size)
-            for entry, _ in members
-        ]
-        uncounted |= {operator for each in costs for operator in each.uncounted}
-        counts = [k for _, k in members]
-        rows.append(
-            {
-                "name": name,
-                "frames": "+".join(f"{entry.frames}x{k}" if k > 1 else str(entry.frames) for entry, k in members),
-                "params": sum(each.params for each in costs),
-                "macs_paper_per_view": costs[0].macs_paper if len(costs) == 1 else None,
-                "macs_paper": sum(each.macs_paper * k for each, k in zip(costs, counts, strict=True)),
-                "macs_bare": sum(each.macs_bare * k for each, k in zip(costs, counts, strict=True)),
-                "uncounted": [dict(each.uncounted) for each in costs],
-            }
-        )
+    costs = [video_cost(name, manifest, clips=clips, search=workspace.root) for name in names]
+    keys = ("name", "frames_text", "params", "macs_paper_per_view", "macs_paper", "macs_bare", "uncounted")
+    rows = tuple({key.removesuffix("_text"): getattr(each, key) for key in keys} for each in costs)
+    uncounted = {operator for each in costs for operators in each.uncounted for operator in operators}
     columns = (
         Column("name", "Name"),
         Column("frames", "Frames"),
@@ -223,7 +199,7 @@ def cost(names: tuple[str, ...], clips: int, form: str) -> None:
         "Bare: multiply-adds of convolutions and linear layers.",
         f"Counted in neither: {', '.join(sorted(uncounted)) or 'nothing'}.",
     )
-    print_table(Table("Cost per video", columns, (tuple(rows),), notes, name="cost"), form)
+    print_table(Table("Cost per video", columns, (rows,), notes, name="cost"), form)
 
 
 @command.command("check")
@@ -232,52 +208,57 @@ def cost(names: tuple[str, ...], clips: int, form: str) -> None:
 @click.option("--pin", is_flag=True, help="Write the file's sha256 into manifests/local.toml.")
 @workspace_option
 def check_model(name: str, file: Path | None, pin: bool) -> int:
-    """Tell in plain words whether a checkpoint fits its entry: matched, missing, unexpected keys, hash.
+    """Check whether a checkpoint fits its entry: matched, missing and unexpected keys, frames, hash.
 
     \b
     Example:
       gsmbench models check inv3_12f --file ~/Downloads/checkpoint.pth.tar
     """
     from gsm_bench.files import file_sha256
-    from gsm_bench.nets.checkpoint import describe, fit, read_checkpoint
+    from gsm_bench.nets.checkpoint import compare_keys, describe, read_checkpoint, stated_frames
     from gsm_bench.nets.registry import network_for
 
     workspace, manifest = registry()
     entry = manifest.model(name)
     path = file or workspace.checkpoint_path(entry.checkpoint.file)
     checkpoint = read_checkpoint(path)
-    found = fit(network_for(entry, search=workspace.root), checkpoint, entry.ignore_keys)
+    fit = compare_keys(network_for(entry, search=workspace.root), checkpoint, entry.ignore_keys)
     digest = file_sha256(path)
     click.echo(f"{path}\n  holds    {describe(checkpoint)}")
     for key, value in sorted(checkpoint.beside.items()):
         if isinstance(value, str | int | float):
             click.echo(f"  says     {key} = {value}")
     if checkpoint.prefix:
-        click.echo(f"  prefix   {checkpoint.prefix!r}, put there by a wrapper, was taken off every key")
-    _echo_fit(found)
-    same = digest == entry.checkpoint.sha256
+        click.echo(f"  prefix   {checkpoint.prefix!r} of a wrapper was removed from every key")
+    _echo_fit(fit)
+    pinned = digest == entry.checkpoint.sha256
     click.echo(
-        f"  sha256   {digest} ({'as pinned' if same else 'NOT the pinned one' if entry.checkpoint.sha256 else 'none is pinned'})"
+        f"  sha256   {digest} ({'as pinned' if pinned else 'NOT the pinned one' if entry.checkpoint.sha256 else 'none is pinned'})"
     )
-    fits = found.complete and (same or not entry.checkpoint.sha256 or pin)
+    frames = stated_frames(checkpoint)
+    other_frames = frames is not None and frames != entry.frames
+    if other_frames:
+        click.echo(f"  frames   {frames}, the entry says {entry.frames}")
+    fits = fit.complete and not other_frames and (pinned or not entry.checkpoint.sha256 or pin)
     click.echo(f"{'fits' if fits else 'does NOT fit'} {entry.name} ({entry.title}, {entry.frames} frames)")
-    _warn_of_frames(entry, path)
-    if pin and found.complete:
+    if frames is None:
+        say("note: the file does not say its number of frames, and weights have the same shape for any number")
+    if pin and fits:
         from gsm_bench.local_manifest import pin_checkpoint
 
         say(f"pinned in {workspace.shown(pin_checkpoint(workspace, entry, digest))}")
-    elif found.complete and not entry.checkpoint.sha256:
-        say(f"to have every run check this hash: gsmbench models check {name}{f' --file {file}' if file else ''} --pin")
+    elif fits and not entry.checkpoint.sha256:
+        say(f"to check this hash in every run: gsmbench models check {name}{f' --file {file}' if file else ''} --pin")
     return 0 if fits else 1
 
 
-def _echo_fit(found: Fit) -> None:
-    click.echo(f"  matched  {len(found.matched)} keys")
+def _echo_fit(fit: Fit) -> None:
+    click.echo(f"  matched  {len(fit.matched)} keys")
     for word, keys in (
-        ("missing", found.missing),
-        ("unexpected", found.unexpected),
-        ("shape", found.misshapen),
-        ("ignored", found.ignored),
+        ("missing", fit.missing),
+        ("unexpected", fit.unexpected),
+        ("shape", fit.misshapen),
+        ("ignored", fit.ignored),
     ):
         if keys:
             click.echo(f"  {word:<8} {len(keys)} keys")
@@ -285,15 +266,6 @@ def _echo_fit(found: Fit) -> None:
                 click.echo(f"             {key}")
             if len(keys) > 10:
                 click.echo(f"             and {len(keys) - 10} more")
-
-
-def _warn_of_frames(entry: ModelEntry, path: Path) -> None:
-    """Weights are the same in shape for any number of frames; the released names alone tell them apart."""
-    import re
-
-    named = re.search(r"segment(\d+)", path.name)
-    if named and int(named.group(1)) != entry.frames:
-        say(f"note: the file's name says {named.group(1)} frames, the entry {entry.frames}; the keys cannot tell")
 
 
 @command.command("add")

@@ -18,12 +18,14 @@ from torch import Tensor, nn
 from gsm_bench.errors import CheckpointError
 
 WEIGHT_KEYS = ("state_dict", "model_state", "model", "module")
-"""Where training scripts of the field keep the weights inside the saved dict."""
+"""Keys under which training scripts save the weights."""
+FRAMES_KEYS = ("frames", "num_segments")
+"""Keys under which training scripts save the frames per clip."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file's tensors by key, wrapper prefix taken off, and what it said beside them."""
+    """Tensors of a file by key, without the prefix of a wrapper, and the other values that it holds."""
 
     path: Path
     weights: Mapping[str, Tensor]
@@ -33,7 +35,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Fit:
-    """How a checkpoint's keys sit in a network's; keys waved through by `ignore_keys` stand in `ignored` alone."""
+    """Keys of a checkpoint compared with those of a network; keys that `ignore_keys` allows are in `ignored` alone."""
 
     matched: tuple[str, ...]
     missing: tuple[str, ...]
@@ -55,21 +57,21 @@ def load_checkpoint(network: nn.Module, path: str | Path, *, ignore_keys: Sequen
         ignore_keys: patterns (``*`` matches) of keys that may be missing or superfluous.
 
     Returns:
-        What the file said beside the weights (epoch, arch, best_prec1 ...).
+        The other values of the file (epoch, arch, best_prec1 ...).
 
     Raises:
         CheckpointError: not found, damaged, holding code, or of another network. The network is then unchanged.
     """
     checkpoint = read_checkpoint(path)
-    found = fit(network, checkpoint, ignore_keys)
-    if not found.complete:
+    fit = compare_keys(network, checkpoint, ignore_keys)
+    if not fit.complete:
         raise CheckpointError(
-            _mismatch(found, checkpoint),
+            _mismatch(fit, checkpoint),
             where=path,
             fix="gsmbench models check NAME --file FILE lists every key; use the entry whose network this file holds",
         )
-    weights = {key: checkpoint.weights[key] for key in found.matched}
-    network.load_state_dict(weights, strict=False)  # `fit` has accounted for every key
+    weights = {key: checkpoint.weights[key] for key in fit.matched}
+    network.load_state_dict(weights, strict=False)  # `compare_keys` has accounted for every key
     return dict(checkpoint.beside)
 
 
@@ -77,9 +79,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read tensors and plain values from `path` without running anything that it holds."""
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(
-            "there is no such checkpoint", where=path, fix="gsmbench models show NAME says where to get it"
-        )
+        raise CheckpointError("no such checkpoint", where=path, fix="gsmbench models show NAME says where to get it")
     if _is_safetensors(path):
         weights, beside = _read_safetensors(path)
     else:
@@ -88,27 +88,38 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(path, {key.removeprefix(prefix): tensor for key, tensor in weights.items()}, beside, prefix)
 
 
-def fit(network: nn.Module, checkpoint: Checkpoint, ignore_keys: Sequence[str] = ()) -> Fit:
+def compare_keys(network: nn.Module, checkpoint: Checkpoint, ignore_keys: Sequence[str] = ()) -> Fit:
     """Compare the keys and shapes of a checkpoint with a network's own."""
-    wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-    found = {key: tuple(tensor.shape) for key, tensor in checkpoint.weights.items()}
-    ignored = [key for key in wanted.keys() ^ found.keys() if any(fnmatchcase(key, p) for p in ignore_keys)]
-    shared = [key for key in wanted if key in found]
+    network_shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    file_shapes = {key: tuple(tensor.shape) for key, tensor in checkpoint.weights.items()}
+    ignored = [
+        key for key in network_shapes.keys() ^ file_shapes.keys() if any(fnmatchcase(key, p) for p in ignore_keys)
+    ]
+    shared = [key for key in network_shapes if key in file_shapes]
     return Fit(
-        matched=tuple(key for key in shared if wanted[key] == found[key]),
-        missing=tuple(key for key in wanted if key not in found and key not in ignored),
-        unexpected=tuple(key for key in found if key not in wanted and key not in ignored),
+        matched=tuple(key for key in shared if network_shapes[key] == file_shapes[key]),
+        missing=tuple(key for key in network_shapes if key not in file_shapes and key not in ignored),
+        unexpected=tuple(key for key in file_shapes if key not in network_shapes and key not in ignored),
         misshapen=tuple(
-            f"{key}: {_shape(found[key])} in the file, {_shape(wanted[key])} in the network"
+            f"{key}: {_shape(file_shapes[key])} in the file, {_shape(network_shapes[key])} in the network"
             for key in shared
-            if wanted[key] != found[key]
+            if network_shapes[key] != file_shapes[key]
         ),
         ignored=tuple(sorted(ignored)),
     )
 
 
+def stated_frames(checkpoint: Checkpoint) -> int | None:
+    """Frames per clip that a file states beside its weights, or in a released name; None if it does not."""
+    named = re.search(r"segment(\d+)", checkpoint.path.name)
+    for value in (*(checkpoint.beside.get(key) for key in FRAMES_KEYS), named and named.group(1)):
+        if isinstance(value, int | str) and str(value).isdecimal():
+            return int(value)
+    return None
+
+
 def describe(checkpoint: Checkpoint) -> str:
-    """In words, which network the keys look like."""
+    """The network that the keys look like, in words."""
     keys = checkpoint.weights.keys()
     if any(key.startswith("base_model.inception_3a_") for key in keys):
         family = "BN-Inception"
@@ -221,14 +232,14 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-def _mismatch(found: Fit, checkpoint: Checkpoint) -> str:
-    parts = [
+def _mismatch(fit: Fit, checkpoint: Checkpoint) -> str:
+    differences = [
         f"{len(keys)} {word} (first: {keys[0]})"
         for word, keys in (
-            ("missing", found.missing),
-            ("unexpected", found.unexpected),
-            ("of another shape", found.misshapen),
+            ("missing", fit.missing),
+            ("unexpected", fit.unexpected),
+            ("of another shape", fit.misshapen),
         )
         if keys
     ]
-    return f"this file does not fit the network: {len(found.matched)} keys match, {', '.join(parts)}; it looks like {describe(checkpoint)}"
+    return f"this file does not fit the network: {len(fit.matched)} keys match, {', '.join(differences)}; it looks like {describe(checkpoint)}"

@@ -53,6 +53,22 @@ def test_check_in_plain_words(gsmbench, toys):
     assert re.search(r"shape +\d+ keys", wrong.out)
 
 
+def test_check_compares_the_frames_that_a_file_states(gsmbench, toys):
+    """Weights have the same shape for any number of frames: a file of 8 frames does not fit an entry of 4."""
+    path = toys.checkpoints / "toy_bninc.safetensors"
+    from safetensors.torch import load_file, save_file
+
+    save_file(load_file(path), path, metadata={"frames": "8"})
+    ran = gsmbench("models", "check", "toy_bninc")
+    assert ran.status == 1
+    assert "frames   8, the entry says 4" in ran.out
+    assert "does NOT fit toy_bninc" in ran.out
+    save_file(load_file(path), path, metadata={"frames": "4"})
+    ran = gsmbench("models", "check", "toy_bninc")
+    assert ran.status == 0
+    assert "fits toy_bninc" in ran.out
+
+
 def test_check_pins(gsmbench, toys):
     assert gsmbench("models", "check", "toy_bninc", "--pin").status == 0
     assert "as pinned" in gsmbench("models", "check", "toy_bninc").out

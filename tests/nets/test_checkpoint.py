@@ -9,7 +9,7 @@ from safetensors.torch import save_file  # noqa: E402
 
 from gsm_bench.errors import CheckpointError  # noqa: E402
 from gsm_bench.nets import build_network, load_checkpoint  # noqa: E402
-from gsm_bench.nets.checkpoint import describe, fit, read_checkpoint  # noqa: E402
+from gsm_bench.nets.checkpoint import compare_keys, describe, read_checkpoint, stated_frames  # noqa: E402
 
 
 def small(**options):
@@ -168,7 +168,7 @@ def test_ignored_keys_are_counted(network, tmp_path):
     ):
         load_checkpoint(small(), tmp_path / "a.pt")
     load_checkpoint(small(), tmp_path / "a.pt", ignore_keys=["new_fc.bias", "optimizer.*"])
-    found = fit(network, read_checkpoint(tmp_path / "a.pt"), ["new_fc.bias", "optimizer.*"])
+    found = compare_keys(network, read_checkpoint(tmp_path / "a.pt"), ["new_fc.bias", "optimizer.*"])
     assert found.ignored == ("new_fc.bias", "optimizer.step")
     assert found.complete
 
@@ -176,3 +176,18 @@ def test_ignored_keys_are_counted(network, tmp_path):
 def test_description(network, tmp_path):
     torch.save(network.state_dict(), tmp_path / "a.pt")
     assert describe(read_checkpoint(tmp_path / "a.pt")) == "GSM BN-Inception with 10 gate-shift modules, 5 classes"
+
+
+@pytest.mark.parametrize(
+    ("name", "beside", "frames"),
+    [
+        ("a.pt", {}, None),
+        ("a.pt", {"frames": 8}, 8),
+        ("a.pt", {"num_segments": "16"}, 16),
+        ("x_segment12_checkpoint.pth.tar", {}, 12),
+        ("a.pt", {"frames": "many"}, None),
+    ],
+)
+def test_frames_that_a_file_states(tmp_path, name, beside, frames):
+    torch.save({"state_dict": {"w": torch.zeros(1)}, **beside}, tmp_path / name)
+    assert stated_frames(read_checkpoint(tmp_path / name)) == frames

@@ -29,7 +29,8 @@ def test_uncounted_operators_are_listed():
     cost = count_cost(build_network("bninception", "gsm", 8), 8, 224)
     assert set(cost.uncounted) >= {"relu_", "tanh", "mul", "add", "sub"}
     assert cost.uncounted["tanh"] == 10
-    assert not set(cost.uncounted) & {"cat", "view", "convolution"}
+    assert not set(cost.uncounted) & {"cat", "view", "convolution", "promote_types", "mean"}
+    assert cost.uncounted["mean other than pooling"] == 1, "over frames; the one over the feature map is counted"
 
 
 @pytest.mark.parametrize(("blocks", "gflops", "params_m"), [(1, 16.37, 10.46), (5, 16.39, 10.48), (10, 16.46, 10.50)])
