@@ -167,7 +167,7 @@ class Bench:
             out: score file to write the fused scores to; an existing one needs `force`.
             allow_leak: go on with members that were trained on videos of this split.
         """
-        from gsm_bench.api.evaluating import evaluate_ensemble
+        from gsm_bench.api.fusing import evaluate_ensemble
 
         source = self._source(name, dataset, split)
         source = replace(source, label=title or source.label)
@@ -218,13 +218,12 @@ class Bench:
             list_videos: a table of the videos instead of the classes.
             paths: know where the frames of each video are; see `ComparisonResult.videos`.
         """
-        from gsm_bench.api.evaluating import compare_sources
-        from gsm_bench.api.per_video import video_paths
+        from gsm_bench.api.comparing import compare_sources
 
         sources = self._sources((first, second), dataset, split)
         return compare_sources(
             sources, self.labels(data), actions=actions, why=why, list_videos=list_videos, most=most,
-            paths_of=(lambda member, truth: video_paths(member, truth, self.workspace)) if paths else None,
+            workspace=self.workspace if paths else None,
         )  # fmt: skip
 
     def calibrate(
@@ -239,7 +238,7 @@ class Bench:
         reliability: bool = True,
     ) -> CalibrationResult:
         """Calibration errors, as they are and scaled by a temperature that was fitted on other folds."""
-        from gsm_bench.api.evaluating import calibrate_sources
+        from gsm_bench.api.comparing import calibrate_sources
 
         sources = self._sources(names, dataset, split)
         return calibrate_sources(sources, self.labels(data), space, bins=bins, folds=folds, reliability=reliability)
@@ -346,7 +345,7 @@ class Bench:
         partial: bool = False,
     ) -> Result:
         """A table of the paper from score files; with `partial`, rows without scores stay empty."""
-        from gsm_bench.api.evaluating import fill_table
+        from gsm_bench.api.paper_tables import fill_table
 
         return fill_table(
             self, str(number), self.labels(data), dataset=dataset, split=split, partial=partial,
