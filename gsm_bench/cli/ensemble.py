@@ -62,7 +62,7 @@ def command(
     if (name is None) == (members is None):
         raise click.UsageError("give either NAME or --members, e.g.: gsmbench ensemble En3")
     if explain and form != "rich":
-        raise click.UsageError("--explain is a text: leave --format away")
+        raise click.UsageError("--explain prints text: leave --format out")
     opened, shares, title = bench(), _numbers(weights), name or "ensemble"
     if explain:
         click.echo(opened.explain(name or str(members), shares, space, dataset=dataset, split=split, title=title))
@@ -83,4 +83,4 @@ def _numbers(text: str | None) -> list[float] | None:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise click.UsageError(f"--weights {text}: write numbers between commas, e.g. --weights 2,1,1") from error
+        raise click.UsageError(f"--weights {text}: write numbers separated by commas, e.g. --weights 2,1,1") from error
