@@ -257,4 +257,6 @@ def _kind(values: Scores, task: str, told: Space | None) -> Space:
             f"each row of the {task} scores is the sum of {settled.summed} probabilities",
             fix=f"divide them: scores / {settled.summed}",
         )
+    if settled.scores is not values:
+        raise ArrayError(settled.note.split(":")[0], fix="divide them, so that each row sums to 1")
     return settled.kind

@@ -19,6 +19,7 @@ from gsm_bench.cli.options import (
     say,
     workspace_option,
 )
+from gsm_bench.importers.formats import CHOICES
 from gsm_bench.settings import SourceKind
 
 if TYPE_CHECKING:
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from gsm_bench.tables.table import Table
     from gsm_bench.workspace import Workspace
 
-LAYOUTS = (
-    "auto", "gsm", "gsf", "trn", "mmaction2", "mmaction2-0.x", "pyslowfast", "epic-slowfast", "epic-baseline", "epic-arrays",
-    "tbn", "mtcn", "videomae", "internvideo2", "tdn", "csv", "parquet", "npz",
-)  # fmt: skip
 SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
@@ -42,35 +39,41 @@ class Count(click.ParamType):  # type: ignore[type-arg]
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d+)?)([kmgt]?)", str(value).strip().lower())
-        if not found:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d+)?)([kmgt]?)", str(value).strip().lower())
+        if not match:
             self.fail(f"{value!r} is no number such as 34.6M or 65700000000", param, ctx)
-        return round(float(found[1]) * SUFFIXES[found[2]])
+        return round(float(match[1]) * SUFFIXES[match[2]])
 
 
-@click.command("import", short_help="Make a score file of somebody else's score dump.")
+@click.command("import", short_help="Convert another project's score dump to a score file.")
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
 @click.option(
-    "--from", "asked", type=click.Choice(LAYOUTS), default="auto", show_default=True, metavar="LAYOUT",
-    help=f"Whose layout it is: {', '.join(LAYOUTS)}. Recognised from content unless told.",
+    "--from", "asked", type=click.Choice(CHOICES), default="auto", show_default=True, metavar="FORMAT",
+    help=f"The dump's format: {', '.join(CHOICES)}. By default it is detected from the content.",
 )  # fmt: skip
 @click.option("--dataset", metavar="NAME", help="The data set that was tested, where it is known.")
 @click.option("--split", metavar="NAME", help="Its split (default: the one that models are evaluated on).")
 @data_option
 @click.option(
     "--classes", multiple=True, metavar="[TASK=]FILE",
-    help="The source's class names in its order: columns are put in the split's order by name.",
-)  # fmt: skip
-@click.option("--ids", type=PATH, metavar="FILE", help="The list that was tested, a clip per line in the dump's order.")
-@click.option(
-    "--kind", type=choice(SourceKind),
-    help="What the scores are (default: told from the values).",
+    help="The source's class names in column order. Columns are matched to the split's classes by name.",
 )  # fmt: skip
 @click.option(
-    "--solve-classes",
-    "solve",
-    is_flag=True,
-    help="Apply the order of classes that the labels suggest, where there is one.",
+    "--ids", type=PATH, metavar="FILE", help="The list that was tested, a video per line in the dump's order."
+)
+@click.option("--kind", type=choice(SourceKind), help="What the scores are (default: inferred from the values).")
+@click.option(
+    "--first-label", type=click.IntRange(0, 1), default=0, show_default=True,
+    help="The number of the first class in the dump's labels.",
+)  # fmt: skip
+@click.option("--head", metavar="NAME", help="The head to read, where each row holds the scores of several.")
+@click.option(
+    "--skip-columns", metavar="NAMES", help="Columns of a table that are neither classes nor labels: pred,fold."
+)
+@click.option("--id-column", metavar="NAME", help="The column of a table that holds the video ids.")
+@click.option("--label-column", metavar="NAME", help="The column of a table that holds the labels.")
+@click.option(
+    "--solve-classes", "solve", is_flag=True, help="Apply the order of classes that the labels suggest, if any."
 )
 @click.option("--name", metavar="NAME", help="The model's name in tables (default: the file's).")
 @click.option("--frames", type=click.IntRange(min=1), help="Frames of one view, for tables.")
@@ -87,13 +90,14 @@ class Count(click.ParamType):  # type: ignore[type-arg]
 @workspace_option
 def command(
     files: tuple[Path, ...], asked: str, dataset: str | None, split: str | None, data: Path | None,
-    classes: tuple[str, ...], ids: Path | None, kind: SourceKind | None, solve: bool, name: str | None, frames: int | None,
-    macs: int | None, params: int | None, out: Path | None, force: bool, form: str,
+    classes: tuple[str, ...], ids: Path | None, kind: SourceKind | None, first_label: int, head: str | None,
+    skip_columns: str | None, id_column: str | None, label_column: str | None, solve: bool, name: str | None,
+    frames: int | None, macs: int | None, params: int | None, out: Path | None, force: bool, form: str,
 ) -> int:  # fmt: skip
-    """Make a score file of a dump from mmaction2, PySlowFast, VideoMAE, TRN, the EPIC baselines and others.
+    """Convert a score dump of mmaction2, PySlowFast, VideoMAE, TRN, the EPIC baselines or others to a score file.
 
-    Nothing in a pickle is run. What the dump leaves unsaid (clips, class order, kind of score) is found out, said and
-    stored with the scores. Several FILEs are the processes, clips or crops of one test run.
+    Pickles are read, never run. What the dump leaves open (order of videos and classes, kind of score) is inferred,
+    printed and stored with the scores. Several FILEs are the processes, clips or crops of one test run.
 
     \b
     Example:
@@ -101,45 +105,41 @@ def command(
     """
     from gsm_bench.errors import ScoreFileError
     from gsm_bench.importers.convert import import_dump
+    from gsm_bench.importers.dump import ReadOptions
     from gsm_bench.importers.orders import ImportRequest
     from gsm_bench.scorefile import write
 
     workspace, manifest = registry()
-    entry, found = _split(manifest, workspace, dataset, split, data)
+    entry, tested = _split(manifest, workspace, dataset, split, data)
     model = name or files[0].stem
+    skipped = tuple(column.strip() for column in (skip_columns or "").split(",") if column.strip())
     request = ImportRequest(
-        _expanded(files),
-        model,
-        asked,
-        entry,
-        found,
-        _class_files(classes, entry),
-        ids,
-        kind,
-        solve,
-        frames,
-        macs,
-        params,
-    )
-    place = out or (
-        workspace.score_path(found.dataset, found.name, model)
-        if found
-        else workspace.scores / "imported" / f"{model}.h5"
-    )
+        paths=_expanded(files), model=model, asked=asked, dataset=entry, split=tested, classes=_class_files(classes),
+        ids=ids, kind=kind, solve=solve, frames=frames, macs=macs, params=params,
+        options=ReadOptions(first_label, head, skipped, id_column, label_column),
+    )  # fmt: skip
+    place = out or _place(workspace, tested, model)
     if place.exists() and not force:
         raise ScoreFileError(
-            "this file exists; nothing is overwritten unasked", where=place, fix="--force, or another --out"
+            "this file already exists", where=place, fix="--force replaces it; or choose another --out"
         )
     imported = import_dump(request)
-    say(f"recognised: {imported.layout}" if asked == "auto" else f"read as: {imported.layout}")
+    say(f"{'detected format' if asked == 'auto' else 'format'}: {imported.format_title}")
     for line in imported.assumptions:
-        say(f"settled: {line}")
+        say(f"assumed: {line}")
     for line in imported.advice:
         say(f"note: {line}")
     write(place, imported.content, force=force)
     say(f"wrote {workspace.shown(place.absolute())}")
-    print_table(_table(place, imported.content, found), form)
+    print_table(_table(place, imported.content, tested), form)
     return INCOMPLETE if (imported.content.status == 2).any() else 0
+
+
+def _place(workspace: Workspace, split: Split | None, model: str) -> Path:
+    """Where the score file goes unless the user says otherwise."""
+    if split:
+        return workspace.score_path(split.dataset, split.name, model)
+    return workspace.scores / "imported" / f"{model}.h5"
 
 
 def _table(path: Path, content: ClipScores, split: Split | None) -> Table:
@@ -169,14 +169,14 @@ def _split(
     return entry, read_split(entry, split or entry.evaluation_split, data or workspace.data / entry.folder)
 
 
-def _class_files(texts: tuple[str, ...], entry: DatasetEntry | None) -> dict[str, Path]:
+def _class_files(texts: tuple[str, ...]) -> dict[str, Path]:
     """Class files by task, from ``FILE`` or ``TASK=FILE``."""
-    found = {}
+    files = {}
     for text in texts:
         task, equals, path = text.partition("=")
         known = equals and task in ("action", "verb", "noun")
-        found[task if known else "action"] = Path(path if known else text)
-    return found
+        files[task if known else "action"] = Path(path if known else text)
+    return files
 
 
 def _expanded(files: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -46,7 +46,7 @@ def _check_unverified(names: Sequence[str], first: ScoreHead, head: ScoreHead) -
     if (first.order, len(first)) != (head.order, len(head)) or not first.labels or not same_labels:
         raise AlignmentError(
             f"{names[0]} and {names[1]} cannot be aligned: at least one has no video ids, and their labels differ",
-            fix="import with --dataset and --split, or with --ids, so that both have video ids",
+            fix="import the one without ids again with --ids LIST, the list that was tested (and --dataset, --split)",
         )
 
 

@@ -1,4 +1,4 @@
-"""Which clip each row of a dump is: by id, by position where everything agrees, or not known."""
+"""Which video each row of a dump is: by id, or not verified. Labels alone prove an order only if each occurs once."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ import numpy as np
 from gsm_bench.errors import DumpError
 from gsm_bench.id_array import IdArray
 from gsm_bench.importers.class_order import Renumbering, paired_labels
-from gsm_bench.importers.dump import Dump, Ints, refuse_doubles
+from gsm_bench.importers.dump import Dump, Ints, bare_name, refuse_doubles
+from gsm_bench.importers.label_base import counts_from_1, from_0
 from gsm_bench.splits import Split
 
-ENDINGS = (".webm", ".mp4", ".avi", ".mkv")
+NAME_THE_LIST = "--ids FILE names the list that was tested, a video per line in its order"
 
 
 @dataclass(frozen=True)
 class Placed:
-    """The clips of a dump.
+    """The videos of a dump.
 
     Attributes:
-        ids: N clip ids, in the split's order where a split is known.
-        rows: int64 [N] row of the dump for each clip; -1 where it has none.
+        ids: N video ids, in the split's order where a split is known; ``row-00000`` .. where they are not known.
+        rows: int64 [N] row of the dump for each video; -1 where it has none.
         order: ``ids`` or ``unverified``.
-        note: how this was found.
+        note: why.
     """
 
     ids: IdArray
@@ -36,7 +37,7 @@ class Placed:
 
 
 def place(dump: Dump, labels: Mapping[str, Ints], split: Split | None, named: tuple[str, ...] | None) -> Placed:
-    """Find the clips of a dump.
+    """Assign a video to each row of a dump.
 
     Args:
         labels: int64 [N] per task in the dump's rows, numbered as the split numbers its classes.
@@ -44,7 +45,7 @@ def place(dump: Dump, labels: Mapping[str, Ints], split: Split | None, named: tu
         named: ids that the user gives for the rows, in the dump's order.
 
     Raises:
-        DumpError: other clips than the split's, or rows that cannot be placed beyond doubt.
+        DumpError: other videos than the split's, or rows that contradict its labels.
     """
     ids = named or dump.ids
     if split is None:
@@ -58,49 +59,41 @@ def _without_split(dump: Dump, ids: tuple[str, ...] | None) -> Placed:
     rows = np.arange(len(dump))
     if ids is not None:
         if dump.verified:
-            return Placed(IdArray.of(ids), rows, "ids", "clip ids are the source's own")
-        return Placed(
-            IdArray.of(ids),
-            rows,
-            "unverified",
-            "rows are numbered only: the source says that their order is unverified",
-        )
-    return Placed(
-        IdArray.of(f"row-{row:05d}" for row in rows), rows, "unverified",
-        "the source has no clip ids and no split was named: rows are row-00000 .., order unverified",
-    )  # fmt: skip
+            return Placed(IdArray.of(ids), rows, "ids", "video ids are the source's own")
+        note = "rows are numbered only: the source says that their order is unverified"
+        return Placed(IdArray.of(ids), rows, "unverified", note)
+    note = "the source has no video ids and no split was named: rows are row-00000 .., order unverified"
+    return Placed(_row_numbers(len(dump)), rows, "unverified", note)
+
+
+def _row_numbers(count: int) -> IdArray:
+    return IdArray.of(f"row-{row:05d}" for row in range(count))
 
 
 def _by_id(ids: tuple[str, ...], labels: Mapping[str, Ints], split: Split) -> Placed:
     known = set(split.ids)
-    found = {name: row for row, name in enumerate(ids)}
-    if not found.keys() & known:
-        found = {_bare(name): row for row, name in enumerate(ids)}
-    strange = [name for name in found if name not in known]
-    if strange or len(found) != len(ids):
+    row_of = {name: row for row, name in enumerate(ids)}
+    if not row_of.keys() & known:
+        row_of = {bare_name(name): row for row, name in enumerate(ids)}
+    unknown = [name for name in row_of if name not in known]
+    if unknown or len(row_of) != len(ids):
         raise DumpError(
-            f"{len(strange):,} of {len(ids):,} clips are not in {split.dataset}/{split.name}"
-            + (f", first {strange[0]!r}; its first clip is {split.ids[0]!r}" if strange else ": two ids become one"),
+            f"{len(unknown):,} of {len(ids):,} videos are not in {split.dataset}/{split.name}"
+            + (f", first {unknown[0]!r}; its first video is {split.ids[0]!r}" if unknown else ": two ids become one"),
             where=split.list_path,
-            fix="name the split that was tested: --split; or leave it away",
+            fix="name the split that was tested: --split; or remove --dataset and --split",
         )
-    rows = np.array([found.get(name, -1) for name in split.ids], np.int64)
+    rows = np.array([row_of.get(name, -1) for name in split.ids], np.int64)
     _check_labels(labels, split, rows)
     missing = int((rows < 0).sum())
-    note = f"rows were matched to {split.dataset}/{split.name} by clip id"
+    note = f"rows were matched to {split.dataset}/{split.name} by video id"
     return Placed(
-        split.ids, rows, "ids", note + (f"; {missing:,} of its clips are not in the source" if missing else "")
+        split.ids, rows, "ids", note + (f"; {missing:,} of its videos are not in the source" if missing else "")
     )
 
 
-def _bare(name: str) -> str:
-    """A video's name without folder and ending."""
-    last = name.rsplit("/", 1)[-1]
-    return next((last.removesuffix(ending) for ending in ENDINGS if last.endswith(ending)), last)
-
-
 def _check_labels(labels: Mapping[str, Ints], split: Split, rows: Ints) -> None:
-    """Refuse labels that differ from the split's for the same clips."""
+    """Refuse labels that differ from the split's for the same videos."""
     for task, mine in labels.items():
         theirs = split.labels.get(task)
         if theirs is None:
@@ -108,19 +101,27 @@ def _check_labels(labels: Mapping[str, Ints], split: Split, rows: Ints) -> None:
         there = rows >= 0
         wrong = np.flatnonzero((mine[rows[there]] != theirs[there]) & (mine[rows[there]] >= 0))
         if wrong.size:
-            clip = int(np.flatnonzero(there)[wrong[0]])
+            source, listed = mine[rows[there]], theirs[there].astype(np.int64)
+            classes = int(theirs.max()) + 1
+            if _equal_from_1(source, listed):
+                raise counts_from_1(task, source, classes, split.list_path)
+            video = int(np.flatnonzero(there)[wrong[0]])
             raise DumpError(
-                f"{wrong.size:,} {task} labels differ from the split's, first of clip {split.ids[clip]!r}: "
-                f"{mine[rows[clip]]} in the source, {theirs[clip]} in the list",
+                f"{wrong.size:,} {task} labels differ from the split's, first of video {split.ids[video]!r}: "
+                f"{mine[rows[video]]} in the source, {theirs[video]} in the list",
                 where=split.list_path,
-                fix=_other_order(
-                    paired_labels(mine[rows[there]], theirs[there].astype(np.int64), int(theirs.max()) + 1)
-                ),
+                fix=_other_order(paired_labels(source, listed, classes)),
             )
 
 
-def _other_order(found: Renumbering | None) -> str:
-    if found is not None:
+def _equal_from_1(source: Ints, listed: Ints) -> bool:
+    """Whether labels are the list's once 1 is taken off each that is known."""
+    known = source >= 0
+    return bool(known.any()) and np.array_equal(from_0(source)[known], listed[known])
+
+
+def _other_order(renumbering: Renumbering | None) -> str:
+    if renumbering is not None:
         return (
             "the labels are the same but for the numbers of the classes: --classes FILE with the source's class names "
             "in its order"
@@ -129,39 +130,49 @@ def _other_order(found: Renumbering | None) -> str:
 
 
 def _by_position(dump: Dump, labels: Mapping[str, Ints], split: Split) -> Placed:
-    """Rows without ids: only where the number of clips and every label agree."""
+    """Rows without ids: compared with the split row by row, which refutes an order and seldom proves one."""
     where, name = split.list_path, f"{split.dataset}/{split.name}"
     if len(dump) != len(split):
         raise DumpError(
-            f"the source has {len(dump):,} rows without ids, {name} has {len(split):,} clips", where=where,
-            fix="name the split that was tested, or leave --dataset and --split away: then its order is unverified",
+            f"the source has {len(dump):,} rows without ids, {name} has {len(split):,} videos", where=where,
+            fix="name the split that was tested, or remove --dataset and --split: then its order is unverified",
         )  # fmt: skip
     compared = [task for task in labels if task in split.labels and (labels[task] >= 0).all()]
     if not compared:
         raise DumpError(
-            f"the source has neither clip ids nor labels, so its rows cannot be told to be those of {name}", where=where,
-            fix="--ids FILE gives the list that was tested, a clip per line; or leave --dataset and --split away",
-        )  # fmt: skip
-    orders = {"list": np.arange(len(split)), "sorted": _from_sorted(split.ids)}
-    for order in ("sorted", "list") if dump.sorted_by_name else ("list", "sorted"):
-        rows = orders[order]
+            f"the source has neither video ids nor labels, so nothing shows that its rows are those of {name}",
+            where=where,
+            fix=f"{NAME_THE_LIST}; or remove --dataset and --split",
+        )
+    orders = {"in the list's order": np.arange(len(split)), "sorted by video name": _from_sorted(split.ids)}
+    for how in reversed(orders) if dump.sorted_by_name else orders:
+        rows = orders[how]
         if all(np.array_equal(labels[task][rows], split.labels[task]) for task in compared):
-            how = (
-                "in the list's order"
-                if order == "list"
-                else "sorted by video name, and were put back in the list's order"
-            )
-            return Placed(
-                split.ids,
-                rows,
-                "ids",
-                f"rows without ids were {how}: {len(split):,} clips and all labels of {name} agree",
+            return _placed_by_labels(
+                split, rows, how, _rows_left_open([split.labels[task].astype(np.int64) for task in compared])
             )
     raise _disagreement(dump, labels, split, compared)
 
 
+def _placed_by_labels(split: Split, rows: Ints, how: str, left_open: int) -> Placed:
+    count = f"{len(split):,}"
+    note = f"rows without ids are taken {how}: {count} videos and all labels of {split.dataset}/{split.name} agree"
+    if how.startswith("sorted"):
+        note += "; they were put back in the list's order"
+    if not left_open:
+        return Placed(split.ids, rows, "ids", f"{note}, and no label occurs twice")
+    note += f". Labels leave {left_open:,} of {count} rows open, so the order is unverified: {NAME_THE_LIST}"
+    return Placed(_row_numbers(len(split)), rows, "unverified", note)
+
+
+def _rows_left_open(labels: Sequence[Ints]) -> int:
+    """How many rows share their labels with another: videos of one class may have changed places unseen."""
+    _, counts = np.unique(np.stack(labels), axis=1, return_counts=True)
+    return int(counts[counts > 1].sum())
+
+
 def _from_sorted(ids: Sequence[str]) -> Ints:
-    """For each clip its row in a dump whose rows are sorted by id."""
+    """For each video its row in a dump whose rows are sorted by id."""
     rows = np.empty(len(ids), np.int64)
     rows[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
     return rows
@@ -170,14 +181,16 @@ def _from_sorted(ids: Sequence[str]) -> Ints:
 def _disagreement(dump: Dump, labels: Mapping[str, Ints], split: Split, compared: list[str]) -> DumpError:
     task = compared[0]
     rows = _from_sorted(split.ids) if dump.sorted_by_name else np.arange(len(split))
-    theirs = split.labels[task].astype(np.int64)
-    wrong = np.flatnonzero(labels[task][rows] != theirs)
-    renumbered = paired_labels(labels[task][rows], theirs, dump.scores[task].shape[2])
+    mine, theirs = labels[task][rows], split.labels[task].astype(np.int64)
+    classes = dump.scores[task].shape[2]
+    if _equal_from_1(mine, theirs):
+        return counts_from_1(task, mine, classes, split.list_path)
+    wrong = np.flatnonzero(mine != theirs)
+    renumbering = paired_labels(mine, theirs, classes)
     fix = (
-        _other_order(renumbered)
-        if renumbered
-        else "--ids FILE gives the list that was tested; --classes FILE its class names; without --dataset and --split "
-        "the order stays unverified"
+        _other_order(renumbering)
+        if renumbering
+        else f"{NAME_THE_LIST}; --classes FILE its class names; without --dataset and --split the order is unverified"
     )
     return DumpError(
         f"{wrong.size:,} of {len(split):,} {task} labels differ from those of {split.dataset}/{split.name} row by row, "
@@ -188,11 +201,11 @@ def _disagreement(dump: Dump, labels: Mapping[str, Ints], split: Split, compared
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
-    """Clip ids, one per line: the first word of each, as in the lists that tests are run with."""
+    """Video ids, one per line: the first word of each, as in the lists that tests are run with."""
     if not path.is_file():
-        raise DumpError("there is no such list of clip ids", where=path, fix="correct --ids")
+        raise DumpError("there is no such list of video ids", where=path, fix="correct --ids")
     try:
         lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
-        raise DumpError("this list of clip ids is not a text file", where=path, fix="one clip per line") from error
-    return refuse_doubles(tuple(_bare(line.split()[0].split(",")[0]) for line in lines), path)
+        raise DumpError("this list of video ids is not a text file", where=path, fix="one video per line") from error
+    return refuse_doubles(tuple(bare_name(line.split()[0].split(",")[0]) for line in lines), path)

@@ -1,8 +1,8 @@
-"""``.npz`` files with ids: our own exports, and anybody's arrays of ids, scores and labels."""
+"""``.npz`` archives: our own export, and anybody's arrays of ids, scores and labels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,72 +11,88 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.containers import DumpSource
-from gsm_bench.importers.dump import Dump, label_numbers, read_provenance, score_array, text_ids, unknown_views
-from gsm_bench.importers.tabular import ID_COLUMNS, LABEL_COLUMNS
+from gsm_bench.importers.dump import (
+    Dump,
+    ReadOptions,
+    label_numbers,
+    labels_if_single,
+    read_provenance,
+    score_array,
+    text_ids,
+    unknown_views,
+)
+from gsm_bench.importers.roles import ID_COLUMNS, LABEL_COLUMNS
 from gsm_bench.scorefile import VIEW_TYPE
 from gsm_bench.settings import Space
 
-SCORE_ARRAYS: Mapping[str, Space | None] = {
+SCORE_NAMES: Mapping[str, Space | None] = {
     "scores": None, "logits": "logits", "probabilities": "probabilities", "probs": "probabilities",
-    "log_probabilities": "log_probabilities", "pred_score": None, "preds": None,
+    "log_probabilities": "log_probabilities", "pred_score": None, "preds": None, "score": None, "outputs": None,
+    "output": None, "pred": None, "predictions": None,
 }  # fmt: skip
+"""Usual names of arrays of scores, with the kind that a name declares."""
 OWN_IDS = ("video_ids", "clip_ids")
 """Ids of our own export; exports of format version 1 call them ``clip_ids``."""
 
 
 def fits_npz(source: DumpSource) -> bool:
-    if source.container != "npz":
-        return False
-    return (
-        _is_own_npz(source.value)
-        or (_first(source.value, ID_COLUMNS) and _first(source.value, SCORE_ARRAYS)) is not None
-    )
+    return source.container == "npz" and (_is_own(source.value) or has_columns(source.value))
 
 
-def read_npz(sources: list[DumpSource]) -> Dump:
+def has_columns(value: Mapping[str, Any]) -> bool:
+    """Whether a dict holds ids and scores under usual names."""
+    return first_name(value, ID_COLUMNS) is not None and first_name(value, SCORE_NAMES) is not None
+
+
+def read_npz(sources: list[DumpSource], _: ReadOptions) -> Dump:
+    """Our own export, or ids, scores and labels under usual names."""
     (source,) = sources
-    value, where = source.value, source.path
-    if _is_own_npz(value):
-        return _own_npz(value, where)
-    key, id_key = _first(value, SCORE_ARRAYS), _first(value, ID_COLUMNS)
-    if key is None or id_key is None:
-        raise DumpError(f"no ids and scores among {', '.join(value)[:200]}", where=where, fix="another --from")
+    return _own(source.value, source.path) if _is_own(source.value) else read_columns(source.value, "npz", source.path)
+
+
+def read_columns(value: Mapping[str, Any], name: str, where: Path) -> Dump:
+    """A dict of scores with N rows, and ids and labels where it has them."""
+    key, id_key = first_name(value, SCORE_NAMES), first_name(value, ID_COLUMNS)
+    if key is None:
+        raise DumpError(f"no scores among {', '.join(map(str, value))[:200]}", where=where, fix="another --from")
     scores = score_array(value[key], key, where)
-    label_key = _first(value, LABEL_COLUMNS)
-    kind = SCORE_ARRAYS[key]
+    label_key, kind = first_name(value, LABEL_COLUMNS), SCORE_NAMES[key]
+    labels, notes = labels_if_single(value[label_key], len(scores), "action", where) if label_key else ({}, ())
     return Dump(
-        "npz",
+        name,
         {"action": scores},
-        text_ids(value[id_key], len(scores), where),
-        {"action": label_numbers(value[label_key], len(scores), where)} if label_key else {},
+        text_ids(value[id_key], len(scores), where) if id_key else None,
+        labels,
         unknown_views(scores.shape[1]),
         kinds={"action": kind} if kind else {},
+        notes=notes,
     )
 
 
-def _first(found: Mapping[str, Any], names: Sequence[str] | Mapping[str, Any]) -> str | None:
-    return next((name for name in names if name in found), None)
+def first_name(value: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    """The first of some names that is a key."""
+    return next((name for name in names if name in value), None)
 
 
-def _is_own_npz(value: Mapping[str, Any]) -> bool:
-    return _first(value, OWN_IDS) is not None and any(key.startswith("scores_") for key in value)
+def _is_own(value: Mapping[str, Any]) -> bool:
+    return first_name(value, OWN_IDS) is not None and any(key.startswith("scores_") for key in value)
 
 
-def _own_npz(value: Mapping[str, NDArray[Any]], where: Path) -> Dump:
+def _own(value: Mapping[str, NDArray[Any]], where: Path) -> Dump:
     tasks = [key.removeprefix("scores_") for key in value if key.startswith("scores_")]
-    own_ids = value[_first(value, OWN_IDS) or OWN_IDS[0]]
-    ids = text_ids(own_ids, len(own_ids), where)
+    texts = value[first_name(value, OWN_IDS) or ""]
+    ids = text_ids(texts, len(texts), where)
     scores = {task: np.asarray(value[f"scores_{task}"], np.float32) for task in tasks}
     views = np.asarray(value["views"]).astype(VIEW_TYPE)
     if any(array.ndim != 3 or array.shape[:2] != (len(ids), len(views)) for array in scores.values()):
-        raise DumpError("scores, ids and views of this export do not belong together", where=where, fix="export again")
+        raise DumpError("scores, ids and views of this export have unlike lengths", where=where, fix="export again")
     return Dump(
         "npz",
         scores,
         ids,
         {task: label_numbers(value[f"labels_{task}"], len(ids), where) for task in tasks if f"labels_{task}" in value},
         views,
-        kinds={task: known_kind(str(value[f"kind_{task}"]), where) for task in tasks},
+        kinds={task: _known_kind(str(value[f"kind_{task}"]), where) for task in tasks},
         class_names={task: tuple(value[f"classes_{task}"].tolist()) for task in tasks if f"classes_{task}" in value},
         status=np.asarray(value["status"], np.uint8),
         verified=str(value.get("order", "ids")) != "unverified",
@@ -84,7 +100,7 @@ def _own_npz(value: Mapping[str, NDArray[Any]], where: Path) -> Dump:
     )
 
 
-def known_kind(text: str, where: Path) -> Space:
+def _known_kind(text: str, where: Path) -> Space:
     if text not in get_args(Space):
         raise DumpError(
             f"scores of the unknown kind {text[:40]!r}", where=where, fix=f"one of {', '.join(get_args(Space))}"

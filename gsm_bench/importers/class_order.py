@@ -18,7 +18,7 @@ from gsm_bench.importers.dump import Ints
 from gsm_bench.scorefile import Scores
 
 FEWEST_ROWS_PER_CLASS = 2
-"""With fewer labelled clips per class an assignment fits noise."""
+"""With fewer labelled videos per class an assignment fits noise."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Solved:
     """An order of classes that the labels suggest.
 
     Attributes:
-        renumbering: found from all clips.
+        renumbering: solved from all videos.
         before: top-1 as the columns stand.
-        after: top-1 with an order found on one half of the clips and measured on the other, both ways.
-        unknown: how many classes no clip decides.
+        after: top-1 with an order solved on one half of the videos and measured on the other, both ways.
+        unknown: how many classes no video decides.
     """
 
     renumbering: Renumbering
@@ -97,8 +97,8 @@ def by_name(source: Sequence[str], target: Sequence[str], where: Path | str) -> 
     """
     place = {name: at for at, name in enumerate(source)}
     if set(place) != set(target):
-        place, wanted = {_plain(name): at for at, name in enumerate(source)}, [_plain(name) for name in target]
-        missing = [name for name, plain in zip(target, wanted, strict=True) if plain not in place]
+        place, plain_target = {_plain(name): at for at, name in enumerate(source)}, [_plain(name) for name in target]
+        missing = [name for name, plain in zip(target, plain_target, strict=True) if plain not in place]
         if missing or len(source) != len(target) or len(place) != len(source):
             near = difflib.get_close_matches(missing[0], source, n=1) if missing else []
             raise DumpError(
@@ -107,7 +107,7 @@ def by_name(source: Sequence[str], target: Sequence[str], where: Path | str) -> 
                 where=where,
                 fix="--classes FILE is the class list that the model was trained with, of the same data set",
             )  # fmt: skip
-        return Renumbering(np.array([place[name] for name in wanted]))
+        return Renumbering(np.array([place[name] for name in plain_target]))
     return Renumbering(np.array([place[name] for name in target]))
 
 
@@ -116,30 +116,30 @@ def _plain(name: str) -> str:
 
 
 def near_chance(scores: Scores, labels: Ints) -> float | None:
-    """Top-1 of scores [N, V, C] where it is near chance and there are clips enough to say so; else None."""
-    clips, classes = int((labels >= 0).sum()), scores.shape[2]
-    if clips < FEWEST_ROWS_PER_CLASS * classes or classes < 3:
+    """Top-1 of scores [N, V, C] where it is near chance and there are enough videos to say so; else None."""
+    videos, classes = int((labels >= 0).sum()), scores.shape[2]
+    if videos < FEWEST_ROWS_PER_CLASS * classes or classes < 3:
         return None
     top1 = _top1(scores.mean(axis=1, dtype=np.float64), labels)
-    bound = max(3 / classes, 1 / classes + 5 * float(np.sqrt(1 / classes / clips)))
+    bound = max(3 / classes, 1 / classes + 5 * float(np.sqrt(1 / classes / videos)))
     return top1 if top1 < min(bound, 0.5) else None
 
 
 def solve(scores: Scores, labels: Ints) -> Solved:
-    """The order of columns that makes scores [N, V, C] most right, and what it is worth on clips it was not found on."""
+    """The order of columns that makes scores [N, V, C] most right, and what it is worth on videos that it was not solved on."""
     rows = np.flatnonzero(labels >= 0)
     mean = scores.mean(axis=1, dtype=np.float64)[rows]  # (N, C)
     known, best = labels[rows], mean.argmax(axis=1)
     classes = mean.shape[1]
-    whole = _assigned(best, known, classes)
+    columns = _assigned(best, known, classes)
     halves = [np.arange(len(rows)) % 2 == half for half in (0, 1)]
     hits = sum(int((_assigned(best[half], known[half], classes)[known[~half]] == best[~half]).sum()) for half in halves)
-    hit = np.bincount(known[whole[known] == best], minlength=classes)
-    return Solved(Renumbering(whole), _top1(mean, known), hits / len(rows), int((hit == 0).sum()))
+    hit = np.bincount(known[columns[known] == best], minlength=classes)
+    return Solved(Renumbering(columns), _top1(mean, known), hits / len(rows), int((hit == 0).sum()))
 
 
 def _assigned(best: Ints, labels: Ints, classes: int) -> Ints:
-    """For each class the column that is assigned to it, int64 [C], from the best columns and the labels of clips [N]."""
+    """For each class the column that is assigned to it, int64 [C], from the best columns and the labels of videos [N]."""
     from scipy.optimize import linear_sum_assignment
 
     confusion = np.zeros((classes, classes), np.int64)

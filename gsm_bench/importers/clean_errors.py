@@ -1,4 +1,4 @@
-"""What stands around every reader of foreign files: their size looked at before, their failures turned into one error."""
+"""Checks around every reader of foreign files: size before reading, one clear error for every failure."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from gsm_bench.importers.limits import require_memory
 
 
 def guarded(read: Callable[[], Any], where: Path | str) -> Any:
-    """Call a reader; whatever a damaged file makes it stumble over becomes one clear error."""
+    """Call a reader; every exception that a damaged file causes becomes one clear error."""
     try:
         return read()
     except (GsmBenchError, ModuleNotFoundError):
         raise
     except MemoryError as error:
         raise DumpError("this file asks for more memory than there is", where=where, fix="get it again") from error
-    except Exception as error:  # a damaged stream fails wherever its reader happens to be: index, codec, number, end
+    except Exception as error:  # a damaged stream fails anywhere: index, codec, number, end
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise DumpError(f"this file is cut short or damaged ({reason})", where=where, fix="copy it again") from error
 
 
 def require_file(path: Path) -> int:
-    """The size of a file that may be read whole; raises DumpError if it is missing, empty or too large."""
+    """The size of a file that fits into memory; raises DumpError if it is missing, empty or too large."""
     if not path.is_file():
         raise DumpError("there is no such file", where=path, fix="correct the path")
     size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes and never by its name, and what it holds as arrays, lists, dicts or text."""
+"""What a file is, by its first bytes and never by its name, and what it holds: arrays, lists, dicts or text."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gsm_bench.errors import DumpError
 from gsm_bench.importers import pickles
 from gsm_bench.importers.clean_errors import guarded, require_file
+from gsm_bench.importers.json_text import JSON_GROWTH, read_json
 from gsm_bench.importers.limits import LARGEST_RATIO, UNSUSPICIOUS_BYTES, require_memory
 
 HDF5, NUMPY, PARQUET, ZIP = b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"PAR1", b"PK\x03\x04"
@@ -28,8 +29,8 @@ class DumpSource:
     """One foreign file, read.
 
     Attributes:
-        container: ``pickle``, ``torch``, ``npz``, ``parquet`` or ``text``.
-        value: what it holds: lists, dicts and arrays; the text; for parquet None, its reader opens it.
+        container: ``pickle``, ``torch``, ``npz``, ``npy``, ``json``, ``parquet`` or ``text``.
+        value: its content: lists, dicts and arrays; the text; for parquet None, its reader opens it.
     """
 
     path: Path
@@ -38,7 +39,7 @@ class DumpSource:
 
 
 def read_source(path: Path) -> DumpSource:
-    """Read a file of any kind that score dumps come in; raises DumpError for what is none of them."""
+    """Read a file of any kind that score dumps come in; raises DumpError for other files."""
     require_file(path)
     with path.open("rb") as file:
         head = file.read(64)
@@ -47,10 +48,7 @@ def read_source(path: Path) -> DumpSource:
             "this is an HDF5 file: a score file needs no import", where=path, fix=f"gsmbench evaluate {path}"
         )
     if head.startswith(NUMPY):
-        raise DumpError(
-            "this is one bare numpy array: nothing says what it is", where=path,
-            fix="np.savez('dump.npz', ids=ids, scores=scores, labels=labels) keeps ids and labels beside it",
-        )  # fmt: skip
+        return DumpSource(path, "npy", guarded(lambda: _array_or_object(path), path))
     if head.startswith(PARQUET):
         return DumpSource(path, "parquet", None)
     if head.startswith(ZIP):
@@ -60,7 +58,17 @@ def read_source(path: Path) -> DumpSource:
         return DumpSource(path, "torch", pickles.load_old_torch(content, path))
     if (head[0] == 0x80 and head[1:2] <= b"\x05") or (TEXT_PICKLE.match(head) and content[-1:] == b"."):
         return DumpSource(path, "pickle", pickles.load(content, path))
-    return DumpSource(path, "text", _text(content, path))
+    text = _text(content, path)
+    if text.lstrip()[:1] in ("{", "["):
+        require_memory(JSON_GROWTH * len(text), "reading this file", path)
+        return DumpSource(path, "json", read_json(text, path))
+    return DumpSource(path, "text", text)
+
+
+def _array_or_object(path: Path) -> Any:
+    """The array of an .npy file, or the one object, such as a dict, that numpy saved in it."""
+    array = _read_npy(path.read_bytes(), str(path))
+    return array.item() if array.dtype.hasobject and array.ndim == 0 else array
 
 
 def _text(content: bytes, path: Path) -> str:
@@ -74,7 +82,7 @@ def _text(content: bytes, path: Path) -> str:
         raise DumpError(
             f"nothing here reads a file that begins with {content[:8]!r}",
             where=path,
-            fix="score dumps are pickles, torch files, npz, csv, parquet or text",
+            fix="score dumps are pickles, torch files, npz, npy, JSON, csv, parquet or text",
         )
     return text
 
@@ -117,7 +125,7 @@ def _read_npy(content: bytes, where: str) -> NDArray[Any]:
     shape, fortran, dtype = header(stream)
     start = stream.tell()
     if dtype.hasobject:
-        return np.asarray(pickles.load(content[start:], where, objects=True))
+        return np.asarray(pickles.load(content[start:], where))
     if math.prod(shape) * dtype.itemsize != len(content) - start:
         raise DumpError(
             f"an array of shape {' x '.join(map(str, shape))[:80]} does not fit its {len(content) - start:,} bytes",

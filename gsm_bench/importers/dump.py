@@ -1,4 +1,4 @@
-"""What a foreign dump says, in one form for all layouts, before ids, kinds and classes are settled."""
+"""A score dump as it was read, in one form for all formats, before ids, kinds and classes are decided."""
 
 from __future__ import annotations
 
@@ -21,26 +21,45 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Dump:
-    """Scores as somebody else wrote them.
+class ReadOptions:
+    """What the user chose where a dump has several readings.
 
     Attributes:
-        layout: whose layout it is.
+        first_label: the number of the first class in the dump's labels, 0 or 1.
+        head: the head whose scores are read, where a dump holds several.
+        skip_columns, id_column, label_column: columns of a table by name.
+        class_names: known class names, with which columns and labels of a table are compared.
+    """
+
+    first_label: int = 0
+    head: str | None = None
+    skip_columns: tuple[str, ...] = ()
+    id_column: str | None = None
+    label_column: str | None = None
+    class_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dump:
+    """Scores as another project wrote them.
+
+    Attributes:
+        format: a key of `FORMATS`.
         scores: float32 [N, V, C] per task, in the order of the file.
-        ids: N clip ids, or None where the layout has none.
-        labels: int64 [N] per task, -1 unknown, where the layout carries them.
-        views: structured array [V]; offsets NaN where the layout does not give them.
-        kinds: per task what the scores are, where the layout says so for certain.
-        usual: what the layout's scores are unless its user changed a setting.
-        class_names: C names in column order per task, where the layout carries them.
+        ids: N video ids, or None where the format has none.
+        labels: int64 [N] per task, -1 unknown, where the format carries them.
+        views: structured array [V]; offsets NaN where the format does not give them.
+        kinds: per task what the scores are, where the file says so for certain.
+        usual: what the format's scores are unless its user changed a setting.
+        class_names: C names in column order per task, where the format carries them.
         sorted_by_name: whether the rows are in the order of their sorted video names.
-        status: uint8 [N] as in a score file, or None where all clips are scored.
+        status: uint8 [N] as in a score file, or None where all videos are scored.
         verified: False for our own export of rows whose order is unverified.
         notes: what was assumed in reading.
         provenance: that of the exported score file, where the dump is one of our exports.
     """
 
-    layout: str
+    format: str
     scores: Mapping[str, Scores]
     ids: tuple[str, ...] | None = None
     labels: Mapping[str, Ints] = field(default_factory=dict)
@@ -71,29 +90,70 @@ def is_numeric(value: Any, *ndims: int) -> bool:
 
 
 def is_row(value: Any) -> bool:
-    """Whether a value is one clip's scores: an array (C,) or (1, C), or a list of numbers."""
+    """Whether a value is one video's scores: (C,), (V, C) or (V, 1, C), an array of floats or lists of them."""
     if isinstance(value, np.ndarray):
-        return value.dtype.kind == "f" and (value.ndim == 1 or (value.ndim == 2 and len(value) == 1)) and value.size > 1
-    return isinstance(value, list | tuple) and len(value) > 1 and all(type(number) is float for number in value[:3])
+        return value.dtype.kind == "f" and _row_shape(value.shape) is not None and value.shape[-1] > 1
+    if not isinstance(value, list | tuple) or not value:
+        return False
+    if isinstance(value[0], list | tuple):
+        return all(len(view) > 1 and is_row(view) for view in value[:3] if isinstance(view, list | tuple))
+    return len(value) > 1 and all(type(number) is float for number in value[:3])
+
+
+def _row_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """(V, C) of one video's scores (C,), (V, C), (V, 1, C) or (1, V, C); None for other shapes."""
+    if len(shape) == 1:
+        return 1, shape[0]
+    if len(shape) == 2:
+        return shape[0], shape[1]
+    if len(shape) == 3 and 1 in shape[:2]:
+        return shape[0] * shape[1], shape[2]
+    return None
 
 
 def score_rows(rows: Sequence[Any], what: str, where: Path | str) -> Scores:
-    """Float32 [N, 1, C] from N rows (C,), (1, C) or lists of numbers."""
+    """Float32 [N, V, C] from N rows (C,), (V, C) or (V, 1, C), as arrays or lists of numbers."""
     arrays = [np.asarray(row) for row in rows]
-    length = arrays[0].size
-    at = next((at for at, row in enumerate(arrays) if row.size != length or row.dtype.kind not in "fiu"), None)
+    first = _row_shape(arrays[0].shape) if arrays[0].size else None
+    if first is None or arrays[0].dtype.kind not in "fiu":
+        raise DumpError(
+            f"row 0 of {what} holds {_held(arrays[0])}, not scores (C,) or (V, C)", where=where, fix="another --from"
+        )
+    shape = arrays[0].shape
+    at = next(
+        (at for at, row in enumerate(arrays)
+         if row.dtype.kind not in "fiu" or (row.shape != shape and _row_shape(row.shape) != first)),
+        None,
+    )  # fmt: skip
     if at is not None:
         raise DumpError(
-            f"row {at} of {what} holds {arrays[at].size} values of type {arrays[at].dtype}, row 0 holds {length} numbers",
-            where=where,
-            fix="the rows of a dump have one number per class each",
-        )
-    require_memory(12 * len(arrays) * length, "the scores", where)
-    return _float32(np.stack([row.reshape(-1) for row in arrays]))[:, None]
+            _unlike_rows(what, arrays, at, first), where=where,
+            fix="every row of a dump has as many views and classes; average over views before saving",
+        )  # fmt: skip
+    require_memory(12 * len(arrays) * arrays[0].size, "the scores", where)
+    return _float32(np.stack([row.reshape(first) for row in arrays]))
+
+
+def _unlike_rows(what: str, arrays: Sequence[NDArray[Any]], at: int, first: tuple[int, int]) -> str:
+    shape = _row_shape(arrays[at].shape) if arrays[at].dtype.kind in "fiu" else None
+    if shape is None or shape[1] != first[1]:
+        return f"row {at} of {what} holds {_held(arrays[at])}, row 0 holds {_held(arrays[0])}"
+    return f"row {at} of {what} has {shape[0]} views, row 0 has {first[0]}"
+
+
+def _held(array: NDArray[Any]) -> str:
+    shape = f" of shape {array.shape}" if array.ndim > 1 else ""
+    return f"{array.size} values of type {array.dtype}{shape}"
 
 
 def score_array(values: Any, what: str, where: Path | str) -> Scores:
-    """Float32 [N, V, C] from an array (N, C), (N, V, C) or (N, V, 1, C)."""
+    """Float32 [N, V, C] from an array (N, C), (N, V, C) or (N, V, 1, C), from N rows, or from objects of either."""
+    if isinstance(values, list | tuple) and len(values):
+        return score_rows(values, what, where)
+    if isinstance(values, np.ndarray) and values.dtype.hasobject and values.size:
+        if values.ndim == 1:
+            return score_rows(list(values), what, where)
+        values = values.astype(np.float64)
     if not is_numeric(values, 2, 3, 4) or not values.size or (values.ndim == 4 and values.shape[2] != 1):
         shape = f"an array {values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
         raise DumpError(f"{what} is {shape}, not scores (N, C) or (N, V, 1, C)", where=where, fix="another --from")
@@ -106,18 +166,30 @@ def _float32(values: NDArray[Any]) -> Scores:
         return np.ascontiguousarray(np.asarray(values), dtype=np.float32)
 
 
-def label_numbers(values: Any, clips: int, where: Path | str) -> Ints:
+def label_numbers(values: Any, videos: int, where: Path | str) -> Ints:
     """Int64 [N] from an array (N,) or (N, 1), or from N numbers or arrays of one number."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
-        found = np.asarray(values).reshape(-1)
+        labels = np.asarray(values).reshape(-1)
     else:
-        found = np.array([_one_number(value, where) for value in values])
-    if len(found) != clips or (found.dtype.kind == "f" and not (found == np.rint(found)).all()):
+        labels = np.array([_one_number(value, where) for value in values])
+    if len(labels) != videos or (labels.dtype.kind == "f" and not (labels == np.rint(labels)).all()):
         raise DumpError(
-            f"the labels are {len(found):,} values of type {found.dtype} for {clips:,} clips", where=where,
-            fix="a dump has one class number per clip",
+            f"the labels are {len(labels):,} values of type {labels.dtype} for {videos:,} videos", where=where,
+            fix="a dump has one class number per video",
         )  # fmt: skip
-    return found.astype(np.int64)
+    return labels.astype(np.int64)
+
+
+SEVERAL_LABELS = "the dump holds several labels per video: they are left out, so there is no accuracy"
+
+
+def labels_if_single(
+    values: Sequence[Any], videos: int, task: str, where: Path | str
+) -> tuple[dict[str, Ints], tuple[str, ...]]:
+    """Labels int64 [N] under their task; none, and a note, where videos have several (lists, or multi-hot vectors)."""
+    if any(np.size(value) > 1 for value in values):
+        return {}, (SEVERAL_LABELS,)
+    return {task: label_numbers(values, videos, where)}, ()
 
 
 def _one_number(value: Any, where: Path | str) -> int:
@@ -125,17 +197,17 @@ def _one_number(value: Any, where: Path | str) -> int:
     if array.size != 1 or array.dtype.kind not in "iu":
         raise DumpError(
             f"a label is {type(value).__name__} of {array.size} values, not one class number", where=where,
-            fix="dumps of several labels per clip have no accuracy that could be checked",
+            fix="dump one class number per video, or leave the labels out",
         )  # fmt: skip
     return int(array.reshape(-1)[0])
 
 
-def text_ids(values: Any, clips: int, where: Path | str) -> tuple[str, ...]:
+def text_ids(values: Any, videos: int, where: Path | str) -> tuple[str, ...]:
     """N ids from an array or list of texts or numbers, or of lists of one."""
-    found = tuple(_one_text(value) for value in (values.tolist() if isinstance(values, np.ndarray) else values))
-    if len(found) != clips:
-        raise DumpError(f"{len(found):,} ids for {clips:,} clips", where=where, fix="copy the dump again")
-    return refuse_doubles(found, where)
+    ids = tuple(_one_text(value) for value in (values.tolist() if isinstance(values, np.ndarray) else values))
+    if len(ids) != videos:
+        raise DumpError(f"{len(ids):,} ids for {videos:,} videos", where=where, fix="dump one id per row of scores")
+    return refuse_doubles(ids, where)
 
 
 def _one_text(value: Any) -> str:
@@ -145,16 +217,31 @@ def _one_text(value: Any) -> str:
 
 
 def refuse_doubles(ids: tuple[str, ...], where: Path | str) -> tuple[str, ...]:
+    """The ids, if each is plain text and stands once."""
     if any("\0" in name for name in ids):
-        raise DumpError("a clip id holds a NUL character", where=where, fix="write ids as plain text")
+        raise DumpError("an id holds a NUL character", where=where, fix="write ids as plain text")
     if len(set(ids)) != len(ids):
         seen: set[str] = set()
         double = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise DumpError(
-            f"the clip {double!r} stands twice in this dump", where=where,
+            f"Duplicate id {double!r}", where=where,
             fix="distributed tests pad with doubles: remove them, or dump again with one process",
         )  # fmt: skip
     return ids
+
+
+VIDEO_ENDINGS = (
+    ".webm", ".mp4", ".avi", ".mkv", ".mpg", ".mpeg", ".mov", ".m4v", ".flv", ".ts", ".wmv", ".gif",
+)  # fmt: skip
+
+
+def bare_name(name: str) -> str:
+    """A video's name without folder and without the ending of a video file."""
+    return without_ending(name.rsplit("/", 1)[-1])
+
+
+def without_ending(name: str) -> str:
+    return next((name[: -len(ending)] for ending in VIDEO_ENDINGS if name.lower().endswith(ending)), name)
 
 
 def read_provenance(text: str, where: Path) -> Provenance:

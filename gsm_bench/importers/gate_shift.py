@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.containers import DumpSource
-from gsm_bench.importers.dump import Dump, Ints, label_numbers, score_array, unknown_views
+from gsm_bench.importers.dump import Dump, Ints, ReadOptions, label_numbers, score_array, unknown_views
 
 
 def _scores(source: DumpSource) -> Any:
     if source.container not in ("npz", "pickle", "torch") or not isinstance(source.value, dict):
         return None
-    found = source.value.get("scores")
-    return found if isinstance(found, np.ndarray) and not {"video_ids", "clip_ids"} & source.value.keys() else None
+    scores = source.value.get("scores")
+    return scores if isinstance(scores, np.ndarray) else None
 
 
 def fits_gsm(source: DumpSource) -> bool:
@@ -38,15 +38,17 @@ def fits_trn(source: DumpSource) -> bool:
     return scores is not None and (scores.dtype.hasobject or (scores.ndim == 4 and scores.shape[2] == 1))
 
 
-def read_gsm(sources: list[DumpSource]) -> Dump:
-    return _read_plain(sources[0], "gsm", "scores are the mean over the clips of the run, as the release writes them")
+def read_gsm(sources: list[DumpSource], _: ReadOptions) -> Dump:
+    """Scores of the GSM release."""
+    return _read_release(sources[0], "gsm")
 
 
-def read_gsf(sources: list[DumpSource]) -> Dump:
-    return _read_plain(sources[0], "gsf", "scores are the mean over the clips of the run, as the release writes them")
+def read_gsf(sources: list[DumpSource], _: ReadOptions) -> Dump:
+    """Scores of the GSF release."""
+    return _read_release(sources[0], "gsf")
 
 
-def read_trn(sources: list[DumpSource]) -> Dump:
+def read_trn(sources: list[DumpSource], _: ReadOptions) -> Dump:
     """Scores per segment; rows in the order of the sorted video names."""
     source = sources[0]
     scores, labels = source.value["scores"], _labels(source)
@@ -61,12 +63,12 @@ def read_trn(sources: list[DumpSource]) -> Dump:
     )  # fmt: skip
 
 
-def _read_plain(source: DumpSource, layout: str, note: str) -> Dump:
+def _read_release(source: DumpSource, name: str) -> Dump:
     scores = score_array(source.value["scores"], "scores", source.path)
     labels = _labels(source)
-    return Dump(
-        layout, {"action": scores}, labels={} if labels is None else {"action": labels}, usual="logits", notes=(note,)
-    )
+    note = "scores are the mean over the clips of the run, as the release writes them"
+    known = {} if labels is None else {"action": labels}
+    return Dump(name, {"action": scores}, labels=known, usual="logits", notes=(note,))
 
 
 def _labels(source: DumpSource) -> Ints | None:

@@ -1,9 +1,9 @@
-"""The orders that the columns of a dump may be in: told by name, as they stand, or known from the data set's files."""
+"""The orders that the columns of a dump may be in: by name, as they stand, or known from the data set's files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.class_order import Renumbering, by_name, paired_labels, read_names, split_order
-from gsm_bench.importers.dump import Dump, Ints
+from gsm_bench.importers.dump import Dump, Ints, ReadOptions
 from gsm_bench.scorefile import Scores
 from gsm_bench.settings import SourceKind
 from gsm_bench.splits import Split
@@ -34,12 +34,13 @@ class ImportRequest:
     Attributes:
         paths: the file, or the files of one test run.
         model: the name that tables show.
-        asked: the layout, or ``auto``.
+        asked: the format, a key of `FORMATS`, or ``auto``.
         dataset, split: the split that was tested, where it is known.
         classes: per task the file with the source's class names in column order.
-        ids: a list of the clips in the dump's order.
+        ids: a list of the videos in the dump's order.
         kind: what the scores are.
-        solve: whether an order of classes found from the labels is applied.
+        solve: whether an order of classes solved from the labels is applied.
+        options: the reading of the dump where it has several.
         frames, macs, params: frames of a view, multiply-adds of a view, parameters, where known.
     """
 
@@ -52,6 +53,7 @@ class ImportRequest:
     ids: Path | None = None
     kind: SourceKind | None = None
     solve: bool = False
+    options: ReadOptions = field(default_factory=ReadOptions)
     frames: int | None = None
     macs: int | None = None
     params: int | None = None
@@ -61,24 +63,35 @@ class ImportRequest:
         return self.paths[0]
 
 
+def read_options(request: ImportRequest) -> ReadOptions:
+    """The options of reading with the class names that are known beforehand: those of ``--classes``, else the split's."""
+    names: tuple[str, ...] = ()
+    if "action" in request.classes:
+        names = read_names(request.classes["action"])
+    elif request.split is not None:
+        names = request.split.class_names.get("action") or ()
+    return replace(request.options, class_names=names)
+
+
 def possible_orders(dump: Dump, request: ImportRequest) -> Iterator[Ordered]:
-    """Orders of classes that the columns may be in: the named one; or else as they stand, then those known of."""
+    """Orders of classes that the columns may be in: the named one; or else as they stand, then the data set's own."""
     for task, scores in dump.scores.items():
         _check_classes(task, scores.shape[2], request)
     given = {task: read_names(path) for task, path in request.classes.items()}
-    strange = given.keys() - dump.scores.keys()
-    if strange:
+    unknown = given.keys() - dump.scores.keys()
+    if unknown:
         raise DumpError(
-            f"the dump has no task {sorted(strange)[0]!r}", where=request.where, fix="--classes [TASK=]FILE"
+            f"the dump has no task {sorted(unknown)[0]!r}", where=request.where, fix="--classes [TASK=]FILE"
         )
     names = {**dump.class_names, **given}
     yield _named_order(dump, names, request)
     if names or request.split is None:
         return
     for where, order in _known_orders(request):
-        found = by_name(order, split_order(request.split.class_names, "action", where), where)
-        note = f"columns were in the order of {where.name}: {found.agreeing} of {len(order)} classes had the split's number"
-        yield _renumbered(dump, {"action": found}, request, note)
+        renumbering = by_name(order, split_order(request.split.class_names, "action", where), where)
+        agreeing = f"{renumbering.agreeing} of {len(order)} classes had the split's number"
+        note = f"columns were in the order of {where.name}: {agreeing}"
+        yield _renumbered(dump, {"action": renumbering}, request, note)
     if request.solve:
         yield from _solved_labels(dump, request)
 
@@ -99,33 +112,38 @@ def _named_order(dump: Dump, names: Mapping[str, tuple[str, ...]], request: Impo
     if not names:
         note = f"columns are taken to be in the order of the classes of {request.split.dataset}"
         if (
-            dump.layout.startswith("mmaction2")
+            dump.format.startswith("mmaction2")
             and not dump.labels
             and request.dataset
             and request.dataset.class_order == "alphabetical"
         ):
             note += "; mmaction2 keeps the order of the label file: if the model was trained so, name it with --classes"
         return _renumbered(dump, {}, request, note)
-    found = {
+    renumberings = {
         task: by_name(known, split_order(request.split.class_names, task, request.split.list_path.parent), where)
         for task, known in names.items()
         if task in request.classes or request.split.class_names.get(task)
     }
-    said = ", ".join(
+    agreeing = ", ".join(
         f"{order.agreeing} of {len(order.columns)} {task} classes had the split's number"
-        for task, order in found.items()
+        for task, order in renumberings.items()
     )
-    return _renumbered(
-        dump, found, request, f"columns were matched to the split's classes by name: {said}" if said else ""
-    )
+    note = f"columns were matched to the split's classes by name: {agreeing}" if agreeing else ""
+    return _renumbered(dump, renumberings, request, note)
 
 
-def _renumbered(dump: Dump, found: Mapping[str, Renumbering], request: ImportRequest, note: str) -> Ordered:
+def _renumbered(dump: Dump, renumberings: Mapping[str, Renumbering], request: ImportRequest, note: str) -> Ordered:
     assert request.split is not None
     names = {task: names for task, names in request.split.class_names.items() if names and task in dump.scores}
     return Ordered(
-        {task: found[task].scores(values) if task in found else values for task, values in dump.scores.items()},
-        {task: found[task].labels(values) if task in found else values for task, values in dump.labels.items()},
+        {
+            task: renumberings[task].scores(values) if task in renumberings else values
+            for task, values in dump.scores.items()
+        },
+        {
+            task: renumberings[task].labels(values) if task in renumberings else values
+            for task, values in dump.labels.items()
+        },
         names,
         (note,) if note else (),
     )
@@ -140,9 +158,9 @@ def _known_orders(request: ImportRequest) -> Iterator[tuple[Path, tuple[str, ...
     for file in request.dataset.class_files:
         path = request.split.list_path.parent / file
         if path.is_file():
-            found = read_names(path)
-            if found != names and set(found) == set(names):
-                yield path, found
+            listed = read_names(path)
+            if listed != names and set(listed) == set(names):
+                yield path, listed
 
 
 def _solved_labels(dump: Dump, request: ImportRequest) -> Iterator[Ordered]:
@@ -151,20 +169,20 @@ def _solved_labels(dump: Dump, request: ImportRequest) -> Iterator[Ordered]:
     for task, labels in dump.labels.items():
         theirs = request.split.labels.get(task)
         if theirs is not None and len(theirs) == len(labels):
-            found = paired_labels(labels, theirs.astype(np.int64), dump.scores[task].shape[2])
-            if found:
+            renumbering = paired_labels(labels, theirs.astype(np.int64), dump.scores[task].shape[2])
+            if renumbering:
                 note = (
                     f"{task} classes were renumbered so that the source's labels are the split's, as asked: "
-                    f"{found.agreeing} of {len(found.columns)} had the split's number"
+                    f"{renumbering.agreeing} of {len(renumbering.columns)} had the split's number"
                 )
-                yield _renumbered(dump, {task: found}, request, note)
+                yield _renumbered(dump, {task: renumbering}, request, note)
 
 
 def _check_classes(task: str, classes: int, request: ImportRequest) -> None:
     if request.dataset is None or request.split is None:
         return
-    wanted = request.dataset.tasks.get(task)
-    if wanted is None or (wanted and wanted != classes):
+    expected = request.dataset.tasks.get(task)
+    if expected is None or (expected and expected != classes):
         have = ", ".join(f"{count} {name}" for name, count in request.dataset.tasks.items())
         raise DumpError(
             f"the source has {classes} {task} classes, {request.dataset.name} has {have}", where=request.where,

@@ -1,7 +1,7 @@
-"""A pickle's steps looked at, by the standard library's own reader of them, before any of them is taken.
+"""Checks the opcodes of a pickle, with the standard library's own parser, before any of them is executed.
 
-`find_class` sees neither extension codes nor a memo of four billion places nor keys whose hash takes years, so steps
-that score dumps have no use for are refused here, by name.
+`find_class` sees neither extension codes nor a memo of four billion places nor keys whose hash takes years, so opcodes
+that score dumps do not need are refused here, by name.
 """
 
 from __future__ import annotations
@@ -58,13 +58,21 @@ WORDS = {
 }
 
 
+ARROW_FIX = "convert arrays of pandas before saving: np.array(ids.tolist())"
+RECONSTRUCTORS = ("copy_reg", "copyreg")
+"""Modules whose functions only rebuild an object of a class that is named beside them."""
+MOST_OPCODES_NAMED = 200_000
+"""How far a refused pickle is searched for the name of its class."""
+
+
 def refused(what: str, where: Path | str) -> DumpError:
-    """The error for a file that wants more than data."""
-    return DumpError(f"this file asks for {what}, which is not data; nothing of it was run", where=where, fix=FIX)
+    """The error for a file that asks for more than data."""
+    fix = ARROW_FIX if what.startswith(("pandas.", "pyarrow.")) else FIX
+    return DumpError(f"this file asks for {what}, which is not data; nothing of it was run", where=where, fix=fix)
 
 
 def scan(stream: io.BytesIO, allowed: Container[str], where: Path | str, *, persistent: bool = False) -> int:
-    """Walk through one pickle of `stream` without building anything; the stream then stands behind it.
+    """Check one pickle of `stream` without building anything; the stream then stands after it.
 
     Args:
         allowed: names ``module name`` that the pickle may ask for.
@@ -90,9 +98,11 @@ class _Walk:
         self.marks: list[int] = []
         self.memo: dict[int, int] = {}
         self.steps = 0
+        self.class_asked_for: Callable[[], str] = str
 
     def through(self, stream: io.BytesIO) -> int:
-        push, stack = self.stack.append, self.stack
+        push, stack, start = self.stack.append, self.stack, stream.tell()
+        self.class_asked_for = lambda: _class_asked_for(stream.getvalue()[start:], self.allowed)
         for steps, (code, arg, _) in enumerate(pickletools.genops(stream), start=1):
             name = code.name
             if name in PLAIN:
@@ -100,7 +110,8 @@ class _Walk:
             elif name in ACTIONS:
                 ACTIONS[name](self, arg)
             else:
-                raise refused(WORDS.get(name, f"the step {name}").format(arg=_dotted(arg)), self.where)
+                what = self.class_asked_for() if name in OF_A_CLASS else ""
+                raise refused(what or WORDS.get(name, f"the opcode {name}").format(arg=_dotted(arg)), self.where)
             self.steps = steps
             if steps % 1024 == 0 or name == "STOP":
                 self._limit(len(stack))
@@ -110,7 +121,7 @@ class _Walk:
         waiting += len(self.marks)
         if self.steps > MOST_OPERATIONS or waiting > MOST_OPEN_VALUES:
             raise DumpError(
-                f"this pickle is a bomb or no score dump: {self.steps:,} steps, {waiting:,} values waiting for a container",
+                f"this pickle is a bomb or not a score dump: {self.steps:,} steps, {waiting:,} values waiting for a container",
                 where=self.where,
                 fix="save the scores as one array",
             )
@@ -130,7 +141,7 @@ class _Walk:
     def _checked(self, depth: int) -> int:
         if depth > DEEPEST:
             raise DumpError(
-                f"containers lie more than {DEEPEST} deep in this pickle; no score dump needs that",
+                f"containers are nested more than {DEEPEST} deep in this pickle; no score dump needs that",
                 where=self.where,
                 fix=FIX,
             )
@@ -210,7 +221,8 @@ class _Walk:
 
     def on_global(self, arg: object) -> None:
         if arg not in self.allowed:
-            raise refused(_dotted(arg), self.where)
+            rebuilt = self.class_asked_for() if str(arg).startswith(RECONSTRUCTORS) else ""
+            raise refused(rebuilt or _dotted(arg), self.where)
         self.stack.append(0)
 
     def on_stack_global(self, _: object) -> None:
@@ -233,6 +245,39 @@ class _Walk:
 ACTIONS: dict[str, Callable[[_Walk, object], None]] = {
     name.removeprefix("on_").upper(): action for name, action in vars(_Walk).items() if name.startswith("on_")
 }
+
+
+OF_A_CLASS = ("OBJ", "NEWOBJ", "NEWOBJ_EX", "REDUCE")
+
+
+def _class_asked_for(data: bytes, allowed: Container[str]) -> str:
+    """The first name in a refused pickle that is not allowed, with dots; empty where there is none or it is damaged."""
+    texts: list[str] = []
+    memo: dict[int, str] = {}
+    try:
+        for count, (code, arg, _) in enumerate(pickletools.genops(data)):
+            if count > MOST_OPCODES_NAMED:
+                break
+            name = ""
+            if code.name in ("GLOBAL", "INST"):
+                name = str(arg)
+            elif code.name == "STACK_GLOBAL":
+                name = " ".join(texts[-2:])
+            elif isinstance(arg, str) and "UNICODE" in code.name:
+                texts.append(arg)
+            elif code.name in ("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"):
+                memo[len(memo) if arg is None else int(arg)] = texts[-1] if texts else ""
+            elif code.name in ("BINGET", "LONG_BINGET", "GET"):
+                texts.append(memo.get(int(arg or 0), ""))
+            if (
+                name
+                and name not in allowed
+                and not name.startswith((*RECONSTRUCTORS, "builtins object", "__builtin__ object"))
+            ):
+                return _dotted(name)
+    except Exception:  # a damaged stream: it is refused without a name
+        return ""
+    return ""
 
 
 def _dotted(arg: object) -> str:

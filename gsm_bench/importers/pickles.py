@@ -1,8 +1,8 @@
 """The one reader of pickle-based files: plain, torch's from before 1.6, and those nested in a plain one.
 
-A pickle is a program. What is let through here cannot run anything: every name that it may ask for is answered by a
-stand-in, which takes numbers, text and bytes and gives arrays and plain containers back. Tensors become
-numpy arrays, so torch is not needed. Reading is left to the standard library's unpickler.
+A pickle is a program. Nothing in it runs here: every allowed name is replaced by a safe function, which takes numbers,
+text and bytes and returns arrays and plain containers. Tensors become numpy arrays, so torch is not needed. The standard
+library's unpickler does the reading.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from gsm_bench.errors import DumpError
 from gsm_bench.importers.clean_errors import guarded
 from gsm_bench.importers.pickle_scan import refused, scan
 from gsm_bench.importers.safe_types import (
+    BFLOAT16,
     STORAGES,
     BrainFloat,
     Function,
     NumpyType,
     as_floats,
+    check_objects,
     encode,
     is_shape,
     never,
@@ -43,23 +45,22 @@ TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 TORCH_PROTOCOL = 1001
 
 
-def load(data: bytes, where: Path | str, *, objects: bool = False) -> Any:
+def load(data: bytes, where: Path | str) -> Any:
     """What a pickle holds: dicts, lists, tuples, numbers, text and numpy arrays.
 
     Args:
-        data: the whole pickle, nothing behind it.
+        data: the complete pickle, nothing after it.
         where: the file, for messages.
-        objects: whether numpy arrays of further arrays are let through, as TRN's dumps need them.
 
     Raises:
         DumpError: it asks for anything else, asks for too much, or is damaged.
     """
-    return guarded(lambda: _Reader(where, objects).whole(data), where)
+    return guarded(lambda: _Reader(where).complete(data), where)
 
 
 def load_old_torch(data: bytes, where: Path | str) -> Any:
     """What a file holds that ``torch.save`` wrote before 1.6, tensors as numpy arrays; raises DumpError as `load`."""
-    return guarded(lambda: _Reader(where, False).old_torch(data), where)
+    return guarded(lambda: _Reader(where).old_torch(data), where)
 
 
 def inspect_new_torch(data: bytes, sizes: Mapping[str, int], where: Path | str) -> None:
@@ -72,7 +73,7 @@ def inspect_new_torch(data: bytes, sizes: Mapping[str, int], where: Path | str) 
     Raises:
         DumpError: it asks for anything but data, or for more than the storages hold.
     """
-    guarded(lambda: _Reader(where, False).inspected(data, sizes), where)
+    guarded(lambda: _Reader(where).inspected(data, sizes), where)
 
 
 def is_old_torch(head: bytes) -> bool:
@@ -95,8 +96,8 @@ class _Array(np.ndarray[Any, np.dtype[Any]]):
 class _Reader:
     """Reads one file; keeps what its nested streams share."""
 
-    def __init__(self, where: Path | str, objects: bool) -> None:
-        self.where, self.objects = where, objects
+    def __init__(self, where: Path | str) -> None:
+        self.where = where
         self.names = self._names()
         self.allowed = frozenset(self.names) | {f"torch {name}" for name in STORAGES}
         self.preamble = b""
@@ -119,7 +120,7 @@ class _Reader:
 
         self.plain, self.torch = Restricted, RestrictedTorch
 
-    def whole(self, data: bytes) -> Any:
+    def complete(self, data: bytes) -> Any:
         stream = io.BytesIO(data)
         scan(stream, self.allowed, self.where)
         if stream.tell() != len(data):
@@ -142,7 +143,11 @@ class _Reader:
         return value
 
     def old_torch(self, data: bytes) -> Any:
-        """Five pickles, then for each storage its length and its bytes."""
+        """Five pickles, then for each storage its length and its bytes.
+
+        Tensors are views of storages that are filled later, except those of bfloat16, which are converted: where there
+        are any, the pickle is read again once the bytes are there.
+        """
         stream = io.BytesIO(data)
         if self.preamble and data.startswith(self.preamble):
             stream.seek(len(self.preamble))
@@ -152,19 +157,25 @@ class _Reader:
         scan(stream, self.allowed, self.where, persistent=True)
         end = stream.tell()
         stream.seek(start)
-        unpickler = self.torch(stream, fix_imports=False, encoding="latin1")
         storages: dict[str, NDArray[Any]] = {}
-        unpickler.storages = storages
         self.room = len(data)
-        value = unpickler.load()
+        value = self._with_storages(stream, storages)
         stream.seek(end)
         for key in self.next(stream):
             raw = storages[str(key)].view(np.uint8)
             if int.from_bytes(stream.read(8), "little") != len(storages[str(key)]) or stream.readinto(raw.data) != len(
                 raw
             ):
-                raise EOFError("a storage is not there whole")
+                raise EOFError("a storage is incomplete")
+        if any(storage.dtype == BFLOAT16 for storage in storages.values()):
+            stream.seek(start)
+            value = self._with_storages(stream, storages)
         return value
+
+    def _with_storages(self, stream: io.BytesIO, storages: dict[str, NDArray[Any]]) -> Any:
+        unpickler = self.torch(stream, fix_imports=False, encoding="latin1")
+        unpickler.storages = storages
+        return unpickler.load()
 
     def inspected(self, data: bytes, sizes: Mapping[str, int]) -> Any:
         stream = io.BytesIO(data)
@@ -188,11 +199,13 @@ class _Reader:
             if self.room < 0:
                 raise self._too_large(length)
             storages[key] = np.empty(length, STORAGES[kind])
-        found = storages[key]
-        return found.view(BrainFloat) if kind == "BFloat16Storage" else found
+        held = storages[key]
+        if held.dtype != STORAGES[kind] or len(held) != length:
+            raise ValueError("a storage of two types or lengths")
+        return held.view(BrainFloat) if held.dtype == BFLOAT16 else held
 
     def storage_elsewhere(self, reference: Any, sizes: Mapping[str, int]) -> NDArray[Any]:
-        """Zeros in place of a storage, which take no memory."""
+        """Zeros for a storage, which take no memory."""
         kind, key, length, size = storage_reference(reference)
         if size > sizes[key]:
             raise self._too_large(length)
@@ -212,7 +225,7 @@ class _Reader:
         return self.names[name]
 
     def _names(self) -> dict[str, Function]:
-        answers: Mapping[str, Callable[..., Any]] = {
+        replacements: Mapping[str, Callable[..., Any]] = {
             "torch._utils _rebuild_tensor_v2": self._tensor,
             "torch._utils _rebuild_tensor": self._tensor,
             "torch._utils _rebuild_parameter": only_array,
@@ -231,7 +244,7 @@ class _Reader:
             "numpy.core.numeric _frombuffer": self._from_buffer,
             "numpy._core.numeric _frombuffer": self._from_buffer,
         }
-        return {name: Function(name.replace(" ", "."), answer) for name, answer in answers.items()}
+        return {name: Function(name.replace(" ", "."), answer) for name, answer in replacements.items()}
 
     def _nested(self, data: Any) -> Any:
         if self.nested:
@@ -250,7 +263,7 @@ class _Reader:
         if len(size) == 1 and stride == (1,) and 0 <= offset <= offset + size[0] <= len(storage):
             return as_floats(storage[offset : offset + size[0]])
         if not is_shape((offset,), size, stride) or len(size) != len(stride):
-            raise ValueError("a tensor of no proper shape")
+            raise ValueError("a tensor with an invalid shape")
         count = math.prod(size)
         last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True)) if count else 0
         if count > len(storage) or last >= max(len(storage), 1):
@@ -270,7 +283,7 @@ class _Reader:
     def _dtype(self, kind: Any) -> np.dtype[Any]:
         if not isinstance(kind, NumpyType):
             raise ValueError("an array without a type")
-        return kind.dtype(self.where, objects=self.objects)
+        return kind.dtype(self.where)
 
     def _empty_array(self, kind: Any, *_: Any) -> NDArray[Any]:
         if kind is not self.names["numpy ndarray"]:
@@ -307,8 +320,8 @@ class _Reader:
                 dtype = reader._dtype(kind)
                 content = content if dtype.hasobject else raw_bytes(content)
                 reader._check_shape(shape, dtype, len(content) * (dtype.itemsize if dtype.hasobject else 1))
-                if dtype.hasobject and not isinstance(content, list):
-                    raise ValueError("an array of objects without a list of them")
+                if dtype.hasobject:
+                    check_objects(content, shape, reader.where)
                 np.ndarray.__setstate__(self, (1, shape, dtype, bool(fortran), content))  # type: ignore[arg-type]
 
         return Array

@@ -1,4 +1,4 @@
-"""Stand-ins for what a pickle may ask for: they take numbers, text and bytes, and give arrays and plain containers."""
+"""Safe replacements for the names in a pickle: they take numbers, text and bytes and return arrays and plain containers."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.errors import DumpError
 from gsm_bench.importers.pickle_scan import refused
 
 STORAGES = {
     "FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "BFloat16Storage": "<u2", "LongStorage": "<i8",
     "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "|i1", "ByteStorage": "|u1", "BoolStorage": "|b1",
 }  # fmt: skip
+BFLOAT16 = np.dtype(STORAGES["BFloat16Storage"])
+"""How bfloat16 is held; no other storage has this type."""
 NUMBERS = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
 LONGEST_TEXT, MOST_AXES, MOST_ALONG_AXIS = 4096, 32, 2**62
 
 
 class Function:
-    """A stand-in for a function or class: may be called, and nothing else."""
+    """A safe replacement for a function or class: may be called, and nothing else."""
 
     __slots__ = ("_answer", "_name")
 
@@ -35,7 +38,7 @@ class Function:
 
 
 class NumpyType:
-    """The stand-in for a numpy dtype, with its byte order as the file gives it afterwards."""
+    """The safe replacement for a numpy dtype, with its byte order as the file gives it afterwards."""
 
     __slots__ = ("code", "order")
 
@@ -47,17 +50,33 @@ class NumpyType:
             raise ValueError("a numpy type with fields or of subarrays")
         self.order = ">" if state[1] == ">" else "<"
 
-    def dtype(self, where: Path | str, *, objects: bool) -> np.dtype[Any]:
+    def dtype(self, where: Path | str) -> np.dtype[Any]:
         if self.code in NUMBERS:
             return np.dtype(self.order + self.code)
         if self.code[:1] in ("U", "S") and self.code[1:].isdecimal() and int(self.code[1:]) <= LONGEST_TEXT:
             return np.dtype(self.order + self.code)
-        if self.code in ("O", "O4", "O8") and objects:
+        if self.code in ("O", "O4", "O8"):
             return np.dtype(object)
-        what = (
-            "a numpy array of Python objects" if self.code[:1] == "O" else f"a numpy array of type {self.code[:40]!r}"
-        )
-        raise refused(what, where)
+        raise refused(f"a numpy array of type {self.code[:40]!r}", where)
+
+
+def check_objects(items: Any, shape: tuple[int, ...], where: Path | str) -> None:
+    """Let an array of Python objects through if all items are numbers, text or arrays.
+
+    An array without axes holds one object, which may be a container: numpy saves a dict in this way.
+    """
+    if not isinstance(items, list):
+        raise ValueError("an array of objects without a list of them")
+    if shape == ():
+        return
+    plain = str | bytes | bool | int | float | np.generic | np.ndarray
+    at = next((at for at, item in enumerate(items) if not isinstance(item, plain)), None)
+    if at is not None:
+        name = "None" if items[at] is None else f"a {type(items[at]).__name__}"
+        raise DumpError(
+            f"item {at} of a numpy array of Python objects is {name}, not text, a number or an array", where=where,
+            fix="save ids as np.array(ids, dtype=str) and scores as an array of floats",
+        )  # fmt: skip
 
 
 class BrainFloat(np.ndarray[Any, np.dtype[Any]]):
@@ -67,12 +86,12 @@ class BrainFloat(np.ndarray[Any, np.dtype[Any]]):
 
 
 def storage_reference(reference: Any) -> tuple[str, str, int, int]:
-    """Kind, key, values and bytes of the storage that a persistent id names."""
+    """Space, key, values and bytes of the storage that a persistent id names."""
     what, kind, key, _, length = reference[:5]
     if what != "storage" or not isinstance(kind, str) or any(part is not None for part in reference[5:]):
         raise ValueError("an object outside the file that is no storage")
     if type(length) is not int or length < 0:
-        raise ValueError("a storage of no proper length")
+        raise ValueError("a storage with an invalid length")
     return kind, str(key), length, length * np.dtype(STORAGES[kind]).itemsize
 
 
@@ -100,20 +119,20 @@ def raw_bytes(content: Any) -> bytes:
 def plain_dict(items: Any = ()) -> dict[Any, Any]:
     pairs = list(items)
     if not all(isinstance(key, str | int) for key, _ in pairs):
-        raise ValueError("a dict whose keys are no text")
+        raise ValueError("a dict whose keys are not text")
     return dict(pairs)
 
 
 def tensor_size(numbers: Any = ()) -> tuple[int, ...]:
     if len(numbers) > MOST_AXES or not all(type(number) is int for number in numbers):
-        raise ValueError("a tensor's size that is no numbers")
+        raise ValueError("a tensor's size that is not numbers")
     return tuple(numbers)
 
 
 def only_array(value: Any, *_: Any) -> NDArray[Any]:
-    """A tensor or storage as it is; whatever else would get past the scan of the steps that made it."""
+    """A tensor or storage unchanged; anything else is refused, because the scan does not see it."""
     if not isinstance(value, np.ndarray):
-        raise ValueError("a tensor that is none")
+        raise ValueError("not a tensor")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Files that ``torch.save`` writes since 1.6. The only importer that needs torch, and only after its file was looked at."""
+"""Files that ``torch.save`` writes since 1.6. The only reader that needs torch, and only after the file was checked."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from gsm_bench.importers.pickles import inspect_new_torch
 def load_new_torch(path: Path, archive: zipfile.ZipFile, member: str) -> Any:
     """What the file holds, tensors as numpy arrays.
 
-    Its pickle is first read without torch, so that what asks for code is refused by name before anything else of it is
-    touched; then ``torch.load(weights_only=True)`` reads the file itself.
+    Its pickle is first read without torch, so that a file that asks for code is refused by name before anything else of it
+    is touched; then ``torch.load(weights_only=True)`` reads the file itself.
     """
     root = member.removesuffix("data.pkl")
     infos = archive.infolist()
@@ -70,12 +70,12 @@ def _as_arrays(value: Any, seen: dict[int, Any]) -> Any:
         return seen[id(value)]
     if isinstance(value, torch.Tensor):
         detached = value.detach()
-        found: Any = (detached.float() if detached.dtype == torch.bfloat16 else detached).numpy()
+        plain: Any = (detached.float() if detached.dtype == torch.bfloat16 else detached).numpy()
     elif isinstance(value, dict):
-        found = {key: _as_arrays(inner, seen) for key, inner in value.items()}
+        plain = {key: _as_arrays(inner, seen) for key, inner in value.items()}
     elif isinstance(value, list | tuple):
-        found = type(value)(_as_arrays(inner, seen) for inner in value)
+        plain = type(value)(_as_arrays(inner, seen) for inner in value)
     else:
-        found = value
-    seen[id(value)] = found
-    return found
+        plain = value
+    seen[id(value)] = plain
+    return plain

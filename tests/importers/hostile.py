@@ -153,7 +153,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     ),
     "npz_bomb": (zipped({"scores.npy": b"\0" * 2**27}, zipfile.ZIP_DEFLATED), "a bomb"),
     "npz_evil_header": (zipped({"scores.npy": npy("__import__('os').system('touch canary')")}), "damaged"),
-    "object_array": (pickle.dumps(np.array([[1, 2], "x"], dtype=object), 2), "a numpy array of Python objects"),
+    "object_array": (pickle.dumps(np.array([[1, 2], "x"], dtype=object), 2), "Python objects is a list"),
     "object_scalar": (
         pickle.dumps(np.float64(1), 2).replace(b"f8", b"O8"), "a numpy array of Python objects",
     ),
@@ -192,11 +192,11 @@ FILES: dict[str, tuple[bytes, str]] = {
     "empty_list": (pickle.dumps([]), "a list of 0"),
     "wrong_rows": (pickle.dumps([{"pred_score": "text", "gt_label": 0}] * 2), "row 0 of pred_score holds 1 values"),
     "uneven_rows": (pickle.dumps([np.ones(5, "f4"), np.ones(4, "f4")] * 2), "row 1 of the list holds 4 values"),
-    "uneven_labels": (pickle.dumps([{"pred_score": np.ones(5, "f4") / 5, "gt_label": [1, 2]}]), "not one class number"),
+    "labels_of_text": (pickle.dumps([{"pred_score": np.ones(5, "f4") / 5, "gt_label": "run"}]), "not one class number"),
     "uneven_inside": (pickle.dumps([[1.0, 2.0, 3.0], [1.0, [2.0], 3.0]] * 2), "damaged"),
     "labels_beyond": (pickle.dumps([{"pred_score": np.ones(5, "f4") / 5, "gt_label": 7}]), "first 7 in row 0"),
     "web_page": (b"<!DOCTYPE html><html>sign in</html>", "a web page"),
     "binary": (bytes(range(256)) * 10, "nothing here reads"),
-    "text": (b"hello\nworld\n", "no known layout"),
+    "text": (b"hello\nworld\n", "no known format"),
     "foreign_zip": (zipped({"a.txt": b"hello"}), "neither npz nor torch's"),
 }  # fmt: skip
