@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gsm_bench.ensembles.members import MemberSpec, named_members
+from gsm_bench.errors import LabelError
 from gsm_bench.evaluation.ground_truth import GroundTruth, ground_truth_for, remember_truth
 from gsm_bench.scorefile import InMemoryScores, ScoreFile, ScoreHead
 
@@ -95,6 +96,14 @@ class LabelFinder:
     def __call__(self, head: ScoreHead) -> GroundTruth:
         """Labels and groups of a score file's videos; without labels where its split has none."""
         return self._truth_of(head)
+
+    def if_any(self, head: ScoreHead) -> GroundTruth:
+        """The same; no labels at all, with a note, where none belong to the score file."""
+        try:
+            return self(head)
+        except LabelError as error:
+            self.messages.append(f"note: no accuracy, because {error.what}")
+            return GroundTruth({})
 
     def _find(self, head: ScoreHead) -> GroundTruth:
         truth = ground_truth_for(head, *self._places)
