@@ -247,16 +247,13 @@ def _blanked(values: Scores, status: NDArray[np.uint8]) -> Scores:
 
 def _kind(values: Scores, task: str, told: Space | None) -> Space:
     try:
-        settled = infer_kind(values, task, told, None, "scores")
+        inferred = infer_kind(values, task, told, None, "scores")
     except DumpError as error:
         raise ArrayError(
             error.what, fix="give kind='logits', 'probabilities' or 'log_probabilities', whichever they are"
         ) from error
-    if settled.summed > 1:
+    if inferred.scores is not values:
         raise ArrayError(
-            f"each row of the {task} scores is the sum of {settled.summed} probabilities",
-            fix=f"divide them: scores / {settled.summed}",
+            inferred.note.split(",")[0], fix="divide them, so that each row sums to 1: scores / scores.sum(-1, keepdims=True)"
         )
-    if settled.scores is not values:
-        raise ArrayError(settled.note.split(":")[0], fix="divide them, so that each row sums to 1")
-    return settled.kind
+    return inferred.kind

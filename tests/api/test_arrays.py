@@ -138,9 +138,11 @@ def test_the_kind_is_inferred_or_asked_for():
     assert gb.from_arrays(IDS, softmax).head.kinds == {"action": "probabilities"}
     assert gb.from_arrays(IDS, np.log(softmax)).head.kinds == {"action": "log_probabilities"}
     assert gb.from_arrays(IDS, LOGITS).head.kinds == {"action": "logits"}
-    fails("kind=", scores=LOGITS - LOGITS.min() + 1)
-    assert gb.from_arrays(IDS, LOGITS - LOGITS.min() + 1, kind="logits").head.kinds == {"action": "logits"}
-    fails("sum of 3 probabilities", "/ 3", scores=3 * softmax)
+    assert gb.from_arrays(IDS, LOGITS - LOGITS.min() + 1).head.kinds == {"action": "logits"}
+    sigmoid = 1 / (1 + np.exp(-LOGITS))
+    fails("kind=", scores=sigmoid)
+    assert gb.from_arrays(IDS, sigmoid, kind="logits").head.kinds == {"action": "logits"}
+    fails("probabilities times 3", "keepdims", scores=3 * softmax)
 
 
 def test_tasks_each_have_their_array():
