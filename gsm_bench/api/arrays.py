@@ -254,6 +254,7 @@ def _kind(values: Scores, task: str, told: Space | None) -> Space:
         ) from error
     if inferred.scores is not values:
         raise ArrayError(
-            inferred.note.split(",")[0], fix="divide them, so that each row sums to 1: scores / scores.sum(-1, keepdims=True)"
+            inferred.note.split(",")[0],
+            fix="divide them, so that each row sums to 1: scores / scores.sum(-1, keepdims=True)",
         )
     return inferred.kind
