@@ -42,6 +42,7 @@ lint: setup
 
 bench: setup
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/frames.py
 
 kills: setup
 	$(BIN)/python benchmarks/kills.py

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,6 +158,12 @@ def _is_per_task(values: Any) -> bool:
 def _of_task(values: Any, task: str, tasks: Mapping[str, Any]) -> Any:
     """What was given for a task: of a dict per task its item, else the value itself where there is one task."""
     if isinstance(values, Mapping) and set(values) <= {"action", "verb", "noun", *tasks}:
+        unknown = sorted(values.keys() - tasks.keys())
+        if unknown:
+            raise ArrayError(
+                f"labels or classes of {', '.join(unknown)} for scores of {', '.join(tasks)}",
+                fix="give all of them dicts with the same keys",
+            )
         return values.get(task)
     if values is not None and len(tasks) > 1:
         raise ArrayError(
@@ -173,7 +179,10 @@ def _scores_of(values: Any, names: IdArray, task: str) -> Scores:
     try:
         array = as_array(values)
     except (TypeError, ValueError) as error:
-        raise ArrayError(f"the {task} scores are not numbers: {error}", fix="give one array of numbers") from error
+        raise ArrayError(
+            f"the {task} scores are not numbers: {error}",
+            fix="give numbers alone; ids are the index of a DataFrame: frame.set_index('id')",
+        ) from error
     if array.dtype.kind not in "fiu":
         raise ArrayError(f"the {task} scores have type {array.dtype}", fix="give floats, for example float32")
     if array.ndim not in (2, 3):
@@ -186,7 +195,10 @@ def _scores_of(values: Any, names: IdArray, task: str) -> Scores:
         raise ArrayError(f"the {task} scores have shape {array.shape}, without a column", fix="give a column per class")
     shaped = array if array.ndim == 3 else array[:, None]
     with np.errstate(over="ignore"):
-        return np.array(shaped, dtype=np.float32, order="C")
+        values = np.array(shaped, dtype=np.float32, order="C")
+    if array.dtype.itemsize > values.dtype.itemsize and (np.isinf(values) & np.isfinite(shaped)).any():
+        raise ArrayError(f"the {task} scores are too large for float32", fix="check how they were computed")
+    return values
 
 
 def _rows_by_index(frame: Any, names: IdArray, task: str) -> Any:
@@ -246,6 +258,8 @@ def _blanked(values: Scores, status: NDArray[np.uint8]) -> Scores:
 
 
 def _kind(values: Scores, task: str, told: Space | None) -> Space:
+    if told is not None and told not in get_args(Space):
+        raise ArrayError(f"no kind {told!r}", fix=f"kind is one of {', '.join(get_args(Space))}")
     try:
         inferred = infer_kind(values, task, told, None, "scores")
     except DumpError as error:

@@ -414,8 +414,11 @@ class Bench:
 
     def _sources(self, names: Sequence[Source], dataset: str | None, split: str | None) -> list[NamedSource]:
         from gsm_bench.api.sources import file_source
+        from gsm_bench.errors import GsmBenchError
         from gsm_bench.scorefile import ScoreFile
 
+        if not names:
+            raise GsmBenchError("no result is named", fix="give the names of models, ensembles or score files")
         return [
             file_source(name, number) if isinstance(name, ScoreFile) else self._source(name, dataset, split)
             for number, name in enumerate(names, start=1)

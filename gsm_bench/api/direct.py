@@ -88,6 +88,8 @@ def _score_file(scores: Any) -> ScoreFile:
         return ScoreFile.open(scores)
     if hasattr(scores, "index") and hasattr(scores, "columns"):
         return from_arrays(None, scores, kind="logits")
+    if not isinstance(scores, Mapping) and not hasattr(scores, "__len__"):
+        raise ArrayError(f"expected scores, not {scores!r}", fix="give a score file, its path, or an array (N, C)")
     rows = scores if not isinstance(scores, Mapping) else next(iter(scores.values()), [])
     return from_arrays(range(len(rows)), scores, kind="logits")
 

@@ -43,8 +43,6 @@ def per_video_frame(
     sources: Sequence[NamedSource], truth_of: LabelFinder, workspace: Workspace, task: str | None, k: int, paths: bool
 ) -> pandas.DataFrame:
     """The predictions of each source, one below the other; see `Bench.per_video`."""
-    if not sources:
-        raise AlignmentError("no model is named", fix="give the names of models, ensembles or score files")
     parts = []
     for label, source in zip(short_names([source.label for source in sources]), sources, strict=True):
         with open_members(source.members, source.opened) as members:

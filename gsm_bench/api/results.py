@@ -30,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Result:
     """A result as tables.
 
@@ -78,7 +78,7 @@ class Result:
         return str(self)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class EvaluationResult(Result):
     """Accuracies.
 
@@ -137,7 +137,7 @@ class EvaluationResult(Result):
         return self.row.get(key, self.row.get(f"action_{key}"))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class ComparisonResult(Result):
     """Two results on the same videos.
 
@@ -184,7 +184,7 @@ class ComparisonResult(Result):
         return rows[-1][key] if rows else None
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class CalibrationResult(Result):
     """Calibration errors.
 
@@ -195,7 +195,7 @@ class CalibrationResult(Result):
     calibrations: tuple[Calibrated, ...] = ()
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class SearchTables(Result):
     """The best ensembles of a pool.
 
@@ -223,7 +223,7 @@ class SearchTables(Result):
         return self.search.gain.value if self.search else None
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class SimulationTables(Result):
     """Cascades, simulated.
 
@@ -249,7 +249,7 @@ class SimulationTables(Result):
         return self.cascade.gain.value if self.cascade else None
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class VerdictResult(Result):
     """Whether a server would accept a file; true if it would.
 
@@ -268,7 +268,7 @@ class VerdictResult(Result):
         return self.passes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SubmissionResult:
     """A submission that is written, read back and checked.
 

@@ -21,7 +21,7 @@ Source = str | Path | ScoreFile | Sequence[str | Path | ScoreFile]
 """A name of the registry, a path, an open score file, members between commas, or a list of these."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NamedSource:
     """A source resolved.
 

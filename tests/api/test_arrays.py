@@ -198,3 +198,23 @@ def test_saved_scores_are_read_back_whole(tmp_path):
     assert gb.evaluate(copied).top1 == TOP1
     with pytest.raises(gb.errors.ScoreFileError, match="exists"):
         file.save(path)
+
+
+def test_what_a_call_cannot_use_is_refused():
+    fails("too large for float32", scores=LOGITS.astype(np.float64) * 1e300)
+    fails("no kind 'softmax'", kind="softmax")
+    fails("of action for scores of verb", scores={"verb": LOGITS}, labels={"action": LABELS})
+    fails("set_index", scores=pandas.DataFrame({"id": IDS, "x": LOGITS[:, 0]}))
+    with pytest.raises(gb.errors.ArrayError, match="not None"):
+        gb.evaluate(None, LABELS)
+    for call in (gb.Bench().evaluate, gb.Bench().per_video, gb.Bench().calibrate):
+        with pytest.raises(gb.errors.GsmBenchError, match="no result is named"):
+            call()
+
+
+def test_a_tensor_on_a_device_is_copied_from_it():
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    scores = torch.tensor(LOGITS, device="cuda")
+    assert top1(scores=scores, labels=torch.tensor(LABELS, device="cuda")) == TOP1
