@@ -195,10 +195,10 @@ def _scores_of(values: Any, names: IdArray, task: str) -> Scores:
         raise ArrayError(f"the {task} scores have shape {array.shape}, without a column", fix="give a column per class")
     shaped = array if array.ndim == 3 else array[:, None]
     with np.errstate(over="ignore"):
-        values = np.array(shaped, dtype=np.float32, order="C")
-    if array.dtype.itemsize > values.dtype.itemsize and (np.isinf(values) & np.isfinite(shaped)).any():
+        copied: Scores = np.array(shaped, dtype=np.float32, order="C")
+    if array.dtype.itemsize > copied.dtype.itemsize and (np.isinf(copied) & np.isfinite(shaped)).any():
         raise ArrayError(f"the {task} scores are too large for float32", fix="check how they were computed")
-    return values
+    return copied
 
 
 def _rows_by_index(frame: Any, names: IdArray, task: str) -> Any:
