@@ -1,4 +1,4 @@
-"""Fusion: score files of four members drawn at random, fused and counted, beside h5py's bare reading."""
+"""Fusion: score files of four members with random scores, fused and evaluated, compared with h5py reading alone."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ READ_ROWS = 4096
 PLAIN_ROWS = 256
 
 
-def measure_fusion(folder: Path, clips: int, seconds: float) -> StageRate:
-    """Clips fused and counted per second, beside h5py reading the same files, and beside one clip at a time."""
-    labels = np.random.default_rng(0).integers(0, CLASSES, clips)
-    paths = [_drawn(folder / f"member{seed}.h5", labels, seed) for seed in range(MEMBERS)]
+def measure_fusion(folder: Path, videos: int, seconds: float) -> StageRate:
+    """Videos fused and evaluated per second, compared with h5py reading the same files, and with one video at a time."""
+    labels = np.random.default_rng(0).integers(0, CLASSES, videos)
+    paths = [_random_scores(folder / f"member{seed}.h5", labels, seed) for seed in range(MEMBERS)]
     specs = [MemberSpec(path.stem, path, VIEWS, 1.0) for path in paths]
 
     def ours() -> float:
         with open_members(specs) as members:
             accuracies_of(members, "action", "logits", labels)
-        return clips
+        return videos
 
     def read() -> float:
         for path in paths:
             with h5py.File(path, "r") as file:
                 scores = file["scores/action"]
-                for start in range(0, clips, READ_ROWS):
+                for start in range(0, videos, READ_ROWS):
                     scores[start : start + READ_ROWS]
-        return clips
+        return videos
 
     with h5py.File(paths[0], "r") as file:
         some = file["scores/action"][:PLAIN_ROWS]
@@ -50,20 +50,26 @@ def measure_fusion(folder: Path, clips: int, seconds: float) -> StageRate:
             _ = order[0] == labels[row], labels[row] in order[:5]
         return PLAIN_ROWS
 
-    found = rates_in_turns({"ours": ours, "ceiling": read, "plain": plain}, seconds)
-    said = f"h5py's bare reading of {MEMBERS} files of {VIEWS} x {CLASSES}, in the page cache"
+    rates = rates_in_turns({"ours": ours, "ceiling": read, "plain": plain}, seconds)
+    ceiling_is = f"h5py reading alone of {MEMBERS} files of {VIEWS} x {CLASSES}, in the page cache"
     return StageRate(
-        "fusion", "clips", found["ours"], found["ceiling"], said, found["plain"], "one clip at a time, in memory"
+        "fusion",
+        "videos",
+        rates["ours"],
+        rates["ceiling"],
+        ceiling_is,
+        rates["plain"],
+        "one video at a time, in memory",
     )
 
 
-def _drawn(path: Path, labels: np.ndarray, seed: int) -> Path:
-    clips = len(labels)
-    scores = np.random.default_rng(seed).standard_normal((clips, VIEWS, CLASSES), np.float32)
-    scores[np.arange(clips), :, labels] += 2
+def _random_scores(path: Path, labels: np.ndarray, seed: int) -> Path:
+    videos = len(labels)
+    scores = np.random.default_rng(seed).standard_normal((videos, VIEWS, CLASSES), np.float32)
+    scores[np.arange(videos), :, labels] += 2
     head = ScoreHead(
-        ids=IdArray.of(map(str, range(clips))), kinds={"action": "logits"}, classes_per_task={"action": CLASSES},
-        views=views_array((0.0, 0.5), 1), status=np.zeros(clips, np.uint8), provenance=Provenance(),
+        ids=IdArray.of(map(str, range(videos))), kinds={"action": "logits"}, classes_per_task={"action": CLASSES},
+        views=views_array((0.0, 0.5), 1), status=np.zeros(videos, np.uint8), provenance=Provenance(),
     )  # fmt: skip
     with create(path, head) as datasets:
         datasets["action"][...] = scores

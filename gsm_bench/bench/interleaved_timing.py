@@ -19,7 +19,7 @@ class StageRate:
     """One step of the way from bytes to accuracies, measured.
 
     Attributes:
-        unit: what is counted: ``frames`` or ``clips``.
+        unit: what is counted: ``frames`` or ``videos``.
         rate: units per second as the commands do it.
         ceiling: units per second that nothing could exceed here, and what that is.
         plain: units per second of the obvious loop, and what that is.

@@ -1,4 +1,4 @@
-"""All stages in one run, and what they say about this machine."""
+"""All stages in one run, and what limits this machine."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import nn
 
 from gsm_bench.bench.fusion import measure_fusion
 from gsm_bench.bench.interleaved_timing import StageName, StageRate
-from gsm_bench.bench.reading import measure_decode, measure_on_device, measure_preprocess, sound_clips
-from gsm_bench.bench.scoring import clips_read_per_second, measure_network, measure_pipeline, waits
+from gsm_bench.bench.reading import measure_decode, measure_on_device, measure_preprocess, sound_videos
+from gsm_bench.bench.scoring import measure_network, measure_pipeline, videos_read_per_second, waits
 from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.errors import FrameError
 from gsm_bench.scoring.job import Job
@@ -33,8 +33,8 @@ class Measurement:
     """The stages of a model on this machine.
 
     Attributes:
-        reading: clips per second that are decoded and preprocessed.
-        waits: share of the time in which the network has no clip to work on.
+        reading: videos per second that are decoded and preprocessed.
+        waits: share of the time in which the network has no video to work on.
         verdict: what that means, in one sentence.
     """
 
@@ -49,20 +49,20 @@ def measure(
     job: Job, network: nn.Module, folder: Path, seconds: float, progress: Callable[[str], None] = lambda _: None
 ) -> Measurement:
     """Measure the stages of a job one after the other in about so many seconds; score files go to `folder`."""
-    clips = sound_clips(job)
+    videos = sound_videos(job)
     budget = {name: seconds * share for name, share in SHARES.items()}
     with ThreadPoolExecutor(job.settings.workers) as pool:
         progress("decode")
-        decode = measure_decode(job, clips, pool, budget["decode"])
+        decode = measure_decode(job, videos, pool, budget["decode"])
         progress("preprocess")
         measure_frames = measure_on_device if job.settings.resize == "device" else measure_preprocess
-        preprocess = measure_frames(job, clips, pool, budget["preprocess"])
+        preprocess = measure_frames(job, videos, pool, budget["preprocess"])
     progress("network")
     alone = measure_network(job, network, budget["network"])
     progress("pipeline")
-    reading = clips_read_per_second(job, clips, decode, preprocess)
-    few = replace(job, split=job.split.head(_pipeline_clips(job, min(reading, alone.rate), budget["pipeline"])))
-    pipeline = measure_pipeline(few, network, clips, (decode, preprocess, alone), folder, budget["pipeline"])
+    reading = videos_read_per_second(job, videos, decode, preprocess)
+    few = replace(job, split=job.split.head(_pipeline_videos(job, min(reading, alone.rate), budget["pipeline"])))
+    pipeline = measure_pipeline(few, network, videos, (decode, preprocess, alone), folder, budget["pipeline"])
     progress("fusion")
     fusion = measure_fusion(folder, int(min(MOST_FUSED, FUSED_PER_SECOND * max(1, seconds))), budget["fusion"])
     idle = waits(pipeline, alone)
@@ -71,11 +71,11 @@ def measure(
     )
 
 
-def _pipeline_clips(job: Job, rate: float, seconds: float) -> int:
-    """Clips of one timed run: enough to fill the pipeline, few enough for the time."""
+def _pipeline_videos(job: Job, rate: float, seconds: float) -> int:
+    """Videos of one timed run: enough to fill the pipeline, few enough for the time."""
     batch = job.settings.batch
-    wanted = int(rate * seconds / 2)
-    return max(2 * batch, wanted - wanted % batch)
+    target = int(rate * seconds / 2)
+    return max(2 * batch, target - target % batch)
 
 
 def _verdict(job: Job, reading: float, network: float, idle: float) -> str:
@@ -94,7 +94,7 @@ def _verdict(job: Job, reading: float, network: float, idle: float) -> str:
 
 
 def _is_packed(job: Job) -> bool:
-    """Whether the first clip lies in an HDF5 file; one without frames does not."""
+    """Whether the first video lies in an HDF5 file; one without frames does not."""
     try:
         reader = getattr(job.source, "reader", lambda _: None)(job.split.video(0))
     except FrameError:
@@ -102,7 +102,7 @@ def _is_packed(job: Job) -> bool:
     return type(reader).__name__ == "Hdf5Reader"
 
 
-def bench_table(found: Measurement) -> Table:
+def bench_table(measurement: Measurement) -> Table:
     """The rates, each beside its ceiling and beside the plain loop."""
     rows = tuple(
         {
@@ -112,21 +112,22 @@ def bench_table(found: Measurement) -> Table:
             "times_plain": stage.times_plain, "times": f"{stage.times_plain:.1f}x", "ceiling_is": stage.ceiling_is,
             "plain_is": stage.plain_is,
         }
-        for stage in found.stages
+        for stage in measurement.stages
     )  # fmt: skip
     columns = (
         Column("stage", "Stage"), Column("shown", "Rate", "whole"), Column("unit", ""),
         Column("shown_ceiling", "Ceiling", "whole"), Column("share", "Of it", "whole"),
         Column("shown_plain", "Plain loop", "whole"), Column("times", "Times", "whole"),
     )  # fmt: skip
-    settings = found.job.settings
+    settings = measurement.job.settings
+    views = len(measurement.job.views)
     title = (
-        f"{found.job.entry.name} on {settings.device}: {settings.workers} workers, batch {settings.batch}, "
-        f"{settings.precision}{_ways(found.job)}, {len(found.job.views)} {'view' if len(found.job.views) == 1 else 'views'} per clip"
+        f"{measurement.job.entry.name} on {settings.device}: {settings.workers} workers, batch {settings.batch}, "
+        f"{settings.precision}{_ways(measurement.job)}, {views} {'view' if views == 1 else 'views'} per video"
     )
     notes = (
-        *(note for stage in found.stages for note in _notes(stage)),
-        f"{found.verdict[0].upper()}{found.verdict[1:]}.",
+        *(note for stage in measurement.stages for note in _notes(stage)),
+        f"{measurement.verdict[0].upper()}{measurement.verdict[1:]}.",
     )
     return Table(title, columns, (rows,), notes, name="bench")
 
@@ -139,9 +140,9 @@ def _ways(job: Job) -> str:
 
 def _notes(stage: StageRate) -> list[str]:
     """What stands beside a rate, on one line if it is short enough."""
-    whole = f"{stage.name}: ceiling {stage.ceiling_is}; plain {stage.plain_is}."
-    if len(whole) <= NOTE_COLUMNS:
-        return [whole]
+    line = f"{stage.name}: ceiling {stage.ceiling_is}; plain {stage.plain_is}."
+    if len(line) <= NOTE_COLUMNS:
+        return [line]
     return [f"{stage.name}: ceiling {stage.ceiling_is}.", f"{stage.name}: plain {stage.plain_is}."]
 
 

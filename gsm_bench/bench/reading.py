@@ -1,4 +1,4 @@
-"""Decoding and preprocessing: the part of the way that frames take on the CPU."""
+"""Decoding and preprocessing: the CPU part of scoring."""
 
 from __future__ import annotations
 
@@ -21,65 +21,65 @@ from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.transfer import Loader, send_frames
 from gsm_bench.splits import Video
 
-HELD_CLIPS = 16
-"""Clips whose frames are held in memory to time what comes after they were read."""
+HELD_VIDEOS = 16
+"""Videos whose frames are held in memory to time what comes after they were read."""
 QUALITY = 95
 Item = TypeVar("Item")
 
 
-def needed_frames(job: Job, clip: Video) -> list[int]:
-    """The frame numbers that a clip's views need, ascending."""
-    total = job.source.count(clip)
+def needed_frames(job: Job, video: Video) -> list[int]:
+    """The frame numbers that a video's views need, ascending."""
+    total = job.source.count(video)
     numbers: list[int] = np.unique(
         np.concatenate([view_indices(total, job.read_plan, view) for view in job.views])
     ).tolist()
     return numbers
 
 
-def sound_clips(job: Job) -> list[Video]:
-    """Clips of the job whose frames can all be read.
+def sound_videos(job: Job) -> list[Video]:
+    """Videos of the job whose frames can all be read.
 
     Raises:
-        FrameError: there is none.
+        FrameError: no video can be read.
     """
-    found: list[Video] = []
+    sound: list[Video] = []
     problem: FrameError | None = None
-    for clip in job.split.sample(2 * HELD_CLIPS):
+    for video in job.split.sample(2 * HELD_VIDEOS):
         try:
-            if any(isinstance(picture, FrameError) for picture in _pictures(job, clip)):
-                raise FrameError(f"a frame of clip {clip.id!r} cannot be decoded", where=job.split.list_path)
-            found.append(clip)
+            if any(isinstance(picture, FrameError) for picture in _pictures(job, video)):
+                raise FrameError(f"a frame of video {video.id!r} cannot be decoded", where=job.split.list_path)
+            sound.append(video)
         except FrameError as error:
             problem = error
-        if len(found) == HELD_CLIPS:
+        if len(sound) == HELD_VIDEOS:
             break
-    if problem is not None and not found:
+    if problem is not None and not sound:
         raise problem
-    return found
+    return sound
 
 
-def measure_decode(job: Job, clips: Sequence[Video], pool: ThreadPoolExecutor, seconds: float) -> StageRate:
-    """Frames decoded per second from where they lie, beside Pillow on bytes in memory, and beside one thread."""
-    held = [[_as_jpeg(picture) for picture in _pictures(job, clip)] for clip in clips]
+def measure_decode(job: Job, videos: Sequence[Video], pool: ThreadPoolExecutor, seconds: float) -> StageRate:
+    """Frames decoded per second from where they lie, compared with Pillow on bytes in memory, and with one thread."""
+    held = [[_as_jpeg(picture) for picture in _pictures(job, video)] for video in videos]
     workers = job.settings.workers
-    found = rates_in_turns(
+    rates = rates_in_turns(
         {
-            "ours": _spread(pool, workers, clips, lambda clip: len(_pictures(job, clip))),
+            "ours": _spread(pool, workers, videos, lambda video: len(_pictures(job, video))),
             "ceiling": _spread(pool, workers, held, lambda frames: len([_decoded(frame) for frame in frames])),
-            "plain": _one_by_one(clips, lambda clip: len(_pictures(job, clip))),
+            "plain": _one_by_one(videos, lambda video: len(_pictures(job, video))),
         },
         seconds,
     )
     return StageRate(
-        "decode", "frames", found["ours"], found["ceiling"], f"Pillow on JPEG bytes in memory, {_threads(workers)}",
-        found["plain"], "one thread",
+        "decode", "frames", rates["ours"], rates["ceiling"], f"Pillow on JPEG bytes in memory, {_threads(workers)}",
+        rates["plain"], "one thread",
     )  # fmt: skip
 
 
-def measure_preprocess(job: Job, clips: Sequence[Video], pool: ThreadPoolExecutor, seconds: float) -> StageRate:
-    """Frames resized, cropped and normalised per second, beside Pillow's resize alone, and beside one thread."""
+def measure_preprocess(job: Job, videos: Sequence[Video], pool: ThreadPoolExecutor, seconds: float) -> StageRate:
+    """Frames resized, cropped and normalised per second, compared with Pillow's resize alone, and with one thread."""
     spec, workers = job.entry.input, job.settings.workers
-    held = [_pictures(job, clip) for clip in clips]
+    held = [_pictures(job, video) for video in videos]
     stacks = [np.stack([np.asarray(picture) for picture in pictures]) for pictures in held]
 
     def ours(pictures: list[Image.Image]) -> int:
@@ -89,7 +89,7 @@ def measure_preprocess(job: Job, clips: Sequence[Video], pool: ThreadPoolExecuto
         normalise(torch.from_numpy(cut), spec)
         return len(pictures)
 
-    found = rates_in_turns(
+    rates = rates_in_turns(
         {
             "ours": _spread(pool, workers, held, ours),
             "ceiling": _spread(pool, workers, held, lambda some: len([resize_image(one, spec) for one in some])),
@@ -98,17 +98,17 @@ def measure_preprocess(job: Job, clips: Sequence[Video], pool: ThreadPoolExecuto
         seconds,
     )
     return StageRate(
-        "preprocess", "frames", found["ours"], found["ceiling"], f"Pillow's resize alone, {_threads(workers)}",
-        found["plain"], "one thread",
+        "preprocess", "frames", rates["ours"], rates["ceiling"], f"Pillow's resize alone, {_threads(workers)}",
+        rates["plain"], "one thread",
     )  # fmt: skip
 
 
-def measure_on_device(job: Job, clips: Sequence[Video], pool: ThreadPoolExecutor, seconds: float) -> StageRate:
-    """Frames sent, resized, cropped and normalised on the device per second, beside sending alone, and one CPU thread."""
+def measure_on_device(job: Job, videos: Sequence[Video], pool: ThreadPoolExecutor, seconds: float) -> StageRate:
+    """Frames sent, resized, cropped and normalised on the device per second, compared with sending alone, and with one CPU thread."""
     spec, device = job.entry.input, torch.device(job.settings.device)
-    raw = [read_clip(job.source, clip, job.read_plan).pixels for clip in clips]
+    raw = [read_clip(job.source, video, job.read_plan).pixels for video in videos]
     held = [pixels for pixels in raw if isinstance(pixels, RawViews)]
-    stacks = [np.stack([np.asarray(picture) for picture in _pictures(job, clip)]) for clip in clips]
+    stacks = [np.stack([np.asarray(picture) for picture in _pictures(job, video)]) for video in videos]
     turn = itertools.cycle(held)
     loader = Loader(device)
 
@@ -122,20 +122,20 @@ def measure_on_device(job: Job, clips: Sequence[Video], pool: ThreadPoolExecutor
         for view in range(loaded.views):
             normalise(loaded.pixels(view, slice(None)), spec)
         wait_for(device)
-        return sum(len(clip.frames) for clip in some)
+        return sum(len(video.frames) for video in some)
 
     def sending() -> float:
         some = batch()
-        send_frames({at: clip.frames for at, clip in enumerate(some)}, loader.copies).wait()
+        send_frames({at: video.frames for at, video in enumerate(some)}, loader.copies).wait()
         wait_for(device)
-        return sum(len(clip.frames) for clip in some)
+        return sum(len(video.frames) for video in some)
 
     plain = _one_by_one(stacks, lambda stack: len(preprocess(stack, spec)))
-    found = rates_in_turns({"ours": ours, "ceiling": sending, "plain": plain}, seconds)
+    rates = rates_in_turns({"ours": ours, "ceiling": sending, "plain": plain}, seconds)
     loader.close()
     return StageRate(
-        "preprocess", "frames", found["ours"], found["ceiling"], f"sending the frames to {device} alone",
-        found["plain"], "Pillow, one thread",
+        "preprocess", "frames", rates["ours"], rates["ceiling"], f"sending the frames to {device} alone",
+        rates["plain"], "Pillow, one thread",
     )  # fmt: skip
 
 
@@ -145,8 +145,8 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _pictures(job: Job, clip: Video) -> list[Image.Image]:
-    pictures = [picture for _, picture in job.source.pictures(clip, needed_frames(job, clip))]
+def _pictures(job: Job, video: Video) -> list[Image.Image]:
+    pictures = [picture for _, picture in job.source.pictures(video, needed_frames(job, video))]
     for picture in pictures:
         if isinstance(picture, FrameError):
             raise picture

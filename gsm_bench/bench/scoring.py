@@ -1,4 +1,4 @@
-"""The network alone, and the whole way from frames to a score file."""
+"""The network alone, and the full pipeline from frames to a score file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PRODUCT_SIDES = {"cpu": 1536, "cuda": 8192}
 
 
 def measure_network(job: Job, network: nn.Module, seconds: float) -> StageRate:
-    """Clips per second on ready pixels, beside a big matrix product's multiply-adds, and one clip at a time."""
+    """Videos per second on ready pixels, compared with the multiply-adds of a large matrix product, and with one video at a time."""
     spec, views = job.entry.input, len(job.views)
     shape = (views, job.entry.frames, spec.size, spec.size, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)  # [V, T, S, S, 3]
@@ -52,43 +52,51 @@ def measure_network(job: Job, network: nn.Module, seconds: float) -> StageRate:
                 collect(futures, batch.present)
             return batches * len(batch.present)
 
-        ways: dict[str, Work] = {"ours": ours, "ceiling": _product(job), "plain": lambda: _one_clip(plain, clips)}
-        found = rates_in_turns(ways, seconds)
-    gmacs = found["ceiling"] / 1e9
-    said = f"{2 * gmacs:,.0f} GFLOP/s of a matrix product in {job.settings.precision}, {macs / 1e9:.2f} GMACs per clip"
+        ways: dict[str, Work] = {"ours": ours, "ceiling": _product(job), "plain": lambda: _one_video(plain, clips)}
+        rates = rates_in_turns(ways, seconds)
+    gmacs = rates["ceiling"] / 1e9
+    ceiling_is = (
+        f"{2 * gmacs:,.0f} GFLOP/s of a matrix product in {job.settings.precision}, {macs / 1e9:.2f} GMACs per video"
+    )
     return StageRate(
-        "network", "clips", found["ours"], found["ceiling"] / macs, said, found["plain"], "one clip at a time, float32"
+        "network",
+        "videos",
+        rates["ours"],
+        rates["ceiling"] / macs,
+        ceiling_is,
+        rates["plain"],
+        "one video at a time, float32",
     )
 
 
 def measure_pipeline(
     job: Job,
     network: nn.Module,
-    clips: Sequence[Video],
+    videos: Sequence[Video],
     ready: tuple[StageRate, StageRate, StageRate],
     folder: Path,
     seconds: float,
 ) -> StageRate:
-    """Clips per second from frames to a score file, beside the slower of reading and network alone.
+    """Videos per second from frames to a score file, compared with the slower of reading and network alone.
 
     Args:
         ready: decode, preprocess and network, measured.
         folder: an empty place for score files.
     """
-    turn = itertools.cycle(clips)
+    turn = itertools.cycle(videos)
 
     rate = _steady_rate(replace(job, target=folder / "pipeline.h5"), network)
-    found = rates_in_turns({"plain": lambda: _one_from_frames(job, network, next(turn))}, seconds / 3)
-    reading, alone = clips_read_per_second(job, clips, *ready[:2]), ready[2].rate
+    rates = rates_in_turns({"plain": lambda: _one_from_frames(job, network, next(turn))}, seconds / 3)
+    reading, alone = videos_read_per_second(job, videos, *ready[:2]), ready[2].rate
     if torch.device(job.settings.device).type == "cpu":
         ceiling, name = 1 / (1 / reading + 1 / alone), "reading and network sharing the cores"
     else:
         ceiling, name = min((reading, "reading alone"), (alone, "the network alone"))
-    return StageRate("pipeline", "clips", rate, ceiling, name, found["plain"], "one clip after the other, float32")
+    return StageRate("pipeline", "videos", rate, ceiling, name, rates["plain"], "one video after the other, float32")
 
 
 def _steady_rate(job: Job, network: nn.Module) -> float:
-    """Clips per second of one run: from its first finished clips to its end, where it is long enough.
+    """Videos per second of one run: from its first finished videos to its end, where it is long enough.
 
     When the first are finished, others are read already: in a short run that would count as speed.
     """
@@ -101,9 +109,9 @@ def _steady_rate(job: Job, network: nn.Module) -> float:
     return (outcome.scored - before) / (ended - began)
 
 
-def clips_read_per_second(job: Job, clips: Sequence[Video], decode: StageRate, preprocess: StageRate) -> float:
-    """Clips decoded and preprocessed per second, where both share the same threads; on a device the latter is its own."""
-    frames = float(np.mean([len(needed_frames(job, clip)) for clip in clips]))
+def videos_read_per_second(job: Job, videos: Sequence[Video], decode: StageRate, preprocess: StageRate) -> float:
+    """Videos decoded and preprocessed per second, where both share the same threads; on a device the latter is its own."""
+    frames = float(np.mean([len(needed_frames(job, video)) for video in videos]))
     if job.settings.resize == "device" and job.settings.device_type != "cpu":
         return decode.rate / frames
     return 1 / (frames / decode.rate + frames / preprocess.rate)
@@ -129,26 +137,26 @@ class _Product:
         return float(self.side**3)
 
 
-def _one_clip(network: nn.Module, clips: Sequence[Tensor]) -> float:
-    """One clip, view by view, in plain float32."""
+def _one_video(network: nn.Module, clips: Sequence[Tensor]) -> float:
+    """One video, view by view, in plain float32."""
     with torch.no_grad():
         for clip in clips:
-            answer = network(clip)
-            for values in answer.values() if isinstance(answer, dict) else [answer]:
+            output = network(clip)
+            for values in output.values() if isinstance(output, dict) else [output]:
                 values.cpu()
     return 1.0
 
 
-def _one_from_frames(job: Job, network: nn.Module, clip: Video) -> float:
+def _one_from_frames(job: Job, network: nn.Module, video: Video) -> float:
     """The released loop: decode, preprocess, network, one after the other."""
-    total, device = job.source.count(clip), torch.device(job.settings.device)
+    total, device = job.source.count(video), torch.device(job.settings.device)
     views = []
     for view in job.views:
         numbers = view_indices(total, job.read_plan, view)
-        pictures = dict(job.source.pictures(clip, np.unique(numbers).tolist()))
+        pictures = dict(job.source.pictures(video, np.unique(numbers).tolist()))
         frames = np.stack([np.asarray(pictures[int(number)]) for number in numbers])
         views.append(preprocess(frames, job.entry.input)[None].to(device))
-    return _one_clip(network, views)
+    return _one_video(network, views)
 
 
 def waits(pipeline: StageRate, network: StageRate) -> float:

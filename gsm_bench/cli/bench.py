@@ -24,12 +24,12 @@ from gsm_bench.settings import Compile, Precision, Resize
 if TYPE_CHECKING:
     from gsm_bench.scoring.prepare import Request
 
-MODEL, CLIPS = "shapes_8f", 140
-"""What is measured unless told: a network that ships, on clips drawn on the spot."""
-MOST_CLIPS = 1024
+MODEL, VIDEOS = "shapes_8f", 140
+"""Measured by default: a shipped network, on generated videos."""
+MAX_VIDEOS = 1024
 
 
-@click.command("bench", short_help="How fast is this machine, and what does it wait for?")
+@click.command("bench", short_help="Benchmark decoding, networks and fusion on this machine.")
 @click.option("--model", default=MODEL, show_default=True, metavar="NAME", help="Whose network and input.")
 @click.option(
     "--seconds", type=click.FloatRange(0, min_open=True), default=20, show_default=True, help="Time to spend, about."
@@ -43,7 +43,7 @@ MOST_CLIPS = 1024
     show_default=True,
     help="As of score.",
 )
-@click.option("--resize", type=choice(Resize), help="Who resizes frames (default: that of score).")
+@click.option("--resize", type=choice(Resize), help="What resizes frames (default: that of score).")
 @click.option("--batch", type=click.IntRange(1), metavar="B", help="Clips per pass (default: that of score).")
 @click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames (default: that of score)."
@@ -58,9 +58,9 @@ def command(
     model: str, seconds: float, device: str | None, quiet: bool, dataset: str | None, split: str | None,
     data: Path | None, frames: Path | None, form: str, **settings: Any,
 ) -> None:  # fmt: skip
-    """Decode, preprocess, network, pipeline and fusion: rates, each beside its ceiling and beside the plain loop.
+    """Measure decoding, preprocessing, network, pipeline and fusion, each with its ceiling and a plain loop.
 
-    A sentence at the end tells what starves. Clips of Temporal Shapes are drawn on the spot for its networks, unless
+    The last line says what limits the speed. Videos of Temporal Shapes are generated for its networks, unless
     --data, --dataset or --frames name your own; other models read your own frames.
 
     \b
@@ -71,26 +71,26 @@ def command(
     from gsm_bench.scoring.prepare import Request, prepare
 
     workspace, manifest = registry()
-    with tempfile.TemporaryDirectory(prefix="gsmbench-") as made:
-        folder = Path(made)
+    with tempfile.TemporaryDirectory(prefix="gsmbench-") as directory:
+        folder = Path(directory)
         own = data or frames or dataset or manifest.model(model).dataset != "shapes"
         request = Request(
             model, dataset=dataset, split=split, data=data, frames=frames, device=device, out=folder / "scores.h5",
-            limit=MOST_CLIPS, **settings,
+            limit=MAX_VIDEOS, **settings,
         )  # fmt: skip
-        job, loaded = prepare(request if own else _drawn(request, folder), manifest, workspace)
-        found = measure(
+        job, loaded = prepare(request if own else _with_generated_videos(request, folder), manifest, workspace)
+        measurement = measure(
             job, loaded.network, folder, seconds, lambda stage: None if quiet else say(f"measuring {stage}")
         )
-    print_table(bench_table(found), form)
+    print_table(bench_table(measurement), form)
 
 
-def _drawn(request: Request, folder: Path) -> Request:
-    """The request on clips of Temporal Shapes, drawn into a folder."""
+def _with_generated_videos(request: Request, folder: Path) -> Request:
+    """The request on videos of Temporal Shapes, generated in a folder."""
     from dataclasses import replace
 
     from gsm_bench.shapes.make import make
 
     data = folder / "shapes"
-    make(data, "val", videos=CLIPS)
+    make(data, "val", videos=VIDEOS)
     return replace(request, data=data)

@@ -72,7 +72,7 @@ def _list_row(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> di
 @format_option
 @workspace_option
 def show_model(name: str, form: str) -> None:
-    """Print a model's whole card: input, classes, checkpoint and where to get it, cost, printed accuracy.
+    """Print the card of a model: input, classes, checkpoint and where to get it, cost, printed accuracy.
 
     \b
     Example:
@@ -91,7 +91,7 @@ def show_model(name: str, form: str) -> None:
 def _card(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> list[tuple[str, str]]:
     spec, origin = entry.input, manifest.origins["models", entry.name]
     place = workspace.checkpoint_path(entry.checkpoint.file)
-    source = f"{origin.file}{' (stands in for the shipped entry of this name)' if origin.overrides else ''}"
+    source = f"{origin.file}{' (replaces the shipped entry of this name)' if origin.overrides else ''}"
     return [
         ("network", f"{entry.network}, temporal {entry.temporal}, {entry.frames} frames{_options(entry)}"),
         (
@@ -109,11 +109,11 @@ def _card(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> list[t
         ),
         *_cost_lines(entry, workspace),
         *((_protocol(p), _printed(p)) for p in entry.published),
-        ("trained on", f"{', '.join(entry.trained_on) or 'not said'}; pretraining: {entry.pretraining or 'not said'}"),
+        ("trained on", f"{', '.join(entry.trained_on) or 'unknown'}; pretraining: {entry.pretraining or 'unknown'}"),
         ("checkpoint", f"{entry.checkpoint.file}: {'here' if place.is_file() else 'not here yet'}"),
         ("put it at", str(place)),
         ("get it from", entry.checkpoint.url or "not released: use your own"),
-        ("sha256", entry.checkpoint.sha256 or f"not known; gsmbench models check {entry.name} --pin pins yours"),
+        ("sha256", entry.checkpoint.sha256 or f"unknown; gsmbench models check {entry.name} --pin pins yours"),
         ("ignored keys", ", ".join(entry.ignore_keys) or "none"),
         *([("notes", entry.notes)] if entry.notes else []),
         ("entry", source),
@@ -270,10 +270,10 @@ def _echo_fit(fit: Fit) -> None:
 
 @command.command("add")
 @click.argument("name")
+@click.option("--like", metavar="MODEL", required=True, help="The entry to copy; the options below replace its values.")
 @click.option(
-    "--like", metavar="MODEL", required=True, help="The entry to start from; everything not given below is copied."
+    "--checkpoint", metavar="FILE", required=True, help="The weights: a path, or a file name in checkpoints/."
 )
-@click.option("--checkpoint", metavar="FILE", required=True, help="The weights: a path, or a name in checkpoints/.")
 @click.option("--title", metavar="TEXT", help="What it is (default: its name).")
 @click.option("--network", metavar="NAME", help="bninception, inceptionv3 or package.module:function.")
 @click.option("--frames", type=click.IntRange(1), metavar="T")
@@ -287,7 +287,7 @@ def _echo_fit(fit: Fit) -> None:
     metavar="KEY=VALUE",
     help="Any other key, as TOML: --set 'input.channel_order=\"RGB\"'.",
 )
-@click.option("--force", is_flag=True, help="Replace an entry of this name in local.toml.")
+@click.option("--force", is_flag=True, help="Replace an existing entry of this name in local.toml.")
 @workspace_option
 def add_model(
     name: str, like: str, checkpoint: str, assignments: tuple[str, ...], force: bool, title: str | None, **given: Any

@@ -33,9 +33,9 @@ from gsm_bench.settings import Head, Temporal
 )
 @click.option("--frames", type=click.IntRange(1), default=8, show_default=True, metavar="T", help="Frames per clip.")
 @click.option("--epochs", type=click.IntRange(1), default=5, show_default=True, metavar="N")
-@click.option("--batch", type=click.IntRange(1), default=16, show_default=True, metavar="B", help="Clips per step.")
+@click.option("--batch", type=click.IntRange(1), default=16, show_default=True, metavar="B", help="Videos per step.")
 @click.option(
-    "--learning-rate", type=float, default=0.01, show_default=True, help="The highest, reached after the warm-up."
+    "--learning-rate", type=float, default=0.01, show_default=True, help="The maximum, reached after the warm-up."
 )
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.5, show_default=True)
 @click.option("--width", type=float, default=0.25, show_default=True, help="Factor on the channels of BN-Inception.")
@@ -50,7 +50,7 @@ from gsm_bench.settings import Head, Temporal
 )
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads of torch.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option("--force", is_flag=True, help="Write over a checkpoint that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing checkpoint.")
 @workspace_option
 def command(**choices: Any) -> None:
     """Train one network by the recipe of the paper's section 4.2, small; the log's lines go to stderr.

@@ -186,7 +186,7 @@ def _damaged(path: Path) -> CheckpointError:
     size = path.stat().st_size
     if head.startswith((b"<!doctype html", b"<html")):
         return CheckpointError(
-            "this is a web page, not a checkpoint: the download site answered with its confirmation page",
+            "this is a web page, not a checkpoint: the download site returned its confirmation page",
             where=path,
             fix="download the file in a browser",
         )

@@ -1,4 +1,4 @@
-"""A network made ready to score: the same function, in fewer operations.
+"""A network prepared for scoring: the same function, in fewer operations.
 
 Batch norms that follow a convolution directly are folded into it, the feature maps are laid out channels-last,
 the gates' 3-D convolutions become 2-D ones, means are taken after projections, and a CPU takes a few frames at a time
@@ -22,11 +22,11 @@ STEM_PIXELS = 2 * 229 * 229
 
 
 def prepare_for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """A copy of `network` in evaluation mode, faster where it is one of ours; the original stays as it is.
+    """A copy of `network` in evaluation mode, faster for networks of this package; the original does not change.
 
     Args:
         network: on the CPU.
-        dtype: of one of ours: what its convolutions' weights are held in, and what its clips have to come in.
+        dtype: of a network of this package: of its convolution weights, and of the clips that it takes.
             Batch norms, the sums of the gates and the classifier stay float32.
     """
     network = copy.deepcopy(network).eval().requires_grad_(False)

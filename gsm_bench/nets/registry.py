@@ -1,4 +1,4 @@
-"""From a manifest entry to its network: one of ours, or a function that the user names."""
+"""From a manifest entry to its network: one of this package, or a function that the user names."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def load_network(entry: ModelEntry, checkpoint: Path, *, search: Path | None = N
         CheckpointError: missing, of another network, or not the file whose sha256 the entry pins.
     """
     if not checkpoint.is_file():
-        raise CheckpointError(f"the checkpoint of {entry.name} is not here", where=checkpoint, fix=_where_to_get(entry))
+        raise CheckpointError(f"no checkpoint of {entry.name}", where=checkpoint, fix=_where_to_get(entry))
     digest = file_sha256(checkpoint)
     if entry.checkpoint.sha256 and digest != entry.checkpoint.sha256:
         raise CheckpointError(
@@ -90,7 +90,7 @@ def _foreign_network(entry: ModelEntry, search: Path | None) -> nn.Module:
         network = function(entry)
     except Exception as error:
         raise NetworkError(
-            f"{entry.network} failed for {entry.name}: {type(error).__name__}: {error}", fix="mend the function"
+            f"{entry.network} failed for {entry.name}: {type(error).__name__}: {error}", fix="fix the function"
         ) from error
     if not isinstance(network, nn.Module):
         raise NetworkError(f"{entry.network} returned a {type(network).__name__}", fix="return a torch.nn.Module")
@@ -106,7 +106,7 @@ def _function(name: str, search: Path | None) -> Callable[[ModelEntry], Any]:
         raise NetworkError(
             f"cannot import {module_name}: {type(error).__name__}: {error}",
             where=search,
-            fix="install it, put its file into the workspace, or mend it",
+            fix="install it, put its file into the workspace, or fix it",
         ) from error
     function: Callable[[ModelEntry], Any] | None = getattr(module, function_name, None)
     if function is None:

@@ -1,4 +1,4 @@
-"""What decides a training, and its learning-rate schedule."""
+"""The settings of a training run, and its learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TrainConfig:
         head: ``action`` for the fourteen motions; ``verb-noun-action`` for motions, shapes and their 84 pairs.
         frames: T, frames per clip.
         epochs: passes over the training list.
-        batch: clips per step.
+        batch: videos per step.
         learning_rate: the highest, reached after the warm-up.
         momentum: of SGD.
         weight_decay: on every weight.
@@ -34,7 +34,7 @@ class TrainConfig:
         dropout: rate before the classifier.
         clip_norm: the gradient's norm is cut to this.
         width: factor on BN-Inception's channels.
-        seed: of the first weights, the order of the clips and every random choice.
+        seed: of the first weights, the order of the videos and every random choice.
         threads: of torch; None leaves torch's own number.
         device: where torch computes, ``cpu`` or ``cuda``.
         validate_every: epochs between two validations; the last epoch is always validated.
@@ -64,7 +64,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training came to.
+    """Result of a training run.
 
     Attributes:
         checkpoint: the weights, float16 safetensors.

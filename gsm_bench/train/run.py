@@ -52,20 +52,20 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> TrainResu
         progress: told every line of the log.
 
     Raises:
-        SplitError: a split has not been made, or holds fewer clips than a batch.
-        RunConflictError: the checkpoint is there already.
+        SplitError: a split is missing, or has fewer videos than a batch.
+        RunConflictError: the checkpoint exists.
         NetworkError: the loss became infinite.
     """
     if config.out.exists() and not config.force:
-        raise RunConflictError("this checkpoint is there already", where=config.out, fix="another --out, or --force")
+        raise RunConflictError("this checkpoint exists", where=config.out, fix="use another --out, or --force")
     if config.threads:
         torch.set_num_threads(config.threads)
     training, validation = load_split(config.data, "train"), load_split(config.data, "val")
     if len(training.videos) < config.batch:
         raise SplitError(
-            f"the training split has {len(training.videos)} clips, fewer than a batch of {config.batch}",
+            f"the training split has {len(training.videos)} videos, fewer than a batch of {config.batch}",
             where=config.data,
-            fix="make more clips, or a smaller --batch",
+            fix="make more videos, or use a smaller --batch",
         )
     torch.manual_seed(config.seed)
     network = new_network(config)
@@ -122,10 +122,10 @@ def train_epoch(
             group["lr"] = rate
         clips, labels = _batch(split, order[number * config.batch : (number + 1) * config.batch], config, rng)
         logits = _by_task(network(clips.to(config.device)))
-        losses = [F.cross_entropy(logits[task], wanted.to(config.device)) for task, wanted in labels.items()]
+        losses = [F.cross_entropy(logits[task], targets.to(config.device)) for task, targets in labels.items()]
         loss = torch.stack(losses).sum()
         if not torch.isfinite(loss):
-            raise NetworkError(f"the loss became infinite in epoch {epoch + 1}", fix="a smaller --learning-rate")
+            raise NetworkError(f"the loss became infinite in epoch {epoch + 1}", fix="use a smaller --learning-rate")
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
@@ -143,8 +143,8 @@ def validate(network: SegmentNetwork, split: LoadedSplit, frames: int, *, backwa
     scores = []
     for first in range(0, len(split.videos), 32):
         clips = torch.stack([centre_clip(video, frames, INPUT) for video in split.videos[first : first + 32]])
-        answer = _by_task(network(_laid_out(clips.flip(1) if backwards else clips).to(device)))
-        scores.append(answer["action"].cpu().numpy())
+        output = _by_task(network(_laid_out(clips.flip(1) if backwards else clips).to(device)))
+        scores.append(output["action"].cpu().numpy())
     # Equal scores rank by the lower class index.
     ranking = np.argsort(-np.concatenate(scores), axis=1, kind="stable")
     motions_alone = ranking.shape[1] == len(CLASSES)
@@ -210,8 +210,8 @@ def _batch(
     return clips, {task: torch.from_numpy(values) for task, values in labels.items()}
 
 
-def _by_task(answer: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
-    return answer if isinstance(answer, dict) else {"action": answer}
+def _by_task(output: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
+    return output if isinstance(output, dict) else {"action": output}
 
 
 def _laid_out(clips: Tensor) -> Tensor:

@@ -8,14 +8,14 @@ torch = pytest.importorskip("torch")
 
 from gsm_bench.bench import measure as measuring  # noqa: E402
 from gsm_bench.bench.interleaved_timing import StageRate, rates_in_turns  # noqa: E402
-from gsm_bench.bench.scoring import clips_read_per_second, waits  # noqa: E402
+from gsm_bench.bench.scoring import videos_read_per_second, waits  # noqa: E402
 from gsm_bench.errors import FrameError  # noqa: E402
 
 STAGES = ["decode", "preprocess", "network", "pipeline", "fusion"]
 
 
 def stage(name="network", rate=10.0):
-    return StageRate(name, "clips", rate, 40.0, "a ceiling", 2.0, "a loop")
+    return StageRate(name, "videos", rate, 40.0, "a ceiling", 2.0, "a loop")
 
 
 def test_rates_count_units_over_time(monkeypatch):
@@ -113,7 +113,7 @@ def test_a_gpu_resizes_beside_the_threads_that_decode():
         job = type("Job", (), {"settings": settings})()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("gsm_bench.bench.scoring.needed_frames", lambda job, clip: [1] * 10)
-            found[resize, device] = clips_read_per_second(job, [0], decode, preprocess)
+            found[resize, device] = videos_read_per_second(job, [0], decode, preprocess)
     assert found == {("device", "cuda"): 10.0, ("reader", "cuda"): 5.0, ("device", "cpu"): 5.0}
 
 

@@ -106,7 +106,7 @@ def test_add_then_score(gsmbench, toys):
 
 def test_override_is_said(gsmbench, workspace):
     gsmbench("models", "add", "inv3_8f", "--like", "inv3_8f", "--checkpoint", "mine.pt")
-    assert "stands in for the shipped entry" in gsmbench("models", "show", "inv3_8f").out.replace("\n", " ")
+    assert "replaces the shipped entry" in gsmbench("models", "show", "inv3_8f").out.replace("\n", " ")
 
 
 def test_score_messages(gsmbench, toys):

@@ -433,7 +433,7 @@ def test_answers_that_are_not_finite_are_not_scores(toys):
         (None, {"shard": (3, 2)}, GsmBenchError, "no shard 3/2"),
         (None, {"split": "test"}, GsmBenchError, "its splits are|--split is one of val"),
         (None, {"dataset": "something-v1"}, NetworkError, "orders its classes"),
-        ('file = "toy.safetensors"', {}, CheckpointError, "is not here"),
+        ('file = "toy.safetensors"', {}, CheckpointError, "no checkpoint of toy_4f"),
         ("classes = 5\nclass_order", {}, NetworkError, "6 action classes"),
     ],
 )

@@ -158,7 +158,7 @@ def test_the_same_configuration_gives_the_same_weights(config, tmp_path):
 
 def test_a_checkpoint_is_not_written_over(config):
     config.out.write_bytes(b"mine")
-    with pytest.raises(RunConflictError, match="there already"):
+    with pytest.raises(RunConflictError, match="this checkpoint exists"):
         train(config)
     assert config.out.read_bytes() == b"mine"
 
