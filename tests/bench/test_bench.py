@@ -39,7 +39,7 @@ class _Job:
         self.settings = type("Settings", (), {"workers": workers, "device": device, "batch": 16})()
         reader = type("Hdf5Reader" if packed else "FolderReader", (), {})()
         self.source = type("Source", (), {"reader": lambda _, clip: reader})()
-        self.split = type("Split", (), {"clip": lambda _, row: row})()
+        self.split = type("Split", (), {"video": lambda _, row: row})()
 
 
 @pytest.mark.parametrize(

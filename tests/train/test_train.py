@@ -164,7 +164,7 @@ def test_a_checkpoint_is_not_written_over(config):
 
 
 def test_too_few_clips_for_a_batch_are_a_known_error(config):
-    with pytest.raises(SplitError, match="8 clips, fewer than a batch of 16"):
+    with pytest.raises(SplitError, match="8 videos, fewer than a batch of 16"):
         train(replace(config, batch=16))
 
 
