@@ -44,10 +44,10 @@ class Result:
     messages: tuple[str, ...] = ()
     complete: bool = True
 
-    def table(self, name: str | None = None) -> Table:
-        """The table of a name; the first one if None."""
-        if name is None:
-            return self.tables[0]
+    def table(self, name: str | int = 0) -> Table:
+        """The table of a name, the first of several, or of a place in `tables`."""
+        if isinstance(name, int):
+            return self.tables[name]
         for table in self.tables:
             if table.name == name:
                 return table
@@ -58,7 +58,7 @@ class Result:
         """Rows of the first table, raw numbers under the keys of ``--format json``."""
         return self.tables[0].rows
 
-    def to_pandas(self, name: str | None = None, form: Form = "raw") -> pandas.DataFrame:
+    def to_pandas(self, name: str | int = 0, form: Form = "raw") -> pandas.DataFrame:
         """One of the tables as a DataFrame; see `gsm_bench.api.dataframes.frame_of`."""
         from gsm_bench.api.dataframes import frame_of
 

@@ -65,9 +65,10 @@ def test_numbers_are_those_of_the_command_line(case, demo, gsmbench):
     documents = [document, *document.get("tables", {}).values()]
     assert len(documents) == len(result.tables)
     assert document["rows"]
-    for printed, table in zip(documents, result.tables, strict=True):
-        frame = result.to_pandas(table.name) if [t.name for t in result.tables].count(table.name) == 1 else None
-        rows = frame_rows(frame) if frame is not None else [dict(row) for row in table.rows]
+    for place, printed in enumerate(documents):
+        assert printed["name"] == result.tables[place].name
+        rows = frame_rows(result.to_pandas(place))
+        assert result.to_pandas(printed["name"]).columns.tolist() == list(rows[0])
         for row, expected in zip(rows, printed["rows"], strict=True):
             assert {key: plain(row[key]) for key in expected} == expected
 
