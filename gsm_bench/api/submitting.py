@@ -28,7 +28,9 @@ def check_submission(path: Path, manifest: Manifest, workspace: Workspace, data:
     """Check a file as its server would, and against the ledger; see `Bench.check`."""
     verdict = validate(path, manifest, workspace, data)
     table = Table(_title(path, verdict), COLUMNS, (tuple(map(as_row, verdict.findings)),), (), "check")
-    messages = tuple(f"note: {note}" for note in verdict.notes)
+    kinds = dict.fromkeys(finding.kind for finding in verdict.of("warning"))
+    warnings = [f"warning: read before you send it: {', '.join(kinds)}"] if kinds else []
+    messages = (*warnings, *(f"note: {note}" for note in verdict.notes))
     return VerdictResult((table,), messages, complete=verdict.ids_checked, verdict=verdict)
 
 
@@ -38,7 +40,9 @@ def _title(path: Path, verdict: Verdict) -> str:
     server = verdict.target.title if verdict.target else "the server"
     segments = " + ".join(f"{len(scores):,}" for scores in verdict.contents.values())
     unchecked = "" if verdict.ids_checked else ", ids not checked"
-    return f"{path.name}: {server} would accept it ({segments} segments{unchecked})"
+    warnings = len(verdict.of("warning"))
+    doubts = f", but there {'is 1 warning' if warnings == 1 else f'are {warnings} warnings'}" if warnings else ""
+    return f"{path.name}: {server} would accept it{doubts} ({segments} segments{unchecked})"
 
 
 def submit(

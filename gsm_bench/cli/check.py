@@ -17,7 +17,8 @@ from gsm_bench.cli.options import PATH, bench, data_option, format_option, print
 def command(file: Path, data: Path | None, form: str) -> int:
     """Validate an EPIC-KITCHENS zip or JSON from any source as its server would.
 
-    Exit status 1 if the server would refuse it. A file of this workspace is also compared with the ledger.
+    Exit status 1 if the server would refuse or misread it. A warning stands for scores that the server takes and that
+    are hardly meant. A file of this workspace is also compared with the ledger.
 
     \b
     Example:

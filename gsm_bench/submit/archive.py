@@ -6,12 +6,14 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from gsm_bench.submit.findings import Findings
+from gsm_bench.submit.findings import Findings, first_ids
 
 MOST_BYTES = 1 << 29
 """Limit for an unpacked file: EPIC-KITCHENS-100 with all digits is 141 MB."""
 ENCRYPTED = 0x1
 KNOWN_MEMBERS = {"seen.json", "unseen.json", "test.json"}
+LEFTOVERS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+"""What macOS and Windows put into folders, and so into zips; no server reads them."""
 
 
 def members(path: Path, findings: Findings) -> dict[str, bytes]:
@@ -46,10 +48,14 @@ def _unzipped(path: Path, findings: Findings) -> dict[str, bytes]:
 
 def _read_members(archive: zipfile.ZipFile, findings: Findings) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
+    leftovers: list[str] = []
     for info in archive.infolist():
         name = info.filename
         if name in contents or sum(other.filename == name for other in archive.infolist()) > 1:
             findings.add("duplicate member", "the zip has two files of this name", name)
+            continue
+        if _is_leftover(name):
+            leftovers.append(name)
             continue
         if info.is_dir() or "/" in name or "\\" in name:
             findings.add("nested folder", "the zip must not hold folders: zip the files themselves", name)
@@ -61,8 +67,17 @@ def _read_members(archive: zipfile.ZipFile, findings: Findings) -> dict[str, byt
         if data is not None:
             contents[name] = data
     if not contents and not findings.counts:
-        findings.add("empty zip", "the zip is empty", "")
+        findings.add("empty zip", f"the zip holds {first_ids(leftovers) if leftovers else 'nothing'}", "")
+    elif leftovers:
+        what = f"{first_ids(leftovers)}: left by the operating system, no server reads it"
+        findings.add("leftovers", what, "", "note")
     return contents
+
+
+def _is_leftover(name: str) -> bool:
+    """Whether an operating system put this file or folder into a zip by itself."""
+    last = name.rpartition("/")[2]
+    return name.split("/")[0] == "__MACOSX" or ("/" not in name and (last in LEFTOVERS or last.startswith("._")))
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, findings: Findings) -> bytes | None:

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from gsm_bench.metrics.softmax import PROBABILITY_TOLERANCE, are_probabilities
 from gsm_bench.submit.archive import KNOWN_MEMBERS, members
-from gsm_bench.submit.findings import Finding, Findings
+from gsm_bench.submit.findings import Finding, Findings, Severity, first_ids
 from gsm_bench.submit.parse import check_header, load_json, read_results, target_of
-from gsm_bench.submit.rescore import readings_differ
-from gsm_bench.submit.server_scores import Floats, ServerScores
+from gsm_bench.submit.server_scores import ServerScores
+from gsm_bench.submit.suspicions import suspicions
 from gsm_bench.submit.targets import Target
 
 IdsOf = Callable[[str, str], Sequence[str] | None]
@@ -26,7 +25,7 @@ class Verdict:
     """Whether a server would accept a file, and why not.
 
     Attributes:
-        findings: errors and notes.
+        findings: errors, warnings and notes.
         contents: the scores of each member of the zip that could be read.
         target: the server that it is for; None if unknown.
         ids_checked: whether the ids were compared with the split's list.
@@ -42,7 +41,11 @@ class Verdict:
     @property
     def passes(self) -> bool:
         """Whether the server would accept the file and read the intended scores."""
-        return not any(finding.fatal for finding in self.findings) and bool(self.contents)
+        return not self.of("error") and bool(self.contents)
+
+    def of(self, severity: Severity) -> tuple[Finding, ...]:
+        """The findings of one severity."""
+        return tuple(finding for finding in self.findings if finding.severity == severity)
 
 
 def check_file(path: Path, ids_of: IdsOf) -> Verdict:
@@ -69,10 +72,10 @@ def check_file(path: Path, ids_of: IdsOf) -> Verdict:
     target = targets[0] if targets else None
     if target and path.name in files:
         inside = " and ".join(target.members)
-        findings.add("not a zip", f"the server takes a zip: zip it as {inside}", path.name, fatal=False)
+        findings.add("not a zip", f"the server takes a zip: zip it as {inside}", path.name, severity="note")
     elif target and (absent := target.members.keys() - files.keys()):
-        fatal = len(target.members) == 1
-        findings.add("missing member", f"{', '.join(sorted(absent))} is not in the zip", path.name, fatal=fatal)
+        severity: Severity = "error" if len(target.members) == 1 else "note"
+        findings.add("missing member", f"{', '.join(sorted(absent))} is not in the zip", path.name, severity)
     return Verdict(findings.result(), contents, target, checked)
 
 
@@ -91,7 +94,8 @@ def _check_document(
     scores = read_results(results, target, name, findings)
     compared = _check_ids(scores.ids, target, name, ids_of, findings)
     if not (np.isnan(scores.verb).any() or np.isnan(scores.noun).any()):
-        _note_scores(scores, name, findings)
+        for finding in suspicions(scores, name):
+            findings.add(finding.kind, finding.what, finding.where, finding.severity)
     return target, replace(scores, sls=levels), compared
 
 
@@ -106,7 +110,7 @@ def _check_ids(ids: Sequence[str], target: Target, name: str, ids_of: IdsOf, fin
             "ids not checked",
             f"the list of {target.name}/{split} is missing: clone its annotations into data/{target.name}",
             name,
-            fatal=False,
+            severity="note",
         )
         return False
     listed_ids, held_ids = set(expected), set(ids)
@@ -121,11 +125,11 @@ def _check_ids(ids: Sequence[str], target: Target, name: str, ids_of: IdsOf, fin
     if missing:
         findings.add(
             "missing ids",
-            f"{len(missing):,} of {len(expected):,} segments of {split} are missing: {_some(missing)}",
+            f"{len(missing):,} of {len(expected):,} segments of {split} are missing: {first_ids(missing)}",
             name,
         )
     if unknown:
-        findings.add("unexpected ids", f"{len(unknown):,} ids are not in {split}: {_some(unknown)}", name)
+        findings.add("unexpected ids", f"{len(unknown):,} ids are not in {split}: {first_ids(unknown)}", name)
     return True
 
 
@@ -139,55 +143,10 @@ def _likely_split(ids: Sequence[str], target: Target, ids_of: IdsOf) -> str | No
     return max(shared, key=shared.__getitem__) if shared else next(iter(target.members.values()))
 
 
-def _note_scores(content: ServerScores, name: str, findings: Findings) -> None:
-    """Findings about complete scores."""
-    for task, scores in (("verb", content.verb), ("noun", content.noun)):
-        if not len(scores):
-            continue
-        constant = np.flatnonzero(np.ptp(scores, axis=1) == 0)
-        if constant.size:
-            findings.add(
-                "constant scores",
-                f"{constant.size:,} segments have equal scores for every {task}, first {content.ids[constant[0]]}",
-                name,
-                fatal=False,
-            )
-        _note_kind(scores, task, content.ids, name, findings)
-    if differ := readings_differ(content):
-        findings.add(
-            "file-wide softmax",
-            f"the organisers' code takes the softmax over the whole file, which changes {len(differ):,} segments, first "
-            f"{differ[0]}: write the log-probabilities of each row",
-            name, fatal=False,
-        )  # fmt: skip
-
-
-def _note_kind(scores: Floats, task: str, ids: Sequence[str], name: str, findings: Findings) -> None:
-    sums = np.exp(np.minimum(scores, 50.0)).sum(axis=1)
-    off = np.flatnonzero(np.abs(sums - 1) > PROBABILITY_TOLERANCE)
-    if are_probabilities(scores):
-        findings.add(
-            "probabilities",
-            f"the {task} scores are probabilities; the server takes their softmax, which flattens them",
-            name,
-            fatal=False,
-        )
-    elif 0 < off.size <= max(1, len(scores) // 100) < len(scores):
-        findings.add(
-            "odd rows",
-            f"{off.size:,} segments have {task} scores that are not log-probabilities, unlike the others; first {ids[off[0]]}",
-            name,
-        )
-
-
-def _some(ids: Sequence[str], most: int = 3) -> str:
-    return ", ".join(ids[:most]) + (" .." if len(ids) > most else "")
-
-
 def as_row(finding: Finding) -> dict[str, Any]:
     """A finding as a row of a table."""
     return {
-        "verdict": "error" if finding.fatal else "note",
+        "verdict": finding.severity,
         "kind": finding.kind,
         "what": finding.what,
         "where": finding.where,

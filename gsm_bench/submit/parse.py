@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gsm_bench.metrics.top_actions import SERVED, TopActions
-from gsm_bench.submit.findings import Findings
+from gsm_bench.submit.findings import Findings, first_ids
 from gsm_bench.submit.server_scores import Floats, ServerScores
 from gsm_bench.submit.targets import CHALLENGE, SLS, TARGETS, Target
 
@@ -24,9 +24,12 @@ def load_json(data: bytes, where: str, findings: Findings) -> Any:
         findings.add("byte order mark", "the file starts with a byte order mark: save it as UTF-8 without one", where)
         return None
     try:
-        data.decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         findings.add("not UTF-8", f"byte {error.start:,} is not UTF-8 text", where)
+        return None
+    if "\0" in text:
+        findings.add("not UTF-8", "the file has null bytes, as UTF-16 and UTF-32 have: save it as UTF-8", where)
         return None
     literals: list[str] = []
 
@@ -41,7 +44,7 @@ def load_json(data: bytes, where: str, findings: Findings) -> Any:
         return values
 
     try:
-        document = json.loads(data, object_pairs_hook=without_duplicates, parse_constant=note_literal)
+        document = json.loads(text, object_pairs_hook=without_duplicates, parse_constant=note_literal)
     except json.JSONDecodeError as error:
         findings.add("broken JSON", f"line {error.lineno}, column {error.colno}: {error.msg}", where)
         return None
@@ -57,16 +60,37 @@ def load_json(data: bytes, where: str, findings: Findings) -> Any:
 
 
 def target_of(document: Any, where: str, findings: Findings) -> Target | None:
-    """The server that a document is for, by its version; None with the reason in `findings`."""
+    """The server that a document is for, by its classes, else by its version; None with the reason in `findings`."""
     if not isinstance(document, dict):
         findings.add("not an object", f"the document is {_kind(document)}, not an object", where)
         return None
     version = document.get("version")
-    target = next((target for target in TARGETS.values() if target.version == version), None)
-    if target is None:
+    by_version = next((target for target in TARGETS.values() if target.version == version), None)
+    by_classes = _target_by_classes(document.get("results"))
+    if by_classes and by_classes != by_version:
+        classes = " and ".join(f"{count} {task}s" for task, count in by_classes.classes.items())
+        findings.add(
+            "wrong version",
+            f'version is {_short(version)}, but {classes} are those of {by_classes.title}: write "{by_classes.version}"',
+            f"{where}: version",
+        )
+    elif by_version is None:
         known = " or ".join(f'"{target.version}" ({target.title})' for target in TARGETS.values())
         findings.add("wrong version", f"version is {_short(version)}, not {known}", f"{where}: version")
-    return target
+    return by_classes or by_version
+
+
+def _target_by_classes(results: Any) -> Target | None:
+    """The server whose numbers of classes most of the segments have."""
+    rows = [row for row in results.values() if isinstance(row, dict)] if isinstance(results, dict) else []
+    for target in TARGETS.values():
+        fitting = sum(
+            all(isinstance(row.get(task), dict) and len(row[task]) == count for task, count in target.classes.items())
+            for row in rows
+        )
+        if 2 * fitting > len(rows):
+            return target
+    return None
 
 
 def check_header(document: dict[str, Any], target: Target, where: str, findings: Findings) -> dict[str, int]:
@@ -100,20 +124,27 @@ def read_results(results: dict[str, Any], target: Target, where: str, findings: 
     scores = {task: np.full((len(ids), classes), np.nan) for task, classes in target.classes.items()}
     keys = {task: [str(number) for number in range(classes)] for task, classes in target.classes.items()}
     listed: list[dict[str, float] | None] = []
+    without: list[str] = []
     for row, (name, result) in enumerate(results.items()):
-        place = f"{where}: {name}"
+        place = f"{where}: {name!r}"
         if not isinstance(result, dict):
             findings.add("not an object", f"the segment has {_kind(result)}, not an object", place)
+            listed.append(None)
             continue
         for task, columns in keys.items():
             values = _row(result.get(task), columns, f"{place}: {task}", findings)
             if values is not None:
                 scores[task][row] = values
+        if "action" not in result:
+            without.append(name)
         listed.append(_listed_actions(result, target, f"{place}: action", findings))
         if result.keys() - {*target.classes, "action"}:
             extra = min(result.keys() - {*target.classes, "action"})
             findings.add("unknown key", f"{_short(extra)} is not a key of a segment", place)
-    return ServerScores(ids, scores["verb"], scores["noun"], _as_actions(listed, len(ids), where, findings))
+    if 0 < len(without) < len(ids):
+        what = f"{len(without):,} of {len(ids):,} segments have no actions, others do: {first_ids(without)}"
+        findings.add("actions missing", what, where)
+    return ServerScores(ids, scores["verb"], scores["noun"], _as_actions(listed))
 
 
 def _row(row: Any, columns: list[str], where: str, findings: Findings) -> Iterable[float] | None:
@@ -185,20 +216,9 @@ def _is_pair(key: str, target: Target) -> bool:
     )
 
 
-def _as_actions(
-    listed: list[dict[str, float] | None], segments: int, where: str, findings: Findings
-) -> TopActions | None:
-    present = [row for row, actions in enumerate(listed) if actions is not None]
-    if not present:
-        return None
-    if len(present) != segments:
-        if "number of actions" not in findings.counts:
-            findings.add(
-                "actions missing",
-                f"{segments - len(present):,} of {segments:,} segments have no actions, others do",
-                where,
-                fatal=False,
-            )
+def _as_actions(listed: list[dict[str, float] | None]) -> TopActions | None:
+    """The actions of all segments; None if some have none."""
+    if not listed or None in listed:
         return None
     pairs = np.array([[key.split(",") for key in actions] for actions in listed if actions], dtype=np.int64)
     scores: Floats = np.array([list(actions.values()) for actions in listed if actions], dtype=np.float64)

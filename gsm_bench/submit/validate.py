@@ -59,12 +59,12 @@ def changed_since_written(path: Path, verdict: Verdict, ledger: Ledger, workspac
         return
     if file_sha256(path) == entry.sha256:
         yield Finding(
-            "as written", f"written on {entry.date[:10]} from {entry.source}, unchanged since", path.name, False
+            "as written", f"written on {entry.date[:10]} from {entry.source}, unchanged since", path.name, "note"
         )
         return
     digests = [scores.digest for scores in verdict.contents.values()]
     if sorted(digests) == sorted(entry.content.values()):
-        yield Finding("other bytes", "its bytes changed since it was written, its scores did not", path.name, False)
+        yield Finding("other bytes", "its bytes changed since it was written, its scores did not", path.name, "note")
     else:
         yield Finding(
             "changed",

@@ -86,7 +86,7 @@ def _read_back(path: Path, target: Target, ids: Mapping[str, Sequence[str]] | No
     """The scores of a written file, validated as the server would, with the ids of its splits if they are given."""
     verdict = check_file(path, lambda _, split: None if ids is None else ids.get(split))
     if not verdict.passes:
-        errors = "; ".join(f"{finding.kind}: {finding.what}" for finding in verdict.findings if finding.fatal)
+        errors = "; ".join(f"{finding.kind}: {finding.what}" for finding in verdict.of("error"))
         raise SubmissionError(
             f"the server would refuse the written file: {errors}", where=path, fix="check the disk and write it again"
         )
