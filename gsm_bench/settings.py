@@ -16,6 +16,8 @@ Precision = Literal["float32", "bfloat16", "float16"]
 Compile = Literal["none", "kernels", "graphs"]
 Resize = Literal["reader", "device"]
 FrameOrder = Literal["forward", "reversed"]
+Prefer = Literal["folder", "file"]
+"""Which form of a video is read if it has a folder of pictures and a file."""
 BadFramePolicy = Literal["skip", "error", "nearest"]
 EngineName = Literal["local", "ray"]
 ActionSource = Literal["head", "verb-noun", "prior"]

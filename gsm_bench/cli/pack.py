@@ -59,9 +59,9 @@ def command(
     from gsm_bench.frames.pack import Packing, pack
     from gsm_bench.frames.pack_report import measure_pack
     from gsm_bench.frames.sources.discover import discover
+    from gsm_bench.frames.sources.forms import HDF5
     from gsm_bench.frames.sources.hdf5 import Hdf5Reader
     from gsm_bench.frames.sources.names import Naming
-    from gsm_bench.frames.sources.open import HDF5
 
     if out.suffix.lower() not in HDF5 or out.is_dir():
         raise click.UsageError(f"OUT {out} must be a file that ends with .h5")

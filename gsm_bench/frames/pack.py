@@ -1,7 +1,8 @@
 """Pack frames of any source into one HDF5 file: one row of encoded bytes per frame, in a dataset per video.
 
-Bytes of pictures are copied, so scores do not change; frames of video files are encoded. Work in progress is kept in
-parts beside the file, each written to a temporary file and renamed. A run that was killed resumes with the same command.
+Pictures are checked and copied byte for byte, so scores do not change; frames of video files are encoded. Work in
+progress is kept in parts beside the file, each written to a temporary file and renamed. A run that was killed resumes
+with the same command.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from gsm_bench.files import aside, commit, create_whole, ensure_room, full_disk_
 from gsm_bench.frames.pack_writer import LIBVER, ROOM_BYTES, PartWriter, VideoRows
 from gsm_bench.frames.sources.hdf5 import FORMAT, open_frames
 from gsm_bench.frames.sources.names import INFER_NAMES, Naming
+from gsm_bench.frames.sources.pictures import decoded
 from gsm_bench.frames.sources.readers import FrameReader, ImageSequenceReader
 
 VERSION = 1
@@ -228,7 +230,9 @@ def _read_chunk(
 
 def _encoded(reader: FrameReader, numbers: list[int], quality: int | None) -> Iterator[tuple[int, bytes | FrameError]]:
     if isinstance(reader, ImageSequenceReader):
-        yield from reader.encoded(numbers)
+        for number, content in reader.encoded(numbers):
+            picture = content if isinstance(content, FrameError) else decoded(content, number, reader.where)
+            yield number, picture if isinstance(picture, FrameError) else content
         return
     for number, picture in reader.pictures(numbers):
         yield number, picture if isinstance(picture, FrameError) else encode(picture, quality)

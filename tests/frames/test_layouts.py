@@ -19,7 +19,7 @@ from gsm_bench.frames.pack import Packing, pack  # noqa: E402
 from gsm_bench.frames.sources import archive  # noqa: E402
 from gsm_bench.frames.sources.discover import discover  # noqa: E402
 from gsm_bench.frames.sources.names import Naming  # noqa: E402
-from gsm_bench.frames.sources.open import reader_at  # noqa: E402
+from gsm_bench.frames.sources.placed import reader_at  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
 from tests.frames.forms import VLEN, as_hdf5, as_tar, as_zip, frames_of, make_video  # noqa: E402
 from tests.frames.test_sources import VIDEOS, folders, score  # noqa: E402

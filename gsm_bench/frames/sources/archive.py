@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import FrameError
-from gsm_bench.frames.sources.names import FrameNames, numbered
-from gsm_bench.frames.sources.readers import ImageSequenceReader, reason
+from gsm_bench.frames.sources.names import FrameNames, numbered, spellings
+from gsm_bench.frames.sources.pictures import reason
+from gsm_bench.frames.sources.readers import ImageSequenceReader, gap_in
 
 LISTINGS_KEPT = 4
 """Archive directories that a process caches; a reader keeps its own part of one."""
@@ -68,7 +69,11 @@ class Archive:
     def folders_called(self, name: str) -> Sequence[str]:
         """Folders whose last part is `name`, else those with `name` as another part."""
         listing = self._listing()
-        return listing.by_last_part.get(name) or listing.by_part.get(name) or ()
+        for folders in (listing.by_last_part, listing.by_part):
+            for spelling in (name, *spellings(name)):
+                if spelling in folders:
+                    return folders[spelling]
+        return ()
 
     def _listing(self) -> Listing:
         try:
@@ -193,6 +198,9 @@ class ArchiveReader(ImageSequenceReader):
     def numbers(self) -> list[int]:
         """Numbers of the frames in the archive, ascending."""
         return [int(number) for number in self._frames[0]]
+
+    def gap(self) -> str:
+        return gap_in(self._frames[0])
 
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
         present, places = self._frames

@@ -9,9 +9,9 @@ from pathlib import Path
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.archive import Archive, ArchiveReader
 from gsm_bench.frames.sources.folder import FolderReader
+from gsm_bench.frames.sources.forms import ARCHIVES, HDF5, READABLE, VIDEOS
 from gsm_bench.frames.sources.hdf5 import Hdf5Reader, open_frames
 from gsm_bench.frames.sources.names import INFER_NAMES, Naming, is_picture
-from gsm_bench.frames.sources.open import ARCHIVES, HDF5, READABLE, VIDEOS
 from gsm_bench.frames.sources.readers import FrameReader
 
 Named = tuple[str, str, FrameReader]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.names import FrameNames, numbered
-from gsm_bench.frames.sources.readers import ImageSequenceReader, Picture, decoded, reason
+from gsm_bench.frames.sources.pictures import Picture, decoded, reason
+from gsm_bench.frames.sources.readers import ImageSequenceReader, gap_in
 
 
 class FolderReader(ImageSequenceReader):
@@ -37,11 +38,15 @@ class FolderReader(ImageSequenceReader):
     def numbers(self) -> list[int]:
         return sorted(self._files())
 
+    def gap(self) -> str:
+        return self._listed[2]
+
     @cached_property
-    def _listed(self) -> tuple[int, dict[int, str]]:
-        """Number of frames, and the file names with an unexpected number of zeros, by frame number."""
+    def _listed(self) -> tuple[int, dict[int, str], str]:
+        """Number of frames, file names with an unexpected number of zeros by frame number, and the gap."""
         files = self._files()
-        return len(files), {number: name for number, name in files.items() if name != self.names.name(number)}
+        others = {number: name for number, name in files.items() if name != self.names.name(number)}
+        return len(files), others, gap_in(sorted(files))
 
     def _files(self) -> dict[int, str]:
         """File names by frame number."""

@@ -17,7 +17,9 @@ import h5py
 import numpy as np
 
 from gsm_bench.errors import FrameError
-from gsm_bench.frames.sources.readers import ImageSequenceReader, reason
+from gsm_bench.frames.sources.names import spellings
+from gsm_bench.frames.sources.pictures import reason
+from gsm_bench.frames.sources.readers import ImageSequenceReader, gap_in
 
 FORMAT = "gsm_bench.frames"
 BYTES = h5py.vlen_dtype(np.uint8)
@@ -56,6 +58,9 @@ class Hdf5Reader(ImageSequenceReader):
             missing = set(frames.attrs.get("missing", ()))
             return [number for number in range(1, len(frames) + 1) if number not in missing]
 
+    def gap(self) -> str:
+        return gap_in(self.numbers())
+
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
         with self._open() as frames:
             rows = frames.shape[0]
@@ -78,7 +83,8 @@ class Hdf5Reader(ImageSequenceReader):
     def _open(self) -> Iterator[h5py.Dataset]:
         with open_frames(self.path) if self.alone else kept_open(self.path) as file:
             try:
-                frames = file.get(self.name)
+                name = name_in(file, self.name)
+                frames = None if name is None else file[name]
                 if frames is None and self.alone and len(file) == 1:
                     frames = file[next(iter(file))]
             except BROKEN as error:
@@ -92,6 +98,11 @@ class Hdf5Reader(ImageSequenceReader):
                 yield frames
             except BROKEN as error:
                 raise FrameError(f"its frames cannot be read: {reason(error)}", where=self.where) from error
+
+
+def name_in(file: h5py.File, name: str) -> str | None:
+    """The name of a video in a file; accents may be composed in another way."""
+    return next((form for form in (name, *spellings(name)) if form in file), None)
 
 
 def _holds_frames(item: h5py.Dataset | h5py.Group) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -109,6 +110,16 @@ class Naming:
                 f"--names {self.pattern} is not a pattern of file names", fix="--names img_{frame:05d}.jpg"
             ) from error
         return FrameNames.of_pattern(self.pattern, Video("", 0, 0), self.first)
+
+
+def composed(name: str) -> str:
+    """A name with accents composed (NFC), for comparisons: macOS decomposes them."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """A name with accents composed and decomposed; nothing for ASCII."""
+    return () if name.isascii() else (unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
 
 
 def is_picture(name: str) -> bool:

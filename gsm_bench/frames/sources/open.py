@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -11,25 +12,23 @@ import h5py
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import FrameError, SplitError
 from gsm_bench.frames.sources.archive import Archive, ArchiveReader
-from gsm_bench.frames.sources.folder import FolderReader
-from gsm_bench.frames.sources.hdf5 import Hdf5Reader, open_frames, stored_encoding
+from gsm_bench.frames.sources.forms import ARCHIVES, FRAME_FILES, READABLE, without_suffix
+from gsm_bench.frames.sources.hdf5 import Hdf5Reader, name_in, open_frames, stored_encoding
 from gsm_bench.frames.sources.name_check import check_names
 from gsm_bench.frames.sources.names import FrameNames
+from gsm_bench.frames.sources.placed import PlacedReaders, frame_folder, is_file
 from gsm_bench.frames.sources.readers import FrameReader, FrameSource, ReaderSource
+from gsm_bench.settings import Prefer
 from gsm_bench.splits import Video
 
-VIDEOS = (".webm", ".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg")
-ARCHIVES = (".tar", ".zip")
-HDF5 = (".h5", ".hdf5")
 SHOWN = 3
 """Number of names in a message."""
 COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
-FRAME_FILES = (*HDF5, *ARCHIVES)
-"""Files that may hold the frames of a whole data set."""
-READABLE = "frames may be folders of pictures, video files, HDF5 files of encoded pictures, tar or zip files"
 
 
-def open_source(entry: DatasetEntry, data: Path, sample: Sequence[Video], frames: Path | None = None) -> FrameSource:
+def open_source(
+    entry: DatasetEntry, data: Path, sample: Sequence[Video], frames: Path | None = None, prefer: Prefer = "folder"
+) -> FrameSource:
     """Find the frames of a data set.
 
     Args:
@@ -37,27 +36,27 @@ def open_source(entry: DatasetEntry, data: Path, sample: Sequence[Video], frames
         data: directory of the data set.
         sample: some videos to look for, at least one, spread over the split; any of them may be missing.
         frames: a file or folder that holds the frames instead.
+        prefer: what is read if a video has a folder of pictures and a file.
 
     Raises:
         SplitError: there are no frames, none of the sample, or files are not named as the entry says.
         FrameError: the one file of all frames is damaged.
     """
-    source = _find_source(entry, data, sample, frames)
+    source = _open_place(entry, frames, sample, prefer) if frames else _find_source(entry, data, sample, prefer)
     check_names(entry, source, sample)
     return source
 
 
-def _find_source(entry: DatasetEntry, data: Path, sample: Sequence[Video], frames: Path | None) -> ReaderSource:
-    if frames is not None:
-        return _open_place(entry, _existing(frames), sample)
+def _find_source(entry: DatasetEntry, data: Path, sample: Sequence[Video], prefer: Prefer) -> ReaderSource:
     for root in entry.frame_roots:
-        if any(PlacedReaders(entry, data / root).find(video) for video in sample):
-            return _source_below(entry, data / root, sample)
+        readers = PlacedReaders(entry, data / root, prefer)
+        if any(readers.find(video) for video in sample):
+            return _source_of(readers, sample)
         if root != "." and (file := _file_beside(data / root)):
             return _open_file(entry, file, sample)
-    for root in entry.frame_roots:  # all of the sample may be missing
-        if root != "." and (data / root).is_dir():
-            return _source_below(entry, data / root, sample)
+    folders = [data / root for root in entry.frame_roots if root != "." and (data / root).is_dir()]
+    if folders:
+        raise _none_of(entry, folders[0], sample)
     name = frame_folder(entry.frame_pattern, sample[0])
     raise SplitError(
         f"no frames of {entry.name} here: no {name!r} in {', '.join(entry.frame_roots)}",
@@ -67,60 +66,55 @@ def _find_source(entry: DatasetEntry, data: Path, sample: Sequence[Video], frame
     )
 
 
-def frame_folder(pattern: str, video: Video) -> str:
-    """Path of the frames of `video` below a root: a folder, or a file without its suffix."""
-    folder = pattern.rpartition("/")[0]
-    return folder.format(id=video.id, video=video.container, participant=video.participant)
+def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Video], prefer: Prefer) -> ReaderSource:
+    if not place.exists():
+        raise SplitError("this path does not exist", where=place, fix="--frames FILE or FOLDER")
+    if not place.is_dir():
+        return _open_file(entry, place, sample)
+    readers = PlacedReaders(entry, place, prefer)
+    if not any(readers.find(video) for video in sample):
+        raise _none_of(entry, place, sample)
+    return _source_of(readers, sample)
 
 
-class PlacedReaders:
-    """Readers of the videos below one folder, each in a folder or file named by a pattern of the data set.
-
-    The form of the last video is tried first; the frames of a video may have any of the forms.
-    """
-
-    def __init__(self, entry: DatasetEntry, root: Path) -> None:
-        self.root = root
-        self._patterns = entry.frame_patterns
-        suffixes = ("", *VIDEOS, *FRAME_FILES, *(suffix.upper() for suffix in VIDEOS))
-        self._forms = [(pattern, suffix) for pattern in self._patterns for suffix in suffixes]
-        self._first = entry.first_frame
-        self._last = self._forms[0]
-
-    def __call__(self, video: Video) -> FrameReader:
-        reader = self.find(video)
-        if reader is None:
-            folder = self.root / frame_folder(self._patterns[0], video)
-            what = f"video {video.id!r} has no frames: no folder, video file or archive of that name"
-            raise FrameError(what, where=folder)
-        return reader
-
-    def find(self, video: Video) -> FrameReader | None:
-        """The reader of `video`, if there is one."""
-        for form in (self._last, *self._forms):
-            pattern, suffix = form
-            folder = self.root / frame_folder(pattern, video)
-            place = folder.with_name(folder.name + suffix) if suffix else folder
-            # A list may name a video with its suffix.
-            has_suffix = not suffix and place.suffix.lower() in VIDEOS and _is(place, folder=False)
-            if has_suffix or _is(place, folder=not suffix):
-                self._last = form
-                return reader_at(place, video.container, FrameNames.of_pattern(pattern, video, self._first))
-        return None
+def _none_of(entry: DatasetEntry, folder: Path, sample: Sequence[Video]) -> SplitError:
+    """No video of the sample is in a folder: the list, or the folder, is another one than expected."""
+    name = frame_folder(entry.frame_pattern, sample[0])
+    names: list[str] = []
+    with suppress(OSError):
+        names = sorted(path.name for path in islice(folder.iterdir(), 1000))
+    shown = ", ".join(map(repr, names[:SHOWN])) or "nothing"
+    return SplitError(
+        f"none of {len(sample)} videos of the list is in this folder: no {name!r}, with or without a suffix; "
+        f"it holds {shown}{', ..' if len(names) > SHOWN else ''}",
+        where=folder,
+        fix=f"check the column of the list that holds the names, or give the folder that holds {name!r}: {READABLE}",
+    )
 
 
-def reader_at(place: Path, name: str, names: FrameNames | None) -> FrameReader:
-    """The reader of one video in a folder or file of its own."""
-    suffix = place.suffix.lower()
-    if suffix in HDF5 and place.is_file():
-        return Hdf5Reader(place, name, alone=True)
-    if suffix in ARCHIVES and place.is_file():
-        return ArchiveReader(Archive(place), name, names, alone=True)
-    if suffix in VIDEOS and place.is_file():
-        from gsm_bench.frames.sources.video import VideoReader
+def _source_of(readers: PlacedReaders, sample: Sequence[Video]) -> ReaderSource:
+    encodings = {reader.encoding for video in sample if (reader := readers.find(video))}
+    return ReaderSource(readers, "; ".join(sorted(encodings - {""})), _several_forms(readers, sample))
 
-        return VideoReader(place)
-    return FolderReader(place, names or FrameNames("", 1, ".jpg"))
+
+def _several_forms(readers: PlacedReaders, sample: Sequence[Video]) -> str:
+    """A note on videos of the sample that exist in several forms, such as a folder beside its video file."""
+    several = [(video, forms) for video in sample if len(forms := readers.forms(video)) > 1]
+    if not several:
+        return ""
+    video, forms = several[0]
+    used, *others = (f"{Path(form.where.partition(',')[0]).name} ({_counted(form)})" for form in forms)
+    return (
+        f"{len(several):,} of {len(sample):,} videos looked at exist in several forms, such as {video.id!r}: "
+        f"{used} is read, not {', '.join(others)} (choose with --prefer folder or --prefer file)"
+    )
+
+
+def _counted(reader: FrameReader) -> str:
+    try:
+        return f"{reader.count():,} frames"
+    except FrameError:
+        return "unreadable"
 
 
 class ReadersInFile:
@@ -147,12 +141,12 @@ class ReadersInFile:
         else:
             with open_frames(self.path) as file:
                 names = [f"{name}/.." if isinstance(file[name], h5py.Group) else name for name in islice(file, SHOWN)]
-                present = self._look(sample, file.__contains__)
+                present = self._look(sample, lambda name: name_in(file, name) is not None)
             form = "one variable-length row of bytes per frame, in a dataset per video"
         if not present:
             shown = ", ".join(names[:SHOWN]) or "nothing"
             raise SplitError(
-                f"none of {len(sample)} videos is in this file, such as {sample[0].container!r}; "
+                f"none of {len(sample)} videos of the list is in this file, such as {sample[0].container!r}; "
                 f"it holds {shown}{', ..' if len(names) >= SHOWN else ''}",
                 where=self.path,
                 fix=f"give the file of this split, with {form}, under the video's name",
@@ -162,39 +156,14 @@ class ReadersInFile:
         """Whether any video is present under its name, or else under its name without a suffix."""
         if any(holds(video.container) for video in sample):
             return True
-        self._without_suffix = any(holds(_bare(video.container)) for video in sample)
+        self._without_suffix = any(holds(without_suffix(video.container)) for video in sample)
         return self._without_suffix
 
     def __call__(self, video: Video) -> FrameReader:
-        name = _bare(video.container) if self._without_suffix else video.container
+        name = without_suffix(video.container) if self._without_suffix else video.container
         if self._archive:
             return ArchiveReader(self._archive, name, FrameNames.of_pattern(self._pattern, video, self._first))
         return Hdf5Reader(self.path, name)
-
-
-def _bare(name: str) -> str:
-    """A video's name without its suffix; some lists name videos with it."""
-    stem, dot, suffix = name.rpartition(".")
-    return stem if dot and f".{suffix.lower()}" in VIDEOS else name
-
-
-def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Video]) -> ReaderSource:
-    if not place.is_dir():
-        return _open_file(entry, place, sample)
-    if not any(PlacedReaders(entry, place).find(video) for video in sample):
-        name = frame_folder(entry.frame_pattern, sample[0])
-        raise SplitError(
-            f"none of {len(sample)} videos is in this folder: no {name!r}, with or without a suffix",
-            where=place,
-            fix=f"give the folder that holds {name!r}: {READABLE}",
-        )
-    return _source_below(entry, place, sample)
-
-
-def _source_below(entry: DatasetEntry, root: Path, sample: Sequence[Video]) -> ReaderSource:
-    readers = PlacedReaders(entry, root)
-    encodings = {reader.encoding for video in sample if (reader := readers.find(video))}
-    return ReaderSource(readers, "; ".join(sorted(encodings - {""})))
 
 
 def _open_file(entry: DatasetEntry, path: Path, sample: Sequence[Video]) -> ReaderSource:
@@ -214,23 +183,10 @@ def _unpack(path: Path) -> str:
     return "give the folder that holds the videos, or one .h5, .tar or .zip file"
 
 
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise SplitError("this path does not exist", where=path, fix="--frames FILE or FOLDER")
-    return path
-
-
 def _file_beside(root: Path) -> Path | None:
     """A file with the name of the folder and a suffix."""
-    return next((place for place in _with_suffixes(root) if _is(place, folder=False)), None)
+    return next((place for place in _with_suffixes(root) if is_file(place)), None)
 
 
 def _with_suffixes(root: Path) -> Iterator[Path]:
     return (root.with_name(root.name + suffix) for suffix in FRAME_FILES)
-
-
-def _is(place: Path, *, folder: bool) -> bool:
-    try:
-        return place.is_dir() if folder else place.is_file()
-    except (OSError, ValueError):  # no file can have this name
-        return False

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from numpy.typing import NDArray
 
 from gsm_bench.errors import FrameError
+from gsm_bench.frames.sources.pictures import Picture, decoded
 from gsm_bench.splits import Video
 
-Picture = Image.Image | FrameError
 READERS_CACHED = 256
 """Readers that a source caches: the frames of a long video are listed once for all its segments."""
-UNDECODABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+SHOWN_GAPS = 3
+"""Gaps between frame numbers that a message shows."""
 
 
 class FrameSource(Protocol):
@@ -26,6 +27,10 @@ class FrameSource(Protocol):
     @property
     def encoding(self) -> str:
         """How the pixels differ from the stored pictures of the data set; empty if they are the same bytes."""
+
+    @property
+    def note(self) -> str:
+        """What a user should know about these frames; usually empty."""
 
     def count(self, video: Video) -> int:
         """Number of frames as listed, else as stored; raises FrameError if some are missing."""
@@ -80,6 +85,10 @@ class ImageSequenceReader(ABC):
         """Number of stored frames."""
 
     @abstractmethod
+    def gap(self) -> str:
+        """Which frames below the last one are missing, in words; empty if none is."""
+
+    @abstractmethod
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
         """Each number with the stored bytes of its picture, or with its error."""
 
@@ -88,21 +97,20 @@ class ImageSequenceReader(ABC):
             yield number, content if isinstance(content, FrameError) else decoded(content, number, self.where)
 
 
-def decoded(content: bytes, number: int, where: str) -> Picture:
-    """An encoded picture as RGB."""
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            return image.convert("RGB")
-    except UNDECODABLE as error:
-        return FrameError(f"frame {number} cannot be decoded: {reason(error)}", where=where)
-
-
-def reason(error: BaseException) -> str:
-    """The message of an exception, in one line."""
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture"
-    message = str(getattr(error, "strerror", None) or error)  # errors of PyAV have `strerror`, too
-    return message.replace("\n", " ") or type(error).__name__
+def gap_in(numbers: Sequence[int] | NDArray[np.int64]) -> str:
+    """Describe the numbers that are missing between 1 and the last of ascending `numbers`; empty if none is."""
+    if not len(numbers) or numbers[-1] == len(numbers):
+        return ""
+    before = np.concatenate(([0], np.asarray(numbers, np.int64)))
+    at = np.flatnonzero(np.diff(before) > 1)
+    runs = [(int(before[row]) + 1, int(before[row + 1]) - 1) for row in at[:SHOWN_GAPS]]
+    shown = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in runs)
+    more = f" and {len(at) - SHOWN_GAPS} more" if len(at) > SHOWN_GAPS else ""
+    one = len(at) == 1 and runs[0][0] == runs[0][1]
+    return (
+        f"{'frame' if one else 'frames'} {shown}{more} {'is' if one else 'are'} missing: "
+        f"its {len(numbers):,} frames have the numbers {numbers[0]} to {numbers[-1]}"
+    )
 
 
 class ReaderSource:
@@ -110,17 +118,18 @@ class ReaderSource:
 
     Args:
         find: returns the reader of a video; raises FrameError if there is none.
-        encoding: see `FrameSource`.
+        encoding, note: see `FrameSource`.
     """
 
-    def __init__(self, find: Callable[[Video], FrameReader], encoding: str = "") -> None:
+    def __init__(self, find: Callable[[Video], FrameReader], encoding: str = "", note: str = "") -> None:
         self._find = find
         self.encoding = encoding
+        self.note = note
         self._cached: OrderedDict[str, FrameReader] = OrderedDict()
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_find": self._find, "encoding": self.encoding}
+        return {"_find": self._find, "encoding": self.encoding, "note": self.note}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**{name.lstrip("_"): value for name, value in state.items()})  # type: ignore[misc]
@@ -134,6 +143,8 @@ class ReaderSource:
             if video.video:
                 expected = f" in its file, but its segment ends at frame {needed}"
             raise FrameError(f"video {video.id!r} has {available} frames{expected}", where=reader.where)
+        if not video.num_frames and isinstance(reader, ImageSequenceReader) and (gap := reader.gap()):
+            raise FrameError(f"video {video.id!r}: {gap}", where=reader.where)
         return video.num_frames or available
 
     def available(self, video: Video) -> int:

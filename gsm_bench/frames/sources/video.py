@@ -8,6 +8,7 @@ demuxer computes them, not always in ascending order), frames are counted by dec
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,21 +16,22 @@ from functools import cached_property
 from pathlib import Path
 
 import av
-import av.container
 import numpy as np
+from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
 from gsm_bench.errors import FrameError
-from gsm_bench.frames.sources.readers import Picture, reason
+from gsm_bench.frames.sources.pictures import Picture, reason
+from gsm_bench.frames.sources.video_ends import LAST, container_of, cut_short
 
 STAMPED = ("mp4", "matroska")
 """Containers that store a time stamp for every frame."""
-SLACK_S = 0.5
-"""A video is cut short if it ends earlier than declared by more than this."""
-UPRIGHT = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
+MATRIX_UNIT = 65536
+"""One, in the fixed-point numbers of a display matrix."""
+MATRIX_TOLERANCE = 1e-3
 BROKEN = (av.FFmpegError, ValueError, OSError)
 
 
@@ -98,37 +100,48 @@ class VideoReader:
     def _table(self) -> PacketTable:
         with self._stream() as stream:
             try:
-                packets = [packet for packet in _container(stream).demux(stream) if packet.size]
-                shown = [packet for packet in packets if not packet.is_discard]
+                demuxed = container_of(stream).demux(stream)
+                packets = [
+                    packet for packet in demuxed if packet.size or packet.dts is not None
+                ]  # not the one at the end
+                shown = [packet for packet in packets if packet.size and not packet.is_discard]
             except BROKEN as error:
                 raise FrameError(f"its video cannot be read: {reason(error)}", where=self.path) from error
+            if why := cut_short(stream, packets, self.path):
+                raise FrameError(f"the video is cut short: {why}", where=self.path)
             stamps = [packet.pts for packet in shown if packet.pts is not None]
             keys = [packet.pts for packet in shown if packet.is_keyframe and packet.pts is not None]
-            stamped = any(kind in _container(stream).format.name for kind in STAMPED)
+            stamped = any(kind in container_of(stream).format.name for kind in STAMPED)
             if not stamped or len(set(stamps)) < len(shown) or not keys or min(keys) > min(stamps):
                 return PacketTable(np.empty(0, np.int64), np.empty(0, np.int64))
-            _refuse_cut_short(stream, len(packets), max(stamps), self.path)
         return PacketTable(np.sort(np.array(stamps, np.int64)), np.sort(np.array(keys, np.int64)))
 
     @cached_property
     def _shown(self) -> int:
         """Number of decoded frames, for files without usable time stamps."""
         with self._stream() as stream:
-            frames, shown = _DecodedFrames(stream), 0
-            while frames.next() is not None:
+            frames, shown, last = _DecodedFrames(stream), 0, deque[bool](maxlen=LAST)
+            while (frame := frames.next()) is not None:
                 shown += 1
+                last.append(frame.is_corrupt)
+        if any(last):
+            raise FrameError(
+                f"the video is cut short: its last frame is incomplete, after {shown:,} frames", where=self.path
+            )
         return shown
 
     @contextmanager
     def _stream(self) -> Iterator[VideoStream]:
         try:
-            container = av.open(str(self.path))
+            container = av.open(str(self.path), metadata_errors="replace")
         except BROKEN as error:
             raise FrameError(f"its video cannot be opened: {reason(error)}", where=self.path) from error
         with container:
             if not container.streams.video:
                 raise FrameError("there is no video in this file", where=self.path)
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise FrameError("its video cannot be decoded: no decoder for its codec is installed", where=self.path)
             stream.codec_context.thread_count = 1  # videos are read in parallel
             yield stream
 
@@ -156,7 +169,7 @@ class _DecodedFrames:
         if key <= reached:
             return
         try:
-            _container(self._stream).seek(key, stream=self._stream)
+            container_of(self._stream).seek(key, stream=self._stream)
         except BROKEN:
             return  # decoding on reaches it, too
         self._coming, self._ahead, self._last, self._damage = self._decode(), None, None, ""
@@ -183,7 +196,7 @@ class _DecodedFrames:
 
     def _decode(self) -> Iterator[VideoFrame]:
         try:
-            for packet in _container(self._stream).demux(self._stream):
+            for packet in container_of(self._stream).demux(self._stream):
                 try:
                     frames = packet.decode()
                 except BROKEN as error:
@@ -198,44 +211,39 @@ class _DecodedFrames:
             self._damage = reason(error)
 
 
-def _container(stream: VideoStream) -> av.container.InputContainer:
-    container = stream.container
-    assert isinstance(container, av.container.InputContainer)
-    return container
-
-
 def _picture(frame: VideoFrame | str | None, number: int, path: Path) -> Picture:
     """A decoded frame as an upright RGB picture, as a player shows it."""
     if not isinstance(frame, VideoFrame):
         return FrameError(f"frame {number} cannot be decoded: {frame or 'the decoder skipped it'}", where=path)
     try:
-        image = Image.fromarray(frame.to_ndarray(format="rgb24"))
+        return Image.fromarray(_upright(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), _display_matrix(frame)))
     except BROKEN as error:  # a pixel format that cannot become RGB
         return FrameError(f"frame {number} cannot be decoded: {reason(error)}", where=path)
-    return image.transpose(UPRIGHT[frame.rotation % 360]) if frame.rotation % 360 in UPRIGHT else image
 
 
-def _refuse_cut_short(stream: VideoStream, packets: int, last: int, path: Path) -> None:
-    """Raise FrameError if a file declares more frames or time than its packets have."""
-    kind = _container(stream).format.name
-    if "mp4" in kind and packets < stream.frames:
-        raise FrameError(f"the video is cut short: it has {packets} of its {stream.frames} frames", where=path)
-    declared, ends = _declared_end_s(stream), float(last * (stream.time_base or 0))
-    if declared is not None and ends + SLACK_S < declared * (1 - 1 / max(packets, 2)):
-        raise FrameError(f"the video is cut short: it ends at {ends:.1f} s of {declared:.1f} s", where=path)
+def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
+    """a, b, c, d of how a frame is shown: x' = a x + c y, y' = b x + d y; each -1, 0 or 1.
+
+    Raises:
+        ValueError: it is shown turned by an angle that is no multiple of 90 degrees.
+    """
+    stored = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+    if stored is None:
+        return 1, 0, 0, 1
+    values = np.frombuffer(bytes(stored), np.int32)[[0, 1, 3, 4]] / MATRIX_UNIT
+    scale = np.abs(values).max()
+    a, b, c, d = (round(value) for value in (values / scale if scale else values).tolist())
+    if (a * d == 0) == (b * c == 0) or np.abs(values / scale - (a, b, c, d)).max() > MATRIX_TOLERANCE:
+        raise ValueError(f"it is shown turned by {frame.rotation} degrees")
+    return a, b, c, d
 
 
-def _declared_end_s(stream: VideoStream) -> float | None:
-    """End of the video in seconds, as declared by its file."""
-    duration = stream.metadata.get("DURATION", "")
-    if duration.count(":") == 2:
-        hours, minutes, seconds = duration.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    container = _container(stream)
-    if len(container.streams) == 1 and container.duration:
-        start = container.start_time or 0
-        return float((start + container.duration) / av.time_base)
-    return None
+def _upright(pixels: NDArray[np.uint8], matrix: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """Pixels [H, W, 3] turned and mirrored by a display matrix, as a player does."""
+    a, b, c, d = matrix
+    turned = pixels if a else pixels.transpose(1, 0, 2)
+    turned = turned[:, ::-1] if a + c < 0 else turned
+    return np.ascontiguousarray(turned[::-1] if b + d < 0 else turned)
 
 
 def video_encoding() -> str:
