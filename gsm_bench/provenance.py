@@ -12,7 +12,7 @@ import msgspec
 VERSION_1_KEYS = {"halved": "batch_halvings", "eager": "compile_fallbacks"}
 """Keys of score files of format version 1, with their names since."""
 OPTIONAL_KEYS = {
-    "compile", "resized_by", "ignore_keys", "frames", "batch_halvings", "compile_fallbacks", "frames_text", "members",
+    "compile", "resized_by", "ignore_keys", "frames", "frames_note", "batch_halvings", "compile_fallbacks", "frames_text", "members",
     "space", "cascade", "imported_from", "source_sha256", "source_format", "assumptions",
 }  # fmt: skip
 """Fields that are written only where they are known; all others are written as null."""
@@ -34,7 +34,7 @@ class Provenance:
         started, finished: times in ISO 8601, UTC.
         signature: one line of everything that could change a number.
         limit: number of videos, for a run over the first ones only.
-        frames: encoding of the frames that were read.
+        frames: encoding of the frames that were read; frames_note: what the run said about them.
         batch_halvings: chunks by batch size, where memory did not hold the whole batch.
         compile_fallbacks: chunks by the reason why the network was not compiled.
         frames_text: frames and views as tables show them, where they do not follow from `sampling`.
@@ -72,6 +72,7 @@ class Provenance:
     resized_by: str | None = None
     ignore_keys: Sequence[str] | None = None
     frames: str | None = None
+    frames_note: str | None = None
     batch_halvings: Mapping[str, int] | None = None
     compile_fallbacks: Mapping[str, int] | None = None
     frames_text: str | None = None

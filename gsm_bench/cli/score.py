@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from gsm_bench.cli.options import (
     split_options,
     workspace_option,
 )
-from gsm_bench.settings import BadFramePolicy, Compile, Crops, EngineName, FrameOrder, Precision, Resize
+from gsm_bench.settings import BadFramePolicy, Compile, Crops, EngineName, FrameOrder, Precision, Prefer, Resize
 
 if TYPE_CHECKING:
     from gsm_bench.scoring.job import Job
@@ -93,6 +94,13 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     help="A missing or damaged frame: skip leaves the video unscored, error stops, nearest takes the nearest frame.",
 )
 @click.option(
+    "--prefer",
+    type=choice(Prefer),
+    default="folder",
+    show_default=True,
+    help="What to read if a video has both a folder of pictures and a file, such as a video or an archive.",
+)
+@click.option(
     "--frame-order",
     type=choice(FrameOrder),
     default="forward",
@@ -118,7 +126,7 @@ def command(
     precision: Precision, compile: Compile, batch: int | None, workers: int | None, threads: int | None,
     resize: Resize | None, limit: int | None, fresh: bool, out: Path | None, plan: bool,
     on_bad_frame: BadFramePolicy, frame_order: FrameOrder, shard: tuple[int, int] | None, engine: EngineName,
-    quiet: bool, form: str,
+    prefer: Prefer, quiet: bool, form: str,
 ) -> int:  # fmt: skip
     """Score a split with one model or several, into one score file per model.
 
@@ -141,7 +149,7 @@ def command(
         names[0] if names else "", dataset=dataset, split=split, data=data, frames=frames, clips=clips, crops=crops,
         device=devices[0] if devices else None, precision=precision, batch=batch, workers=workers, threads=threads,
         limit=limit, fresh=fresh, out=out, on_bad_frame=on_bad_frame, frame_order=frame_order, shard=shard,
-        resize=resize, compile=compile,
+        resize=resize, compile=compile, prefer=prefer,
     )  # fmt: skip
     if cascade:
         return _score_cascade(cascade, request, quiet=quiet)
@@ -184,6 +192,8 @@ def _score(request: Request, names: list[str], others: list[str], engine: Engine
     prepared = prepare_together([replace(request, model=name) for name in names], manifest, workspace)
     if not quiet:
         _announce([job for job, _ in prepared])
+    if note := prepared[0][0].source.note:
+        say(f"note: {note}")
     for device in others:
         check_device(device)
     jobs = [(open_run(job), loaded.network) for job, loaded in prepared]
@@ -300,9 +310,15 @@ def _conclude(job: Job, outcome: Outcome, shown: Callable[[Path], str]) -> int:
     _say_videos(outcome.bad, "is not scored", "are not scored")
     click.echo(shown(outcome.path))
     if outcome.bad:
-        say("fix these videos and run the same command again, which scores only them; or use --on-bad-frame nearest")
+        say(f"fix these videos and run the same command again, which scores only them{_advice(outcome.bad)}")
         return INCOMPLETE
     return 0
+
+
+def _advice(bad: dict[str, str]) -> str:
+    """Mentions the substitute frame where a video has a bad frame among readable ones."""
+    frames = any(re.match(r"frame \d+ of ", reason) for reason in bad.values())
+    return "; or use --on-bad-frame nearest" if frames else ""
 
 
 def _chunks(count: int) -> str:

@@ -197,7 +197,8 @@ def _cut(
 
 def _refused(error: FrameError, plan: ReadPlan, total: int) -> ClipPixels:
     if plan.on_bad_frame == "error":
-        raise error
+        fix = error.fix or "repair it, or leave it out of the scores with --on-bad-frame skip"
+        raise FrameError(error.what, where=error.where, fix=fix) from error
     return ClipPixels(None, f"{error.what} ({error.where})" if error.where else error.what, num_frames=total)
 
 

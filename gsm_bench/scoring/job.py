@@ -179,6 +179,7 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
         limit=job.limit,
         ignore_keys=list(entry.ignore_keys),
         frames=job.source.encoding or "stored pictures",
+        frames_note=job.source.note or None,
     )
 
 

@@ -26,7 +26,7 @@ from gsm_bench.scoring.job import (
     default_device,
     score_views,
 )
-from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Precision, Resize
+from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Precision, Prefer, Resize
 from gsm_bench.splits import Split, Video, read_split
 from gsm_bench.workspace import Workspace
 
@@ -60,6 +60,7 @@ class Request:
     frame_order: FrameOrder = "forward"
     shard: tuple[int, int] | None = None
     resize: Resize | None = None
+    prefer: Prefer = "folder"
     compile: Compile = "none"
 
 
@@ -167,7 +168,7 @@ def _job(
     return Job(
         entry=entry,
         split=split if request.fresh else _with_kept_counts(split, target),
-        source=open_source(dataset, requested.data, split.sample(SAMPLED_VIDEOS), request.frames),
+        source=open_source(dataset, requested.data, split.sample(SAMPLED_VIDEOS), request.frames, request.prefer),
         views=score_views(request.clips or entry.clips, request.crops or entry.crops),
         settings=settings,
         target=target,

@@ -645,3 +645,42 @@ def test_all_videos_bad_is_one_message(workspace, scored):
     (place / "no_decoder.mp4").write_bytes(case("no_decoder.mp4"))
     ran, _ = scored(["no_decoder"], "--on-bad-frame", "error")
     assert "no_decoder" in one_message(ran)
+
+
+def test_the_form_of_a_video_can_be_chosen(workspace, scored):
+    place = data_of(workspace) / "frames"
+    write_frames(place / "v0", noise(5, 0))
+    (place / "v0.avi").write_bytes(case("title_cp1252.avi"))
+    ran, found = scored(["v0"])
+    assert found.num_frames == [5]
+    assert "v0 (5 frames) is read, not v0.avi (67 frames)" in ran.err
+    assert "v0.avi" in found.provenance["frames_note"]
+    ran, found = scored(["v0"], "--prefer", "file", "--fresh")
+    assert found.num_frames == [67]
+    assert "v0.avi (67 frames) is read, not v0 (5 frames)" in ran.err
+
+
+def test_what_is_read_does_not_depend_on_what_was_read_before(workspace, scored):
+    """After a video file, the next video is still read from its folder."""
+    place = data_of(workspace) / "frames"
+    write_frames(place / "v1", noise(5, 0))
+    for name in ("v0", "v1"):
+        (place / f"{name}.avi").write_bytes(case("title_cp1252.avi"))
+    _, found = scored(["v0", "v1"])
+    assert found.num_frames == [67, 5]
+
+
+def test_no_video_of_the_list_is_one_error_with_names(workspace, scored):
+    make_videos(workspace, [5, 5])
+    ran, found = scored([f"other{at}" for at in range(300)])
+    message = one_message(ran)
+    assert found is None
+    assert "'other0'" in message and "'v0', 'v1'" in message
+    assert len(message) < 800
+
+
+def test_an_avi_with_dropped_frames_is_complete(workspace, videos):
+    """Its header counts frames that were dropped in recording; the file is as long as it says."""
+    path = workspace.root / "made.avi"
+    make_video(path, "avi", "mpeg4")
+    check_frames(videos, "v.avi", avi_says(path.read_bytes(), 40), decoded(path))

@@ -7,7 +7,7 @@ av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'gsm-b
 from PIL import Image  # noqa: E402
 
 from gsm_bench.errors import FrameError  # noqa: E402
-from gsm_bench.frames.sources.video import UPRIGHT, VideoReader  # noqa: E402
+from gsm_bench.frames.sources.video import VideoReader, _upright  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.scorefile import read  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare  # noqa: E402
@@ -96,10 +96,20 @@ def test_a_video_that_is_cut_short_is_noticed_without_a_list(tmp_path, name):
         VideoReader(path).count()
 
 
-def test_upright():
-    """A quarter turn counterclockwise puts the right column of the stored picture on top."""
-    stored = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3))
-    assert np.asarray(stored.transpose(UPRIGHT[90])).tolist() == [[2, 5], [1, 4], [0, 3]]
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), [[0, 1, 2], [3, 4, 5]]),
+        ((0, -1, 1, 0), [[2, 5], [1, 4], [0, 3]]),
+        ((0, 1, -1, 0), [[3, 0], [4, 1], [5, 2]]),
+        ((-1, 0, 0, 1), [[2, 1, 0], [5, 4, 3]]),
+        ((0, 1, 1, 0), [[0, 3], [1, 4], [2, 5]]),
+    ],
+)
+def test_upright(matrix, shown):
+    """(0, -1, 1, 0) is a quarter turn counterclockwise: the right column of the stored picture comes on top."""
+    stored = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
+    assert _upright(stored, matrix)[:, :, 0].tolist() == shown
 
 
 @pytest.fixture

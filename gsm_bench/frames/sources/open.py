@@ -85,7 +85,7 @@ def _none_of(entry: DatasetEntry, folder: Path, sample: Sequence[Video]) -> Spli
         names = sorted(path.name for path in islice(folder.iterdir(), 1000))
     shown = ", ".join(map(repr, names[:SHOWN])) or "nothing"
     return SplitError(
-        f"none of {len(sample)} videos of the list is in this folder: no {name!r}, with or without a suffix; "
+        f"none of {len(sample)} videos is in this folder: no {name!r}, with or without a suffix; "
         f"it holds {shown}{', ..' if len(names) > SHOWN else ''}",
         where=folder,
         fix=f"check the column of the list that holds the names, or give the folder that holds {name!r}: {READABLE}",
@@ -94,7 +94,9 @@ def _none_of(entry: DatasetEntry, folder: Path, sample: Sequence[Video]) -> Spli
 
 def _source_of(readers: PlacedReaders, sample: Sequence[Video]) -> ReaderSource:
     encodings = {reader.encoding for video in sample if (reader := readers.find(video))}
-    return ReaderSource(readers, "; ".join(sorted(encodings - {""})), _several_forms(readers, sample))
+    several = _several_forms(readers, sample)
+    chosen = ["files are read before folders"] if several and readers.prefer == "file" else []
+    return ReaderSource(readers, "; ".join([*sorted(encodings - {""}), *chosen]), several)
 
 
 def _several_forms(readers: PlacedReaders, sample: Sequence[Video]) -> str:
@@ -146,7 +148,7 @@ class ReadersInFile:
         if not present:
             shown = ", ".join(names[:SHOWN]) or "nothing"
             raise SplitError(
-                f"none of {len(sample)} videos of the list is in this file, such as {sample[0].container!r}; "
+                f"none of {len(sample)} videos is in this file, such as {sample[0].container!r}; "
                 f"it holds {shown}{', ..' if len(names) >= SHOWN else ''}",
                 where=self.path,
                 fix=f"give the file of this split, with {form}, under the video's name",

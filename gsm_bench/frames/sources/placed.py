@@ -47,7 +47,7 @@ class PlacedReaders:
         self.root = root
         self._patterns = entry.frame_patterns
         self._first = entry.first_frame
-        self._prefer = prefer
+        self.prefer = prefer
         self._names: dict[Path, dict[str, str]] = {}
         self._lock = threading.Lock()
 
@@ -63,7 +63,7 @@ class PlacedReaders:
         """The reader of `video`, if there is one."""
         for pattern in self._patterns:
             folder = self.root / frame_folder(pattern, video)
-            place = folder if self._prefer == "folder" and is_folder(folder) else next(self._places(folder), None)
+            place = folder if self.prefer == "folder" and is_folder(folder) else next(self._places(folder), None)
             if place is not None:
                 return reader_at(place, video.container, FrameNames.of_pattern(pattern, video, self._first))
         return None
@@ -81,7 +81,7 @@ class PlacedReaders:
         parent = self._existing(folder.parent)
         for name in dict.fromkeys((folder.name, without_suffix(folder.name))):
             places = [place for suffix in SUFFIXES if (place := self._place(parent, name, suffix))]
-            yield from sorted(places, key=lambda place: self._prefer == "file" and is_folder(place))
+            yield from sorted(places, key=lambda place: self.prefer == "file" and is_folder(place))
             if places:
                 return
 

@@ -43,15 +43,33 @@ def cut_short(stream: VideoStream, packets: Sequence[Packet[VideoStream]], path:
         path: of the file.
     """
     kinds = container_of(stream).format.name.split(",")
-    count = len(packets)
+    count = _last_tick(packets) if "avi" in kinds else len(packets)
     missing = stream.frames - count
-    if missing > (0 if "mp4" in kinds else SLACK_FRAMES):
+    if missing > (0 if "mp4" in kinds else SLACK_FRAMES) and not ("avi" in kinds and _riff_is_complete(path)):
         return f"it has {count:,} of its {stream.frames:,} frames"
     if any(packet.is_corrupt for packet in packets[-LAST:]):
         return f"its last packet is incomplete, after {count:,} frames"
     if any(kind in kinds for kind in TIMED) and (why := _ends_early(stream, packets)):
         return why
     return next((why for kind in kinds if (why := _end_mark(kind, path))), "")
+
+
+def _last_tick(packets: Sequence[Packet[VideoStream]]) -> int:
+    """Frames of an AVI file up to its last packet; its header also counts frames that were dropped in recording."""
+    return max((packet.dts + 1 for packet in packets if packet.dts is not None), default=0)
+
+
+def _riff_is_complete(path: Path) -> bool:
+    """Whether an AVI file is as long as its RIFF chunks declare: then a wrong number of frames is no damage."""
+    size, at = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while at < size:
+            file.seek(at)
+            head = file.read(8)
+            if head[:4] != b"RIFF":
+                return True
+            at += 8 + int.from_bytes(head[4:], "little")
+    return at <= size
 
 
 def _ends_early(stream: VideoStream, packets: Sequence[Packet[VideoStream]]) -> str:
