@@ -105,5 +105,16 @@ def _report_table(packed: Any, report: Any) -> Any:
     note = f"this run packed {packed.frames:,} frames" + (
         f"; {packed.reused:,} videos were packed earlier" if packed.reused else ""
     )
+    notes = (note, *_drawbacks(report))
     columns = (Column("what", "Pack"), Column("shown", "Before", "whole"), Column("shown_after", "After", "whole"))
-    return Table("", columns, (items,), (note,), name="pack")
+    return Table("", columns, (items,), notes, name="pack")
+
+
+def _drawbacks(report: Any) -> list[str]:
+    """What became worse by packing."""
+    size, rate = (
+        report.size[1] / max(report.size[0], 1),
+        report.frames_per_second[1] / max(report.frames_per_second[0], 1e-9),
+    )
+    larger = [f"the file is {size:.1f} times as large as its source"] if size > 1.05 else []
+    return larger + ([f"reading is slower than before: {rate:.2f} times the rate"] if rate < 0.95 else [])

@@ -621,6 +621,7 @@ def test_packing_promises_no_gain_where_it_loses(workspace, gsmbench):
     assert ran.status == 0, ran.err
     assert (workspace.root / "packed.h5").stat().st_size > len(case("v01_plain.mp4"))
     assert "gain" not in ran.out.lower(), "the file is larger than what it was made from"
+    assert re.search(r"the file is [\d.]+ times as large as its source", ran.out)
 
 
 def test_a_missing_video_gets_no_advice_that_cannot_help(workspace, scored):
