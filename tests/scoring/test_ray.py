@@ -15,6 +15,7 @@ from gsm_bench.errors import FrameError, GsmBenchError  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
 from gsm_bench.scoring import ray_engine  # noqa: E402
+from gsm_bench.scoring.pipeline import run_locally  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare_together  # noqa: E402
 from gsm_bench.scoring.ray_engine import NetworkActor, RayEngine  # noqa: E402
 from gsm_bench.scoring.run import run_together  # noqa: E402
@@ -52,7 +53,7 @@ def toys(workspace):
 def score(workspace, engine=None, progress=lambda _: None, names=NAMES, **choices):
     requests = [Request(name, threads=1, **choices) for name in names]
     jobs = prepare_together(requests, load_manifest(workspace), workspace)
-    return run_together([(job, loaded.network) for job, loaded in jobs], progress, engine)
+    return run_together([(job, loaded.network) for job, loaded in jobs], progress, engine or run_locally)
 
 
 @pytest.fixture
