@@ -10,15 +10,13 @@ fifty times faster than variable-length text.
 from __future__ import annotations
 
 import hashlib
-import json
 import mmap
 import os
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
 
 import h5py
 import numpy as np
@@ -26,56 +24,39 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.files import aside, commit, ensure_room, full_disk_named, sweep
+from gsm_bench.hdf5_check import declared_length, own_group
 from gsm_bench.id_array import IdArray
-from gsm_bench.provenance import Provenance
-from gsm_bench.settings import Space
+from gsm_bench.score_head import (
+    FORMAT,
+    NOT_SCORED,
+    SCORED,
+    SUBSTITUTED,
+    VERSION,
+    VIEW_TYPE,
+    ScoreHead,
+    problem_of,
+    read_head,
+    write_head,
+)
 
-FORMAT, VERSION = "gsm_bench.scores", 2
+__all__ = [
+    "AVERAGED", "NOT_SCORED", "SCORED", "SUBSTITUTED", "VIEW_TYPE", "ClipScores", "InMemoryScores", "ScoreFile",
+    "ScoreHead", "content_hash", "content_size", "create", "open_scores", "read", "views_array", "write",
+]  # fmt: skip
+
 ROWS_AT_ONCE = 4096
 """Rows copied or hashed at once."""
 HEAD_BYTES = 16_384
 """Minimum size of a file without its rows."""
 Scores = NDArray[np.float32]
-VIEW_TYPE = np.dtype([("clip", "<i2"), ("crop", "i1"), ("flip", "u1"), ("offset", "<f8")])
-SCORED, SUBSTITUTED, NOT_SCORED = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class ScoreHead:
-    """Everything in a score file except the scores.
-
-    Attributes:
-        ids: N video ids; any sequence of strings is converted.
-        kinds: kind of the scores per task.
-        classes_per_task: C per task.
-        views: structured array [V] of clip, crop, flip and offset in ticks; offset NaN for averaged views.
-        status: uint8 [N]: 0 scored, 1 scored with a substituted frame, 2 not scored (its rows are NaN).
-        labels: int32 [N] per task, only for an import with labels; -1 unknown.
-        class_names: C names in column order per task, where known.
-        order: ``ids``, or ``unverified`` for an import without ids.
-        provenance: where the scores come from; a mapping is converted.
-        problems: reason why a video was not scored or had a frame substituted, by id.
-        num_frames: int64 [N] frames of each video, where known; 0 unknown.
-    """
-
-    ids: IdArray
-    kinds: Mapping[str, Space]
-    classes_per_task: Mapping[str, int]
-    views: NDArray[np.void]
-    status: NDArray[np.uint8]
-    provenance: Provenance
-    labels: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
-    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    order: Literal["ids", "unverified"] = "ids"
-    problems: Mapping[str, str] = field(default_factory=dict)
-    num_frames: NDArray[np.int64] | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ids", IdArray.of(self.ids))
-        object.__setattr__(self, "provenance", Provenance.of(self.provenance))
-
-    def __len__(self) -> int:
-        return len(self.ids)
+DAMAGE = (
+    KeyError, ValueError, TypeError, AttributeError, RuntimeError, OSError, MemoryError, OverflowError, RecursionError,
+    struct.error,
+)  # fmt: skip
+"""What h5py, numpy and json raise for a damaged file."""
+MOST_REASON = 300
+"""Characters of a library's own message that are shown."""
+COPY_AGAIN = "copy it again, or score again with --fresh"
 
 
 @dataclass(frozen=True)
@@ -109,8 +90,11 @@ class ScoreFile:
     def __init__(self, path: Path, file: h5py.File) -> None:
         self.path = path
         self._file = file
-        self.head = _read_head(path, file)
-        self._places = {task: _place(path, file, task) for task in self.head.kinds}
+        with _damage_named(path):
+            _check_version(path, file)
+            self._datasets = own_group(file, "scores")
+            self.head = read_head(file, self._datasets)
+            self._places = {task: _place(dataset) for task, dataset in self._datasets.items()}
         self._descriptor = file.id.get_vfd_handle() if file.driver == "sec2" else -1
 
     def __enter__(self) -> ScoreFile:
@@ -156,7 +140,7 @@ class ScoreFile:
         """Scores float32 [stop - start, V, C] of rows, possibly read-only; safe to call from several threads."""
         place = self._places[task]
         if place is None:
-            return np.asarray(self._file["scores"][task][start:stop], dtype=np.float32)
+            return self._read(task, slice(start, stop))
         return self._map_at(place, task, start, min(stop, len(self.head)))
 
     def will_read(self, task: str, start: int, stop: int) -> None:
@@ -188,9 +172,14 @@ class ScoreFile:
         if high - low <= 4 * len(rows):
             return self.block(task, low, high)[rows - low]
         order = np.argsort(rows)
-        out = np.empty((len(rows), *self._file["scores"][task].shape[1:]), np.float32)
-        out[order] = self._file["scores"][task][rows[order]]
+        out = np.empty((len(rows), *self._datasets[task].shape[1:]), np.float32)
+        out[order] = self._read(task, rows[order])
         return out
+
+    def _read(self, task: str, rows: slice | NDArray[np.int64]) -> Scores:
+        """Scores float32 [n, V, C] of rows in rising order, by way of HDF5."""
+        with _damage_named(self.path):
+            return np.asarray(self._datasets[task][rows], dtype=np.float32)
 
 
 class InMemoryScores(ScoreFile):
@@ -237,14 +226,45 @@ def open_scores(path: str | Path) -> Iterator[ScoreFile]:
 
 
 def _open_hdf5(path: Path) -> h5py.File:
+    """The open file, once its length is the one that its header states: HDF5 may hang on one with bytes too many."""
     if not path.is_file():
         raise ScoreFileError("no such score file", where=path, fix="gsmbench score --model NAME")
     try:
+        expected, length = declared_length(path), path.stat().st_size
+        if expected not in (None, length):
+            raise _damaged(path, f"it has {length:,} bytes, its header states {expected:,}")
         return h5py.File(path, "r")
-    except OSError as error:
-        raise ScoreFileError(
-            "this file is not HDF5, or it is damaged", where=path, fix="copy it again, or score again with --fresh"
-        ) from error
+    except (OSError, ValueError) as error:
+        raise ScoreFileError("this file is not HDF5, or it is damaged", where=path, fix=COPY_AGAIN) from error
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Turn what a damaged file raises into a ScoreFileError."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise _damaged(path, " ".join(str(error).split()) or type(error).__name__) from error
+
+
+def _damaged(path: Path, reason: str) -> ScoreFileError:
+    return ScoreFileError(f"this score file is damaged: {reason[:MOST_REASON]}", where=path, fix=COPY_AGAIN)
+
+
+def _check_version(path: Path, file: h5py.File) -> None:
+    if not np.array_equal(file.attrs.get("format"), FORMAT):
+        raise ScoreFileError("this HDF5 file is not a score file", where=path, fix="import it with gsmbench import")
+    number = int(file.attrs["version"])
+    if number > VERSION:
+        what = f"this score file has format version {number}, newer than {VERSION}"
+        raise ScoreFileError(what, where=path, fix="pip install -U gsm-bench")
+
+
+def _place(scores: h5py.Dataset) -> int | None:
+    """Offset of scores in their file in bytes; None unless they are contiguous little-endian float32."""
+    plain = scores.chunks is None and scores.dtype == np.dtype("<f4") and scores.file.driver == "sec2"
+    place = scores.id.get_offset() if plain and not scores.file.userblock_size else None
+    return None if place is None else int(place)
 
 
 def read(path: str | Path) -> ClipScores:
@@ -281,7 +301,8 @@ def create(
     path = Path(path)
     if path.exists() and not force:
         raise ScoreFileError("this file exists", where=path, fix="replace it with --force, or choose another --out")
-    _check_head(head, path)
+    if problem := problem_of(head):
+        raise ScoreFileError(f"these scores cannot be written: {problem}", where=path)
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path)
     columns = sum(head.classes_per_task[task] for task in head.kinds)
@@ -291,7 +312,7 @@ def create(
         with full_disk_named(path):
             with h5py.File(written, "w") as file:
                 yield _create_datasets(file, head)
-                _write_head(file, final_head() if final_head else head)
+                write_head(file, final_head() if final_head else head)
             commit(written, path)
     finally:
         written.unlink(missing_ok=True)
@@ -314,37 +335,6 @@ def content_hash(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _check_head(head: ScoreHead, path: Path) -> None:
-    problem = None
-    if head.ids.first_repeated() is not None:
-        problem = "video ids are not unique"
-    elif sum(lines.count(b"\n") for lines in head.ids.lines()) != len(head.ids):
-        problem = "a video id contains a line break"
-    elif head.status.shape != (len(head.ids),):
-        problem = f"{len(head.ids)} ids but status of shape {head.status.shape}"
-    elif any(len(names) != head.classes_per_task[task] for task, names in head.class_names.items()):
-        problem = "the number of class names differs from the number of columns"
-    if problem:
-        raise ScoreFileError(f"these scores cannot be written: {problem}", where=path)
-
-
-def _write_head(file: h5py.File, head: ScoreHead) -> None:
-    file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
-    file.attrs["order"] = head.order
-    file.attrs["provenance"] = head.provenance.to_json()
-    file["video_ids"] = head.ids.texts.astype(h5py.string_dtype("utf-8", head.ids.texts.dtype.itemsize))
-    file["views"], file["status"] = head.views, head.status
-    if head.num_frames is not None:
-        file["num_frames"] = head.num_frames
-    for task, labels in head.labels.items():
-        file[f"labels/{task}"] = labels.astype(np.int32)
-    for task, names in head.class_names.items():
-        _write_texts(file, f"classes/{task}", names)
-    if head.problems:
-        _write_texts(file, "problems/video_ids", tuple(head.problems))
-        _write_texts(file, "problems/reasons", tuple(head.problems.values()))
-
-
 def _create_datasets(file: h5py.File, head: ScoreHead) -> dict[str, h5py.Dataset]:
     datasets = {}
     for task, kind in head.kinds.items():
@@ -352,118 +342,6 @@ def _create_datasets(file: h5py.File, head: ScoreHead) -> dict[str, h5py.Dataset
         datasets[task] = file.create_dataset(f"scores/{task}", shape, np.float32)
         datasets[task].attrs["kind"] = kind
     return datasets
-
-
-def _write_texts(file: h5py.File, name: str, texts: tuple[str, ...]) -> None:
-    encoded = [text.encode() for text in texts]
-    length = max(map(len, encoded), default=1) or 1
-    file[name] = np.array(encoded, dtype=h5py.string_dtype("utf-8", length))
-
-
-def _place(path: Path, file: h5py.File, task: str) -> int | None:
-    """Offset of a task's scores in the file in bytes; None unless they are contiguous little-endian float32."""
-    scores = file["scores"][task]
-    plain = scores.chunks is None and scores.dtype == np.dtype("<f4") and not scores.external and not scores.is_virtual
-    place = scores.id.get_offset() if plain and file.driver == "sec2" and not file.userblock_size else None
-    if place is not None and place + scores.nbytes > path.stat().st_size:
-        raise ScoreFileError("this score file is truncated", where=path, fix="copy it again")
-    return None if place is None else int(place)
-
-
-def _read_ids(dataset: h5py.Dataset) -> IdArray:
-    values = dataset[()]
-    if values.dtype.kind != "S":
-        values = IdArray.of(_texts(values)).texts
-    return _ids_of(values.tobytes(), values.dtype.itemsize)
-
-
-@lru_cache(maxsize=2)
-def _ids_of(raw: bytes, width: int) -> IdArray:
-    """Ids from their bytes; cached, since the members of an ensemble usually share them."""
-    if not raw.isascii():
-        raw.decode()
-    ids = IdArray(np.frombuffer(raw, f"S{width}"))
-    if ids.first_repeated() is not None:
-        raise ValueError("video ids are not unique")
-    return ids
-
-
-def _read_texts(dataset: h5py.Dataset) -> tuple[str, ...]:
-    return _texts(dataset[()])
-
-
-def _texts(values: NDArray[Any]) -> tuple[str, ...]:
-    joined = b"\n".join(values.tolist()).decode()
-    return tuple(joined.split("\n")) if len(values) else ()
-
-
-def _read_head(path: Path, file: h5py.File) -> ScoreHead:
-    if file.attrs.get("format") != FORMAT:
-        raise ScoreFileError("this HDF5 file is not a score file", where=path, fix="import it with gsmbench import")
-    try:
-        number = int(file.attrs["version"])
-        if number <= VERSION:
-            return _parse_head(file)
-    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, OSError) as error:
-        raise ScoreFileError(
-            f"this score file is damaged ({error})", where=path, fix="copy it again, or score again with --fresh"
-        ) from error
-    raise ScoreFileError(
-        f"this score file has format version {number}, newer than {VERSION}", where=path, fix="pip install -U gsm-bench"
-    )
-
-
-def _parse_head(file: h5py.File) -> ScoreHead:
-    tasks = file["scores"]
-    ids = _read_ids(_renamed(file, "video_ids", "clip_ids"))
-    views = file["views"][()].astype(VIEW_TYPE)
-    for task, dataset in tasks.items():
-        if dataset.ndim != 3 or dataset.shape[:2] != (len(ids), len(views)):
-            raise ValueError(f"{task} scores of shape {dataset.shape} for {len(ids)} videos and {len(views)} views")
-        if dataset.attrs["kind"] not in get_args(Space):
-            raise ValueError(f"{task} scores have the unknown kind {dataset.attrs['kind']!r}")
-    return ScoreHead(
-        ids=ids,
-        kinds={task: str(dataset.attrs["kind"]) for task, dataset in tasks.items()},  # type: ignore[misc]
-        classes_per_task={task: dataset.shape[2] for task, dataset in tasks.items()},
-        views=views,
-        status=_per_video(file["status"], len(ids)),
-        provenance=Provenance.of(json.loads(file.attrs["provenance"])),
-        labels={
-            task: _labels(dataset, len(ids), tasks[task].shape[2]) for task, dataset in file.get("labels", {}).items()
-        },
-        class_names={task: _read_texts(dataset) for task, dataset in file.get("classes", {}).items()},
-        order=str(file.attrs.get("order", "ids")),  # type: ignore[arg-type]
-        problems=_read_problems(file),
-        num_frames=_per_video(file["num_frames"], len(ids)) if "num_frames" in file else None,
-    )
-
-
-def _renamed(group: h5py.Group, name: str, version_1: str) -> h5py.Dataset:
-    """A dataset by its name, or by its name in version 1."""
-    return group[name if name in group else version_1]
-
-
-def _per_video(dataset: h5py.Dataset, videos: int) -> NDArray[Any]:
-    """Values of a dataset [N]."""
-    if dataset.shape != (videos,):
-        raise ValueError(f"{dataset.name} of shape {dataset.shape} for {videos} videos")
-    return np.asarray(dataset[()])
-
-
-def _labels(dataset: h5py.Dataset, videos: int, classes: int) -> NDArray[np.int32]:
-    values = _per_video(dataset, videos).astype(np.int32)
-    if videos and not (values.min() >= -1 and values.max() < classes):
-        raise ValueError(f"{dataset.name} not in -1..{classes - 1}")
-    return values
-
-
-def _read_problems(file: h5py.File) -> dict[str, str]:
-    if "problems" not in file:
-        return {}
-    problems = file["problems"]
-    ids = _read_texts(_renamed(problems, "video_ids", "clip_ids"))
-    return dict(zip(ids, _read_texts(problems["reasons"]), strict=True))
 
 
 def content_size(videos: int, views: int, classes: int) -> int:

@@ -29,7 +29,9 @@ SHARED = {
     "manifest": {"entries", "errors", "workspace", "layouts"},
     "local_manifest": {"entries", "errors", "workspace", "manifest", "files", "settings"},
     "splits": {"entries", "errors", "id_array", "layouts", "manifest", "actions"},
-    "scorefile": {"errors", "files", "id_array", "provenance", "settings"},
+    "hdf5_check": set(),
+    "score_head": {"hdf5_check", "id_array", "provenance", "settings"},
+    "scorefile": {"errors", "files", "hdf5_check", "id_array", "score_head"},
 }
 # What each room may use beside itself and the shared modules, from the bottom of the house to its top.
 ROOMS = {

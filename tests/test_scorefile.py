@@ -130,7 +130,7 @@ def broken(tmp_path):
         file["video_ids"] = ["a"]
     return {
         text: "is not HDF5",
-        cut: "is not HDF5",
+        cut: "damaged: it has 900 bytes",
         foreign: "not a score file",
         newer: "newer than 2",
         ragged: "damaged",
