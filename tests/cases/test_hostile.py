@@ -109,14 +109,13 @@ def test_an_external_link(attacked, shapes, command):
         assert "link" in one_error(ran)
 
 
-@pytest.mark.parametrize("command", ["evaluate", "ensemble", "compare", "check"])
+@pytest.mark.parametrize("command", ["evaluate", "ensemble", "compare"])
 def test_declared_rows_that_the_file_cannot_hold(attacked, shapes, command):
     path = attacked("huge_contig.h5")
     arguments = {
         "evaluate": ["evaluate", path],
         "ensemble": ["ensemble", "--members", path],
         "compare": ["compare", path, path],
-        "check": ["check", path],
     }[command]
     message = one_error(shell(*arguments, memory=MEMORY))
     assert "huge_contig.h5" in message
