@@ -1,1 +1,1 @@
-"""Other people's score dumps: read safely, recognised from content, settled as score files."""
+"""Other people's score dumps: read safely, detected by content, converted to score files."""

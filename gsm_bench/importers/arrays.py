@@ -1,4 +1,4 @@
-"""``.npz`` archives: our own export, and anybody's arrays of ids, scores and labels."""
+"""``.npz`` archives: our own export, and other people's arrays of ids, scores and labels."""
 
 from __future__ import annotations
 

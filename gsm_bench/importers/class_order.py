@@ -53,7 +53,7 @@ class Solved:
 
     Attributes:
         renumbering: solved from all videos.
-        before: top-1 as the columns stand.
+        before: top-1 in the source's order.
         after: top-1 with an order solved on one half of the videos and measured on the other, both ways.
         unknown: how many classes no video decides.
     """
@@ -88,7 +88,7 @@ def read_names(path: Path) -> tuple[str, ...]:
 
 
 def by_name(source: Sequence[str], target: Sequence[str], where: Path | str) -> Renumbering:
-    """The renumbering under which columns named `source` stand in the order `target`.
+    """The renumbering that puts columns named `source` into the order `target`.
 
     Names are compared as they are, and where that fails without case, brackets and spacing.
 
@@ -164,10 +164,10 @@ def _top1(mean: NDArray[np.float64], labels: Ints) -> float:
 
 
 def split_order(names: Mapping[str, tuple[str, ...]], task: str, where: Path | str) -> tuple[str, ...]:
-    """The class names of a split; raises DumpError if no class file lies beside its list."""
+    """The class names of a split; raises DumpError if there is no class file in the folder of its list."""
     if not names.get(task):
         raise DumpError(
             f"the split's {task} classes have no names here, so columns cannot be matched by name", where=where,
-            fix="put the data set's class file (category.txt, ..) beside the list",
+            fix="put the data set's class file (category.txt, ..) into the folder of the list",
         )  # fmt: skip
     return names[task]

@@ -1,4 +1,4 @@
-"""Text tables as columns: separator, header and decimal mark are told from the first lines, pandas reads the rest."""
+"""Text tables as columns: the first lines show separator, header and decimal mark, pandas reads the rest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gsm_bench.errors import DumpError
 from gsm_bench.importers.roles import INDEX_COLUMNS, MISSING, ScoreColumn
 
 MARKS = (",", ";", "\t", " ")
-"""Separators; a blank stands for any run of blanks and tabs."""
+"""Separators; a blank means any run of blanks and tabs."""
 LOOKED_AT, LOOKED_AT_CHARACTERS = 20, 2_000_000
 FIRST_AS_TEXT = 3
 """So many first columns are read as text first: ids that look like numbers keep their zeros."""
@@ -50,8 +50,13 @@ class TableShape:
         return 1 if self.names is None else 2
 
 
+def without_hint(text: str) -> str:
+    """The text without a first line ``sep=;``, which tells spreadsheets the separator."""
+    return text.partition("\n")[2] if re.match(r"sep=.\r?\n", text) else text
+
+
 def table_shape(text: str) -> TableShape | None:
-    """How a text is written if it is a table in which numbers stand; None for other texts."""
+    """How a text is written if it is a table with numbers; None for other texts."""
     lines = [line.rstrip("\r") for line in text[:LOOKED_AT_CHARACTERS].split("\n")[: LOOKED_AT + 1] if line.strip()]
     if not lines:
         return None
@@ -119,7 +124,7 @@ def is_number(word: str, decimal: str = ".") -> bool:
 
 
 def as_number(word: str, decimal: str = ".") -> float:
-    """The number that a word stands for; NaN where it is none."""
+    """The number that a word means; NaN where it is none."""
     try:
         return float(word.replace(decimal, ".") if decimal != "." else word) if "_" not in word else math.nan
     except ValueError:
@@ -134,7 +139,7 @@ def read_columns(text: str, shape: TableShape, as_text: Sequence[str], where: Pa
     """All columns of a table.
 
     Args:
-        as_text: names of columns that are kept as text beside their numbers, in lower case.
+        as_text: names of columns that are kept as text and as numbers, in lower case.
 
     Raises:
         DumpError: a row with another number of cells, or no rows.
@@ -144,7 +149,7 @@ def read_columns(text: str, shape: TableShape, as_text: Sequence[str], where: Pa
     texts = [at for at in range(shape.width) if _is_kept_as_text(at, shape, as_text)]
     try:
         frame = _frame(body, shape, texts)
-    except ValueError:  # a word further down is no number: which one is told from the text
+    except ValueError:  # a word further down is no number: the text shows which one
         texts = list(range(shape.width))
         frame = _frame(body, shape, texts)
     names = shape.names or tuple(f"column {at + 1}" for at in range(shape.width))

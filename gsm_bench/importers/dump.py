@@ -96,8 +96,18 @@ def is_row(value: Any) -> bool:
     if not isinstance(value, list | tuple) or not value:
         return False
     if isinstance(value[0], list | tuple):
-        return all(len(view) > 1 and is_row(view) for view in value[:3] if isinstance(view, list | tuple))
-    return len(value) > 1 and all(type(number) is float for number in value[:3])
+        return all(isinstance(view, list | tuple) and is_row(view) for view in value[:3])
+    numbers = len(value) > 1 and all(type(number) in (float, int) for number in value)
+    return numbers and any(type(number) is float for number in value)  # whole numbers alone may be anything
+
+
+def is_row_of_numbers(value: Any) -> bool:
+    """Whether a value that is called scores is one video's: `is_row`, whole numbers too."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "fiu" and _row_shape(value.shape) is not None and value.shape[-1] > 1
+    return is_row(value) or (
+        isinstance(value, list | tuple) and len(value) > 1 and all(type(number) is int for number in value)
+    )
 
 
 def _row_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
@@ -117,7 +127,9 @@ def score_rows(rows: Sequence[Any], what: str, where: Path | str) -> Scores:
     first = _row_shape(arrays[0].shape) if arrays[0].size else None
     if first is None or arrays[0].dtype.kind not in "fiu":
         raise DumpError(
-            f"row 0 of {what} holds {_held(arrays[0])}, not scores (C,) or (V, C)", where=where, fix="another --from"
+            f"row 0 of {what} holds {_held(arrays[0])}, not scores (C,) or (V, C)",
+            where=where,
+            fix="save an array (views, classes) per video",
         )
     shape = arrays[0].shape
     at = next(
@@ -217,7 +229,10 @@ def _one_text(value: Any) -> str:
 
 
 def refuse_doubles(ids: tuple[str, ...], where: Path | str) -> tuple[str, ...]:
-    """The ids, if each is plain text and stands once."""
+    """The ids, if each is plain text and occurs once."""
+    empty = next((row for row, name in enumerate(ids) if not name.strip()), None)
+    if empty is not None:
+        raise DumpError(f"row {empty} has no id", where=where, fix="give every video an id, or leave the ids out")
     if any("\0" in name for name in ids):
         raise DumpError("an id holds a NUL character", where=where, fix="write ids as plain text")
     if len(set(ids)) != len(ids):

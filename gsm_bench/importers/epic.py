@@ -80,7 +80,7 @@ def fits_tbn(source: DumpSource) -> bool:
 
 
 def read_tbn(sources: list[DumpSource], _: ReadOptions) -> Dump:
-    """TBN: outputs (N, segments, 1, C) beside the ids; older files hold them in a dict `scores`."""
+    """TBN: outputs (N, segments, 1, C) and ids; older files hold them in a dict `scores`."""
     return _read_arrays(sources[0], "tbn")
 
 

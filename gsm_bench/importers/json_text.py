@@ -1,4 +1,4 @@
-"""JSON and JSON lines as lists and dicts. A key that stands twice is refused, because one of its values would be lost."""
+"""JSON and JSON lines as lists and dicts. A key that occurs twice is refused, because one of its values would be lost."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def _unique(pairs: list[tuple[str, Any]], where: Path | str) -> dict[str, Any]:
     if len(values) != len(pairs):
         seen: set[str] = set()
         double = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise DumpError(f"the key {double!r} stands twice", where=where, fix="give every video one entry")
+        raise DumpError(f"the key {double!r} occurs twice", where=where, fix="give every video one entry")
     return values

@@ -12,7 +12,7 @@ MOST_OPERATIONS = 30_000_000
 MOST_OPEN_VALUES = 200_000
 """Values that wait at once for their container; a list hands them over by thousands."""
 DEEPEST = 32
-"""Containers within containers; the deepest known layout has five."""
+"""Containers within containers; the deepest known format has five."""
 LARGEST_RATIO = 200
 """By how much scores shrink in a zip at the very most; beyond it the archive is a bomb."""
 UNSUSPICIOUS_BYTES = 2**24

@@ -1,4 +1,4 @@
-"""The orders that the columns of a dump may be in: by name, as they stand, or known from the data set's files."""
+"""The orders that the columns of a dump may be in: by name, unchanged, or known from the data set's files."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def read_options(request: ImportRequest) -> ReadOptions:
 
 
 def possible_orders(dump: Dump, request: ImportRequest) -> Iterator[Ordered]:
-    """Orders of classes that the columns may be in: the named one; or else as they stand, then the data set's own."""
+    """Orders of classes that the columns may be in: the named one; or else unchanged, then the data set's own."""
     for task, scores in dump.scores.items():
         _check_classes(task, scores.shape[2], request)
     given = {task: read_names(path) for task, path in request.classes.items()}
@@ -97,7 +97,7 @@ def possible_orders(dump: Dump, request: ImportRequest) -> Iterator[Ordered]:
 
 
 def _named_order(dump: Dump, names: Mapping[str, tuple[str, ...]], request: ImportRequest) -> Ordered:
-    """Columns matched by name where names are known; as they stand where not."""
+    """Columns matched by name where names are known; unchanged where not."""
     where = request.classes.get(next(iter(request.classes), ""), request.where)
     for task, known in names.items():
         classes = dump.scores[task].shape[2]
@@ -150,7 +150,7 @@ def _renumbered(dump: Dump, renumberings: Mapping[str, Renumbering], request: Im
 
 
 def _known_orders(request: ImportRequest) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """The class files beside the split's list, in the order of the file: what mmaction2 goes by."""
+    """The class files beside the split's list, in the order of the file: which mmaction2 uses."""
     assert request.split is not None
     names = request.split.class_names.get("action")
     if request.dataset is None or not names:

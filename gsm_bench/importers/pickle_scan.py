@@ -60,7 +60,7 @@ WORDS = {
 
 ARROW_FIX = "convert arrays of pandas before saving: np.array(ids.tolist())"
 RECONSTRUCTORS = ("copy_reg", "copyreg")
-"""Modules whose functions only rebuild an object of a class that is named beside them."""
+"""Modules whose functions only rebuild an object of a class that is named with them."""
 MOST_OPCODES_NAMED = 200_000
 """How far a refused pickle is searched for the name of its class."""
 

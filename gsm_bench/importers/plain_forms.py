@@ -17,6 +17,7 @@ from gsm_bench.importers.dump import (
     ReadOptions,
     is_numeric,
     is_row,
+    is_row_of_numbers,
     labels_if_single,
     score_array,
     score_rows,
@@ -55,10 +56,16 @@ def read_any(sources: list[DumpSource], _: ReadOptions) -> Dump:
 
 
 def _unwrapped(value: Any) -> Any:
-    """The content of a document that holds it under one key."""
+    """The content of a document that holds it under one key; scores and labels by id become one dict."""
     if isinstance(value, dict):
-        key = first_name(value, WRAPPERS)
-        if key and isinstance(value[key], dict | list) and not has_columns(value):
+        key = first_name(value, (*WRAPPERS, *SCORE_NAMES))
+        label_key = first_name(value, LABEL_COLUMNS)
+        if key and isinstance(value[key], dict):
+            labels = value[label_key] if label_key else None
+            if isinstance(labels, dict):
+                return {name: (row, labels.get(name, -1)) for name, row in value[key].items()}
+            return value[key]
+        if key in WRAPPERS and isinstance(value[key], list) and not has_columns(value):
             return value[key]
     if isinstance(value, list) and value and all(_is_one_entry(line) for line in value):
         return [(name, row) for line in value for name, row in line.items()]
@@ -114,7 +121,7 @@ def _entry(name: Any, content: Any) -> Entry | None:
         return name, content[0], content[1]
     if isinstance(content, dict):
         key, label_key = first_name(content, SCORE_NAMES), first_name(content, LABEL_COLUMNS)
-        if key is not None and is_row(content[key]):
+        if key is not None and is_row_of_numbers(content[key]):
             return name, content[key], content[label_key] if label_key else None
     return None
 

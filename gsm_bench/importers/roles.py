@@ -1,4 +1,4 @@
-"""What each column of a table of scores is: id, label, place of a view, class, or beside the point.
+"""What each column of a table of scores is: id, label, place of a view, class, or something else.
 
 A column is decided by its values as well as by its name: fractions are never ids or labels, text is never a score. Where
 a column may be a class or not, the user is asked; nothing is read as a class by default that looks like a count.
@@ -26,7 +26,10 @@ ID_COLUMNS = (
     CLIP_ID, ROW_ID, "id", "ids", "clip_ids", VIDEO_ID, "video_ids", "narration_id", "uid", "video", "video_name", "name",
     "names", "filename", "clip",
 )  # fmt: skip
-LABEL_COLUMNS = ("label", "labels", "gt_label", "gt", "target", "targets", "action_label", "true_label")
+LABEL_COLUMNS = (
+    "label", "labels", "gt_label", "gt", "target", "targets", "action_label", "true_label", "label_id", "class_id",
+    "ground_truth", "y_true", "true_class",
+)  # fmt: skip
 VIEW_COLUMNS = VIEW_TYPE.names or ()
 INDEX_COLUMNS = ("", "unnamed: 0", "index", "level_0")
 EXTRA_COLUMNS = (
@@ -35,7 +38,7 @@ EXTRA_COLUMNS = (
     "start_time", "end_time", "confidence", "conf", "loss", "entropy", "batch", "rank", "seed", "run_id", "epoch", "width",
     "height", "participant_id",
 )  # fmt: skip
-"""Names that columns beside the classes usually have."""
+"""Usual names of columns that are no classes."""
 MISSING = ("", "nan", "NaN", "NA", "N/A", "null", "None", "none")
 
 
@@ -47,7 +50,7 @@ class ScoreColumn:
         name: its name in the header; ``column 3`` where there is no header.
         numbers: float64 [rows]; NaN where a cell is missing or no number.
         words: the cells as written; None where they were read as numbers at once.
-        first_line: line of the file, or row of the table, that its first cell stands in.
+        first_line: line of the file, or row of the table, of its first cell.
     """
 
     name: str
@@ -86,7 +89,9 @@ class ScoreColumn:
         return len({self.text(row) for row in range(count)}) == count
 
     def counts(self) -> bool:
-        """Whether cells count 0, 1, 2 .. or 1, 2, 3 .."""
+        """Whether cells count 0, 1, 2 .. or 1, 2, 3 ..; with leading zeros they are names."""
+        if self.words is not None and any(word.startswith("00") for word in self.words[:1]):
+            return False
         steps = np.arange(len(self.numbers))
         return any(np.array_equal(self.numbers, steps + first) for first in (0, 1))
 
@@ -97,7 +102,7 @@ class Roles:
 
     Attributes:
         classes: C columns, in the order of the classes.
-        numbered: whether the classes are told by numbers in their names, and have no names of their own.
+        numbered: whether the classes are numbered in their names, and have no names of their own.
         ids, label: their columns; None where there is none.
         views: the columns of `VIEW_COLUMNS`, or none.
         notes: what was left out, and what was assumed.
@@ -159,10 +164,19 @@ def _by_position(columns: Sequence[ScoreColumn], candidates: list[int], options:
             numeric.remove(label)
         if whole:
             raise _doubt(columns, whole, where)
+    elif len(numeric) > 2 and label is None and _looks_like_labels(columns, numeric):
+        raise _doubt(columns, numeric[:1], where)
     notes = _notes(columns, left_out, ids)
     if label is not None:
         notes = (*notes, f"{columns[label].shown}, the only one of whole numbers, holds the labels")
     return Roles(tuple(numeric), True, ids, label, (), notes)
+
+
+def _looks_like_labels(columns: Sequence[ScoreColumn], numeric: list[int]) -> bool:
+    """Whether the first of many columns of whole numbers holds class numbers and the others larger numbers."""
+    first, *others = numeric
+    classes = len(others)
+    return _may_be_labels(columns[first], classes) and not any(_may_be_labels(columns[at], classes) for at in others)
 
 
 def _may_be_labels(column: ScoreColumn, classes: int) -> bool:
@@ -225,7 +239,7 @@ def _class_run(columns: Sequence[ScoreColumn], candidates: list[int], class_name
 
 
 def _refuse_doubtful(columns: Sequence[ScoreColumn], numeric: list[int], where: Path) -> None:
-    """Ask about columns that usually stand beside the classes, and of whole numbers among fractions."""
+    """Ask about columns with the names of `EXTRA_COLUMNS`, and about whole numbers among fractions."""
     fractions = any(columns[at].kind == "fraction" for at in numeric)
     doubtful = [
         at for at in numeric

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.containers import DumpSource
-from gsm_bench.importers.delimited import read_columns, table_shape
+from gsm_bench.importers.delimited import read_columns, table_shape, without_hint
 from gsm_bench.importers.dump import (
     Dump,
     Ints,
@@ -51,17 +51,18 @@ AS_TEXT = (*ID_COLUMNS, *LABEL_COLUMNS, *VIEW_COLUMNS, STATUS)
 
 
 def fits_csv(source: DumpSource) -> bool:
-    return source.container == "text" and table_shape(source.value) is not None
+    return source.container == "text" and table_shape(without_hint(source.value)) is not None
 
 
 def read_csv(sources: list[DumpSource], options: ReadOptions) -> Dump:
     """A table with or without a header, separated by commas, semicolons, tabs or blanks."""
     (source,) = sources
     require_memory(20 * len(source.value), "this table", source.path)
-    shape = table_shape(source.value)
+    text = without_hint(source.value)
+    shape = table_shape(text)
     assert shape is not None
     chosen = [name.lower() for name in (options.id_column, options.label_column) if name]
-    columns = read_columns(source.value, shape, (*AS_TEXT, *chosen), source.path)
+    columns = read_columns(text, shape, (*AS_TEXT, *chosen), source.path)
     return _as_dump(columns, "csv", shape.names is not None, options, source.path)
 
 
@@ -128,7 +129,7 @@ def _as_dump(columns: list[ScoreColumn], name: str, has_header: bool, options: R
 
 
 def _table(columns: list[ScoreColumn], name: str, has_header: bool, options: ReadOptions, where: Path) -> Dump:
-    """A table whose columns have to be told apart."""
+    """A table whose columns have no declared roles."""
     roles = assign_roles(columns, has_header, options, where)
     classes = [columns[at] for at in roles.classes]
     names = tuple(column.name for column in classes)
@@ -152,21 +153,21 @@ def _table(columns: list[ScoreColumn], name: str, has_header: bool, options: Rea
 
 def _own_export(columns: list[ScoreColumn], name: str, where: Path) -> Dump:
     """The columns of our own export, by their names."""
-    beside = {column.name: column for column in columns if not SCORE_COLUMN.fullmatch(column.name)}
-    id_name = next((key for key in beside if key.lower() in ID_COLUMNS), None) or next(iter(beside), None)
+    others = {column.name: column for column in columns if not SCORE_COLUMN.fullmatch(column.name)}
+    id_name = next((key for key in others if key.lower() in ID_COLUMNS), None) or next(iter(others), None)
     if id_name is None:
         raise DumpError("this export has no column of ids", where=where, fix="export it again")
     views, ids, order = _views(
-        [beside[key] for key in VIEW_COLUMNS if key in beside and key != id_name], tuple(_texts(beside[id_name])), where
+        [others[key] for key in VIEW_COLUMNS if key in others and key != id_name], tuple(_texts(others[id_name])), where
     )
     count = len(views)
-    scores, kinds, names = _by_task([column for column in columns if column.name not in beside], order, len(ids), count)
+    scores, kinds, names = _by_task([column for column in columns if column.name not in others], order, len(ids), count)
     labels = {
         key.removeprefix("label."): label_numbers(column.numbers[order[::count]], len(ids), where)
-        for key, column in beside.items()
+        for key, column in others.items()
         if key.startswith("label.")
     }
-    status = beside.get(STATUS)
+    status = others.get(STATUS)
     return Dump(
         name, scores, ids, labels, views, kinds=kinds, class_names=names,
         status=None if status is None else status.numbers[order[::count]].astype(np.uint8),

@@ -19,7 +19,7 @@ from gsm_bench.scorefile import VIEW_TYPE
 LINE = re.compile(r"(?P<id>.*?)\s*\[(?P<scores>[^\]\[]*)\]\s+(?P<label>-?\d+)\s+(?P<chunk>\d+)\s+(?P<split>\d+)\s*")
 FIRST = re.compile(r"\s*[-+.\deE]+\s*,\s*[-+.\deE]+\s*")
 NEARLY_EQUAL = 1e-3
-"""How far the scores of a double may differ, beside the row's highest: another batch changes the last digits on a GPU."""
+"""How far the scores of a double may differ, as a fraction of the row's highest: on a GPU, the batch changes the last digits."""
 View = tuple[int, int]
 Row = NDArray[np.float32]
 
@@ -59,7 +59,7 @@ def read_text(sources: list[DumpSource], _: ReadOptions) -> Dump:
     table = np.stack([np.stack([video.views[view][0] for view in views]) for video in videos.values()])
     notes = ["clip is the source's chunk and crop its split; their offsets are not known"]
     if doubles:
-        notes.append(f"{doubles:,} views stood twice with equal scores and were counted once")
+        notes.append(f"{doubles:,} views occurred twice with equal scores and were counted once")
     return Dump(
         "videomae", {"action": table}, tuple(videos),
         {"action": np.array([video.label for video in videos.values()], np.int64)},

@@ -65,7 +65,7 @@ def percent(row: dict) -> float | None:
 
 
 def imported(gsmbench, source: str | Path, *options: object, name: str = "") -> tuple[Stored, dict, str]:
-    """Import one file: what is stored, the row of its table, and what was said."""
+    """Import one file: what is stored, the row of its table, and what was printed."""
     source = Path(source) if Path(source).exists() else SCORES / source
     name = name or source.stem
     ran = gsmbench("import", source, *options, "--name", name, "--format", "json")

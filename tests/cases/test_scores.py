@@ -34,12 +34,12 @@ NO_VIEWS = r"views?\b.*averaged|softmax of [\d,]+ to"
 @pytest.mark.parametrize(("name", "top1"), [("a", 53.57), ("b_shuffled", 58.57)])
 def test_labels_do_not_prove_an_order(name, top1, gsmbench, workspace):
     ucf(workspace.root)
-    found, row, said = imported(gsmbench, f"sorted/{name}.pkl", *UCF)
+    content, row, text = imported(gsmbench, f"sorted/{name}.pkl", *UCF)
     assert percent(row) == top1
-    assert found.order == "unverified"
-    assert re.search(r"\b140\b", said), "how many rows the labels leave open"
-    assert "--ids" in said
-    assert found.labels["action"].tolist() == np.repeat(np.arange(5), 28).tolist()
+    assert content.order == "unverified"
+    assert re.search(r"\b140\b", text), "how many rows the labels leave open"
+    assert "--ids" in text
+    assert content.labels["action"].tolist() == np.repeat(np.arange(5), 28).tolist()
 
 
 def test_fused_by_row_is_marked_in_every_command(gsmbench, workspace):
@@ -82,11 +82,11 @@ def test_rows_with_and_without_a_proven_order_do_not_fuse(gsmbench, workspace):
 def test_labels_that_count_from_1(options, gsmbench, workspace):
     ucf(workspace.root)
     source = SCORES / "sorted" / "onebased.pkl"
-    said = refused(gsmbench("import", source, *options), "labels? count from 1", r"fix:.*--\S+")
-    option = offered(said.partition("fix:")[2], r"--[\w-]*(label|first|from|base)[\w-]*([ =]1)?")
-    found, row, _ = imported(gsmbench, source, *options, *option)
+    text = refused(gsmbench("import", source, *options), "labels? count from 1", r"fix:.*--\S+")
+    option = offered(text.partition("fix:")[2], r"--[\w-]*(label|first|from|base)[\w-]*([ =]1)?")
+    content, row, _ = imported(gsmbench, source, *options, *option)
     assert percent(row) == 53.57
-    assert found.labels["action"].tolist() == np.repeat(np.arange(5), 28).tolist()
+    assert content.labels["action"].tolist() == np.repeat(np.arange(5), 28).tolist()
 
 
 # Kinds
@@ -94,13 +94,13 @@ def test_labels_that_count_from_1(options, gsmbench, workspace):
 
 @pytest.mark.parametrize("name", ["clip_a_ids.npz", "clip_b_ids.npz", "int_scores.npz", "tdn_relu.pkl"])
 def test_positive_logits_are_logits(name, gsmbench, workspace):
-    found, row, said = imported(gsmbench, name, "--macs", "1G", "--frames", 8)
-    assert found.kinds == {"action": "logits"}
+    content, row, text = imported(gsmbench, name, "--macs", "1G", "--frames", 8)
+    assert content.kinds == {"action": "logits"}
     assert percent(row) == (26.67 if "_b_" in name else 20.00)
-    assert not re.search(r"softmax of [\d,]+", said)
+    assert not re.search(r"softmax of [\d,]+", text)
     assert (row["frames"], row["macs_paper"]) == ("8", 1_000_000_000)
     if name.endswith("npz"):
-        assert np.array_equal(found.scores["action"][:, 0], np.load(SCORES / name)["scores"].astype(np.float32))
+        assert np.array_equal(content.scores["action"][:, 0], np.load(SCORES / name)["scores"].astype(np.float32))
 
 
 def test_positive_logits_fuse_as_logits(gsmbench, workspace):
@@ -111,12 +111,12 @@ def test_positive_logits_fuse_as_logits(gsmbench, workspace):
 
 @pytest.mark.parametrize("name", ["percent", "votes10"])
 def test_percent_and_votes_are_no_views(name, gsmbench, workspace):
-    found, row, said = imported(gsmbench, f"{name}.npz", "--macs", "1G", "--frames", 8)
+    content, row, text = imported(gsmbench, f"{name}.npz", "--macs", "1G", "--frames", 8)
     assert (row["frames"], row["macs_paper"]) == ("8", 1_000_000_000)
-    assert not re.search(r"softmax of \d+ views", said)
+    assert not re.search(r"softmax of \d+ views", text)
     assert percent(row) == 20.00
-    if found.kinds["action"] == "probabilities":
-        assert np.allclose(found.scores["action"].sum(-1), 1, atol=1e-3)
+    if content.kinds["action"] == "probabilities":
+        assert np.allclose(content.scores["action"].sum(-1), 1, atol=1e-3)
 
 
 # Tables
@@ -124,20 +124,20 @@ def test_percent_and_votes_are_no_views(name, gsmbench, workspace):
 
 @pytest.mark.parametrize("name", ["pandas_index", "pandas_index_logits", "noindex", "savetxt"])
 def test_tables_with_and_without_index_and_header(name, gsmbench, workspace):
-    found, _, said = imported(gsmbench, f"{name}.csv")
+    content, _, text = imported(gsmbench, f"{name}.csv")
     ids, logits, _ = csv_scores()
-    assert found.scores["action"].shape == (60, 1, 10)
-    assert found.kinds == {"action": "probabilities" if name == "pandas_index" else "logits"}
+    assert content.scores["action"].shape == (60, 1, 10)
+    assert content.kinds == {"action": "probabilities" if name == "pandas_index" else "logits"}
     if "index" in name and name != "noindex":
-        assert (found.ids, found.order) == (ids, "ids")
+        assert (content.ids, content.order) == (ids, "ids")
     else:
-        assert found.order == "unverified"
-        assert re.search("unverified|no (video )?ids", said)
+        assert content.order == "unverified"
+        assert re.search("unverified|no (video )?ids", text)
     if name == "pandas_index":
-        assert np.allclose(found.scores["action"].sum(-1), 1, atol=1e-6)
-        assert np.array_equal(found.scores["action"][:, 0].argmax(1), logits.argmax(1))
+        assert np.allclose(content.scores["action"].sum(-1), 1, atol=1e-6)
+        assert np.array_equal(content.scores["action"][:, 0].argmax(1), logits.argmax(1))
     else:
-        assert np.allclose(found.scores["action"][:, 0], logits, atol=1e-6)
+        assert np.allclose(content.scores["action"][:, 0], logits, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "extra"), [("withpred", "pred"), ("withframes", "num_frames")])
@@ -148,17 +148,17 @@ def test_columns_beside_the_classes(name, extra, gsmbench, workspace):
         return
     assert stored(name).scores["action"].shape == (60, 1, 10)
     assert percent(rows(ran)[0]) == 63.33
-    assert re.search(rf"\b{extra}\b", ran.err), "what was left out is said"
+    assert re.search(rf"\b{extra}\b", ran.err), "what was left out is printed"
 
 
 @pytest.mark.parametrize("name", ["floatlabel", "labelname"])
 def test_labels_as_fractions_and_as_names(name, gsmbench, workspace):
-    found, row, _ = imported(gsmbench, f"{name}.csv")
+    content, row, _ = imported(gsmbench, f"{name}.csv")
     ids, logits, labels = csv_scores()
     assert percent(row) == 63.33
-    assert found.ids == ids
-    assert found.labels["action"].tolist() == labels.tolist()
-    assert np.array_equal(found.scores["action"][:, 0], logits)
+    assert content.ids == ids
+    assert content.labels["action"].tolist() == labels.tolist()
+    assert np.array_equal(content.scores["action"][:, 0], logits)
 
 
 def test_classes_that_are_called_like_columns(gsmbench, workspace):
@@ -167,9 +167,9 @@ def test_classes_that_are_called_like_columns(gsmbench, workspace):
     if ran.status:
         refused(ran, r"\b(name|label|status|crop|clip|flip|offset)\b")
         return
-    found = stored("class_named_id")
-    assert found.scores["action"].shape == (60, 1, 10)
-    assert found.ids == csv_scores()[0]
+    content = stored("class_named_id")
+    assert content.scores["action"].shape == (60, 1, 10)
+    assert content.ids == csv_scores()[0]
     assert percent(rows(ran)[0]) == 63.33
 
 
@@ -178,10 +178,10 @@ def test_rows_of_text_as_charades_has_them(gsmbench, workspace):
     if ran.status:
         refused(ran, r"\bspaces?\b", "csv")
         return
-    found = stored("charades")
-    assert (found.ids, found.scores["action"].shape) == (csv_scores()[0], (60, 1, 10))
-    assert found.kinds == {"action": "probabilities"}
-    assert np.array_equal(found.scores["action"][:, 0].argmax(1), csv_scores()[1].argmax(1))
+    content = stored("charades")
+    assert (content.ids, content.scores["action"].shape) == (csv_scores()[0], (60, 1, 10))
+    assert content.kinds == {"action": "probabilities"}
+    assert np.array_equal(content.scores["action"][:, 0].argmax(1), csv_scores()[1].argmax(1))
 
 
 # Scores per view inside a row
@@ -189,26 +189,26 @@ def test_rows_of_text_as_charades_has_them(gsmbench, workspace):
 
 @pytest.mark.parametrize("name", ["mma_none.pkl", "views.npz"])
 def test_rows_of_views(name, gsmbench, workspace):
-    found, row, _ = imported(gsmbench, name)
-    assert found.scores["action"].shape == (60, 3, 10)
+    content, row, _ = imported(gsmbench, name)
+    assert content.scores["action"].shape == (60, 3, 10)
     assert percent(row) == 85.00
     assert "x3" in row["frames"]
 
 
 @pytest.mark.parametrize(("name", "views"), [("epic_listdict", 1), ("epic_views", 3)])
 def test_rows_of_verbs_and_nouns(name, views, gsmbench, workspace):
-    found, _, _ = imported(gsmbench, f"{name}.pkl")
-    assert {task: scores.shape for task, scores in found.scores.items()} == dict.fromkeys(
+    content, _, _ = imported(gsmbench, f"{name}.pkl")
+    assert {task: scores.shape for task, scores in content.scores.items()} == dict.fromkeys(
         ("verb", "noun"), (60, views, 10)
     )
-    assert found.ids == [f"P01_01_{row}" for row in range(60)]
+    assert content.ids == [f"P01_01_{row}" for row in range(60)]
 
 
 @pytest.mark.parametrize(("head", "top1"), [("rgb", 58.33), ("pose", 56.67)])
 def test_a_score_of_two_heads(head, top1, gsmbench, workspace):
     source = SCORES / "rgbpose.pkl"
-    said = refused(gsmbench("import", source), r"\brgb\b", r"\bpose\b", r"fix:.*--\S+")
-    option = offered(said.partition("fix:")[2], r"--[\w-]+")
+    text = refused(gsmbench("import", source), r"\brgb\b", r"\bpose\b", r"fix:.*--\S+")
+    option = offered(text.partition("fix:")[2], r"--[\w-]+")
     _, row, _ = imported(gsmbench, source, *option, head)
     assert percent(row) == top1
 
@@ -225,14 +225,14 @@ def test_a_score_of_two_heads(head, top1, gsmbench, workspace):
     ],
 )
 def test_ids_in_an_array_of_objects(name, clips, classes, gsmbench, workspace):
-    found, _, _ = imported(gsmbench, name)
-    assert {task: scores.shape[::2] for task, scores in found.scores.items()} == {
+    content, _, _ = imported(gsmbench, name)
+    assert {task: scores.shape[::2] for task, scores in content.scores.items()} == {
         task: (clips, count) for task, count in classes.items()
     }
     video = "P01_01" if name.startswith("epic") else "P01_11"
-    assert found.ids == [f"{video}_{row}" for row in range(clips)]
-    assert found.order == "ids"
-    assert all(np.isfinite(scores).all() for scores in found.scores.values())
+    assert content.ids == [f"{video}_{row}" for row in range(clips)]
+    assert content.order == "ids"
+    assert all(np.isfinite(scores).all() for scores in content.scores.values())
 
 
 def test_bfloat16_in_the_old_format_of_torch(gsmbench, workspace):
@@ -255,9 +255,9 @@ def test_unlike_doubles_are_two_runs(gsmbench, workspace):
 
 
 def test_ids_with_full_stops(gsmbench, workspace):
-    found, row, _ = imported(gsmbench, "dates.txt")
-    assert found.ids == [f"2024.03.{row:02d}" for row in range(40)]
-    assert (found.scores["action"].shape, percent(row)) == ((40, 6, 6), 75.00)
+    content, row, _ = imported(gsmbench, "dates.txt")
+    assert content.ids == [f"2024.03.{row:02d}" for row in range(40)]
+    assert (content.scores["action"].shape, percent(row)) == ((40, 6, 6), 75.00)
     assert imported(gsmbench, "plain.txt")[0].ids == [f"vid{row}" for row in range(40)]
 
 
@@ -341,11 +341,11 @@ def test_other_forms_are_read_or_the_nearest_is_named(form, gsmbench, workspace)
     if ran.status:
         refused(ran, "nearest|closest")
         return
-    found = stored(Path(form).stem)
-    assert found.scores["action"].shape == (60, 1, 10)
-    assert np.array_equal(found.scores["action"][:, 0].argmax(1), csv_scores()[1].argmax(1))
-    assert found.order == ("unverified" if form in ("bare.npy", "slowfast.pkl") else "ids")
-    assert percent(rows(ran)[0]) in ([63.33] if found.labels else [None])
+    content = stored(Path(form).stem)
+    assert content.scores["action"].shape == (60, 1, 10)
+    assert np.array_equal(content.scores["action"][:, 0].argmax(1), csv_scores()[1].argmax(1))
+    assert content.order == ("unverified" if form in ("bare.npy", "slowfast.pkl") else "ids")
+    assert percent(rows(ran)[0]) in ([63.33] if content.labels else [None])
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -373,9 +373,9 @@ def test_several_labels_per_clip_fuse_and_have_no_accuracy(gsmbench, workspace):
             for at, (row, label) in enumerate(zip(logits, labels, strict=True))
         ]
         Path(f"{name}.pkl").write_bytes(pickle.dumps(several))
-        found, row, said = imported(gsmbench, f"{name}.pkl")
-        assert found.scores["action"].shape == (60, 1, 10)
+        content, row, text = imported(gsmbench, f"{name}.pkl")
+        assert content.scores["action"].shape == (60, 1, 10)
         assert percent(row) is None
-        assert re.search("several labels|labels? per", said)
+        assert re.search("several labels|labels? per", text)
     ran = gsmbench("ensemble", "--members", f"{place('one')},{place('two')}", "--out", "both.h5")
     assert Path("both.h5").is_file(), ran.err

@@ -94,10 +94,10 @@ def test_labels_never_prove_an_order(form, how, gsmbench, workspace):
     scores = np.random.default_rng(3).standard_normal((140, 5)).astype(np.float32)
     scores[np.arange(140), labels] += 2
     source = WITHOUT_IDS[form](scores, labels)
-    found, row, said = imported(gsmbench, source, *UCF)
-    assert (found.order, "--ids" in said, bool(re.search(r"\b140\b", said))) == ("unverified", True, True)
-    found, again, _ = imported(gsmbench, source, *UCF, "--ids", listed, "--force")
-    assert (found.order, found.ids[:2]) == ("ids", ["v000", "v001"])
+    content, row, text = imported(gsmbench, source, *UCF)
+    assert (content.order, "--ids" in text, bool(re.search(r"\b140\b", text))) == ("unverified", True, True)
+    content, again, _ = imported(gsmbench, source, *UCF, "--ids", listed, "--force")
+    assert (content.order, content.ids[:2]) == ("ids", ["v000", "v001"])
     assert again["hits1"] == row["hits1"] == int((scores.argmax(1) == labels).sum())
 
 
@@ -119,9 +119,9 @@ def test_labels_from_1(form, highest, gsmbench, workspace):
 @pytest.mark.parametrize("form", ["npz", "mmaction2", "csv"])
 def test_a_first_class_without_clips_is_no_count_from_1(form, gsmbench, workspace):
     kept = LABELS > 0
-    _, row, said = imported(gsmbench, WITH_LABELS[form](LOGITS[kept], LABELS[kept]))
+    _, row, text = imported(gsmbench, WITH_LABELS[form](LOGITS[kept], LABELS[kept]))
     assert row["hits1"] == int((LOGITS[kept].argmax(1) == LABELS[kept]).sum())
-    assert "from 1" not in said
+    assert "from 1" not in text
 
 
 # Kinds
@@ -147,10 +147,10 @@ def test_positive_scores_are_logits(name, form, gsmbench, workspace):
     if form == "pyslowfast":
         scores = scores.astype(np.float32)
     source = WITH_LABELS[form](scores, LABELS)
-    found, row, said = imported(gsmbench, source, "--macs", "1G", "--frames", 8)
-    assert (found.kinds["action"], row["frames"], row["macs_paper"]) == ("logits", "8", 10**9)
+    content, row, text = imported(gsmbench, source, "--macs", "1G", "--frames", 8)
+    assert (content.kinds["action"], row["frames"], row["macs_paper"]) == ("logits", "8", 10**9)
     assert row["hits1"] == int((scores.argmax(1) == LABELS).sum())
-    assert not re.search(r"softmax of [\d,]+ (to|views)", said)
+    assert not re.search(r"softmax of [\d,]+ (to|views)", text)
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "cosines", "halves"])
@@ -176,18 +176,18 @@ SCALES = {
 def test_scaled_probabilities_are_no_views(name, form, gsmbench, workspace):
     scores = SCALES[name].astype(np.float64)
     source = WITH_LABELS[form](scores, LABELS)
-    _found, row, said = imported(gsmbench, source, "--macs", "1G", "--frames", 8)
+    _found, row, text = imported(gsmbench, source, "--macs", "1G", "--frames", 8)
     assert (row["frames"], row["macs_paper"]) == ("8", 10**9)
     assert row["hits1"] == int((scores.argmax(1) == LABELS).sum())
-    assert not re.search(r"softmax of [\d,]+ (to|views)", said)
+    assert not re.search(r"softmax of [\d,]+ (to|views)", text)
 
 
 @pytest.mark.parametrize("views", [2, 3, 10, 30])
 def test_sums_that_slowfast_writes_are_views(views, gsmbench, workspace):
     source = WITH_LABELS["pyslowfast"]((PROBABILITIES * views).astype(np.float32), LABELS)
-    found, row, _said = imported(gsmbench, source, "--macs", "1G", "--frames", 8)
+    content, row, _said = imported(gsmbench, source, "--macs", "1G", "--frames", 8)
     assert (row["frames"], row["macs_paper"]) == (f"8x{views}", views * 10**9)
-    assert np.allclose(found.scores["action"][:, 0], PROBABILITIES, atol=1e-6)
+    assert np.allclose(content.scores["action"][:, 0], PROBABILITIES, atol=1e-6)
     assert percent(row) == 63.33
 
 
@@ -219,11 +219,11 @@ IN_ROWS = {
 
 @pytest.mark.parametrize("form", IN_ROWS)
 def test_views_inside_rows(form, gsmbench, workspace):
-    found, row, _ = imported(gsmbench, IN_ROWS[form](VIEWS))
+    content, row, _ = imported(gsmbench, IN_ROWS[form](VIEWS))
     task = "verb" if form == "epic" else "action"
-    assert found.scores[task].shape == (60, 3, 10)
-    assert np.array_equal(found.scores[task], VIEWS)
-    if found.labels:
+    assert content.scores[task].shape == (60, 3, 10)
+    assert np.array_equal(content.scores[task], VIEWS)
+    if content.labels:
         assert row["hits1"] == int((VIEWS.mean(1, dtype=np.float64).argmax(1) == LABELS).sum())
 
 
@@ -248,8 +248,8 @@ def test_scores_of_several_heads(name, gsmbench, workspace):
     ])  # fmt: skip
     options = ()
     if len(heads) > 1:
-        said = refused(gsmbench("import", source), *(rf"\b{key}\b" for key in heads))
-        options = (*offered(said.partition("fix:")[2], r"--[\w-]+"), next(iter(heads)))
+        text = refused(gsmbench("import", source), *(rf"\b{key}\b" for key in heads))
+        options = (*offered(text.partition("fix:")[2], r"--[\w-]+"), next(iter(heads)))
     assert percent(imported(gsmbench, source, *options)[1]) == 63.33
 
 
@@ -276,11 +276,11 @@ OBJECTS = {
 
 @pytest.mark.parametrize("name", OBJECTS)
 def test_arrays_of_objects_that_are_data(name, gsmbench, workspace):
-    found, row, _ = imported(gsmbench, OBJECTS[name]())
-    task = next(iter(found.scores))
-    assert found.ids == ([str(at) for at in range(60)] if name == "numbers" else IDS)
-    assert np.array_equal(found.scores[task][:, 0], LOGITS)
-    assert percent(row) == (63.33 if found.labels else None)
+    content, row, _ = imported(gsmbench, OBJECTS[name]())
+    task = next(iter(content.scores))
+    assert content.ids == ([str(at) for at in range(60)] if name == "numbers" else IDS)
+    assert np.array_equal(content.scores[task][:, 0], LOGITS)
+    assert percent(row) == (63.33 if content.labels else None)
 
 
 @pytest.mark.parametrize("name", ["nothing", "code"])
@@ -332,10 +332,10 @@ def test_bfloat16(form, new, gsmbench, workspace):
     }[form]()
     torch.save(value, "x.pt", _use_new_zipfile_serialization=new)
     for _ in range(2):
-        found, row, _ = imported(gsmbench, "x.pt", "--force")
-        task = next(iter(found.scores))
-        assert np.abs(found.scores[task] - LOGITS[:, None]).max() < 0.008
-        assert percent(row) == (63.33 if found.labels else None)
+        content, row, _ = imported(gsmbench, "x.pt", "--force")
+        task = next(iter(content.scores))
+        assert np.abs(content.scores[task] - LOGITS[:, None]).max() < 0.008
+        assert percent(row) == (63.33 if content.labels else None)
 
 
 # Text of VideoMAE
@@ -355,9 +355,9 @@ def test_bfloat16(form, new, gsmbench, workspace):
 @pytest.mark.parametrize("ending", ["", ".mp4", ".webm"])
 def test_full_stops_in_ids(ids, ending, gsmbench, workspace):
     source = videomae("x.txt", VIEWS, LABELS, [name + ending for name in ids])
-    found, _, _ = imported(gsmbench, source)
-    assert found.ids == ids
-    assert np.array_equal(found.scores["action"], VIEWS)
+    content, _, _ = imported(gsmbench, source)
+    assert content.ids == ids
+    assert np.array_equal(content.scores["action"], VIEWS)
 
 
 @pytest.mark.parametrize("change", ["one score", "one clip", "sign", "labels"])
@@ -423,9 +423,9 @@ def test_other_forms(name, gsmbench, workspace):
     if ran.status:
         refused(ran, "nearest|closest")
         return
-    found = stored(Path(name).stem)
+    content = stored(Path(name).stem)
     views = VIEWS if "views" in name else LOGITS[:, None]
-    assert found.scores["action"].shape == views.shape
-    assert np.array_equal(found.scores["action"].mean(1).argmax(1), views.mean(1).argmax(1))
-    assert found.order == ("unverified" if name in ("rows.json", "views.npy", "slowfast.pkl") else "ids")
+    assert content.scores["action"].shape == views.shape
+    assert np.array_equal(content.scores["action"].mean(1).argmax(1), views.mean(1).argmax(1))
+    assert content.order == ("unverified" if name in ("rows.json", "views.npy", "slowfast.pkl") else "ids")
     assert not re.search(DAMAGE, ran.err)

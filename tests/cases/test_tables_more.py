@@ -58,17 +58,17 @@ WITH_IDS = re.compile("id|tabs$|semicolons|R|windows|commas|comma |several|class
 @pytest.mark.parametrize("name", FORMS)
 def test_forms_of_tables(name, gsmbench, workspace):
     Path("x.csv").write_text(FORMS[name](), newline="")
-    found, row, _ = imported(gsmbench, "x.csv")
-    assert found.scores["action"].shape == (60, 1, 10)
-    assert np.allclose(found.scores["action"][:, 0], LOGITS, atol=1e-6)
+    content, row, _ = imported(gsmbench, "x.csv")
+    assert content.scores["action"].shape == (60, 1, 10)
+    assert np.allclose(content.scores["action"][:, 0], LOGITS, atol=1e-6)
     if "whole" in name:
-        assert found.ids == [str(1000 + at) for at in range(60)]
+        assert content.ids == [str(1000 + at) for at in range(60)]
     elif WITH_IDS.search(name) and "no ids" not in name:
-        assert (found.ids, found.order) == (IDS, "ids")
+        assert (content.ids, content.order) == (IDS, "ids")
     elif "no ids" in name or "no header" in name or "savetxt" in name:
-        assert found.order == "unverified"
-    assert percent(row) == (63.33 if found.labels else None)
-    assert bool(found.labels) == ("label" in name or name == "windows")
+        assert content.order == "unverified"
+    assert percent(row) == (63.33 if content.labels else None)
+    assert bool(content.labels) == ("label" in name or name == "windows")
 
 
 EXTRAS = {
@@ -96,7 +96,7 @@ EXTRAS = {
 @pytest.mark.parametrize("name", EXTRAS)
 @pytest.mark.parametrize("last", [False, True], ids=["before", "after"])
 def test_columns_that_are_no_classes(name, last, gsmbench, workspace):
-    """Left out and said so, or asked about; never a class."""
+    """Left out and text so, or asked about; never a class."""
     header, columns = ["video_id", "label", *CLASSES], [IDS, LABELS.tolist(), *zip(*WORDS, strict=True)]
     at = len(header) if last else 2
     header.insert(at, name)
@@ -109,7 +109,7 @@ def test_columns_that_are_no_classes(name, last, gsmbench, workspace):
         return
     assert stored("x").scores["action"].shape == (60, 1, 10)
     assert percent(rows(ran)[0]) == 63.33
-    assert re.search(rf"\b{name}\b", ran.err), "what was left out is said"
+    assert re.search(rf"\b{name}\b", ran.err), "what was left out is printed"
 
 
 READABLE = {
@@ -126,9 +126,9 @@ READABLE = {
 @pytest.mark.parametrize("name", READABLE)
 def test_labels_that_are_numbers_or_names(name, gsmbench, workspace):
     Path("x.csv").write_text(lines(["id", "label", *CLASSES], IDS, READABLE[name]))
-    found, row, _ = imported(gsmbench, "x.csv")
+    content, row, _ = imported(gsmbench, "x.csv")
     known = LABELS if name in ("9.0", "spaces", "1e0", "names") else np.where(np.arange(60) == 59, -1, LABELS)
-    assert found.labels["action"].tolist() == known.tolist()
+    assert content.labels["action"].tolist() == known.tolist()
     assert row["hits1"] == int((LOGITS.argmax(1) == known).sum())
 
 
@@ -137,8 +137,8 @@ def test_labels_that_are_numbers_or_names(name, gsmbench, workspace):
 def test_labels_that_are_neither(label, column, gsmbench, workspace):
     words = [f'"{label}"' if row == 7 else number for row, number in enumerate(LABELS)]
     Path("x.csv").write_text(lines(["id", column, *CLASSES], IDS, words))
-    said = refused(gsmbench("import", "x.csv"), rf"\b{column}\b", re.escape(label))
-    assert re.search(r"row (8|9)\b|v_007", said), said
+    text = refused(gsmbench("import", "x.csv"), rf"\b{column}\b", re.escape(label))
+    assert re.search(r"row (8|9)\b|v_007", text), text
 
 
 NAMES = ["name", "label", "clip", "video", "target", "status", "id", "crop", "flip", "offset"]
@@ -162,9 +162,9 @@ def test_classes_called_like_columns(names, gsmbench, workspace):
 def test_rows_of_an_id_and_scores(mark, ending, gsmbench, workspace):
     """Without a header, as Charades' servers take them."""
     Path("x.txt").write_text(lines([], [name + ending for name in IDS], mark=mark))
-    found, _, _ = imported(gsmbench, "x.txt")
-    assert found.scores["action"].shape == (60, 1, 10)
-    assert [name.removesuffix(".mp4") for name in found.ids] == IDS
+    content, _, _ = imported(gsmbench, "x.txt")
+    assert content.scores["action"].shape == (60, 1, 10)
+    assert [name.removesuffix(".mp4") for name in content.ids] == IDS
 
 
 @pytest.mark.parametrize("row", [1, 30, 60])

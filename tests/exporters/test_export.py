@@ -11,7 +11,7 @@ from gsm_bench.exporters import rows
 from gsm_bench.scorefile import VIEW_TYPE, ClipScores, content_hash, read, views_array, write
 from tests.conftest import clip_scores
 from tests.importers import dumps
-from tests.importers.dumps import Made
+from tests.importers.dumps import Source
 
 RNG = np.random.default_rng(0)
 
@@ -76,7 +76,7 @@ def test_predictions_do_not_depend_on_the_block_size(target, gsmbench, workspace
 def test_unverified_rows_stay_unverified(target, gsmbench, workspace):
     if target == "parquet":
         pytest.importorskip("pyarrow")
-    dumps.gsf("x.npz", Made())
+    dumps.gsf("x.npz", Source())
     gsmbench("import", "x.npz", "--out", "x.h5")
     assert gsmbench("export", "x.h5", "--to", target, "--out", "x.table").status == 0
     assert gsmbench("import", "x.table", "--out", "y.h5").status == 0
@@ -86,7 +86,7 @@ def test_unverified_rows_stay_unverified(target, gsmbench, workspace):
 
 def test_mmaction2_and_back(gsmbench, workspace):
     torch = pytest.importorskip("torch")
-    dump = Made()
+    dump = Source()
     dumps.mmaction2(Path("x.pkl"), dump)
     gsmbench("import", "x.pkl", "--out", "x.h5")
     ran = gsmbench("export", "x.h5", "--to", "mmaction2", "--out", "y.pkl")
@@ -101,7 +101,7 @@ def test_mmaction2_and_back(gsmbench, workspace):
 
 
 def test_epic_baseline_and_back(gsmbench, workspace):
-    dumps.epic_baseline(Path("x.pt"), Made())
+    dumps.epic_baseline(Path("x.pt"), Source())
     gsmbench("import", "x.pt", "--out", "x.h5")
     assert gsmbench("export", "x.h5", "--to", "epic-baseline", "--out", "y.pt").status == 0
     rows, theirs = (pickle.loads(Path(name).read_bytes()) for name in ("y.pt", "x.pt"))
@@ -113,7 +113,7 @@ def test_epic_baseline_and_back(gsmbench, workspace):
 
 
 def test_probabilities_become_logarithms_where_a_softmax_follows(gsmbench, workspace):
-    dumps.epic_slowfast(Path("x.pkl"), Made())
+    dumps.epic_slowfast(Path("x.pkl"), Source())
     gsmbench("import", "x.pkl", "--out", "x.h5")
     ran = gsmbench("export", "x.h5", "--to", "epic-baseline", "--out", "y.pkl")
     assert "log-probabilities" in ran.err

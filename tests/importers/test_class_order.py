@@ -51,21 +51,21 @@ OUT = "scores/little/validation/x.h5"
 
 
 def test_classes_by_name(something, source, gsmbench, workspace):
-    wanted, logits, mine = source
+    expected, logits, mine = source
     np.savez("x.npz", scores=logits, labels=mine)
     (workspace.root / "names.txt").write_text("\n".join(name.replace("something", "[something]") for name in NAMES))
     ran = gsmbench("import", "x.npz", *LITTLE, "--classes", "names.txt")
     assert ran.status == 0, ran.err
     assert "action classes had the split's number" in ran.err
-    found = read(OUT)
-    assert np.array_equal(found.scores["action"][:, 0], wanted)
-    assert found.labels["action"].tolist() == something.tolist()
-    assert found.class_names["action"] == tuple(sorted(NAMES))
+    content = read(OUT)
+    assert np.array_equal(content.scores["action"][:, 0], expected)
+    assert content.labels["action"].tolist() == something.tolist()
+    assert content.class_names["action"] == tuple(sorted(NAMES))
 
 
 def test_the_order_of_the_label_file_is_known(something, source, gsmbench):
     """What mmaction2 goes by is tried where labels tell that it is right."""
-    wanted, logits, mine = source
+    expected, logits, mine = source
     rows = [{"pred_score": row, "gt_label": int(label)} for row, label in zip(dumps.softmax(logits), mine, strict=True)]
     from pathlib import Path
 
@@ -73,7 +73,7 @@ def test_the_order_of_the_label_file_is_known(something, source, gsmbench):
     ran = gsmbench("import", "x.pkl", *LITTLE)
     assert ran.status == 0, ran.err
     assert "columns were in the order of labels.csv: " in ran.err
-    assert np.allclose(read(OUT).scores["action"][:, 0], dumps.softmax(wanted), atol=1e-7)
+    assert np.allclose(read(OUT).scores["action"][:, 0], dumps.softmax(expected), atol=1e-7)
 
 
 def test_without_labels_the_order_is_only_said(something, source, gsmbench):
@@ -105,9 +105,9 @@ def test_names_without_a_split_are_kept(source, gsmbench, workspace):
 
 def test_labels_that_differ_only_in_number_are_recognised(something, source, gsmbench, workspace):
     """The order is nobody's: not the split's, not the label file's."""
-    wanted, _, _ = source
+    expected, _, _ = source
     columns = np.array([3, 0, 4, 2, 1])
-    logits, labels = wanted[:, columns], np.argsort(columns)[something]
+    logits, labels = expected[:, columns], np.argsort(columns)[something]
     np.savez("x.npz", scores=logits, labels=labels)
     ran = gsmbench("import", "x.npz", *LITTLE)
     assert ran.status == 1
@@ -115,7 +115,7 @@ def test_labels_that_differ_only_in_number_are_recognised(something, source, gsm
     ran = gsmbench("import", "x.npz", *LITTLE, "--solve-classes")
     assert ran.status == 0, ran.err
     assert "as asked" in ran.err
-    assert np.array_equal(read(OUT).scores["action"][:, 0], wanted)
+    assert np.array_equal(read(OUT).scores["action"][:, 0], expected)
 
 
 def test_near_chance_the_order_is_solved_for_and_applied_on_request(gsmbench, workspace):
@@ -155,10 +155,10 @@ def test_solving_against_every_order_of_four_classes():
     scores = rng.standard_normal((80, 1, 4)).astype(np.float32)
     scores[np.arange(80), 0, np.array([2, 0, 3, 1])[labels]] += 1
     best = max(permutations(range(4)), key=lambda order: (scores[:, 0][:, list(order)].argmax(1) == labels).sum())
-    found = solve(scores, labels)
-    assert found.renumbering.columns.tolist() == list(best) == [2, 0, 3, 1]
-    assert found.before == (scores[:, 0].argmax(1) == labels).mean()
-    assert found.unknown == 0
+    content = solve(scores, labels)
+    assert content.renumbering.columns.tolist() == list(best) == [2, 0, 3, 1]
+    assert content.before == (scores[:, 0].argmax(1) == labels).mean()
+    assert content.unknown == 0
 
 
 def test_the_held_out_figure_is_honest():
@@ -166,10 +166,10 @@ def test_the_held_out_figure_is_honest():
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 30, 3000)
     scores = rng.standard_normal((3000, 1, 30)).astype(np.float32)
-    found = solve(scores, labels)
-    fitted = (found.renumbering.scores(scores)[:, 0].argmax(1) == labels).mean()
+    content = solve(scores, labels)
+    fitted = (content.renumbering.scores(scores)[:, 0].argmax(1) == labels).mean()
     assert fitted > 0.04
-    assert abs(found.after - 1 / 30) < 0.012
+    assert abs(content.after - 1 / 30) < 0.012
 
 
 def test_when_accuracy_counts_as_near_chance():
@@ -183,10 +183,10 @@ def test_when_accuracy_counts_as_near_chance():
 
 
 def test_renumbering_by_hand():
-    found = Renumbering(np.array([2, 0, 1]))  # new class 0 is old column 2
-    assert found.scores(np.array([[[10.0, 11.0, 12.0]]])).tolist() == [[[12.0, 10.0, 11.0]]]
-    assert found.labels(np.array([2, 0, 1, -1])).tolist() == [0, 1, 2, -1]
-    assert found.agreeing == 0
+    content = Renumbering(np.array([2, 0, 1]))  # new class 0 is old column 2
+    assert content.scores(np.array([[[10.0, 11.0, 12.0]]])).tolist() == [[[12.0, 10.0, 11.0]]]
+    assert content.labels(np.array([2, 0, 1, -1])).tolist() == [0, 1, 2, -1]
+    assert content.agreeing == 0
     assert by_name(["c", "a", "b"], ["a", "b", "c"], "x").columns.tolist() == [1, 2, 0]
     assert paired_labels(np.array([2, 0, 1, 2]), np.array([0, 1, 2, 0]), 3).columns.tolist() == [2, 0, 1]
     assert paired_labels(np.array([2, 0, 1, 2]), np.array([0, 1, 2, 1]), 3) is None

@@ -31,10 +31,10 @@ def test_a_dump_of_the_real_validation_split(real, gsmbench, workspace):
     ran = gsmbench("import", "slowfast.pkl", "--dataset", "epic-100", "--split", "validation", "--format", "json")
     assert ran.status == 0, ran.err
     assert "sums of the softmax of 3 views" in ran.err
-    found = read("scores/epic-100/validation/slowfast.h5")
-    assert list(found.ids) == ids.tolist()
-    assert np.allclose(found.scores["noun"][:, 0], sums["noun"] / 3, atol=1e-7)
-    assert found.class_names["verb"][:2] == ("take", "put")
+    content = read("scores/epic-100/validation/slowfast.h5")
+    assert list(content.ids) == ids.tolist()
+    assert np.allclose(content.scores["noun"][:, 0], sums["noun"] / 3, atol=1e-7)
+    assert content.class_names["verb"][:2] == ("take", "put")
     row = json.loads(ran.out)["rows"][0]
     for task in ("verb", "noun"):
         assert row[f"{task}_top1"] == (sums[task].argmax(1) == labels[task]).mean()
@@ -55,9 +55,9 @@ def test_class_names_per_task(gsmbench, workspace):
     (workspace.root / "nouns.txt").write_text("\n".join(f"noun {at}" for at in order))
     ran = gsmbench("import", "x.pkl", "--dataset", "epic-100", "--classes", "noun=nouns.txt")
     assert ran.status == 0, ran.err
-    found = read("scores/epic-100/validation/x.h5")
-    assert np.array_equal(found.scores["noun"][:, 0], noun)
-    assert np.array_equal(found.scores["verb"][:, 0], verb)
+    content = read("scores/epic-100/validation/x.h5")
+    assert np.array_equal(content.scores["noun"][:, 0], noun)
+    assert np.array_equal(content.scores["verb"][:, 0], verb)
     ran = gsmbench("import", "x.pkl", "--dataset", "epic-100", "--classes", "nouns.txt", "--force")
     assert "no task 'action'" in ran.err
 

@@ -1,4 +1,4 @@
-"""Logits, probabilities, their sums and their logarithms are told apart by their values."""
+"""Logits, probabilities, their sums and their logarithms are distinguished by their values."""
 
 import numpy as np
 import pytest
@@ -28,25 +28,25 @@ def test_each_kind_by_its_values():
 
 def test_sums_of_softmax_become_means():
     total = PROBABILITIES.sum(1, keepdims=True)
-    found = inferred(total, usual="probabilities", sums=True)
-    assert (found.kind, found.summed) == ("probabilities", 3)
-    assert np.allclose(found.scores, PROBABILITIES.mean(1, keepdims=True), atol=1e-7)
-    assert "sums of the softmax of 3 views" in found.note
+    result = inferred(total, usual="probabilities", sums=True)
+    assert (result.kind, result.summed) == ("probabilities", 3)
+    assert np.allclose(result.scores, PROBABILITIES.mean(1, keepdims=True), atol=1e-7)
+    assert "sums of the softmax of 3 views" in result.note
 
 
 def test_rows_of_unlike_numbers_of_views():
     total = np.concatenate([PROBABILITIES[:25].sum(1, keepdims=True), PROBABILITIES[25:, :2].sum(1, keepdims=True)])
     with pytest.raises(DumpError, match="unlike numbers of views"):
         inferred(total, sums=True)
-    found = inferred(total, "softmax_sums")
-    assert (found.summed, "2 to 3 views" in found.note) == (3, True)
-    assert np.allclose(found.scores.sum(-1), 1, atol=1e-6)
+    result = inferred(total, "softmax_sums")
+    assert (result.summed, "2 to 3 views" in result.note) == (3, True)
+    assert np.allclose(result.scores.sum(-1), 1, atol=1e-6)
 
 
 def test_the_source_is_contradicted_aloud():
-    found = inferred(LOGITS, usual="probabilities")
-    assert found.kind == "logits"
-    assert "usually holds probabilities" in found.note
+    result = inferred(LOGITS, usual="probabilities")
+    assert result.kind == "logits"
+    assert "usually holds probabilities" in result.note
 
 
 def test_what_is_neither_has_to_be_told():
@@ -62,11 +62,11 @@ def test_what_is_neither_has_to_be_told():
 
 def test_scaled_probabilities_are_no_views():
     for scale in (100, 255, 1000):
-        found = inferred(PROBABILITIES * scale)
-        assert (found.kind, found.summed) == ("probabilities", 1)
-        assert np.allclose(found.scores, PROBABILITIES, atol=1e-6)
-    found = inferred(PROBABILITIES * 30, "softmax_sums")
-    assert (found.kind, found.summed) == ("probabilities", 30)
+        result = inferred(PROBABILITIES * scale)
+        assert (result.kind, result.summed) == ("probabilities", 1)
+        assert np.allclose(result.scores, PROBABILITIES, atol=1e-6)
+    result = inferred(PROBABILITIES * 30, "softmax_sums")
+    assert (result.kind, result.summed) == ("probabilities", 30)
 
 
 @pytest.mark.parametrize(

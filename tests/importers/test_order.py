@@ -33,12 +33,12 @@ def test_rows_without_ids_stay_unverified_where_all_labels_agree(listed, gsmbenc
     save("x.npz", logits, labels)
     ran = gsmbench("import", "x.npz", *TOY)
     assert ran.status == 0, ran.err
-    found = read(workspace.score_path("toy", "val", "x"))
-    assert list(found.ids)[:2] == ["row-00000", "row-00001"]
-    assert np.array_equal(found.scores["action"][:, 0], logits)
-    assert found.order == "unverified"
-    assert found.provenance.split_sha256 is None
-    assert found.class_names["action"] == ("ape", "bee", "cat", "dog", "elk")
+    content = read(workspace.score_path("toy", "val", "x"))
+    assert list(content.ids)[:2] == ["row-00000", "row-00001"]
+    assert np.array_equal(content.scores["action"][:, 0], logits)
+    assert content.order == "unverified"
+    assert content.provenance.split_sha256 is None
+    assert content.class_names["action"] == ("ape", "bee", "cat", "dog", "elk")
     assert "60 videos and all labels of toy/val agree" in ran.err
     assert "Labels leave 60 of 60 rows open" in ran.err
     ran = gsmbench("evaluate", "scores/toy/val/x.h5")
@@ -58,9 +58,9 @@ def test_labels_that_occur_once_each_prove_the_order(listed, gsmbench, workspace
     ran = gsmbench("import", "x.npz", *TOY)
     assert ran.status == 0, ran.err
     assert "no label occurs twice" in ran.err
-    found = read(workspace.score_path("toy", "val", "x"))
-    assert (found.order, list(found.ids)) == ("ids", ["v0", "v1", "v2", "v3"])
-    assert found.provenance.split_sha256 == ids_sha256(["v0", "v1", "v2", "v3"])
+    content = read(workspace.score_path("toy", "val", "x"))
+    assert (content.order, list(content.ids)) == ("ids", ["v0", "v1", "v2", "v3"])
+    assert content.provenance.split_sha256 == ids_sha256(["v0", "v1", "v2", "v3"])
 
 
 @pytest.mark.parametrize("change", ["label", "count", "none"])
@@ -93,11 +93,11 @@ def test_trn_rows_sorted_by_name_are_put_back(listed, gsmbench, workspace):
     ran = gsmbench("import", "trn.npz", *TOY)
     assert ran.status == 0, ran.err
     assert "they were put back in the list's order" in ran.err
-    found = read(workspace.score_path("toy", "val", "trn"))
-    assert found.order == "unverified"
-    assert np.array_equal(found.scores["action"][:, 0], logits)
-    assert np.array_equal(found.scores["action"][:, 1], logits + 1)
-    assert found.labels["action"].tolist() == labels.tolist()
+    content = read(workspace.score_path("toy", "val", "trn"))
+    assert content.order == "unverified"
+    assert np.array_equal(content.scores["action"][:, 0], logits)
+    assert np.array_equal(content.scores["action"][:, 1], logits + 1)
+    assert content.labels["action"].tolist() == labels.tolist()
 
 
 def test_a_list_gives_the_ids_where_the_dump_has_no_labels(listed, gsmbench, workspace):
@@ -108,9 +108,9 @@ def test_a_list_gives_the_ids_where_the_dump_has_no_labels(listed, gsmbench, wor
     ran = gsmbench("import", "old.pkl", *TOY, "--ids", "tested.txt")
     assert ran.status == 0, ran.err
     assert "row by row, as declared" in ran.err
-    found = read(workspace.score_path("toy", "val", "old"))
-    assert list(found.ids) == ids
-    assert np.array_equal(found.scores["action"][:, 0], logits)
+    content = read(workspace.score_path("toy", "val", "old"))
+    assert list(content.ids) == ids
+    assert np.array_equal(content.scores["action"][:, 0], logits)
     (workspace.root / "tested.txt").write_text("v1\nv2\n")
     assert "2 ids for 60 rows" in gsmbench("import", "old.pkl", *TOY, "--ids", "tested.txt", "--force").err
 
@@ -118,10 +118,10 @@ def test_a_list_gives_the_ids_where_the_dump_has_no_labels(listed, gsmbench, wor
 def test_ids_are_matched_whatever_their_order_and_ending(listed, gsmbench, workspace):
     ids, labels, logits = listed
     order = np.random.default_rng(0).permutation(60)
-    save("x.npz", logits[order], labels[order], [f"clips/{ids[row]}.webm" for row in order])
+    save("x.npz", logits[order], labels[order], [f"videos/{ids[row]}.webm" for row in order])
     assert gsmbench("import", "x.npz", *TOY).status == 0
-    found = read(workspace.score_path("toy", "val", "x"))
-    assert np.array_equal(found.scores["action"][:, 0], logits)
+    content = read(workspace.score_path("toy", "val", "x"))
+    assert np.array_equal(content.scores["action"][:, 0], logits)
 
 
 def test_clips_that_the_dump_lacks_are_named(listed, gsmbench, workspace):
@@ -132,10 +132,10 @@ def test_clips_that_the_dump_lacks_are_named(listed, gsmbench, workspace):
     assert ran.status == 3
     assert "2 of its videos are not in the source" in ran.err
     assert "2 videos without a score: v4, v9" in ran.out
-    found = read(workspace.score_path("toy", "val", "x"))
-    assert np.flatnonzero(found.status == 2).tolist() == [4, 9]
-    assert np.isnan(found.scores["action"][[4, 9]]).all()
-    assert found.problems == {"v4": "not in the source", "v9": "not in the source"}
+    content = read(workspace.score_path("toy", "val", "x"))
+    assert np.flatnonzero(content.status == 2).tolist() == [4, 9]
+    assert np.isnan(content.scores["action"][[4, 9]]).all()
+    assert content.problems == {"v4": "not in the source", "v9": "not in the source"}
 
 
 def test_rows_that_are_not_numbers_are_not_scores(listed, gsmbench, workspace):

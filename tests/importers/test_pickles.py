@@ -28,10 +28,10 @@ ARRAYS = [
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype}-{array.shape}")
 def test_arrays_of_every_protocol(array, protocol):
     data = pickle.dumps({"x": [array, array]}, protocol)
-    found = load(data, "dump")["x"]
-    assert np.array_equal(found[0], array)
-    assert found[0].dtype == pickle.loads(data)["x"][0].dtype
-    assert found[1] is found[0] or np.isscalar(found[0]) or found[0].ndim == 0
+    content = load(data, "dump")["x"]
+    assert np.array_equal(content[0], array)
+    assert content[0].dtype == pickle.loads(data)["x"][0].dtype
+    assert content[1] is content[0] or np.isscalar(content[0]) or content[0].ndim == 0
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -75,30 +75,30 @@ def tensors(torch):
 
 @pytest.mark.parametrize("way", ["pickle 2", "pickle 4", "pickle 5", "old", "zip"])
 def test_tensors_of_every_file_format(torch, way, tmp_path):
-    wanted = tensors(torch)
+    expected = tensors(torch)
     path = tmp_path / "x"
-    value = {"list": wanted, "again": wanted[0]}
+    value = {"list": expected, "again": expected[0]}
     if way.startswith("pickle"):
         path.write_bytes(pickle.dumps(value, int(way[-1])))
     else:
         torch.save(value, path, _use_new_zipfile_serialization=way == "zip")
     source = read_source(path)
     assert source.container == ("pickle" if way.startswith("pickle") else "torch")
-    for found, tensor in zip(source.value["list"], wanted, strict=True):
-        assert isinstance(found, np.ndarray)
+    for content, tensor in zip(source.value["list"], expected, strict=True):
+        assert isinstance(content, np.ndarray)
         plain = tensor.detach().float() if tensor.dtype == torch.bfloat16 else tensor.detach()
-        assert found.shape == tuple(tensor.shape)
-        assert np.array_equal(found, plain.numpy())
+        assert content.shape == tuple(tensor.shape)
+        assert np.array_equal(content, plain.numpy())
 
 
 @pytest.mark.parametrize("zipped", [False, True])
 def test_torch_files_that_hold_numpy_arrays(torch, zipped, tmp_path):
     value = {"verb_output": np.ones((2, 3), "f4"), "narration_id": np.array(["a", "b"]), "n": np.float64(2)}
     torch.save(value, tmp_path / "x.pt", _use_new_zipfile_serialization=zipped)
-    found = read_source(tmp_path / "x.pt").value
-    assert np.array_equal(found["verb_output"], value["verb_output"])
-    assert found["narration_id"].tolist() == ["a", "b"]
-    assert float(found["n"]) == 2
+    content = read_source(tmp_path / "x.pt").value
+    assert np.array_equal(content["verb_output"], value["verb_output"])
+    assert content["narration_id"].tolist() == ["a", "b"]
+    assert float(content["n"]) == 2
 
 
 def test_big_endian_machines_and_strange_storages_are_refused(torch):

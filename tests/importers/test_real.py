@@ -39,17 +39,17 @@ def test_nothing_is_lost_on_the_way_back(imported, gsmbench, real):
         assert gsmbench("export", f"scores/imported/{name}.h5", "--to", "mmaction2", "--out", f"{name}.pkl").status == 0
         with open(f"{name}.pkl", "rb") as mine, (real / "mmaction2" / f"{name}.pkl").open("rb") as theirs:  # noqa: PTH123
             pairs = list(zip(pickle.load(mine), pickle.load(theirs), strict=True))
-        for found, wanted in pairs:
-            assert found["gt_label"].equal(wanted["gt_label"])
-            assert found["pred_score"].equal(wanted["pred_score"])
-            assert found["pred_score"].dtype == wanted["pred_score"].dtype
+        for content, expected in pairs:
+            assert content["gt_label"].equal(expected["gt_label"])
+            assert content["pred_score"].equal(expected["pred_score"])
+            assert content["pred_score"].dtype == expected["pred_score"].dtype
 
 
 def test_what_the_file_says(imported):
-    found = read(JOINT)
-    assert (len(found), found.kinds, found.classes_per_task) == (60, {"action": "probabilities"}, {"action": 120})
-    assert found.order == "unverified"
-    assert found.labels["action"].shape == (60,)
+    content = read(JOINT)
+    assert (len(content), content.kinds, content.classes_per_task) == (60, {"action": "probabilities"}, {"action": 120})
+    assert content.order == "unverified"
+    assert content.labels["action"].shape == (60,)
 
 
 def test_torch_is_not_needed(real, workspace):
@@ -65,7 +65,7 @@ def test_torch_is_not_needed(real, workspace):
 
 
 def test_packages_that_are_missing_are_named(workspace):
-    """A zip of torch's and a parquet table want packages; what they are is said."""
+    """Files of torch and parquet tables need packages: errors name them."""
     import subprocess
     import sys
 
@@ -100,11 +100,11 @@ def test_something_v1_of_mmaction2_and_of_gsm(real):
     path = real / "mmaction2" / "sthv1_label_map.txt"
     source = read_names(path)
     target = tuple(sorted(source))
-    found = by_name(source, target, path)
+    content = by_name(source, target, path)
     assert len(source) == 174
-    assert found.agreeing == 1
+    assert content.agreeing == 1
     scores = np.arange(174, dtype=np.float32)[None, None]  # column = number of the source
-    assert [source[int(column)] for column in found.scores(scores)[0, 0]] == list(target)
-    labels = found.labels(np.array([0, 5, 173, -1]))
+    assert [source[int(column)] for column in content.scores(scores)[0, 0]] == list(target)
+    labels = content.labels(np.array([0, 5, 173, -1]))
     assert [target[label] for label in labels[:3]] == [source[0], source[5], source[173]]
     assert labels[3] == -1
