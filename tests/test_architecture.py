@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -20,6 +21,7 @@ SHARED = {
     "sampling": set(),
     "actions": set(),
     "signatures": set(),
+    "printable": set(),
     "provenance": set(),
     "settings": set(),
     "files": {"errors"},
@@ -239,3 +241,10 @@ def test_works_where_torch_is_absent(workspace, toy_labels, save_scores):
     assert heavy.returncode == 1
     assert "gsm-bench[score]" in heavy.stderr
     assert "Traceback" not in heavy.stderr
+
+
+def test_all_text_goes_to_the_terminal_by_one_door():
+    """Control characters are escaped in `cli.console`."""
+    writers = [path.name for path in (PACKAGE / "cli").glob("*.py") if "click.echo(" in path.read_text()]
+    assert sorted(writers) == ["console.py", "reference.py"]
+    assert not [path for path in PACKAGE.rglob("*.py") if re.search(r"(?<![\w.])print\(", path.read_text())]

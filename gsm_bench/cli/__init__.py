@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import re
+import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+from gsm_bench.cli.console import prepare_streams, say
 from gsm_bench.errors import GsmBenchError
 
 HEAVY_PACKAGES = {
@@ -58,6 +61,7 @@ SECTIONS = {
     },
 }
 COMMANDS = {name: command for section in SECTIONS.values() for name, command in section.items()}
+NO_MEMORY = "not enough memory\n  fix:   raise the limit (ulimit -v), or close other programs"
 RESUMABLE = ("score", "pack", "shapes", "train", "demo")
 """Commands that continue where an interrupted run stopped."""
 
@@ -105,32 +109,49 @@ def main(arguments: list[str] | None = None) -> None:
     # Waiting threads of a network sleep instead of spinning. Where readers or other processes use the same cores,
     # spinning makes a small network 15 times slower; on an idle machine it makes no difference.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see `__main__`
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        prepare_streams()
         status: Any = cli.main(arguments, prog_name="gsmbench", standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo(f"stopped{_how_to_resume(arguments)}", err=True)
-        sys.exit(1)
+        say(f"stopped{_how_to_resume(arguments)}")
+        _end_by_sigint()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except GsmBenchError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        if error.name not in HEAVY_PACKAGES:
-            raise
-        click.echo(
-            f"error: this command needs {error.name}\n  fix:   pip install 'gsm-bench[{HEAVY_PACKAGES[error.name]}]'",
-            err=True,
-        )
-        sys.exit(1)
+        _fail(str(error))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except MemoryError:
+        _fail(NO_MEMORY)
+    except ImportError as error:
+        _fail(_import_error(error))
     except OSError as error:
-        click.echo(_system_error(error), err=True)
-        sys.exit(1)
+        _fail(NO_MEMORY if error.errno == errno.ENOMEM else _system_error(error))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> NoReturn:
+    say(f"error: {message}")
+    sys.exit(1)
+
+
+def _end_by_sigint() -> NoReturn:
+    """End the process as the signal does by default, so that a loop of the shell stops too; cleaning up is done first."""
+    sys.excepthook = lambda *_: None
+    raise KeyboardInterrupt
+
+
+def _import_error(error: ImportError) -> str:
+    """The message for a package that is missing, or that did not fit into memory; other errors are raised again."""
+    if isinstance(error, ModuleNotFoundError) and error.name in HEAVY_PACKAGES:
+        return f"this command needs {error.name}\n  fix:   pip install 'gsm-bench[{HEAVY_PACKAGES[error.name]}]'"
+    if re.search("failed to map segment|annot allocate memory", f"{error} {error.__cause__} {error.__context__}"):
+        return NO_MEMORY
+    raise error
 
 
 def _how_to_resume(arguments: list[str] | None) -> str:
@@ -145,4 +166,4 @@ def _system_error(error: OSError) -> str:
         path = in_hdf5[1]
         reason = os.strerror(error.errno) if error.errno else reason.partition(" (")[0]
     where = f"\n  where: {path}" if path else ""
-    return f"error: {reason}{where}\n  fix:   check the path, its permissions and the disk"
+    return f"{reason}{where}\n  fix:   check the path, its permissions and the disk"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import (
     PATH,
     actions_option,
@@ -65,7 +66,7 @@ def command(
         raise click.UsageError("--explain prints text: leave --format out")
     opened, shares, title = bench(), _numbers(weights), name or "ensemble"
     if explain:
-        click.echo(opened.explain(name or str(members), shares, space, dataset=dataset, split=split, title=title))
+        echo(opened.explain(name or str(members), shares, space, dataset=dataset, split=split, title=title))
         return 0
     if name is not None:
         opened.manifest.ensemble(name)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import PATH, bench, data_option, say, workspace_option
 
 FORMATS = (".png", ".pdf", ".svg")
@@ -44,4 +45,4 @@ def command(name: str, dataset: str | None, split: str | None, out: Path | None,
     path = out or workspace.reports / f"{name}.png"
     bubbles = draw_accuracy_cost(paper_table(evaluation), path, block_names=BLOCKS)
     say(f"drew {bubbles} of {len(evaluation.results)} rows")
-    click.echo(workspace.shown(path.absolute()))
+    echo(workspace.shown(path.absolute()))

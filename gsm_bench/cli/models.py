@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import PATH, format_option, print_table, registry, say, workspace_option
 
 if TYPE_CHECKING:
@@ -224,23 +225,23 @@ def check_model(name: str, file: Path | None, pin: bool) -> int:
     checkpoint = read_checkpoint(path)
     fit = compare_keys(network_for(entry, search=workspace.root), checkpoint, entry.ignore_keys)
     digest = file_sha256(path)
-    click.echo(f"{path}\n  holds    {describe(checkpoint)}")
+    echo(f"{path}\n  holds    {describe(checkpoint)}")
     for key, value in sorted(checkpoint.beside.items()):
         if isinstance(value, str | int | float):
-            click.echo(f"  says     {key} = {value}")
+            echo(f"  says     {key} = {value}")
     if checkpoint.prefix:
-        click.echo(f"  prefix   {checkpoint.prefix!r} of a wrapper was removed from every key")
+        echo(f"  prefix   {checkpoint.prefix!r} of a wrapper was removed from every key")
     _echo_fit(fit)
     pinned = digest == entry.checkpoint.sha256
-    click.echo(
+    echo(
         f"  sha256   {digest} ({'as pinned' if pinned else 'NOT the pinned one' if entry.checkpoint.sha256 else 'none is pinned'})"
     )
     frames = stated_frames(checkpoint)
     other_frames = frames is not None and frames != entry.frames
     if other_frames:
-        click.echo(f"  frames   {frames}, the entry says {entry.frames}")
+        echo(f"  frames   {frames}, the entry says {entry.frames}")
     fits = fit.complete and not other_frames and (pinned or not entry.checkpoint.sha256 or pin)
-    click.echo(f"{'fits' if fits else 'does NOT fit'} {entry.name} ({entry.title}, {entry.frames} frames)")
+    echo(f"{'fits' if fits else 'does NOT fit'} {entry.name} ({entry.title}, {entry.frames} frames)")
     if frames is None:
         say("note: the file does not say its number of frames, and weights have the same shape for any number")
     if pin and fits:
@@ -253,7 +254,7 @@ def check_model(name: str, file: Path | None, pin: bool) -> int:
 
 
 def _echo_fit(fit: Fit) -> None:
-    click.echo(f"  matched  {len(fit.matched)} keys")
+    echo(f"  matched  {len(fit.matched)} keys")
     for word, keys in (
         ("missing", fit.missing),
         ("unexpected", fit.unexpected),
@@ -261,11 +262,11 @@ def _echo_fit(fit: Fit) -> None:
         ("ignored", fit.ignored),
     ):
         if keys:
-            click.echo(f"  {word:<8} {len(keys)} keys")
+            echo(f"  {word:<8} {len(keys)} keys")
             for key in keys[:10]:
-                click.echo(f"             {key}")
+                echo(f"             {key}")
             if len(keys) > 10:
-                click.echo(f"             and {len(keys) - 10} more")
+                echo(f"             and {len(keys) - 10} more")
 
 
 @command.command("add")
@@ -314,7 +315,7 @@ def add_model(
     path = save_model(workspace, name, raw, force=force)
     load_manifest(workspace)
     say(f"wrote [models.{name}] to {workspace.shown(path)}")
-    click.echo(name)
+    echo(name)
 
 
 def _assign(raw: dict[str, Any], text: str) -> None:

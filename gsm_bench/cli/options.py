@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from gsm_bench.cli.console import echo, echo_drawn
+from gsm_bench.cli.console import say as say
 from gsm_bench.settings import ActionSource
 from gsm_bench.tables.render import FORMATS
 
@@ -132,20 +134,19 @@ def print_table(table: Table, form: str) -> None:
     """Print a result to stdout."""
     from gsm_bench.tables.render import render
 
-    click.echo(render(table, form, width=_width(), colour=sys.stdout.isatty()))
+    _print(render(table, form, width=_width(), colour=sys.stdout.isatty()), form)
 
 
 def print_tables(tables: Sequence[Table], form: str) -> None:
     """Print a result of several tables to stdout."""
     from gsm_bench.tables.render import render_all
 
-    click.echo(render_all(tables, form, width=_width(), colour=sys.stdout.isatty()))
+    _print(render_all(tables, form, width=_width(), colour=sys.stdout.isatty()), form)
+
+
+def _print(text: str, form: str) -> None:
+    (echo_drawn if form == "rich" else echo)(text)
 
 
 def _width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
-
-
-def say(message: str) -> None:
-    """Print a message, not a result: to stderr."""
-    click.echo(message, err=True)

@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import click
+from gsm_bench.cli.console import echo
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -60,7 +60,7 @@ class ProgressDisplay:
         elif not self.quiet and (now - self._printed_at > LINE_EVERY_S or done == total != self._ended):
             self._printed_at, self._ended = now, done if done == total else None
             note = f", {bad} bad" if bad else ""
-            click.echo(
+            echo(
                 f"{self.label}: {done:,}/{total:,} videos, {_rate(rate)}, {duration(left)} left{note}",
                 err=True,
             )

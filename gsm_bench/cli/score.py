@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import (
     INCOMPLETE,
     PATH,
@@ -238,7 +239,7 @@ def _score_cascade(name: str, request: Request, *, quiet: bool) -> int:
     if outcome.mean_macs is not None:
         say(f"{outcome.mean_macs / 1e9:.2f} GFLOPs per video on average")
     _say_videos(outcome.bad, "is not scored", "are not scored")
-    click.echo(workspace.shown(outcome.path))
+    echo(workspace.shown(outcome.path))
     return INCOMPLETE if outcome.bad else 0
 
 
@@ -308,7 +309,7 @@ def _conclude(job: Job, outcome: Outcome, shown: Callable[[Path], str]) -> int:
         say(f"note: the network could not be compiled and ran uncompiled, for {_chunks(chunks)}: {reason}")
     _say_videos(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
     _say_videos(outcome.bad, "is not scored", "are not scored")
-    click.echo(shown(outcome.path))
+    echo(shown(outcome.path))
     if outcome.bad:
         say(f"fix these videos and run the same command again, which scores only them{_advice(outcome.bad)}")
         return INCOMPLETE

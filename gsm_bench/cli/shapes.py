@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import PATH, say, workspace_option
 from gsm_bench.cpu_count import usable_cpus
 
@@ -55,4 +56,4 @@ def make_split(
         )  # fmt: skip
     existing = result.recipe.videos - result.written
     say(f"{result.written:,} videos written, {existing:,} existed already; sha256 {result.checksum}")
-    click.echo(result.list_path)
+    echo(result.list_path)

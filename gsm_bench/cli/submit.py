@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import (
     PATH,
     choice,
@@ -187,7 +188,7 @@ def _submit(target: Target, split: str, levels: dict[str, int], choices: dict[st
             f"read back from disk: the server would accept it, the rankings are exact; {file.size / 1e6:.1f} MB, "
             f"sha256 {file.entry.sha256[:12]}"
         )
-        click.echo(file.entry.file)
+        echo(file.entry.file)
     if written.waiting_for:
         say(f"note: {written.waiting_for}")
     return prepared.path

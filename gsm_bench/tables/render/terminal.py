@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gsm_bench.printable import printable
 from gsm_bench.tables.render.cells import cell
 from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.table import Table
@@ -34,10 +35,10 @@ def _draw(table: Table, screen: Screen) -> str:
     if Measurement.get(console, console.options.update(max_width=ANY_WIDTH), grid).maximum > console.width:
         grid = _grid(table, padding=0)
     if table.title:  # printed by itself: as the grid's title, one narrow column would fold it
-        console.print(Text(table.title, style="bold"))
+        console.print(Text(printable(table.title), style="bold"))
     console.print(grid)
     for note in table.notes:
-        console.print(Text(note, style="dim"))
+        console.print(Text(printable(note), style="dim"))
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
 
 
@@ -51,6 +52,6 @@ def _grid(table: Table, *, padding: int) -> RichTable:
         grid.add_column(column.title, justify="left" if column.unit == "text" else "right", overflow="fold")
     for block in table.blocks:
         for row in block:
-            grid.add_row(*(Text(cell(row, column)) for column in table.columns))
+            grid.add_row(*(Text(printable(cell(row, column))) for column in table.columns))
         grid.add_section()
     return grid
