@@ -153,12 +153,14 @@ class SplitEntry:
         groups: ``FILE.csv:COLUMN`` beside the list, with a column ``id``. Videos of one group are not independent (same
             recording, participant or event); intervals resample groups.
         overlaps: other ``dataset/split`` names that contain videos of this split, with a note on how many.
+        columns: meaning of the columns of a plain list, ``["id", "label"]``; empty to recognise them.
     """
 
     lists: Annotated[tuple[str, ...], Meta(min_length=1)]
     videos: Count | None = None
     groups: Annotated[str, Meta(pattern=r"^$|^[^:]+\.csv:[^:]+$")] = ""
     overlaps: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[Literal["id", "frames", "label", ""], ...] = ()
 
 
 @dataclass(frozen=True)

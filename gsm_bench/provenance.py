@@ -12,7 +12,7 @@ import msgspec
 VERSION_1_KEYS = {"halved": "batch_halvings", "eager": "compile_fallbacks"}
 """Keys of score files of format version 1, with their names since."""
 OPTIONAL_KEYS = {
-    "compile", "resized_by", "ignore_keys", "frames", "frames_note", "batch_halvings", "compile_fallbacks", "frames_text", "members",
+    "compile", "resized_by", "ignore_keys", "frames", "frames_note", "list_columns", "batch_halvings", "compile_fallbacks", "frames_text", "members",
     "space", "cascade", "imported_from", "source_sha256", "source_format", "assumptions",
 }  # fmt: skip
 """Fields that are written only where they are known; all others are written as null."""
@@ -34,6 +34,7 @@ class Provenance:
         started, finished: times in ISO 8601, UTC.
         signature: one line of everything that could change a number.
         limit: number of videos, for a run over the first ones only.
+        list_columns: meaning of the columns of a plain list.
         frames: encoding of the frames that were read; frames_note: what the run said about them.
         batch_halvings: chunks by batch size, where memory did not hold the whole batch.
         compile_fallbacks: chunks by the reason why the network was not compiled.
@@ -73,6 +74,7 @@ class Provenance:
     ignore_keys: Sequence[str] | None = None
     frames: str | None = None
     frames_note: str | None = None
+    list_columns: Sequence[str] | None = None
     batch_halvings: Mapping[str, int] | None = None
     compile_fallbacks: Mapping[str, int] | None = None
     frames_text: str | None = None

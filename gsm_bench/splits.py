@@ -15,6 +15,7 @@ from gsm_bench.entries import DatasetEntry, SplitEntry
 from gsm_bench.errors import SplitError
 from gsm_bench.id_array import IdArray
 from gsm_bench.layouts import READERS
+from gsm_bench.layouts.plain import read_plain
 from gsm_bench.layouts.rows import ListRows, Numbers, Segments, first_existing
 
 Labels = NDArray[np.int32]
@@ -60,6 +61,8 @@ class Split:
         full_size: number of videos of the complete split, where known.
         groups: int64 [N], equal for videos that are not independent; None where all are independent.
         segments: places of segments in longer recordings; None where every item is a video.
+        columns: meaning of the columns of a plain list; inferred: whether they follow from the values alone.
+        note: how the list was read, where that is not obvious.
     """
 
     dataset: str
@@ -72,6 +75,9 @@ class Split:
     full_size: int | None = None
     groups: NDArray[np.int64] | None = None
     segments: Segments | None = None
+    columns: tuple[str, ...] = ()
+    inferred: bool = False
+    note: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", IdArray.of(self.ids))
@@ -118,8 +124,8 @@ def ids_sha256(ids: Sequence[str]) -> str:
     return IdArray.of(ids).sha256
 
 
-def read_split(entry: DatasetEntry, split: str, data: Path) -> Split:
-    """Read one split of a data set from the directory `data`.
+def read_split(entry: DatasetEntry, split: str, data: Path, columns: Sequence[str] = ()) -> Split:
+    """Read one split of a data set from the directory `data`; `columns` as for `read_list`.
 
     Raises:
         SplitError: the split is unknown, its list is missing, or the list does not match the layout.
@@ -138,11 +144,15 @@ def read_split(entry: DatasetEntry, split: str, data: Path) -> Split:
             where=data,
             fix="put one of them there, or add [datasets.NAME] to a .toml file in manifests/ of the workspace",
         )
-    return read_list(entry, split, path)
+    return read_list(entry, split, path, columns)
 
 
-def read_list(entry: DatasetEntry, split: str, path: Path) -> Split:
-    """Read one split from the list file `path` and the class files beside it."""
+def read_list(entry: DatasetEntry, split: str, path: Path, columns: Sequence[str] = ()) -> Split:
+    """Read one split from the list file `path` and the class files beside it.
+
+    `columns` is the meaning of the columns of a plain list, by default that of the entry; else they are recognised.
+    """
+    columns = columns or _split_entry(entry, split).columns
     reader = READERS.get(entry.layout)
     if reader is None:
         raise SplitError(
@@ -150,10 +160,19 @@ def read_list(entry: DatasetEntry, split: str, path: Path) -> Split:
             where=path,
             fix="use another data set",
         )
-    rows = reader(entry, path)
+    rows = read_plain(entry, path, columns) if columns else reader(entry, path)
     if not len(rows.ids):
         raise SplitError("this list is empty", where=path, fix="write a row per video: <id> <frames> <class>")
-    ids = _checked_ids(rows.ids, path)
+    ids = _ids(rows, path)
+    repeated = ids.first_repeated()
+    if rows.inferred and repeated is not None:  # ids may contain spaces and numbers
+        rows = read_plain(entry, path, by_row=True)
+        ids = _ids(rows, path)
+        repeated = ids.first_repeated()
+    if repeated is not None:
+        raise SplitError(
+            f"duplicate id {ids[repeated]!r}", where=f"{path}, row {repeated + 1}", fix="remove one of the rows"
+        )
     most = np.asarray(rows.num_frames).max()
     if most > MOST_FRAMES:
         raise SplitError(
@@ -170,6 +189,8 @@ def read_list(entry: DatasetEntry, split: str, path: Path) -> Split:
         full_size=_split_entry(entry, split).videos,
         groups=_groups(_split_entry(entry, split), rows, path.parent),
         segments=rows.segments,
+        columns=rows.columns,
+        inferred=rows.inferred,
     )
 
 
@@ -221,19 +242,11 @@ def _pickled(data: Path, names: Sequence[str]) -> Path | None:
     return first_existing(data, [str(Path(name).with_suffix(".pkl")) for name in names if name.endswith(".csv")])
 
 
-def _checked_ids(names: Sequence[str], path: Path) -> IdArray:
+def _ids(rows: ListRows, path: Path) -> IdArray:
     try:
-        ids = IdArray.of(names)
+        return IdArray.of(rows.ids)
     except ValueError as error:
         raise SplitError(f"this list cannot be read: {error}", where=path, fix="give a UTF-8 text file") from error
-    row = ids.first_repeated()
-    if row is not None:
-        raise SplitError(
-            f"duplicate id {ids[row]!r}",
-            where=f"{path}, row {row + 1}",
-            fix="remove one of the rows",
-        )
-    return ids
 
 
 def _checked_labels(labels: Numbers, classes: int, ids: IdArray, path: Path) -> Labels:
@@ -241,7 +254,8 @@ def _checked_labels(labels: Numbers, classes: int, ids: IdArray, path: Path) -> 
     if values.size and not (values.min() >= 0 and values.max() < classes):
         row = int(np.flatnonzero((values < 0) | (values >= classes))[0])
         raise SplitError(
-            f"class {labels[row]} of video {ids[row]!r} is not among 0..{classes - 1}",
+            f"class {labels[row]} of video {ids[row]!r} is not among 0..{classes - 1}"
+            + ("; these labels seem to count from 1" if values.min() == 1 and values.max() == classes else ""),
             where=f"{path}, row {row + 1}",
             fix="class numbers start at 0; correct the list, or `classes` of the data set's entry",
         )

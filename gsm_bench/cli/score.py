@@ -193,8 +193,9 @@ def _score(request: Request, names: list[str], others: list[str], engine: Engine
     prepared = prepare_together([replace(request, model=name) for name in names], manifest, workspace)
     if not quiet:
         _announce([job for job, _ in prepared])
-    if note := prepared[0][0].source.note:
-        say(f"note: {note}")
+    for note in (prepared[0][0].split.note, prepared[0][0].source.note):
+        if note:
+            say(f"note: {note}")
     for device in others:
         check_device(device)
     jobs = [(open_run(job), loaded.network) for job, loaded in prepared]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,25 +107,26 @@ def _same_source(head: ScoreHead, other: ScoreHead) -> bool:
 class _Source:
     """A place from which the split may be read."""
 
-    def __init__(self, entry: DatasetEntry, split: str, path: Path) -> None:
-        self.entry, self.split, self.path = entry, split, path
+    def __init__(self, entry: DatasetEntry, split: str, path: Path, columns: Sequence[str] = ()) -> None:
+        self.entry, self.split, self.path, self.columns = entry, split, path, columns
 
     def __call__(self) -> Split:
-        if self.path.is_file():
-            return read_list(self.entry, self.split, self.path)
-        return read_split(self.entry, self.split, self.path)
+        read = read_list if self.path.is_file() else read_split
+        return read(self.entry, self.split, self.path, self.columns)
 
 
 def _sources(
     head: ScoreHead, entry: DatasetEntry, split: str, workspace: Workspace, data: Path | None
 ) -> Iterator[_Source]:
-    if data is not None:
-        yield _Source(entry, split, data)
-        return
     list_path = head.provenance.list_path
-    if list_path and Path(list_path).is_file():
-        yield _Source(entry, split, Path(list_path))
-    yield _Source(entry, split, workspace.data / entry.folder)
+    places = [data] if data is not None else [workspace.data / entry.folder]
+    if data is None and list_path and Path(list_path).is_file():
+        places.insert(0, Path(list_path))
+    columns = head.provenance.list_columns or ()
+    for place in places:
+        if len(columns) == 2:  # its second column may be frame counts or labels; the run looked at the frames
+            yield _Source(entry, split, place, columns)
+        yield _Source(entry, split, place)
 
 
 def _check_class_names(candidate: Split, head: ScoreHead) -> None:

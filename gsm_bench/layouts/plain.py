@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
+from gsm_bench.layouts.columns import DEFAULT, SEPARATORS, ListTable, parse_list
 from gsm_bench.layouts.regular import read_regular
-from gsm_bench.layouts.rows import ListRows, class_names, load_json, named, text_lines
+from gsm_bench.layouts.rows import ListRows, Numbers, class_names, load_json, named, text_lines
 
 
 def read_something_v1(entry: DatasetEntry, path: Path) -> ListRows:
@@ -93,39 +96,44 @@ def read_diving48(entry: DatasetEntry, path: Path) -> ListRows:
     return ListRows(ids, [0] * len(ids), {} if labels is None else {"action": labels}, named(entry, path.parent))
 
 
-def read_plain(entry: DatasetEntry, path: Path) -> ListRows:
-    """Rows ``<id> <frames> <class>``, ``<id> <frames>`` or ``<id>``, separated by single spaces."""
-    regular = read_regular(path)
-    if regular is not None:
-        labels = {} if regular.labels is None else {"action": regular.labels}
-        return ListRows(regular.ids, regular.num_frames, labels, named(entry, path.parent))
-    lines = [line for line in text_lines(path) if line]
-    if not lines:
-        raise SplitError("this list is empty", where=path, fix="write a row per video: <id> <frames> <class>")
-    columns = min(len(lines[0].split(" ")), 3)
-    ids, num_frames, classes = _any_rows(path, lines, columns)
-    return ListRows(ids, num_frames, {"action": classes} if columns > 2 else {}, named(entry, path.parent))
+def read_plain(entry: DatasetEntry, path: Path, columns: Sequence[str] = (), *, by_row: bool = False) -> ListRows:
+    """Rows of ids with frame counts, labels, both or neither; `columns` says which, else they are recognised.
+
+    Rows ``<id> <frames> <class>`` with single spaces are read in blocks, unless `by_row` is set; all others one by one.
+    """
+    regular = None if columns or by_row else read_regular(path)
+    if regular is not None and not any(separator in regular.ids[0] for separator in SEPARATORS):
+        classes: dict[str, Numbers] = {} if regular.labels is None else {"action": regular.labels}
+        recognised = DEFAULT[: 1 + bool(regular.num_frames[0]) + (regular.labels is not None)]
+        return ListRows(
+            regular.ids, regular.num_frames, classes, named(entry, path.parent), columns=recognised, inferred=True
+        )
+    table = parse_list(path, list(text_lines(path)), columns)
+    if table.inferred and "label" not in table.columns and "frames" in table.columns and 0 in table.numbers("frames"):
+        table = replace(table, columns=as_labels(table.columns))
+    ids = table.texts("id")
+    num_frames = table.numbers("frames", least=1) if "frames" in table.columns else [0] * len(ids)
+    labels: dict[str, Numbers] = {"action": _labels(entry, table)} if "label" in table.columns else {}
+    return ListRows(
+        ids, num_frames, labels, named(entry, path.parent), columns=table.columns, inferred=table.inferred
+    )  # fmt: skip
 
 
-Rows = tuple[list[str], list[int], list[int]]
+def as_labels(columns: Sequence[str]) -> tuple[str, ...]:
+    """The same columns, but numbers of frames are labels."""
+    return tuple("label" if column == "frames" else column for column in columns)
 
 
-def _any_rows(path: Path, lines: list[str], columns: int) -> Rows:
-    ids, num_frames, labels = [], [], []
-    for number, line in enumerate(lines, start=1):
-        fields = line.rsplit(" ", columns - 1)
-        if (
-            len(fields) != columns
-            or not all(field.isdecimal() for field in fields[1:])
-            or (columns > 1 and int(fields[1]) < 1)
-        ):
-            expected = ("<id>", "<id> <frames>", "<id> <frames> <class>")[columns - 1]
+def _labels(entry: DatasetEntry, table: ListTable) -> list[int]:
+    """Class numbers; names of classes are looked up in the class file."""
+    texts = table.texts("label")
+    names = {} if texts[0].isdecimal() else {name: at for at, name in enumerate(class_names(entry, table.path.parent))}
+    if not names:
+        return table.numbers("label")
+    for text, (line, _) in zip(texts, table.rows, strict=True):
+        if text not in names:
             raise SplitError(
-                f"expected {expected}, as in line 1, not {line!r}",
-                where=f"{path}, line {number}",
-                fix="correct the line",
-            )
-        ids.append(fields[0])
-        num_frames.append(int(fields[1]) if columns > 1 else 0)
-        labels.append(int(fields[2]) if columns > 2 else -1)
-    return ids, num_frames, labels
+                f"{text!r} in the column 'label' is not one of the {len(names)} class names",
+                where=f"{table.path}, line {line}", fix="use the class file of the same release",
+            )  # fmt: skip
+    return [names[text] for text in texts]

@@ -51,6 +51,7 @@ class ListRows:
         labels: per task N class numbers; empty for a list without labels.
         class_names: C names in column order per task; empty without a class file.
         segments: places of segments in longer recordings; None where every item is a video.
+        columns: meaning of the columns of a plain list; inferred: whether they follow from the values alone.
     """
 
     ids: Sequence[str]
@@ -58,6 +59,8 @@ class ListRows:
     labels: Mapping[str, Numbers] = field(default_factory=dict)
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     segments: Segments | None = None
+    columns: tuple[str, ...] = ()
+    inferred: bool = False
 
 
 def named(entry: DatasetEntry, directory: Path) -> dict[str, tuple[str, ...]]:

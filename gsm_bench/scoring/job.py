@@ -180,6 +180,7 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
         ignore_keys=list(entry.ignore_keys),
         frames=job.source.encoding or "stored pictures",
         frames_note=job.source.note or None,
+        list_columns=job.split.columns or None,
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.entries import DatasetEntry, ModelEntry
 from gsm_bench.errors import FrameError, GsmBenchError, SplitError
-from gsm_bench.frames.sources import open_source
+from gsm_bench.frames.sources import FrameSource, open_source
 from gsm_bench.manifest import Manifest
 from gsm_bench.nets.registry import LoadedNetwork, load_network
 from gsm_bench.scorefile import NOT_SCORED, open_scores
@@ -26,6 +26,7 @@ from gsm_bench.scoring.job import (
     default_device,
     score_views,
 )
+from gsm_bench.scoring.list_columns import read_with_frames
 from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Precision, Prefer, Resize
 from gsm_bench.splits import Split, Video, read_split
 from gsm_bench.workspace import Workspace
@@ -127,6 +128,22 @@ def _requested_split(request: Request, entry: ModelEntry, manifest: Manifest, wo
     return _RequestedSplit(dataset, split.head(request.limit) if request.limit else split, data)
 
 
+def _with_frames(request: Request, requested: _RequestedSplit) -> tuple[Split, FrameSource]:
+    """The split and its frames; what the columns of its list mean may depend on the frames."""
+    dataset = requested.dataset
+
+    def read(columns: Sequence[str]) -> Split:
+        if not columns:
+            return requested.split
+        split = read_split(dataset, requested.split.name, requested.data, columns)
+        return split.head(request.limit) if request.limit else split
+
+    def open_frames(split: Split) -> FrameSource:
+        return open_source(dataset, requested.data, split.sample(SAMPLED_VIDEOS), request.frames, request.prefer)
+
+    return read_with_frames(read, open_frames, dataset.tasks.get("action", 0))
+
+
 def _with_counted_classes(entry: ModelEntry, split: Split) -> ModelEntry:
     """The entry with its numbers of classes; a number of 0 is counted in the files of the split.
 
@@ -165,10 +182,11 @@ def _job(
         raise GsmBenchError(
             "the score file would be written over a directory", where=target, fix="use --out DIRECTORY/FILE.h5"
         )
+    split, source = _with_frames(request, requested)
     return Job(
         entry=entry,
         split=split if request.fresh else _with_kept_counts(split, target),
-        source=open_source(dataset, requested.data, split.sample(SAMPLED_VIDEOS), request.frames, request.prefer),
+        source=source,
         views=score_views(request.clips or entry.clips, request.crops or entry.crops),
         settings=settings,
         target=target,

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gsm_bench.layouts import regular
-from gsm_bench.layouts.plain import _any_rows
+from gsm_bench.layouts.columns import DEFAULT, parse_list
 from gsm_bench.layouts.regular import read_regular
 from gsm_bench.layouts.rows import text_lines
 
@@ -19,7 +19,9 @@ def rows_of(columns):
 
 def slowly(path):
     lines = [line for line in text_lines(path) if line]
-    return _any_rows(path, lines, min(len(lines[0].split(" ")), 3))
+    table = parse_list(path, lines, DEFAULT[: min(len(lines[0].split(" ")), 3)])
+    frames = table.numbers("frames") if "frames" in table.columns else [0] * len(lines)
+    return table.texts("id"), frames, table.numbers("label") if "label" in table.columns else []
 
 
 @given(st.integers(1, 3).flatmap(rows_of), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.integers(1, 40))
