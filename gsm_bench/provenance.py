@@ -12,7 +12,8 @@ import msgspec
 VERSION_1_KEYS = {"halved": "batch_halvings", "eager": "compile_fallbacks"}
 """Keys of score files of format version 1, with their names since."""
 OPTIONAL_KEYS = {
-    "compile", "resized_by", "ignore_keys", "frames", "frames_note", "list_columns", "batch_halvings", "compile_fallbacks", "frames_text", "members",
+    "compile", "resized_by", "ignore_keys", "frames", "frames_note", "frames_unused", "list_columns",
+    "batch_halvings", "compile_fallbacks", "frames_text", "members",
     "space", "cascade", "imported_from", "source_sha256", "source_format", "assumptions",
 }  # fmt: skip
 """Fields that are written only where they are known; all others are written as null."""
@@ -34,6 +35,7 @@ class Provenance:
         started, finished: times in ISO 8601, UTC.
         signature: one line of everything that could change a number.
         limit: number of videos, for a run over the first ones only.
+        frames_unused: number of `videos` with more frames than their list says; `first` of them, `listed` and `stored` frames.
         list_columns: meaning of the columns of a plain list.
         frames: encoding of the frames that were read; frames_note: what the run said about them.
         batch_halvings: chunks by batch size, where memory did not hold the whole batch.
@@ -75,6 +77,7 @@ class Provenance:
     frames: str | None = None
     frames_note: str | None = None
     list_columns: Sequence[str] | None = None
+    frames_unused: Mapping[str, Any] | None = None
     batch_halvings: Mapping[str, int] | None = None
     compile_fallbacks: Mapping[str, int] | None = None
     frames_text: str | None = None
@@ -109,6 +112,17 @@ class Provenance:
     def to_json(self) -> str:
         """The JSON text that is stored in score files and their exports."""
         return json.dumps(self.to_dict())
+
+    @property
+    def frames_unused_text(self) -> str:
+        """Which videos have more frames than the run used, in words; empty if none is known."""
+        unused = self.frames_unused
+        if not unused:
+            return ""
+        return (
+            f"{unused['videos']:,} {'video has' if unused['videos'] == 1 else 'videos have'} more frames than the list says; "
+            f"of {unused['first']!r} {unused['listed']:,} of {unused['stored']:,} frames were used"
+        )
 
     @property
     def place(self) -> str:

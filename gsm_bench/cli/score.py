@@ -308,6 +308,8 @@ def _conclude(job: Job, outcome: Outcome, shown: Callable[[Path], str]) -> int:
         say(f"note: memory did not hold the batch; {_chunks(chunks)} ran with {clips} clips per forward pass")
     for reason, chunks in outcome.compile_fallbacks.items():
         say(f"note: the network could not be compiled and ran uncompiled, for {_chunks(chunks)}: {reason}")
+    if outcome.frames_unused:
+        say(f"note: {outcome.frames_unused}; check that the list belongs to these frames")
     _say_videos(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
     _say_videos(outcome.bad, "is not scored", "are not scored")
     echo(shown(outcome.path))

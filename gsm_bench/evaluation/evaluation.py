@@ -35,6 +35,7 @@ class Evaluation:
         accuracy: per task; empty without labels.
         not_scored: ids of videos that at least one member has no score of.
         substituted: ids of videos that at least one member scored with a substituted frame.
+        frames_unused: members with videos of which the list gives fewer frames than there are, and what they say.
         unverified: whether ids could not confirm the order of its rows.
         imported_cost: members whose operations were given at their import.
         gains: per task, the best member's name and the ensemble's gain over it in top-1.
@@ -50,6 +51,7 @@ class Evaluation:
     published: Published | None = None
     not_scored: tuple[str, ...] = ()
     substituted: tuple[str, ...] = ()
+    frames_unused: Mapping[str, str] = field(default_factory=dict)
     unverified: bool = False
     imported_cost: tuple[str, ...] = ()
     gains: Mapping[str, tuple[str, PairedDifference]] = field(default_factory=dict)
@@ -151,6 +153,9 @@ def _result(
         published=published,
         not_scored=tuple(ids[row] for row in np.flatnonzero(status == NOT_SCORED)),
         substituted=tuple(ids[row] for row in np.flatnonzero(status == SUBSTITUTED)),
+        frames_unused={
+            member.spec.label: text for member in members if (text := member.head.provenance.frames_unused_text)
+        },
         unverified=members[0].head.order == "unverified",
         ids=ids,
         truth=truth,

@@ -7,7 +7,7 @@ Either the reader resizes once per geometry and cuts the views, or it returns de
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,12 +65,14 @@ class ClipPixels:
         problem: why not, or which frames were substituted; empty for a sound video.
         decoded: number of frames decoded.
         num_frames: number of frames of the video; 0 if unknown.
+        stored_frames: number of stored frames, where a list gives fewer; else 0.
     """
 
     pixels: Pixels | None
     problem: str = ""
     decoded: int = 0
     num_frames: int = 0
+    stored_frames: int = 0
 
 
 def read_clip(source: FrameSource, video: Video, plan: ReadPlan) -> ClipPixels:
@@ -100,7 +102,14 @@ def read_clip_for(source: FrameSource, video: Video, plans: Sequence[ReadPlan]) 
         fresh = len([number for number in used - counted if number not in frames.bad])
         counted |= used
         pixels.append(_cut(frames, plan, views, sorted(used), fresh))
-    return pixels
+    stored = _stored_if_more(source, video)
+    return [replace(one, stored_frames=stored) for one in pixels] if stored else pixels
+
+
+def _stored_if_more(source: FrameSource, video: Video) -> int:
+    """Number of stored frames of a video whose list gives fewer; else 0. A segment uses a part of its file anyway."""
+    stored = source.available(video) if video.num_frames and not video.video else 0
+    return stored if stored > video.num_frames else 0
 
 
 def view_indices(num_frames: int, plan: ReadPlan, view: np.void) -> NDArray[np.int64]:

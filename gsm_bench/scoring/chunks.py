@@ -19,7 +19,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Chunk:
         scores: float32 [n, V, C] per task.
         pass_clips: clips per forward pass where memory did not hold the batch, else 0.
         compile_fallback: why the network could not be compiled, empty if it was or was not asked to be.
+        stored_frames: number of stored frames per row whose list gives fewer.
     """
 
     rows: NDArray[np.int64]
@@ -58,6 +59,7 @@ class Chunk:
     scores: Mapping[str, Scores]
     pass_clips: int = 0
     compile_fallback: str = ""
+    stored_frames: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def joined(results: Sequence[Chunk]) -> Chunk:
         scores={task: np.concatenate([result.scores[task] for result in results]) for task in results[0].scores},
         pass_clips=min(pass_clips, default=0),
         compile_fallback=next((result.compile_fallback for result in results if result.compile_fallback), ""),
+        stored_frames={row: count for result in results for row, count in result.stored_frames.items()},
     )
 
 
@@ -132,7 +135,8 @@ class ChunkFolder:
         buffer = io.BytesIO()
         np.savez(
             buffer, rows=chunk.rows, status=chunk.status, num_frames=chunk.num_frames, problems=np.array(text),
-            pass_clips=np.array(chunk.pass_clips), compile_fallback=np.array(chunk.compile_fallback), **arrays,
+            pass_clips=np.array(chunk.pass_clips), compile_fallback=np.array(chunk.compile_fallback),
+            stored_frames=np.array(list(chunk.stored_frames.items()), np.int64).reshape(-1, 2), **arrays,
         )  # fmt: skip
         write_whole(self._file(number), buffer.getvalue())
         self.release(str(number))
@@ -144,9 +148,11 @@ class ChunkFolder:
             scores = {name.removeprefix("scores_"): file[name] for name in file.files if name.startswith("scores_")}
             pass_clips = int(file["pass_clips"]) if "pass_clips" in file.files else 0
             compile_fallback = str(file["compile_fallback"]) if "compile_fallback" in file.files else ""
+            stored_frames = dict(file["stored_frames"].tolist()) if "stored_frames" in file.files else {}
             return Chunk(
-                file["rows"], file["status"], file["num_frames"], problems, scores, pass_clips, compile_fallback
-            )
+                file["rows"], file["status"], file["num_frames"], problems, scores, pass_clips, compile_fallback,
+                stored_frames,
+            )  # fmt: skip
 
     def claim(self, name: str) -> bool:
         """Claim chunk `name` for this process; False if a living process holds it.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import h5py
 import numpy as np
@@ -47,6 +48,7 @@ class _Content:
     """All of the score file but its scores, filled chunk by chunk, over that of an earlier run.
 
     Attributes:
+        stored_frames: number of stored frames per row whose list gives fewer.
         halvings, fallbacks: chunks by clips per pass, and by the reason why their network was not compiled.
     """
 
@@ -59,6 +61,7 @@ class _Content:
         self.class_names = earlier.class_names if earlier else _class_names(job)
         self.halvings: Counter[str] = Counter()
         self.fallbacks: Counter[str] = Counter()
+        self.stored_frames: dict[int, int] = {}
 
     def add(self, chunk: Chunk) -> None:
         """Take over everything of a chunk except its scores."""
@@ -67,6 +70,9 @@ class _Content:
         for row in chunk.rows:
             self.problems.pop(ids[row], None)
         self.problems |= {ids[row]: reason for row, reason in chunk.problems.items()}
+        self.stored_frames |= {
+            row: count for row, count in chunk.stored_frames.items() if self.status[row] != NOT_SCORED
+        }
         if chunk.pass_clips:
             self.halvings[str(chunk.pass_clips)] += 1
         if chunk.compile_fallback:
@@ -92,7 +98,18 @@ def _provenance(job: Job, before: Provenance, cost: Cost, content: _Content) -> 
         uncounted=cost.uncounted,
         batch_halvings=_total(before.batch_halvings, content.halvings),
         compile_fallbacks=_total(before.compile_fallbacks, content.fallbacks),
+        frames_unused=_frames_unused(before.frames_unused, content),
     )
+
+
+def _frames_unused(before: Mapping[str, Any] | None, content: _Content) -> Mapping[str, Any] | None:
+    """How many videos have more frames than their list says, of an earlier run and of this one, and the first."""
+    if not content.stored_frames:
+        return before
+    row = min(content.stored_frames)
+    listed, stored = int(content.num_frames[row]), content.stored_frames[row]
+    first = dict(before or {"videos": 0, "first": content.job.split.ids[row], "listed": listed, "stored": stored})
+    return first | {"videos": first["videos"] + len(content.stored_frames)}
 
 
 def _total(before: Mapping[str, int] | None, chunks: Counter[str]) -> dict[str, int] | None:

@@ -133,6 +133,9 @@ def batch_result(rows: Rows, videos: Videos, passes: Passes, scorer: Scorer, vie
         pass_clips=scorer.halved_to,
         compile_fallback=scorer.compile_fallback,
         decoded=sum(video.decoded for video in read),
+        stored_frames={
+            int(row): video.stored_frames for row, video in zip(rows[needed], read, strict=True) if video.stored_frames
+        },
     )
 
 

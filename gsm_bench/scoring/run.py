@@ -49,6 +49,7 @@ class Outcome:
         chunks_left: chunks that other shards have to finish.
         batch_halvings: chunks by clips per pass, where memory did not hold the batch.
         compile_fallbacks: chunks by reason, where the network could not be compiled.
+        frames_unused: which videos have more frames than the list says, in words.
     """
 
     path: Path | None
@@ -62,6 +63,7 @@ class Outcome:
     chunks_left: int = 0
     batch_halvings: dict[str, int] = field(default_factory=dict)
     compile_fallbacks: dict[str, int] = field(default_factory=dict)
+    frames_unused: str = ""
 
 
 def run(job: Job, network: nn.Module, progress: Callable[[Progress], None] = lambda _: None) -> Outcome:
@@ -207,6 +209,7 @@ def _with_file_content(outcome: Outcome, path: Path) -> Outcome:
         substituted=_problems(head, np.flatnonzero((head.status != NOT_SCORED) & (head.status != SCORED))),
         batch_halvings=dict(head.provenance.batch_halvings or {}),
         compile_fallbacks=dict(head.provenance.compile_fallbacks or {}),
+        frames_unused=head.provenance.frames_unused_text,
     )
 
 

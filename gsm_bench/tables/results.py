@@ -120,6 +120,8 @@ def _notes(results: Sequence[Evaluation]) -> Iterator[str]:
     substituted = tuple(dict.fromkeys(name for result in results for name in result.substituted))
     if substituted:
         yield f"{counted(len(substituted), 'video')} with a substituted frame: {some_of(substituted)}."
+    unused = {name: text for result in results for name, text in result.frames_unused.items()}
+    yield from (f"{name}: {text}." for name, text in unused.items())
     if any(result.unverified for result in results):
         yield UNVERIFIED
 

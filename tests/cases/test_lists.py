@@ -289,6 +289,43 @@ def test_a_wrong_column_for_the_name_is_one_error(listed):
     assert found is None
 
 
+# Fewer frames than are there: counted, stored, shown.
+
+HALVED = "".join(f"v{at} {n // 2} {label}\n" for at, (n, label) in enumerate(zip(TOTALS, LABELS, strict=True)))
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_few_of_a_videos_frames_are_said_with_how_many_clips(listed, quiet):
+    ran, found = listed(HALVED, quiet=quiet)
+    assert ran.status == 0
+    assert found.num_frames == [n // 2 for n in TOTALS]
+    said = [line for line in ran.err.splitlines() if re.search(r"\b5\b", line) and re.search("clip|video", line)]
+    assert any("frames" in line for line in said), ran.err
+
+
+def test_few_of_a_videos_frames_are_stored(listed):
+    _, found = listed(HALVED)
+    assert found.provenance["frames_unused"] == {"videos": 5, "first": "v0", "listed": 4, "stored": 9}
+
+
+def test_few_of_a_videos_frames_show_in_evaluate(listed, gsmbench, workspace):
+    listed(HALVED)
+    ran = gsmbench("evaluate", score_file(workspace))
+    assert ran.status == 0, ran.err
+    assert re.search(r"\b5\b.*frames", ran.out + ran.err)
+
+
+def test_one_short_clip_among_many_is_counted(workspace, gsmbench):
+    save_weights(workspace)
+    data = make_videos(workspace, [6] * 20)
+    lines = (data / "val.txt").read_text().splitlines()
+    lines[13] = "v13 3 3"
+    (data / "val.txt").write_text("\n".join(lines) + "\n")
+    ran = gsmbench("score", "--model", "toy_4f", "--quiet")
+    assert ran.status == 0
+    assert "v13" in ran.err, "one video's frames are halved in silence"
+
+
 def test_a_list_of_all_frames_gets_no_such_note(listed, gsmbench, workspace):
     ran, _ = listed(rows("{id} {n} {label}"), quiet=False)
     assert "note" not in ran.err
