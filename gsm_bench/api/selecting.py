@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gsm_bench.api.results import SearchTables, SimulationTables
+from gsm_bench.ensembles.member_files import member_files
 from gsm_bench.ensembles.members import MemberSpec, member_label, open_members
 from gsm_bench.errors import TaskError
 from gsm_bench.evaluation.actions import SOURCE_WORDS
@@ -41,7 +42,7 @@ def search_ensembles(
         raise TaskError("a budget is for an exact search", fix="--method exact, or no --budget")
     specs = pool_of(pool, bench.manifest, bench.workspace, *places, every=method == "exact")
     with open_members(specs) as members:
-        truth = truth_of(members[0].head)
+        truth, files = truth_of(members[0].head), member_files(members)
         result: SearchResult | WeightedResult
         if method == "exact":
             result = search(members, truth, config, progress=progress)
@@ -51,11 +52,11 @@ def search_ensembles(
     messages = [*truth_of.messages]
     tables: tuple[Table, ...]
     if isinstance(result, SearchResult):
-        tables = (front_table(result), members_table(result))
+        tables = (front_table(result, files), members_table(result))
         if result.rule:
             messages.append(f"note: actions {SOURCE_WORDS[result.rule.source]} ({result.rule.why})")
     else:
-        tables = (weighted_table(result),)
+        tables = (weighted_table(result, files),)
     if config.temperatures:
         messages += [f"note: scores of {_scaled(spec)}, fitted on all videos" for spec in result.members]
     if result.left_out:
@@ -66,9 +67,9 @@ def search_ensembles(
 def simulate_cascades(members: CascadeMembers, truth_of: LabelFinder, config: CascadeConfig) -> SimulationTables:
     """Simulate cascades of members; see `Bench.cascade`."""
     with open_members(members.specs) as opened:
-        result = search_cascades(opened, truth_of(opened[0].head), config)
+        result, files = search_cascades(opened, truth_of(opened[0].head), config), member_files(opened)
     return SimulationTables(
-        (cascade_table(result),), tuple(truth_of.messages), complete=not result.left_out, cascade=result
+        (cascade_table(result, files),), tuple(truth_of.messages), complete=not result.left_out, cascade=result
     )
 
 

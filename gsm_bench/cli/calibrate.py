@@ -11,6 +11,7 @@ from gsm_bench.cli.options import (
     choice,
     data_option,
     format_option,
+    out_option,
     print_result,
     split_options,
     workspace_option,
@@ -34,11 +35,12 @@ from gsm_bench.settings import Space
 )
 @split_options
 @data_option
+@out_option
 @format_option
 @workspace_option
 def command(
     names: tuple[str, ...], bins: int, folds: int, reliability: bool, space: Space | None, dataset: str | None,
-    split: str | None, data: Path | None, form: str,
+    split: str | None, out: Path | None, force: bool, data: Path | None, form: str,
 ) -> None:  # fmt: skip
     """Calibration errors of models, score files and ensembles, unscaled and with a temperature.
 
@@ -51,4 +53,4 @@ def command(
     result = bench().calibrate(
         *names, space=space, bins=bins, folds=folds, reliability=reliability, dataset=dataset, split=split, data=data
     )
-    print_result(result, form, several=True)
+    print_result(result, form, several=True, out=out, force=force)

@@ -12,6 +12,7 @@ from gsm_bench.cli.options import (
     bench,
     data_option,
     format_option,
+    out_option,
     print_result,
     split_options,
     workspace_option,
@@ -37,11 +38,12 @@ if TYPE_CHECKING:
 @actions_option
 @split_options
 @data_option
+@out_option
 @format_option
 @workspace_option
 def command(
     first: str, second: str, list_videos: bool, why: bool, most: int, actions: ActionSource | None, dataset: str | None,
-    split: str | None, data: Path | None, form: str,
+    split: str | None, out: Path | None, force: bool, data: Path | None, form: str,
 ) -> int:  # fmt: skip
     """Compare two results video by video: models, score files, ensembles, or members separated by commas.
 
@@ -56,4 +58,4 @@ def command(
         first, second, dataset=dataset, split=split, data=data, actions=actions, why=why, most=most,
         list_videos=list_videos,
     )  # fmt: skip
-    return print_result(result, form, several=True)
+    return print_result(result, form, several=True, out=out, force=force)

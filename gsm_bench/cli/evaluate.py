@@ -13,6 +13,7 @@ from gsm_bench.cli.options import (
     bench,
     data_option,
     format_option,
+    out_option,
     print_result,
     print_table,
     workspace_option,
@@ -45,12 +46,13 @@ PAIRS = 20
 )
 @click.option("--definitions", is_flag=True, help="Define every number.")
 @data_option
+@out_option
 @format_option
 @workspace_option
 def command(
     files: tuple[Path, ...], parts: bool, per_class: bool, confusions: bool, most: int | None,
     actions: ActionSource | None, offline: str | None, split: str | None, annotations: Path | None, definitions: bool,
-    data: Path | None, form: str,
+    out: Path | None, force: bool, data: Path | None, form: str,
 ) -> int:  # fmt: skip
     """Top-1, top-5 and mean class accuracy of score files, for every clip protocol that they hold.
 
@@ -68,21 +70,27 @@ def command(
     if (split or annotations) and not offline:
         raise click.UsageError("--split and --annotations belong to --offline epic-55")
     if parts or offline:
-        return _evaluate_parts(files, actions, split, annotations, offline, data, form)
+        return _evaluate_parts(files, actions, split, annotations, offline, data, form, out, force)
     if (per_class or confusions) and most is None and form not in ("csv", "json"):
         most = PAIRS
     result = bench().evaluate(*files, data=data, actions=actions, per_class=per_class, confusions=confusions, most=most)
-    return print_result(result, form, several=True)
+    return print_result(result, form, several=True, out=out, force=force)
 
 
 def _evaluate_parts(
     files: tuple[Path, ...], actions: ActionSource | None, split: str | None, annotations: Path | None,
-    offline: str | None, data: Path | None, form: str,
+    offline: str | None, data: Path | None, form: str, out: Path | None, force: bool,
 ) -> int:  # fmt: skip
-    if len(files) > 1 and form != "rich":
-        raise click.UsageError("one file at a time with --parts and this --format")
-    opened, status = bench(), 0
-    for path in files:
-        result = opened.parts(path, actions=actions, offline=offline, split=split, data=data, annotations=annotations)
-        status = max(status, print_result(result, form))
-    return status
+    from gsm_bench.api.results import Result
+
+    opened = bench()
+    results = [
+        opened.parts(path, actions=actions, offline=offline, split=split, data=data, annotations=annotations)
+        for path in files
+    ]
+    whole = Result(
+        tuple(table for result in results for table in result.tables),
+        tuple(dict.fromkeys(message for result in results for message in result.messages)),
+        complete=all(result.complete for result in results),
+    )
+    return print_result(whole, form, several=True, out=out, force=force)

@@ -114,17 +114,45 @@ def bench() -> Bench:
     return Bench(click.get_current_context().obj)
 
 
-def print_result(result: Result, form: str, *, several: bool = False) -> int:
+def out_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--out DIR`` for results of several tables, and ``--force``."""
+    function = click.option("--force", is_flag=True, help="Replace files in DIR that exist.")(function)
+    return folder_option(function)
+
+
+def folder_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--out DIR`` alone."""
+    return click.option(
+        "--out",
+        type=PATH,
+        metavar="DIR",
+        help="Write each table to a file of its own in this folder, in this --format.",
+    )(function)
+
+
+def print_result(
+    result: Result, form: str, *, several: bool = False, out: Path | None = None, force: bool = False
+) -> int:
     """Print a result to stdout and its messages to stderr; returns the exit status.
 
     Args:
         several: whether a result of this command may have more tables than this one.
+        out: folder to write the tables to instead; existing files need `force`.
     """
+    first, *others = result.tables
+    tables = [first, *(table for table in others if table.rows or form in ("csv", "json"))]
+    if several and form == "csv" and len(tables) > 1 and out is None:
+        names = ", ".join(table.name for table in tables)
+        raise click.UsageError(f"one csv holds one table, and this result has several ({names}): add --out DIR")
     for message in result.messages:
         say(message)
-    if several:
-        first, *others = result.tables
-        print_tables([first, *(table for table in others if table.rows or form in ("csv", "json"))], form)
+    if out is not None:
+        from gsm_bench.tables.render.folder import write_tables
+
+        for path in write_tables(tables if several else [first], form, out, force=force):
+            say(f"wrote {path}")
+    elif several:
+        print_tables(tables, form)
     else:
         print_table(result.table(), form)
     return 0 if result.complete else INCOMPLETE

@@ -13,6 +13,7 @@ from gsm_bench.cli.options import (
     bench,
     choice,
     data_option,
+    folder_option,
     format_option,
     print_result,
     say,
@@ -48,15 +49,16 @@ if TYPE_CHECKING:
 @click.option("--task", metavar="NAME", help="Task to search for (default: action if there is one).")
 @click.option("--folds", type=click.IntRange(2), default=5, show_default=True, help="Folds of the held-out estimate.")
 @click.option("--save", metavar="NAME", help="Save the best as an ensemble of this name in manifests/local.toml.")
-@click.option("--force", is_flag=True, help="Replace a saved ensemble of this name.")
+@click.option("--force", is_flag=True, help="Replace a saved ensemble of this name, and files in DIR.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @split_options
 @data_option
+@folder_option
 @format_option
 @workspace_option
 def command(
     names: tuple[str, ...], members: str | None, method: SearchMethod, rounds: int, temperatures: bool, dataset: str | None,
-    split: str | None, data: Path | None, form: str,
+    split: str | None, data: Path | None, out: Path | None, form: str,
     budget: float | None, metric: Metric, space: Space | None, task: str | None, folds: int, save: str | None, force: bool,
     quiet: bool,
 ) -> int:  # fmt: skip
@@ -87,7 +89,7 @@ def command(
 
         path = save_best(result.search, save, opened.workspace, force=force)
         say(f"{save} saved in {opened.workspace.shown(path)}: gsmbench ensemble {save}")
-    return print_result(result, form, several=True)
+    return print_result(result, form, several=True, out=out, force=force)
 
 
 @contextmanager

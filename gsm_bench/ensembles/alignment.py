@@ -29,8 +29,10 @@ def aligned_rows(names: Sequence[str], first: ScoreHead, head: ScoreHead) -> NDA
     rows = first.ids.rows_in(head.ids)
     if len(head) != len(first) or (rows < 0).any():
         only_first, only_second = set(first.ids) - set(head.ids), set(head.ids) - set(first.ids)
+        places = [one.provenance.place for one in (first, head)]
+        splits = f", of {places[0]} and of {places[1]}" if places[0] != places[1] else ""
         raise AlignmentError(
-            f"{names[0]} and {names[1]} have scores of different videos: "
+            f"{names[0]} and {names[1]} have scores of different videos{splits}: "
             f"{len(only_first):,} are only in {names[0]}{_example(only_first)}, "
             f"{len(only_second):,} only in {names[1]}{_example(only_second)}",
             fix="score both on the same split: gsmbench score --model NAME --split SPLIT",

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gsm_bench.ensembles.fuse import fuse_blocks
+from gsm_bench.ensembles.member_files import member_files
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ClipScores, ScoreHead, create
@@ -87,13 +88,17 @@ def _provenance(
         {
             "model": member.spec.label,
             "weight": member.weight,
+            "file": str(file.path),
+            "dataset": file.dataset,
+            "split": file.split,
+            "clips": file.clips,
             "temperature": member.spec.temperature,
             "views": member.head.views[member.views].tolist(),
             "signature": member.head.provenance.signature,
             "trained_on": member.head.provenance.trained_on,
             "pretraining": ", ".join(filter(None, member.head.provenance.pretraining)),
         }
-        for member in members
+        for member, file in zip(members, member_files(members), strict=True)
     ]
     return Provenance(
         model=name,

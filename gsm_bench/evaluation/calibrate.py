@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.fuse import FusedBlock, fuse_blocks
+from gsm_bench.ensembles.member_files import MemberFile, member_files
 from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.evaluation.ground_truth import GroundTruth
@@ -32,6 +33,7 @@ class Calibrated:
         plain: calibration without scaling.
         scaled: calibration of scores divided by temperatures that were fitted on the other folds.
         temperature: fitted on all videos.
+        files: the score files that the result is made of.
     """
 
     label: str
@@ -40,6 +42,7 @@ class Calibrated:
     plain: Calibration
     scaled: Calibration
     temperature: float
+    files: tuple[MemberFile, ...] = ()
 
 
 def calibrate(
@@ -59,9 +62,8 @@ def calibrate(
         fold_of = folds_of(len(rows), None if truth.groups is None else truth.groups[rows], folds)
         temperature, held_out = fit_temperatures(blocks, labels, fold_of)
         plain = calibration_of(blocks, labels, None, bins)
-        yield Calibrated(
-            label, task, task_space, plain, calibration_of(blocks, labels, held_out[fold_of], bins), temperature
-        )
+        scaled = calibration_of(blocks, labels, held_out[fold_of], bins)
+        yield Calibrated(label, task, task_space, plain, scaled, temperature, member_files(members))
 
 
 def _known_rows(members: Sequence[OpenMember], labels: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.frames_text import frames_text
+from gsm_bench.ensembles.member_files import MemberFile, member_files
 from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.entries import Published
@@ -40,6 +41,7 @@ class Evaluation:
         imported_cost: members whose operations were given at their import.
         gains: per task, the best member's name and the ensemble's gain over it in top-1.
         ids, truth: the videos that the accuracies are over, in row order, and their ground truth.
+        files: the score files that it is made of; empty without scores.
     """
 
     label: str
@@ -57,6 +59,12 @@ class Evaluation:
     gains: Mapping[str, tuple[str, PairedDifference]] = field(default_factory=dict)
     ids: IdArray = field(default=IdArray.of(()), repr=False)
     truth: GroundTruth | None = field(default=None, repr=False, compare=False)
+    files: tuple[MemberFile, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Data set and split of its videos, and how many of a run over the first ones only; empty where unknown."""
+        return self.files[0].place if self.files else ""
 
     def interval(self, task: str, k: int = 1) -> Interval:
         """95% interval of the top-k accuracy, over groups of videos where the data set has such groups."""
@@ -159,6 +167,7 @@ def _result(
         unverified=members[0].head.order == "unverified",
         ids=ids,
         truth=truth,
+        files=member_files(members),
         imported_cost=tuple(member.spec.label for member in members if _cost_is_imported(member.head.provenance)),
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from gsm_bench.evaluation.calibrate import Calibrated, bins_of
 from gsm_bench.metrics.calibration import Bin, Calibration
+from gsm_bench.tables.origin import common_place, origin_items, titled
 from gsm_bench.tables.table import Column, Table
 
 
@@ -15,6 +16,7 @@ def calibration_table(results: Sequence[Calibrated], folds: int) -> Table:
     rows = [tuple(_row(result, how, calibration) for how, calibration in _both(result)) for result in results]
     columns = (
         Column("label", "Result"),
+        *_place_column(results),
         Column("how", ""),
         Column("temperature", "T", "number"),
         Column("top1", "Top-1", "percent"),
@@ -30,7 +32,7 @@ def calibration_table(results: Sequence[Calibrated], folds: int) -> Table:
         f"ECE over {bins_of(results)} bins of equal width, adaptive ECE over bins of equal numbers of videos, in percent. "
         "NLL: natural logarithm. Brier: summed over classes, 0 to 2.",
     )
-    return Table("Calibration", columns, tuple(rows), notes, "calibration")
+    return Table(titled("Calibration", _place(results)), columns, tuple(rows), notes, "calibration")
 
 
 def _both(result: Calibrated) -> Iterator[tuple[str, Calibration]]:
@@ -52,6 +54,7 @@ def _row(result: Calibrated, how: str, calibration: Calibration) -> dict[str, An
         "nll": calibration.nll,
         "brier": calibration.brier,
         "videos": calibration.videos,
+        **origin_items(result.files),
     }
 
 
@@ -64,6 +67,7 @@ def reliability_table(results: Sequence[Calibrated]) -> Table:
     ]
     columns = (
         Column("label", "Result"),
+        *_place_column(results),
         Column("how", ""),
         Column("range", "Confidence"),
         Column("videos", "Videos", "count"),
@@ -71,7 +75,7 @@ def reliability_table(results: Sequence[Calibrated]) -> Table:
         Column("accuracy", "Accuracy", "percent"),
         Column("gap", "Accuracy -\nconfidence", "points"),
     )
-    return Table("Reliability", columns, tuple(blocks), name="reliability")
+    return Table(titled("Reliability", _place(results)), columns, tuple(blocks), name="reliability")
 
 
 def _bin_row(result: Calibrated, how: str, bin_: Bin) -> dict[str, Any]:
@@ -85,7 +89,18 @@ def _bin_row(result: Calibrated, how: str, bin_: Bin) -> dict[str, Any]:
         "confidence": bin_.confidence,
         "accuracy": bin_.accuracy,
         "gap": bin_.accuracy - bin_.confidence,
+        **origin_items(result.files),
     }
+
+
+def _place(results: Sequence[Calibrated]) -> str:
+    """The one split of all results; empty where they differ."""
+    return common_place(result.files[0].place for result in results if result.files)
+
+
+def _place_column(results: Sequence[Calibrated]) -> tuple[Column, ...]:
+    """A column for the split where results differ in it."""
+    return () if _place(results) or not any(result.files for result in results) else (Column("place", "Split"),)
 
 
 def _name(result: Calibrated) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gsm_bench.ensembles.member_files import MemberFile
 from gsm_bench.evaluation.significance import not_significant
 from gsm_bench.selection.cascade import Setting
 from gsm_bench.selection.cascade_search import CascadeResult, CascadeRow
 from gsm_bench.tables.notes import CONVENTION, UNVERIFIED, interval_note
+from gsm_bench.tables.origin import origin_items, titled
 from gsm_bench.tables.table import Column, Table
 
 COLUMNS = (
@@ -21,12 +23,16 @@ COLUMNS = (
 )
 
 
-def cascade_table(result: CascadeResult) -> Table:
-    """The ensembles of the first one, two, .. members; then each rule over its thresholds; then the chosen one."""
+def cascade_table(result: CascadeResult, files: Sequence[MemberFile] = ()) -> Table:
+    """The ensembles of the first one, two, .. members; then each rule over its thresholds; then the chosen one.
+
+    Args:
+        files: the score file of each member, for the origin of each row.
+    """
     title = f"Cascades of {len(result.choices)} members: running mean of {result.space.replace('_', '-')}"
     blocks = (result.members, *result.cascades, result.selected)
-    rows = tuple(tuple(_row(row) for row in block) for block in blocks)
-    return Table(title, COLUMNS, rows, tuple(_notes(result)), "cascade")
+    rows = tuple(tuple(_row(row) | origin_items(files[: len(row.shares)]) for row in block) for block in blocks)
+    return Table(titled(title, files[0].place if files else ""), COLUMNS, rows, tuple(_notes(result)), "cascade")
 
 
 def _row(row: CascadeRow) -> dict[str, Any]:

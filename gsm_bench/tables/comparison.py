@@ -6,11 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from gsm_bench.ensembles.member_files import member_files
 from gsm_bench.evaluation.actions import SOURCE_WORDS
 from gsm_bench.evaluation.compare import Comparison, Difference
 from gsm_bench.metrics.intervals import CONFIDENCE
 from gsm_bench.tables.notes import few_groups_notes
+from gsm_bench.tables.origin import origin_items, titled
 from gsm_bench.tables.table import Column, Table
+
+PLACE_KEYS = ("dataset", "split", "limit", "place")
 
 
 def difference_table(comparison: Comparison) -> Table:
@@ -28,7 +32,8 @@ def difference_table(comparison: Comparison) -> Table:
     )
     rows = tuple(_row(comparison, difference) for difference in differences)
     notes = tuple(_notes(comparison, differences))
-    return Table(f"{first} against {second}", columns, (rows,), notes, "compare")
+    place = member_files(comparison.first.members)[0].place
+    return Table(titled(f"{first} against {second}", place), columns, (rows,), notes, "compare")
 
 
 def task_prefix(comparison: Comparison, task: str) -> str:
@@ -57,7 +62,17 @@ def _row(comparison: Comparison, difference: Difference) -> dict[str, Any]:
         "second": difference.second,
         "second_low95": difference.second_interval.low,
         "second_high95": difference.second_interval.high,
+        **_origins(comparison),
     }
+
+
+def _origins(comparison: Comparison) -> dict[str, Any]:
+    """Data set and split of the videos, then files, clips and weights of either side under ``first_`` and ``second_``."""
+    items: dict[str, Any] = {}
+    for side, name in ((comparison.first, "first"), (comparison.second, "second")):
+        for key, value in origin_items(member_files(side.members)).items():
+            items[key if key in PLACE_KEYS else f"{name}_{key}"] = value
+    return items
 
 
 def _notes(comparison: Comparison, differences: Sequence[Difference]) -> Iterator[str]:

@@ -22,14 +22,19 @@ def order_notes(members: Sequence[OpenMember]) -> list[str]:
     return [UNVERIFIED] if any(member.head.order == "unverified" for member in members) else []
 
 
-def tied_note(test: str) -> str:
-    """What the mark beside an accuracy means, and by which test."""
-    return f"{TIED}: no significant difference from the best row ({test})."
+def tied_note(test: str, rows: str = "row") -> str:
+    """What the mark beside an accuracy means, from the best of which rows, and by which test."""
+    return f"{TIED}: no significant difference from the best {rows} ({test})."
+
+
+def half_interval(method: str = "") -> str:
+    """What stands behind an accuracy, and how its interval is computed."""
+    return f"±: half of the 95% interval{f' ({method})' if method else ''}; brackets where it is not symmetric."
 
 
 def interval_note(test: str) -> str:
     """What both marks beside an accuracy mean."""
-    return f"±: half of the 95% interval. {tied_note(test)}"
+    return f"{half_interval()} {tied_note(test)}"
 
 
 def few_groups_notes(groups: int | None) -> list[str]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from gsm_bench.evaluation.evaluation import Evaluation
 from gsm_bench.evaluation.significance import not_significant, p_values_vs_best
-from gsm_bench.tables.notes import CONVENTION, UNVERIFIED, counted, few_groups_notes, some_of, tied_note
+from gsm_bench.tables.notes import CONVENTION, UNVERIFIED, counted, few_groups_notes, half_interval, some_of, tied_note
+from gsm_bench.tables.origin import common_place, origin_items, titled
 from gsm_bench.tables.table import Column, Table
 
 PValues = Mapping[str, Sequence[float | None]]
@@ -23,7 +24,7 @@ def results_table(
     brief: bool = False,
     name: str = "table",
 ) -> Table:
-    """A table of results: label, frames, cost, accuracies.
+    """A table of results: label, frames, cost, accuracies; the title names their split, a column does if they differ.
 
     Args:
         published: printed accuracies beside the measured ones.
@@ -36,20 +37,26 @@ def results_table(
     rows = iter([_row(result, {task: p_values[task][at] for task in tasks}) for at, result in enumerate(results)])
     row_blocks = tuple(tuple(next(rows) for _ in block) for block in grouped)
     notes = (*_notes(results), *_interval_notes(results, p_values))
-    return Table(title, tuple(_columns(tasks, published=published, brief=brief)), row_blocks, notes, name)
+    columns = _columns(tasks, results, published=published, brief=brief)
+    place = common_place(result.place for result in results if result.files)
+    return Table(title if brief else titled(title, place), tuple(columns), row_blocks, notes, name)
 
 
-def _columns(tasks: Sequence[str], *, published: bool, brief: bool) -> Iterator[Column]:
+def _columns(tasks: Sequence[str], results: Sequence[Evaluation], *, published: bool, brief: bool) -> Iterator[Column]:
     yield Column("label", "Model")
+    if len({result.place for result in results if result.files}) > 1:
+        yield Column("place", "Split")
     yield Column("frames", "Frames")
+    if not brief and any(len(result.files) > 1 for result in results):
+        yield Column("weight", "Weight", "share")
     yield Column("params", "Params\n(M)", "mega")
     yield Column("macs_paper", "GFLOPs", "giga")
     for task in tasks:
         prefix, word = _prefix(tasks, task), "" if tasks == ["action"] else f"{task.capitalize()} "
-        yield Column(f"{prefix}top1", f"{word}Top-1", "percent")
-        yield Column(f"{prefix}top5", f"{word}Top-5", "percent")
+        yield Column(f"{prefix}top1", f"{word}Top-1", "percent", "highest")
+        yield Column(f"{prefix}top5", f"{word}Top-5", "percent", "highest")
         if not brief and len(tasks) == 1:
-            yield Column(f"{prefix}mean_class", f"{word}Mean\nclass", "percent")
+            yield Column(f"{prefix}mean_class", f"{word}Mean\nclass", "percent", "highest")
     if published:
         yield Column("published_top1", "Paper\nTop-1", "percent")
         yield Column("published_top5", "Paper\nTop-5", "percent")
@@ -69,6 +76,7 @@ def _row(result: Evaluation, p_values: Mapping[str, float | None]) -> dict[str, 
         "params": result.params,
         "macs_paper": result.macs_paper,
         "macs_bare": result.macs_bare,
+        **origin_items(result.files),
     }
     for task, p in p_values.items():
         prefix = _prefix(p_values, task)
@@ -115,7 +123,7 @@ def _notes(results: Sequence[Evaluation]) -> Iterator[str]:
     if missing:
         yield (
             f"{counted(len(missing), 'video')} without a score: {some_of(missing)}. Accuracies are over the scored "
-            "videos; brackets: over all videos, with every missing one wrong and with every missing one right."
+            "videos; parentheses: over all videos, with every missing one wrong and with every missing one right."
         )
     substituted = tuple(dict.fromkeys(name for result in results for name in result.substituted))
     if substituted:
@@ -133,10 +141,11 @@ def _interval_notes(results: Sequence[Evaluation], p_values: PValues) -> Iterato
     groups = [result.truth.groups for result in measured if result.truth and result.truth.groups is not None]
     counts = sorted({len(np.unique(values)) for values in groups})
     over = f"bootstrap over {counts[-1]:,} groups of videos" if counts else "Wilson's, over videos"
-    yield f"±: half of the 95% interval ({over})."
+    yield half_interval(over)
     yield from few_groups_notes(counts[0] if counts else None)
     if any(not_significant(p) for values in p_values.values() for p in values):
-        yield tied_note("top-1, exact paired test, Holm-corrected")
+        rows = "row of the same split" if len({result.place for result in measured}) > 1 else "row"
+        yield tied_note("top-1, exact paired test, Holm-corrected", rows)
 
 
 def _gain_notes(results: Sequence[Evaluation]) -> Iterator[str]:

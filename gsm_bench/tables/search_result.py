@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from gsm_bench.ensembles.member_files import MemberFile
 from gsm_bench.evaluation.significance import not_significant
 from gsm_bench.metrics.topk import KS
 from gsm_bench.selection.search import SearchResult, SearchRow
 from gsm_bench.selection.weighting import WeightedResult, WeightedRow
 from gsm_bench.tables.notes import CONVENTION, UNVERIFIED, few_groups_notes, interval_note
+from gsm_bench.tables.origin import origin_items, titled
 from gsm_bench.tables.table import Column, Table
 
 FRONTS = {"macs": "GFLOPs", "params": "params", "members": "members"}
@@ -17,8 +20,12 @@ COSTS = (Column("macs", "GFLOPs", "giga"), Column("params", "Params\n(M)", "mega
 HELD_OUT = (Column("held_out", "Held\nout", "percent"), Column("optimism", "Optimism", "points"))
 
 
-def front_table(result: SearchResult) -> Table:
-    """One row per subset that is the best for its multiply-adds or for its parameters."""
+def front_table(result: SearchResult, files: Sequence[MemberFile] = ()) -> Table:
+    """One row per subset that is the best for its multiply-adds or for its parameters.
+
+    Args:
+        files: the score file of each choice of the pool, for the origin of each row.
+    """
     k = result.config.k
     other = next(other for other in KS if other != k)
     columns = (
@@ -29,8 +36,13 @@ def front_table(result: SearchResult) -> Table:
         Column(f"top{other}", f"Top-{other}", "percent"),
         Column("front", "Best\nfor its"),
     )
-    rows = tuple(_row(row, k, other) for row in result.rows)
-    return Table(_title(result), columns, (rows,), tuple(_notes(result)), "search")
+    file_of = dict(zip((choice.label for choice in result.choices), files, strict=bool(files)))
+    rows = tuple(
+        _row(row, k, other) | _origin([file_of[name] for name in row.members if name in file_of]) for row in result.rows
+    )
+    return Table(
+        titled(_title(result), files[0].place if files else ""), columns, (rows,), tuple(_notes(result)), "search"
+    )
 
 
 def _title(result: SearchResult | WeightedResult) -> str:
@@ -109,17 +121,29 @@ def members_table(result: SearchResult) -> Table:
     return Table(f"What each member of the best adds, top-{k}", columns, (rows,), tuple(notes), "members")
 
 
-def weighted_table(result: WeightedResult) -> Table:
-    """The members that have a weight, then the weighted pool beside the best single member."""
+def _origin(files: Sequence[MemberFile], weights: Sequence[float] = ()) -> dict[str, Any]:
+    """The origin of a row; its members have equal weights unless given."""
+    shares = weights or [1 / len(files) for _ in files]
+    return origin_items([replace(file, weight=share) for file, share in zip(files, shares, strict=True)])
+
+
+def weighted_table(result: WeightedResult, files: Sequence[MemberFile] = ()) -> Table:
+    """The members that have a weight, then the weighted pool beside the best single member; `files` as in `front_table`."""
+    file_of = dict(zip((choice.label for choice in result.choices), files, strict=bool(files)))
     weights = [(float(share), choice) for share, choice in zip(result.weights, result.choices, strict=True) if share]
     shares = tuple(
-        {"what": choice.label, "weight": share, "macs": choice.macs, "params": choice.params}
+        _origin([file_of[choice.label]] if files else [])
+        | {"what": choice.label, "weight": share, "macs": choice.macs, "params": choice.params}
         for share, choice in sorted(weights, key=lambda pair: -pair[0])
     )
     single = f"best single: {result.single.choices[0].label}"
     rows = (
-        _weighted_row(single, result.single),
-        _weighted_row(f"{result.method}, {len(shares)} members", result.weighted),
+        _weighted_row(single, result.single)
+        | origin_items([file_of[result.single.choices[0].label]] if files else [], weighted=False),
+        _weighted_row(f"{result.method}, {len(shares)} members", result.weighted)
+        | _origin(
+            [file_of[choice.label] for _, choice in weights] if files else [], [share for share, _ in weights if files]
+        ),
     )
     columns = (
         Column("what", "Member"),
@@ -129,7 +153,13 @@ def weighted_table(result: WeightedResult) -> Table:
         *HELD_OUT,
         Column("top5", "Top-5", "percent"),
     )
-    return Table(_title(result), columns, (shares, rows), tuple(_weighted_notes(result)), "search")
+    return Table(
+        titled(_title(result), files[0].place if files else ""),
+        columns,
+        (shares, rows),
+        tuple(_weighted_notes(result)),
+        "search",
+    )
 
 
 def _weighted_row(label: str, row: WeightedRow) -> dict[str, Any]:

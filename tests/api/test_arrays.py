@@ -193,7 +193,9 @@ def test_saved_scores_are_read_back_whole(tmp_path):
     with gb.ScoreFile.open(path) as again:
         assert np.array_equal(again.scores["action"], file.scores["action"])
         assert (list(again.ids), again.head.class_names) == (IDS, {"action": tuple(NAMES)})
-        assert gb.evaluate(again).rows == gb.evaluate(file).rows
+        rows, before = gb.evaluate(again).rows, gb.evaluate(file).rows
+        assert [{**row, "file": ""} for row in rows] == [{**row, "file": ""} for row in before]
+        assert {row["file"] for row in rows} == {str(again.path)}
         copied = again.save(tmp_path / "copy.h5")
     assert gb.evaluate(copied).top1 == TOP1
     with pytest.raises(gb.errors.ScoreFileError, match="exists"):

@@ -60,8 +60,8 @@ def test_incomplete_files_give_an_interval_name_the_clips_and_exit_3(gsmbench, s
     assert (row["top1_low"], row["top1_high"]) == (row["hits1"] / 60, (row["hits1"] + 2) / 60)
     assert "2 videos without a score: v3, v8" in ran.out
     drawn = gsmbench("evaluate", "scores/toy/val/b.h5").out
-    # the share of the scored clips, half of its 95% interval, and the bounds over all clips
-    assert re.search(r"\d\d\.\d\d ±\d+\.\d \[\d\d\.\d\d, \d\d\.\d\d\]", drawn)
+    # the share of the scored videos, its 95% interval, and the bounds over all videos
+    assert re.search(r"\d\d\.\d\d (±\d+\.\d|\[\d\d\.\d, \d\d\.\d\]) \(\d\d\.\d\d to \d\d\.\d\d\)", drawn)
 
 
 def test_ensemble_of_members(gsmbench, scored, toy_labels):

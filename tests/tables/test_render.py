@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from gsm_bench.errors import GsmBenchError
 from gsm_bench.tables.render import FORMATS, cell, render, render_all
 from gsm_bench.tables.table import Column, Table, with_notes
 
@@ -37,9 +38,31 @@ def test_every_unit(unit, value, text):
 
 
 def test_a_cell_has_its_interval_bounds_and_mark():
-    row = {"top1": 0.5, "top1_low95": 0.46, "top1_high95": 0.52, "top1_low": 0.4, "top1_high": 0.6, "top1_tied": True}
-    assert cell(row, COLUMNS[1]) == "≈ 50.00 ±3.0 [40.00, 60.00]"
+    row = {"top1": 0.5, "top1_low95": 0.47, "top1_high95": 0.53, "top1_low": 0.4, "top1_high": 0.6, "top1_tied": True}
+    assert cell(row, COLUMNS[1]) == "≈ 50.00 ±3.0 (40.00 to 60.00)"
     assert cell({**row, "top1": None}, COLUMNS[1]) == "-"
+    assert cell({**row, "top1": None, "top1_shown": "NA"}, COLUMNS[1]) == "NA"
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (0.0, 0.0, 0.49, "0.00 [0.0, 49.0]"),
+        (1.0, 0.986, 1.0, "100.00 [98.6, 100.0]"),
+        (0.9, 0.80, 0.95, "90.00 [80.0, 95.0]"),
+        (0.75, 0.7401, 0.7599, "75.00 ±1.0"),
+        (0.72, 0.678, 0.764, "72.00 ±4.3"),
+    ],
+)
+def test_an_interval_that_is_not_symmetric_has_both_ends(value, low, high, text):
+    assert cell({"top1": value, "top1_low95": low, "top1_high95": high}, COLUMNS[1]) == text
+
+
+@pytest.mark.parametrize("form", ["rich", "md", "csv"])
+def test_no_control_character_leaves(form):
+    text = render(Table("a\x1b[31m", COLUMNS, (({"name": "x\u202ey\x00\nz", "top1": 0.5},),), ("n\x07",)), form)
+    assert not set("\x1b\u202e\x00\x07") & set(text)
+    assert sum("y" in line and "z" in line for line in text.splitlines()) == 1
 
 
 def test_markdown():
@@ -81,6 +104,10 @@ def test_terminal_fits_the_width_and_marks_blocks():
 @pytest.mark.parametrize("form", FORMATS)
 def test_several_tables_are_all_drawn(form):
     others = [Table(f"Table {at}", COLUMNS, (({"name": f"row{at}", "top1": 0.1},),), name="more") for at in range(2)]
+    if form == "csv":
+        with pytest.raises(GsmBenchError, match="one csv holds one table"):
+            render_all([TABLE, *others], form)
+        return
     text = render_all([TABLE, *others], form, width=60)
     assert all(f"row{at}" in text for at in range(2))
     if form == "json":

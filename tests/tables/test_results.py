@@ -10,7 +10,7 @@ from gsm_bench.id_array import IdArray
 from gsm_bench.metrics.intervals import wilson
 from gsm_bench.metrics.paired import paired_difference
 from gsm_bench.metrics.topk import accuracy_of_ranks
-from gsm_bench.tables.notes import CONVENTION, UNVERIFIED, counted, few_groups_notes, some_of
+from gsm_bench.tables.notes import CONVENTION, UNVERIFIED, counted, few_groups_notes, half_interval, some_of
 from gsm_bench.tables.results import results_table
 
 LABELS = np.arange(60) % 5
@@ -37,7 +37,7 @@ def test_a_row_holds_raw_numbers_and_intervals():
     assert (row["videos"], row["scored"], row["total"]) == ("60", 60, 60)
     assert [column.title for column in table.columns][-1] == "Videos"
     assert CONVENTION in table.notes
-    assert "±: half of the 95% interval (Wilson's, over videos)." in table.notes
+    assert half_interval("Wilson's, over videos") in table.notes
 
 
 def test_rows_without_a_significant_difference_are_marked():
@@ -93,7 +93,7 @@ def test_gains_orders_and_imported_costs_are_noted():
 
 def test_few_groups_are_reported():
     table = results_table("", [[evaluation("a", 45, groups=np.arange(60) // 6)]])
-    assert "±: half of the 95% interval (bootstrap over 10 groups of videos)." in table.notes
+    assert half_interval("bootstrap over 10 groups of videos") in table.notes
     assert few_groups_notes(10)[0] in table.notes
     assert few_groups_notes(None) == few_groups_notes(20) == []
 

@@ -3,31 +3,77 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from gsm_bench.printable import printable
 from gsm_bench.tables.table import TIED, Column
 
 DASH = "-"
 SMALLEST_P = 1e-4
+LARGEST_OFFSET = 0.0025
+"""An end of an interval that is so far from the printed one, a fraction, is never left out."""
+PRINTED_OFFSET = 0.0005
+"""A difference of an end, a fraction, that one printed digit of a percentage hides."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A cell in parts.
+
+    Attributes:
+        value: the number or text itself.
+        interval: its 95% interval: `` ±0.9``, or both ends in brackets; empty without one.
+        bounds: its bounds over all videos, in parentheses; empty without.
+        tied: whether it does not differ significantly from the best one.
+    """
+
+    value: str
+    interval: str = ""
+    bounds: str = ""
+    tied: bool = False
 
 
 def cell(row: Mapping[str, Any], column: Column) -> str:
     """The text of a value, with what `Table` says belongs to it: interval, bounds, mark of no significant difference."""
-    text = _text(row.get(column.key), column)
-    if text == DASH:
-        return text
-    low, high = row.get(f"{column.key}_low95"), row.get(f"{column.key}_high95")
-    if low is not None and high is not None:
-        text += f" ±{50 * (high - low):.1f}"
+    parts = cell_parts(row, column)
+    text = f"{parts.value}{parts.interval}{parts.bounds}"
+    return f"{TIED} {text}" if parts.tied else text
+
+
+def cell_parts(row: Mapping[str, Any], column: Column) -> Parts:
+    """The parts of a cell, as text."""
+    value = row.get(column.key)
+    shown = row.get(f"{column.key}_shown")
+    text = _text(value, column) if shown is None else plain(str(shown))
+    if is_unknown(value):
+        return Parts(text)
     low, high = row.get(f"{column.key}_low"), row.get(f"{column.key}_high")
-    if low is not None and high is not None:
-        text += f" [{_text(low, column)}, {_text(high, column)}]"
-    return f"{TIED} {text}" if row.get(f"{column.key}_tied") else text
+    bounds = "" if low is None or high is None else f" ({_text(low, column)} to {_text(high, column)})"
+    return Parts(text, _interval(value, row, column), bounds, bool(row.get(f"{column.key}_tied")))
+
+
+def is_unknown(value: Any) -> bool:
+    """Whether a value is None or NaN."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _interval(value: Any, row: Mapping[str, Any], column: Column) -> str:
+    """Half of an interval that is symmetric to the digit shown, else both ends."""
+    low, high = row.get(f"{column.key}_low95"), row.get(f"{column.key}_high95")
+    if low is None or high is None:
+        return ""
+    half = (high - low) / 2
+    offset = abs((high + low) / 2 - value)
+    if offset <= min(LARGEST_OFFSET, max(PRINTED_OFFSET, half / 20)):
+        return f" ±{100 * half:.1f}"
+    return f" [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def _text(value: Any, column: Column) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_unknown(value):
         return DASH
     match column.unit:
         case "percent":
@@ -36,6 +82,8 @@ def _text(value: Any, column: Column) -> str:
             return f"{100 * value:+.2f}"
         case "number":
             return f"{value:.4f}"
+        case "share":
+            return f"{value:.3f}"
         case "p":
             return f"<{SMALLEST_P:.4f}" if value < SMALLEST_P else f"{value:.4f}"
         case "giga":
@@ -45,4 +93,9 @@ def _text(value: Any, column: Column) -> str:
         case "count":
             return f"{value:,}"
         case _:
-            return str(value)
+            return plain(str(value))
+
+
+def plain(text: str) -> str:
+    """A text of unknown origin in one line, without control characters."""
+    return re.sub(r"[\t\n]", " ", printable(text))

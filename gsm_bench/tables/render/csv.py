@@ -1,18 +1,31 @@
-"""Tables as comma-separated values: all raw numbers of all rows."""
+"""A table as comma-separated values: all raw numbers of all rows."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from gsm_bench.errors import GsmBenchError
+from gsm_bench.tables.render.cells import plain
 from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.table import Table
 
+FORMULA = ("=", "+", "-", "@")
+"""A spreadsheet runs a text that begins so."""
+
 
 def draw(tables: Sequence[Table], screen: Screen) -> str:
-    """Each table with a header line, one blank line between two; an unknown value is empty."""
-    return "\n\n".join(_draw(table) for table in tables)
+    """The one table with a header line; an unknown value is empty.
+
+    Raises:
+        GsmBenchError: there are several tables.
+    """
+    if len(tables) > 1:
+        names = ", ".join(table.name for table in tables)
+        raise GsmBenchError(f"one csv holds one table, and these are {len(tables)}: {names}", fix="--out DIR")
+    return _draw(tables[0])
 
 
 def _draw(table: Table) -> str:
@@ -21,5 +34,17 @@ def _draw(table: Table) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, keys, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: value for key, value in row.items() if value is not None} for row in rows)
+    writer.writerows(_line(row) for row in rows)
     return out.getvalue().rstrip("\n")
+
+
+def _line(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _value(value) for key, value in row.items() if value is not None}
+
+
+def _value(value: Any) -> Any:
+    """Numbers as they are; a text in one line that no spreadsheet takes for a formula."""
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if len(text) > 1 and text.startswith(FORMULA) else text

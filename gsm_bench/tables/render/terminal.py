@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from gsm_bench.printable import printable
 from gsm_bench.tables.render.cells import cell
 from gsm_bench.tables.render.screen import Screen
-from gsm_bench.tables.table import Table
+from gsm_bench.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
+    from rich.text import Text
 
 ANY_WIDTH = 1000
 
@@ -42,6 +43,12 @@ def _draw(table: Table, screen: Screen) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
 
 
+def _heading(column: Column) -> Text:
+    from rich.text import Text
+
+    return Text("\n".join(map(printable, column.title.split("\n"))))
+
+
 def _grid(table: Table, *, padding: int) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
@@ -49,9 +56,9 @@ def _grid(table: Table, *, padding: int) -> RichTable:
 
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, padding, 0, 0))
     for column in table.columns:
-        grid.add_column(column.title, justify="left" if column.unit == "text" else "right", overflow="fold")
+        grid.add_column(_heading(column), justify="left" if column.unit == "text" else "right", overflow="fold")
     for block in table.blocks:
         for row in block:
-            grid.add_row(*(Text(printable(cell(row, column))) for column in table.columns))
+            grid.add_row(*(Text(cell(row, column)) for column in table.columns))
         grid.add_section()
     return grid
