@@ -36,7 +36,7 @@ def from_arrays(
     Args:
         ids: N video ids, texts or integers, unique; None takes the index of a DataFrame of scores.
         scores: (N, C), or (N, V, C) for V views; numpy array, DataFrame, torch tensor or nested lists. A dict holds one
-            array per task: action, verb, noun. A row with NaN or inf counts as not scored.
+            array per task: action, verb, noun. A row with NaN or inf, or of -inf alone, counts as not scored.
         labels: (N,) class numbers from 0, or names with `classes`; -1, None and NaN are unknown. A dict per task.
         classes: C names in column order; a dict per task. The columns of a DataFrame are taken where they are texts.
         kind: ``logits``, ``probabilities`` or ``log_probabilities``; inferred from the values if None.
@@ -244,8 +244,10 @@ def _check_views(arrays: Mapping[str, Scores]) -> None:
 
 
 def _status(arrays: Mapping[str, Scores]) -> NDArray[np.uint8]:
-    """uint8 [N]: not scored where a task has NaN or inf; minus infinity is the logarithm of 0."""
-    whole = np.logical_and.reduce([(values < np.inf).all(axis=(1, 2)) for values in arrays.values()])
+    """uint8 [N]: not scored where a task has NaN or inf, or a view of nothing but minus infinity, which masks a class."""
+    whole = np.logical_and.reduce(
+        [(values < np.inf).all(axis=(1, 2)) & (values.max(axis=2) > -np.inf).all(axis=1) for values in arrays.values()]
+    )
     if not whole.any():
         raise ArrayError("every row of the scores holds NaN or inf", fix="check how they were computed")
     return np.where(whole, SCORED, NOT_SCORED).astype(np.uint8)

@@ -23,6 +23,8 @@ BLOCK_ROWS = 1024
 """Rows fused at once."""
 BLOCKS_AHEAD = 4
 """Blocks that the system is told to read ahead; without it, reading from disk takes twice as long."""
+MASKED = -1e4
+"""What minus infinity counts as: no chance beside any score of a network, and yet a number that can be averaged."""
 MOST_THREADS = 8
 """More threads than this only wait for memory."""
 
@@ -111,17 +113,17 @@ def in_threads(work: Callable[[slice], Out], total: int, rows_at_once: int) -> I
 
 
 def refuse_broken_rows(member: OpenMember, mean: Means, scored: NDArray[np.bool_], rows: slice) -> None:
-    """Raise ScoreFileError for a scored row [n] whose means [n, C] are NaN or +inf; -inf is the logarithm of 0."""
-    if mean.size and mean.max() < np.inf:  # fast path; NaN is not below infinity
+    """Raise ScoreFileError for a scored row [n] whose means [n, C], of floored scores, are not finite."""
+    if np.isfinite(mean.sum()):  # fast path
         return
-    broken = np.flatnonzero(scored & ~(mean < np.inf).all(axis=1))
+    broken = np.flatnonzero(scored & ~np.isfinite(mean).all(axis=1))
     if broken.size:
         row = rows.start + int(broken[0])
         name = member.head.ids[row if member.rows is None else int(member.rows[row])]
         raise ScoreFileError(
-            f"scored videos contain NaN or inf scores, first: {name!r}",
+            f"scored videos contain NaN or inf scores, or views of nothing but -inf, first: {name!r}",
             where=member.spec.path,
-            fix="score again with --fresh, or copy the file again",
+            fix="score again with --fresh, or import the dump again: such videos then count as not scored",
         )
 
 
@@ -159,10 +161,14 @@ def mean_over_views(member: OpenMember, task: str, space: Space, block: Scores, 
     """Write the mean over a member's views of a block float32 [n, V, C] to `means` float64 [n, C].
 
     Returns:
-        Whether all means are below infinity.
+        Whether all means are finite, with minus infinity as in `floored`.
     """
     if is_plain(member, task, space):
-        return view_means(block, member.views, means)
+        if view_means(block, member.views, means):
+            return True
+        finite = floored(block)
+        return finite is not block and view_means(finite, member.views, means)
+    block = floored(block)
     kind, temperature = member.head.kinds[task], member.spec.temperature
     views = [scale_by_temperature(block[:, view], kind, space, temperature) for view in member.views]
     if len(views) == 1:
@@ -172,7 +178,22 @@ def mean_over_views(member: OpenMember, task: str, space: Space, block: Scores, 
         for view in views[2:]:
             means += view
         means /= len(views)
-    return bool(not means.size or means.max() < np.inf)
+    return bool(np.isfinite(means).all())
+
+
+def floored(block: Scores) -> Scores:
+    """Scores float32 [n, V, C] with numbers in place of minus infinity, which masks a class; the block itself if it has none.
+
+    A masked class gets -10,000, or twice the lowest number of its view where that is lower. A view of nothing but minus
+    infinity becomes NaN.
+    """
+    masked = block == -np.inf
+    if not masked.any():
+        return block
+    lowest = np.where(masked, np.inf, block).min(axis=2, keepdims=True, initial=np.inf).astype(np.float64)
+    floor = np.where(lowest > MASKED, MASKED, np.maximum(2 * lowest, np.finfo(np.float32).min))
+    floor[lowest == np.inf] = np.nan
+    return np.where(masked, floor, block).astype(np.float32)
 
 
 def running_mean(means: Sequence[NDArray[np.float64]], weights: Sequence[float]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.ensembles.fuse import (
     Means,
+    floored,
     in_threads,
     is_plain,
     mean_over_views,
@@ -102,13 +103,13 @@ def _rank_rows(
     members: Sequence[OpenMember], blocks: Sequence[Scores], task: str, space: Space, labels: Labels, rows: slice,
     ranks: Sequence[Ranks], total: Means,
 ) -> None:  # fmt: skip
-    """Write the ranks of some rows to `ranks`.
+    """Write the ranks of some rows to `ranks`; where scores are not finite, again with those of `floored`.
 
     Args:
         blocks: scores float32 [n, V, C] per member.
         total: float64 [n, C], overwritten with fused scores; without rows where only members are ranked.
     """
-    fused = len(total) > 0
+    fused, all_finite = len(total) > 0, True
     for at, (member, block) in enumerate(zip(members, blocks, strict=True)):
         if is_plain(member, task, space):
             finite = rank_views(block, member.views, labels[rows], ranks[at][rows], member.weight, total, at == 0)
@@ -118,7 +119,13 @@ def _rank_rows(
             label_ranks(means, labels[rows], ranks[at][rows])
             if fused:
                 add_weighted(means, member.weight, total, at == 0)
-        if not finite:
+        all_finite &= finite
+    if not all_finite:
+        numbers = [floored(block) for block in blocks]
+        if any(some is not block for some, block in zip(numbers, blocks, strict=True)):
+            _rank_rows(members, numbers, task, space, labels, rows, ranks, total)
+            return
+        for member in members:
             refuse_broken_rows(member, member_mean(member, task, space, rows), member.status[rows] != NOT_SCORED, rows)
     if fused:
         label_ranks(total, labels[rows], ranks[-1][rows])

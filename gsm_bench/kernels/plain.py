@@ -12,7 +12,7 @@ def view_means(block: NDArray[np.float32], views: NDArray[np.int64], means: Mean
     """Write the mean over some views of a block float32 [n, V, C] to `means` float64 [n, C].
 
     Returns:
-        Whether all means are below infinity. Minus infinity is allowed: it is the logarithm of 0.
+        Whether all means are finite.
     """
     if len(views) == 1:
         means[...] = block[:, views[0]]
@@ -21,7 +21,7 @@ def view_means(block: NDArray[np.float32], views: NDArray[np.int64], means: Mean
         for view in views[2:]:
             means += block[:, view]
         means /= len(views)
-    return bool(not means.size or means.max() < np.inf)  # NaN is not below infinity
+    return bool(np.isfinite(means).all())
 
 
 def add_weighted(means: Means, weight: float, total: Means, first: bool) -> None:

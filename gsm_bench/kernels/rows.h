@@ -24,7 +24,7 @@ static inline void ask_for(const float *scores, ptrdiff_t count) {
 #endif
 }
 
-/* Mean of some views of a row: scores [V, C] to mean [C]. Returns how many means are not below infinity. */
+/* Mean of some views of a row: scores [V, C] to mean [C]. Returns how many means are not finite. */
 FOR_EACH_PROCESSOR
 static ptrdiff_t mean_of_views(const float *scores, ptrdiff_t classes, const ptrdiff_t *views, ptrdiff_t count,
                                double *mean) {
@@ -46,7 +46,7 @@ static ptrdiff_t mean_of_views(const float *scores, ptrdiff_t classes, const ptr
             for (ptrdiff_t c = 0; c < classes; c++) mean[c] /= (double)count;
         }
     }
-    for (ptrdiff_t c = 0; c < classes; c++) broken += !(mean[c] < INFINITY);
+    for (ptrdiff_t c = 0; c < classes; c++) broken += !(fabs(mean[c]) < INFINITY);
     return broken;
 }
 

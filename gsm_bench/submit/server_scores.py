@@ -123,10 +123,24 @@ def _same_order(scores: Floats, decimals: int) -> NDArray[np.bool_]:
 
 
 def _same_actions(verb: Floats, noun: Floats, decimals: int) -> NDArray[np.bool_]:
-    """Bool [n]: whether rounding keeps the 100 best pairs, their order, and their distance from the 101st."""
-    k = SERVED + 1
-    before = top_actions(verb, noun, k)
+    """Bool [n]: whether rounding keeps the 100 best pairs, their order, and their distance from all others.
+
+    Pairs beyond the 101st are compared as long as rounding ties them with the 100th.
+    """
+    same = np.ones(len(verb), bool)
+    rows, k, pairs = np.arange(len(verb)), SERVED + 1, verb.shape[1] * noun.shape[1]
+    while rows.size:
+        kept, tied = _same_best(verb[rows], noun[rows], decimals, min(k, pairs))
+        same[rows] = kept
+        rows = rows[kept & tied] if k < pairs else rows[:0]
+        k *= 2
+    return same
+
+
+def _same_best(verb: Floats, noun: Floats, decimals: int, k: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Bool [n] twice: whether rounding keeps the k best pairs in order, and whether it ties the 100th with the last."""
+    before, last = top_actions(verb, noun, k), min(SERVED, k) - 1
     after = top_actions(_units(verb, decimals), _units(noun, decimals), k)
     old, new = pair_scores(verb, noun, after), pair_scores(_units(verb, decimals), _units(noun, decimals), after)
-    complete = old[:, SERVED - 1 : SERVED] >= pair_scores(verb, noun, before)[:, SERVED - 1 : SERVED] - TIE
-    return consistent(old) & _strictly_kept(old, new) & complete.all(axis=1)
+    complete = old[:, last] >= pair_scores(verb, noun, before)[:, last] - TIE
+    return consistent(old) & _strictly_kept(old, new) & complete, new[:, -1] >= new[:, last]

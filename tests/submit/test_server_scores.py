@@ -97,3 +97,26 @@ def test_the_digest_does_not_depend_on_the_order():
     turned = ServerScores(one.ids[::-1], one.verb[::-1], one.noun[::-1])
     assert one.digest == turned.digest
     assert one.digest != ServerScores(one.ids, one.verb, one.noun, sls={"sls_pt": 1}).digest
+
+
+def near_ties(tied, gap, below):
+    """Verbs [1, 97] and nouns [1, 300]: `tied` pairs tie from the 100th place on, and `below` pairs lie `gap` lower."""
+    verb, noun = -20 - 0.01 * np.arange(97.0), -20 - 0.01 * np.arange(300.0)
+    verb[:3] = 0, -1, -2.5
+    noun[200:220] = 2.8 + 0.01 * np.arange(20)  # above the tie with three verbs: 60 pairs
+    noun[100 : 100 + tied - 1] = 1.25  # ties with verb 1, above it with verb 0
+    noun[50] = 0.25  # ties with verb 0
+    noun[299 - 2 * np.arange(below)] = 2.75 - gap  # the near tie with verb 2, above with verbs 0 and 1
+    filled = 40 - tied - 2 * below
+    noun[230 : 230 + filled] = 1.02 + 0.004 * np.arange(filled)  # above with verb 0
+    return verb[None], noun[None]
+
+
+@pytest.mark.parametrize("tied", [2, 3, 10, 20])
+@pytest.mark.parametrize("gap", [1e-6, 2e-7, 3e-9, 4e-11])
+@pytest.mark.parametrize("below", [1, 5, 10])
+def test_a_tie_at_the_last_place_with_near_ties_below(tied, gap, below):
+    verb, noun = near_ties(tied, gap, below)
+    exact = server_scores(verb, noun)
+    for reading, result in rescore(rounded(exact), exact).items():
+        assert not result.changed, reading
