@@ -179,19 +179,24 @@ def _float32(values: NDArray[Any]) -> Scores:
 
 
 def label_numbers(values: Any, videos: int, where: Path | str) -> Ints:
-    """Int64 [N] from an array (N,) or (N, 1), or from N numbers or arrays of one number."""
+    """Int64 [N] from an array (N,) or (N, 1), or from N numbers or arrays of one number; None is unknown, -1."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
         labels = np.asarray(values).reshape(-1)
     else:
-        labels = np.array([_one_number(value, where) for value in values])
-    if len(labels) != videos or (labels.dtype.kind == "f" and not (labels == np.rint(labels)).all()):
+        labels = np.array([-1 if value is None else _one_number(value, row, where) for row, value in enumerate(values)])
+    if len(labels) != videos:
         raise DumpError(
-            f"the labels are {len(labels):,} values of type {labels.dtype} for {videos:,} videos", where=where,
-            fix="a dump has one class number per video",
-        )  # fmt: skip
+            f"{len(labels):,} labels for {videos:,} videos", where=where, fix="dump one class number per video"
+        )
+    wrong = np.flatnonzero(labels != np.rint(labels))
+    if len(wrong):
+        raise DumpError(
+            f"label {labels[wrong[0]]:.6g} in row {wrong[0]} is no class number", where=where, fix=ONE_LABEL
+        )
     return labels.astype(np.int64)
 
 
+ONE_LABEL = "dump one class number per video, or leave the labels out"
 SEVERAL_LABELS = "the dump holds several labels per video: they are left out, so there is no accuracy"
 
 
@@ -201,17 +206,18 @@ def labels_if_single(
     """Labels int64 [N] under their task; none, and a note, where videos have several (lists, or multi-hot vectors)."""
     if any(np.size(value) > 1 for value in values):
         return {}, (SEVERAL_LABELS,)
+    if all(value is None for value in values):
+        return {}, ()
     return {task: label_numbers(values, videos, where)}, ()
 
 
-def _one_number(value: Any, where: Path | str) -> int:
+def _one_number(value: Any, row: int, where: Path | str) -> float:
     array = np.asarray(value)
-    if array.size != 1 or array.dtype.kind not in "iu":
-        raise DumpError(
-            f"a label is {type(value).__name__} of {array.size} values, not one class number", where=where,
-            fix="dump one class number per video, or leave the labels out",
-        )  # fmt: skip
-    return int(array.reshape(-1)[0])
+    if array.size != 1 or array.dtype.kind not in "iuf":
+        shown = repr(value if array.size != 1 else array.reshape(-1)[0].item())[:40]
+        raise DumpError(f"label {shown} in row {row} is not one class number", where=where, fix=ONE_LABEL)
+    number: float = array.reshape(-1)[0].item()
+    return number
 
 
 def text_ids(values: Any, videos: int, where: Path | str) -> tuple[str, ...]:

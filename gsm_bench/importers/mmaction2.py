@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.dump import Dump, ReadOptions, is_row, labels_if_single, score_rows, unknown_views
@@ -57,21 +59,18 @@ def _one_head(values: list[Any], key: str, head: str | None, where: Path) -> tup
 
 
 def _labels(rows: Sequence[Mapping[str, Any]], where: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    key = next((name for name in ("gt_label", "gt_labels") if name in rows[0]), None)
-    if key is None or not all(key in row for row in rows):
+    key = next((name for name in ("gt_label", "gt_labels") if any(name in row for row in rows)), None)
+    if key is None:
         return {}, ()
-    return labels_if_single([_item(row[key]) for row in rows], len(rows), "action", where)
+    return labels_if_single([_item(row.get(key)) for row in rows], len(rows), "action", where)
 
 
 def fits_old(source: DumpSource) -> bool:
     value = source.value
-    return (
-        source.container in ("pickle", "torch")
-        and isinstance(value, list)
-        and len(value) > 0
-        and is_row(value[0])
-        and (len(value) != 2 or is_row(value[1]))
-    )
+    if source.container not in ("pickle", "torch") or not isinstance(value, list) or not value or not is_row(value[0]):
+        return False
+    views = len(value[0]) if np.ndim(value[0]) > 1 else 1
+    return views < max(len(value), 2) and (len(value) != 2 or is_row(value[1]))  # otherwise outputs of all videos
 
 
 def read_old(sources: list[DumpSource], _: ReadOptions) -> Dump:

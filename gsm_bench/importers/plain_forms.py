@@ -52,6 +52,12 @@ def read_any(sources: list[DumpSource], _: ReadOptions) -> Dump:
     if entries:
         return _from_entries(entries, _declared_kind(value), where)
     scores = score_array(value, "the file", where)
+    if scores.shape[1] > len(scores):
+        raise DumpError(
+            f"an array of {len(scores)} videos with {scores.shape[1]} views each: the axes may be in another order",
+            where=where,
+            fix="save (videos, views, classes), or ids with the scores: np.savez(FILE, ids=.., scores=..)",
+        )
     return Dump("plain", {"action": scores}, views=unknown_views(scores.shape[1]), notes=(NO_IDS,))
 
 
@@ -107,7 +113,7 @@ def _entry_list(value: Any) -> list[Entry]:
     entries = []
     for name, content in pairs:
         entry = _entry(name, content)
-        if entry is None or not isinstance(name, str | int):
+        if entry is None or not isinstance(name, str | int | bytes):
             return []
         entries.append(entry)
     return entries

@@ -192,7 +192,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "empty_list": (pickle.dumps([]), "a list of 0"),
     "wrong_rows": (pickle.dumps([{"pred_score": "text", "gt_label": 0}] * 2), "row 0 of pred_score holds 1 values"),
     "uneven_rows": (pickle.dumps([np.ones(5, "f4"), np.ones(4, "f4")] * 2), "row 1 of the list holds 4 values"),
-    "labels_of_text": (pickle.dumps([{"pred_score": np.ones(5, "f4") / 5, "gt_label": "run"}]), "not one class number"),
+    "labels_of_text": (pickle.dumps([{"pred_score": np.ones(5, "f4") / 5, "gt_label": "run"}]), "label 'run' in row 0 is not one class number"),
     "uneven_inside": (pickle.dumps([[1.0, 2.0, 3.0], [1.0, [2.0], 3.0]] * 2), "damaged"),
     "labels_beyond": (pickle.dumps([{"pred_score": np.ones(5, "f4") / 5, "gt_label": 7}]), "first 7 in row 0"),
     "web_page": (b"<!DOCTYPE html><html>sign in</html>", "a web page"),

@@ -263,3 +263,53 @@ def test_an_option_without_use_is_refused(source, gsmbench, workspace):
         ran = gsmbench("import", "x.npz", option, "rgb")
         assert ran.status == 1
         assert f"{option} does not apply to the GSF release" in ran.err
+
+
+@pytest.mark.parametrize("form", ["list", "dict", "lists", "labels (N, 1)", "float labels", "views", "multi-hot"])
+def test_pairs_of_predictions_and_labels(form, source, imported, workspace):
+    preds, labels = source.probabilities.sum(1), source.labels
+    hot = np.eye(6)[labels] + np.eye(6)[(labels + 1) % 6]
+    pair = {
+        "list": [preds, labels], "dict": {"video_preds": preds, "video_labels": labels},
+        "lists": [preds.tolist(), labels.tolist()], "labels (N, 1)": [preds, labels[:, None]],
+        "float labels": [preds, labels.astype("f4")], "views": [source.probabilities, labels], "multi-hot": [preds, hot],
+    }[form]  # fmt: skip
+    dumps.dump(workspace.root / "dump.pkl", pair)
+    content, ran = imported("dump.pkl")
+    assert content.provenance.source_format == "pyslowfast"
+    assert np.allclose(content.scores["action"].mean(1), source.probabilities.mean(1), atol=1e-7)
+    if form == "multi-hot":
+        assert not content.labels
+        assert "several labels per video" in ran.err
+    else:
+        assert content.labels["action"].tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_outputs_of_all_videos_are_no_list_of_videos(count, source, gsmbench, workspace):
+    """A list of arrays (N, C) is not a few videos with N views each."""
+    dumps.dump(workspace.root / "dump.pkl", [source.logits[:, 0]] * count)
+    assert "the axes may be in another order" in gsmbench("import", "dump.pkl").err
+    np.save("dump.npy", np.stack([source.logits[:, 0]] * count))
+    assert "the axes may be in another order" in gsmbench("import", "dump.npy").err
+
+
+LABELS = {
+    "float": lambda label: float(label),
+    "array of floats": lambda label: np.array([label], "f4"),
+    "no axes": lambda label: np.array(label),
+    "list": lambda label: [int(label)],
+    "unknown": lambda label: int(label) if label else None,
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_labels_of_mmaction2(name, source, imported, workspace):
+    rows = [
+        {"pred_score": row[0], "gt_label": LABELS[name](label)}
+        for row, label in zip(source.logits, source.labels, strict=True)
+    ]
+    dumps.dump(workspace.root / "dump.pkl", rows)
+    content, _ = imported("dump.pkl")
+    expected = np.where(source.labels, source.labels, -1) if name == "unknown" else source.labels
+    assert content.labels["action"].tolist() == expected.tolist()
