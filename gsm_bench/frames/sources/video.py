@@ -29,9 +29,8 @@ from gsm_bench.frames.sources.video_ends import LAST, container_of, cut_short
 
 STAMPED = ("mp4", "matroska")
 """Containers that store a time stamp for every frame."""
-MATRIX_UNIT = 65536
-"""One, in the fixed-point numbers of a display matrix."""
 MATRIX_TOLERANCE = 1e-3
+"""A number of a display matrix counts as 0 below this share of the largest."""
 BROKEN = (av.FFmpegError, ValueError, OSError)
 
 
@@ -228,13 +227,13 @@ def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
         ValueError: it is shown turned by an angle that is no multiple of 90 degrees.
     """
     stored = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
-    if stored is None:
+    values = np.zeros(4) if stored is None else np.frombuffer(bytes(stored), np.int32)[[0, 1, 3, 4]].astype(float)
+    if not values.any():
         return 1, 0, 0, 1
-    values = np.frombuffer(bytes(stored), np.int32)[[0, 1, 3, 4]] / MATRIX_UNIT
-    scale = np.abs(values).max()
-    a, b, c, d = (round(value) for value in (values / scale if scale else values).tolist())
-    if (a * d == 0) == (b * c == 0) or np.abs(values / scale - (a, b, c, d)).max() > MATRIX_TOLERANCE:
-        raise ValueError(f"it is shown turned by {frame.rotation} degrees")
+    signs = np.where(np.abs(values) > MATRIX_TOLERANCE * np.abs(values).max(), np.sign(values), 0)
+    a, b, c, d = (int(sign) for sign in signs)
+    if (a != 0) == (b != 0) or (d != 0) == (c != 0) or (a != 0) != (d != 0):
+        raise ValueError(f"it is shown turned by {np.degrees(np.arctan2(values[1], values[0])):.0f} degrees")
     return a, b, c, d
 
 

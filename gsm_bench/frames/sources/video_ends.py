@@ -7,6 +7,7 @@ incomplete. Raw streams (m2v, h264) have none, so a cut cannot be seen in them.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -28,7 +29,7 @@ LAST = 3
 """Packets or frames at the end of a video, one of which is incomplete after a cut: they may be out of order."""
 ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 ASF_BROADCAST = 1
-OGG_LAST = 4
+OGG_HEADER, OGG_LAST = 27, 4
 EBML_HEADER, EBML_SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 TS_SIZES = {0: 188, 4: 192}
 """Bytes of a transport packet, by the place of the first sync byte."""
@@ -88,9 +89,8 @@ def _ends_early(stream: VideoStream, packets: Sequence[Packet[VideoStream]]) -> 
 def _declared_end_s(stream: VideoStream) -> float | None:
     """End of the video in seconds, as declared by its file."""
     duration = stream.metadata.get("DURATION", "")
-    if duration.count(":") == 2:
-        hours, minutes, seconds = duration.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    if match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", duration):
+        return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
     container = container_of(stream)
     if len(container.streams) == 1 and container.duration:
         return float(((container.start_time or 0) + container.duration) / av.time_base)
@@ -109,9 +109,15 @@ def _gif_end(file: BinaryIO, size: int) -> str:
 
 
 def _ogg_end(file: BinaryIO, size: int) -> str:
+    """The last page is complete, and marked as the last one of its stream."""
     tail = _tail(file, size)
     page = tail.rfind(b"OggS")
-    return "its last page is missing" if 0 <= page < len(tail) - 5 and not tail[page + 5] & OGG_LAST else ""
+    head = tail[page : page + OGG_HEADER]
+    if page < 0 or len(head) < OGG_HEADER:
+        return "its last page is incomplete"
+    sizes = tail[page + OGG_HEADER : page + OGG_HEADER + head[-1]]
+    complete = page + OGG_HEADER + head[-1] + sum(sizes) <= len(tail)
+    return "" if complete and head[5] & OGG_LAST else "its last page is incomplete or missing"
 
 
 def _transport_end(file: BinaryIO, size: int) -> str:
