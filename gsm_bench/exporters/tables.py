@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.exporters.rows import blocks
-from gsm_bench.importers.roles import ROW_ID, STATUS, VIDEO_ID
+from gsm_bench.importers.columns import ROW_ID, STATUS, VIDEO_ID
 from gsm_bench.scorefile import VIEW_TYPE, ScoreFile, ScoreHead, Scores
 
 NINE_DIGITS = "%.9g"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
+from gsm_bench.importers.columns import ID_COLUMNS, LABEL_COLUMNS
 from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.dump import (
     Dump,
@@ -21,7 +22,6 @@ from gsm_bench.importers.dump import (
     text_ids,
     unknown_views,
 )
-from gsm_bench.importers.roles import ID_COLUMNS, LABEL_COLUMNS
 from gsm_bench.scorefile import VIEW_TYPE
 from gsm_bench.settings import Space
 

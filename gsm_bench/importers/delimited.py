@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers.roles import INDEX_COLUMNS, MISSING, ScoreColumn
+from gsm_bench.importers.columns import INDEX_COLUMNS, MISSING, ScoreColumn
 
 MARKS = (",", ";", "\t", " ")
 """Separators; a blank means any run of blanks and tabs."""

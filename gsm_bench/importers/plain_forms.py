@@ -10,6 +10,7 @@ import numpy as np
 
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.arrays import SCORE_NAMES, first_name, has_columns, read_columns
+from gsm_bench.importers.columns import ID_COLUMNS, LABEL_COLUMNS
 from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.dump import (
     Dump,
@@ -24,7 +25,6 @@ from gsm_bench.importers.dump import (
     text_ids,
     unknown_views,
 )
-from gsm_bench.importers.roles import ID_COLUMNS, LABEL_COLUMNS
 from gsm_bench.settings import Space
 
 WRAPPERS = ("results", "predictions", "data", "videos")

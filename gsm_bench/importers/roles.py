@@ -8,30 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
-from gsm_bench.importers.dump import Ints, ReadOptions
-from gsm_bench.scorefile import VIEW_TYPE
+from gsm_bench.importers.columns import ID_COLUMNS, INDEX_COLUMNS, LABEL_COLUMNS, VIEW_COLUMNS, ScoreColumn
+from gsm_bench.importers.dump import ReadOptions
 
-CLIP_ID, VIDEO_ID, ROW_ID, STATUS = "clip_id", "video_id", "row_id", "status"
-ID_COLUMNS = (
-    CLIP_ID, ROW_ID, "id", "ids", "clip_ids", VIDEO_ID, "video_ids", "narration_id", "uid", "video", "video_name", "name",
-    "names", "filename", "clip",
-)  # fmt: skip
-LABEL_COLUMNS = (
-    "label", "labels", "gt_label", "gt", "target", "targets", "action_label", "true_label", "label_id", "class_id",
-    "ground_truth", "y_true", "true_class",
-)  # fmt: skip
-VIEW_COLUMNS = VIEW_TYPE.names or ()
-INDEX_COLUMNS = ("", "unnamed: 0", "index", "level_0")
 EXTRA_COLUMNS = (
     "pred", "prediction", "pred_label", "predicted", "predicted_label", "top1", "top5", "correct", "num_frames", "n_frames",
     "frames", "duration", "length", "fps", "fold", "split", "start", "end", "start_frame", "stop_frame", "end_frame",
@@ -39,61 +25,6 @@ EXTRA_COLUMNS = (
     "height", "participant_id",
 )  # fmt: skip
 """Usual names of columns that are no classes."""
-MISSING = ("", "nan", "NaN", "NA", "N/A", "null", "None", "none")
-
-
-@dataclass(frozen=True)
-class ScoreColumn:
-    """One column of a table of scores.
-
-    Attributes:
-        name: its name in the header; ``column 3`` where there is no header.
-        numbers: float64 [rows]; NaN where a cell is missing or no number.
-        words: the cells as written; None where they were read as numbers at once.
-        first_line: line of the file, or row of the table, of its first cell.
-    """
-
-    name: str
-    numbers: NDArray[np.float64]
-    words: Sequence[str] | None = None
-    first_line: int = 1
-
-    @cached_property
-    def not_numbers(self) -> Ints:
-        """Rows of cells that hold text which is no number."""
-        if self.words is None:
-            return np.empty(0, np.int64)
-        empty = np.flatnonzero(np.isnan(self.numbers))
-        return np.array([row for row in empty.tolist() if self.words[row].strip() not in MISSING], np.int64)
-
-    @cached_property
-    def kind(self) -> Literal["text", "whole", "fraction", "empty"]:
-        """What most cells hold."""
-        known = self.numbers[~np.isnan(self.numbers)]
-        if len(self.not_numbers) > len(known):
-            return "text"
-        if not len(known):
-            return "empty"
-        return "whole" if 2 * int((known == np.rint(known)).sum()) >= len(known) else "fraction"
-
-    @property
-    def shown(self) -> str:
-        return self.name or "(unnamed)"
-
-    def text(self, row: int) -> str:
-        """A cell as text."""
-        return self.words[row].strip() if self.words is not None else f"{self.numbers[row]:.15g}"
-
-    def all_differ(self) -> bool:
-        count = len(self.numbers)
-        return len({self.text(row) for row in range(count)}) == count
-
-    def counts(self) -> bool:
-        """Whether cells count 0, 1, 2 .. or 1, 2, 3 ..; with leading zeros they are names."""
-        if self.words is not None and any(word.startswith("00") for word in self.words[:1]):
-            return False
-        steps = np.arange(len(self.numbers))
-        return any(np.array_equal(self.numbers, steps + first) for first in (0, 1))
 
 
 @dataclass(frozen=True)
@@ -293,30 +224,3 @@ def _check_classes(columns: Sequence[ScoreColumn], roles: Roles, where: Path) ->
 def _odd_cell(column: ScoreColumn) -> str:
     row = int(column.not_numbers[0])
     return f"{column.text(row)!r} in row {row + column.first_line} of column {column.shown!r}"
-
-
-def label_values(column: ScoreColumn, class_names: Sequence[str], where: Path) -> Ints:
-    """Labels int64 [N] from class numbers, also written 9.0, or class names; -1 where a cell is missing."""
-    number_of = {name: number for number, name in enumerate(class_names)}
-    as_number: Callable[[float], bool] = lambda value: np.isfinite(value) and value == np.rint(value)  # noqa: E731
-    labels = np.full(len(column.numbers), -1, np.int64)
-    for row, value in enumerate(column.numbers.tolist()):
-        word = column.text(row)
-        if word in number_of:
-            labels[row] = number_of[word]
-        elif as_number(value):
-            labels[row] = int(value)
-        elif column.words is not None and word not in MISSING:
-            raise DumpError(
-                f"label {word!r} in row {row + column.first_line} of column {column.shown!r} is neither a class number "
-                "nor one of the classes",
-                where=where,
-                fix="correct it, or name the column of labels: --label-column NAME",
-            )
-        elif not np.isnan(value):
-            raise DumpError(
-                f"label {value} in row {row + column.first_line} of column {column.shown!r} is no class number",
-                where=where,
-                fix="correct it, or name the column of labels: --label-column NAME",
-            )
-    return labels

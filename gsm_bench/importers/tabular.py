@@ -19,6 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
+from gsm_bench.importers.columns import (
+    ID_COLUMNS,
+    LABEL_COLUMNS,
+    ROW_ID,
+    STATUS,
+    VIEW_COLUMNS,
+    ScoreColumn,
+    label_values,
+)
 from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.delimited import read_columns, table_shape, without_hint
 from gsm_bench.importers.dump import (
@@ -33,16 +42,7 @@ from gsm_bench.importers.dump import (
     unknown_views,
 )
 from gsm_bench.importers.limits import require_memory
-from gsm_bench.importers.roles import (
-    ID_COLUMNS,
-    LABEL_COLUMNS,
-    ROW_ID,
-    STATUS,
-    VIEW_COLUMNS,
-    ScoreColumn,
-    assign_roles,
-    label_values,
-)
+from gsm_bench.importers.roles import assign_roles
 from gsm_bench.scorefile import AVERAGED, VIEW_TYPE
 from gsm_bench.settings import Space
 

@@ -73,6 +73,13 @@ def test_labels_as_class_names(table, imported):
     assert imported()[0].labels["action"].tolist() == LABELS.tolist()
 
 
+@pytest.mark.parametrize(("first", "first_column"), [(0, 0), (0, 1), (1, 1)])
+def test_labels_beside_numbered_columns(first, first_column, table, imported):
+    """A label that is a column's name means that column; other labels count from 0."""
+    table(["id", "label", *range(first_column, first_column + 4)], IDS, LABELS + first)
+    assert imported()[0].labels["action"].tolist() == LABELS.tolist()
+
+
 def test_numbered_classes_go_by_their_number(table, imported):
     """Whatever their order in the table."""
     table(["id", "c3", "c2", "c1", "c0"], IDS)
