@@ -188,7 +188,7 @@ def scoring_inputs(folder, repeats=4):
     """Per network: its name, a one-clip job on the reference clips, the network with gates that are open, pixels."""
     import torch
 
-    from gsm_bench.frames.clip_reader import read_clip
+    from gsm_bench.frames.read_views import read_views
     from gsm_bench.manifest import load_manifest
     from gsm_bench.nets.gate_shift import GateShift
     from gsm_bench.nets.registry import network_for
@@ -207,7 +207,7 @@ def scoring_inputs(folder, repeats=4):
                 torch.nn.init.normal_(module.conv3D.weight, std=0.05)
         request = Request(name, data=data, clips=1, fresh=True, out=folder / f"{name}.h5")
         job = job_of(request, manifest, workspace, "0" * 64)
-        pixels = [read_clip(job.source, job.split.video(row), job.read_plan).pixels for row in range(len(job.split))]
+        pixels = [read_views(job.source, job.split.video(row), job.read_plan).pixels for row in range(len(job.split))]
         yield name, job, network, pixels
 
 

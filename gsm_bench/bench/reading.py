@@ -14,7 +14,7 @@ from PIL import Image
 
 from gsm_bench.bench.interleaved_timing import StageRate, rates_in_turns
 from gsm_bench.errors import FrameError
-from gsm_bench.frames.clip_reader import RawViews, read_clip, view_indices
+from gsm_bench.frames.read_views import RawViews, read_views, view_indices
 from gsm_bench.frames.transform import normalise, preprocess, resize_image
 from gsm_bench.geometry import crop_corner
 from gsm_bench.scoring.job import Job
@@ -106,7 +106,7 @@ def measure_preprocess(job: Job, videos: Sequence[Video], pool: ThreadPoolExecut
 def measure_on_device(job: Job, videos: Sequence[Video], pool: ThreadPoolExecutor, seconds: float) -> StageRate:
     """Frames sent, resized, cropped and normalised on the device per second, compared with sending alone, and with one CPU thread."""
     spec, device = job.entry.input, torch.device(job.settings.device)
-    raw = [read_clip(job.source, video, job.read_plan).pixels for video in videos]
+    raw = [read_views(job.source, video, job.read_plan).pixels for video in videos]
     held = [pixels for pixels in raw if isinstance(pixels, RawViews)]
     stacks = [np.stack([np.asarray(picture) for picture in _pictures(job, video)]) for video in videos]
     turn = itertools.cycle(held)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gsm_bench.bench.interleaved_timing import StageRate, Work, rates_in_turns
 from gsm_bench.bench.reading import needed_frames
 from gsm_bench.frames import preprocess
-from gsm_bench.frames.clip_reader import view_indices
+from gsm_bench.frames.read_views import view_indices
 from gsm_bench.frames.transform import normalise
 from gsm_bench.nets.cost import count_cost
 from gsm_bench.scoring.job import HALF_DTYPES, Job

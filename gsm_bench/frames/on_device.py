@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gsm_bench.frames.clip_reader import RawViews
+from gsm_bench.frames.read_views import RawViews
 from gsm_bench.frames.transform import Window, resize_exactly, sent_to
 from gsm_bench.geometry import InputSpec, crop_corner, resized_size
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.entries import DatasetEntry, ModelEntry
 from gsm_bench.errors import GsmBenchError, NetworkError
-from gsm_bench.frames.clip_reader import ReadPlan
+from gsm_bench.frames.read_views import ReadPlan
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.provenance import Provenance
 from gsm_bench.sampling import clip_offsets

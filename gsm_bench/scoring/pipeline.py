@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.entries import ModelEntry
-from gsm_bench.frames.clip_reader import ClipPixels, ReadPlan, read_clip_for
+from gsm_bench.frames.read_views import ReadPlan, VideoPixels, read_views_for
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.scorefile import NOT_SCORED, SCORED, SUBSTITUTED, Scores
 from gsm_bench.scoring.chunks import BatchResult
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 BATCHES_AHEAD = 2
 Rows = NDArray[np.int64]
-Videos = Sequence[ClipPixels | None]
+Videos = Sequence[VideoPixels | None]
 """Pixels of the B videos of a batch for one model, None for rows that the model does not need."""
 
 
@@ -72,17 +72,17 @@ def read_requests(batch: Batch) -> list[ReadRequest]:
     return requests
 
 
-def read_row(request: ReadRequest) -> dict[int, ClipPixels]:
+def read_row(request: ReadRequest) -> dict[int, VideoPixels]:
     """One video for each model that needs it, by place; read once for models whose lists agree on it."""
-    pixels: dict[int, ClipPixels] = {}
+    pixels: dict[int, VideoPixels] = {}
     for video in dict.fromkeys(request.videos.values()):
         places = [place for place, other in request.videos.items() if other == video]
         plans = [request.plans[place] for place in places]
-        pixels |= zip(places, read_clip_for(request.source, video, plans), strict=True)
+        pixels |= zip(places, read_views_for(request.source, video, plans), strict=True)
     return pixels
 
 
-def videos_per_model(rows: Sequence[dict[int, ClipPixels]], models: int) -> list[Videos]:
+def videos_per_model(rows: Sequence[dict[int, VideoPixels]], models: int) -> list[Videos]:
     """The B videos of each model, from the rows of a batch."""
     return [[row.get(place) for row in rows] for place in range(models)]
 
@@ -92,7 +92,7 @@ def prefetch(batches: Iterator[Batch | None], pool: ThreadPoolExecutor) -> Itera
 
     None means that the run is about to wait for other processes: all batches before it have been yielded.
     """
-    queue: deque[tuple[Batch, list[Future[dict[int, ClipPixels]]]]] = deque()
+    queue: deque[tuple[Batch, list[Future[dict[int, VideoPixels]]]]] = deque()
     for batch in batches:
         if batch is not None:
             queue.append((batch, [pool.submit(read_row, request) for request in read_requests(batch)]))
@@ -104,7 +104,7 @@ def prefetch(batches: Iterator[Batch | None], pool: ThreadPoolExecutor) -> Itera
         yield _videos_of(*queue.popleft())
 
 
-def _videos_of(batch: Batch, reading: list[Future[dict[int, ClipPixels]]]) -> tuple[Batch, list[Videos]]:
+def _videos_of(batch: Batch, reading: list[Future[dict[int, VideoPixels]]]) -> tuple[Batch, list[Videos]]:
     return batch, videos_per_model([future.result() for future in reading], len(batch.models))
 
 
@@ -150,7 +150,7 @@ def _no_scores(entry: ModelEntry, rows: int, views: int) -> dict[str, Scores]:
 
 
 def _status_of(
-    rows: Rows, videos: Sequence[ClipPixels], scores: dict[str, Scores]
+    rows: Rows, videos: Sequence[VideoPixels], scores: dict[str, Scores]
 ) -> tuple[NDArray[np.uint8], dict[int, str]]:
     """Status uint8 [n] and problems of rows; scores of rows that are not scored become NaN."""
     problems = {int(row): video.problem for row, video in zip(rows, videos, strict=True) if video.problem}
@@ -164,7 +164,7 @@ def _status_of(
     return status, problems
 
 
-def _read_status(video: ClipPixels) -> int:
+def _read_status(video: VideoPixels) -> int:
     if video.pixels is None:
         return NOT_SCORED
     return SUBSTITUTED if video.problem else SCORED

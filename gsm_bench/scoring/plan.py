@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from gsm_bench.frames.clip_reader import ClipPixels, read_clip, view_indices
+from gsm_bench.frames.read_views import VideoPixels, read_views, view_indices
 from gsm_bench.scorefile import content_size
 from gsm_bench.scoring.chunks import ChunkFolder
 from gsm_bench.scoring.job import Job
@@ -89,7 +89,7 @@ def _timed_rate(job: Job, network: nn.Module, rows: np.ndarray) -> float | None:
     with ForwardPool(job.settings) as forward_pool, ThreadPoolExecutor(job.settings.workers) as pool:
         scorer = Scorer(network, job.entry, job.settings, forward_pool)
         sample = rows[: size * (1 + max(TIMED_BATCHES, forward_pool.count))]
-        read = pool.map(lambda row: read_clip(job.source, job.split.video(int(row)), plan), sample)
+        read = pool.map(lambda row: read_views(job.source, job.split.video(int(row)), plan), sample)
         batches = ([next(read) for _ in sample[start : start + size]] for start in range(0, len(sample), size))
         _score_all(scorer, forward_pool, itertools.islice(batches, 1))
         started = time.monotonic()
@@ -97,7 +97,7 @@ def _timed_rate(job: Job, network: nn.Module, rows: np.ndarray) -> float | None:
         return timed / (time.monotonic() - started) if timed else None
 
 
-def _score_all(scorer: Scorer, forward_pool: ForwardPool, batches: Iterable[list[ClipPixels]]) -> int:
+def _score_all(scorer: Scorer, forward_pool: ForwardPool, batches: Iterable[list[VideoPixels]]) -> int:
     """Score batches in parallel; returns the number of their videos."""
     sound = [batch for batch in batches if any(video.pixels is not None for video in batch)]
     for passes, batch in [(start_passes([scorer], [batch], forward_pool)[0], batch) for batch in sound]:

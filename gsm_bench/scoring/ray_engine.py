@@ -24,7 +24,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from gsm_bench.entries import ModelEntry
 from gsm_bench.errors import GsmBenchError
-from gsm_bench.frames.clip_reader import ClipPixels
+from gsm_bench.frames.read_views import VideoPixels
 from gsm_bench.nets.registry import network_for
 from gsm_bench.scoring.chunks import BatchResult
 from gsm_bench.scoring.job import Settings
@@ -77,7 +77,7 @@ class NetworkActor:
             self.scorers.append(Scorer(network, model.entry, model.settings, self.forward_pool))
 
     def score(
-        self, rows: np.ndarray, places: Sequence[int], read: Sequence[dict[int, ClipPixels]]
+        self, rows: np.ndarray, places: Sequence[int], read: Sequence[dict[int, VideoPixels]]
     ) -> list[BatchResult]:
         """Results of a batch for the models at `places`."""
         videos = videos_per_model(read, len(places))
@@ -88,7 +88,7 @@ class NetworkActor:
         ]
 
 
-def _read_rows(requests: Sequence[ReadRequest]) -> list[dict[int, ClipPixels]]:
+def _read_rows(requests: Sequence[ReadRequest]) -> list[dict[int, VideoPixels]]:
     return [read_row(request) for request in requests]
 
 

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gsm_bench.frames.clip_reader import Pixels, RawViews
 from gsm_bench.frames.on_device import DeviceFrames, Place, Size
+from gsm_bench.frames.read_views import Pixels, RawViews
 from gsm_bench.geometry import InputSpec
 
 PendingUpload = Callable[[], Tensor]

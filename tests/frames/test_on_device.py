@@ -14,8 +14,8 @@ from hypothesis import strategies as st  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from gsm_bench.frames import on_device, transform  # noqa: E402
-from gsm_bench.frames.clip_reader import RawViews  # noqa: E402
 from gsm_bench.frames.on_device import DeviceFrames  # noqa: E402
+from gsm_bench.frames.read_views import RawViews  # noqa: E402
 from gsm_bench.frames.transform import filter_taps, resize_exactly, resize_image  # noqa: E402
 from gsm_bench.geometry import crop_corner  # noqa: E402
 from gsm_bench.scorefile import views_array  # noqa: E402

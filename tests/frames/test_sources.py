@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gsm_bench.errors import FrameError, SplitError  # noqa: E402
-from gsm_bench.frames.clip_reader import ReadPlan, read_clip, read_clip_for  # noqa: E402
+from gsm_bench.frames.read_views import ReadPlan, read_views, read_views_for  # noqa: E402
 from gsm_bench.frames.sources import open_source  # noqa: E402
 from gsm_bench.frames.sources.names import FrameNames  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
@@ -177,7 +177,7 @@ def test_many_threads_read_the_same_pixels(toys, form):
     plan = ReadPlan(4, views_array((0.0, 0.5), 1), load_manifest(toys).model("toy_4f").input)
 
     def pixels(row):
-        return read_clip(source, split.video(row), plan).pixels
+        return read_views(source, split.video(row), plan).pixels
 
     alone = [pixels(row) for row in range(VIDEOS)]
     with ThreadPoolExecutor(8) as pool:
@@ -198,7 +198,7 @@ def test_several_plans_share_the_decoding(toys):
     ]
     for row in range(VIDEOS):
         video = split.video(row)
-        together, alone = read_clip_for(source, video, plans), [read_clip(source, video, plan) for plan in plans]
+        together, alone = read_views_for(source, video, plans), [read_views(source, video, plan) for plan in plans]
         for one, two in zip(together, alone, strict=True):
             assert np.array_equal(one.pixels, two.pixels)
         assert together[2].decoded == 0, "its frames were read for the first plan"
@@ -214,13 +214,13 @@ def test_a_bad_frame_concerns_only_the_plan_that_needs_it(toys):
     (toys.data / "toy/frames/v0/00002.jpg").write_bytes(b"")
     source = open_source(entry, toys.data / "toy", [video])
     plans = [ReadPlan(frames, views_array((0.0,), 1), spec) for frames in (4, 8)]  # frames 1 3 5 7, and all
-    few, all_of_them = read_clip_for(source, video, plans)
+    few, all_of_them = read_views_for(source, video, plans)
     assert few.pixels is not None
     assert few.problem == ""
     assert all_of_them.pixels is None
     assert "frame 2 of video 'v0'" in all_of_them.problem
     nearest = [replace(plan, on_bad_frame="nearest") for plan in plans]
-    few, all_of_them = read_clip_for(source, video, nearest)
+    few, all_of_them = read_views_for(source, video, nearest)
     assert few.problem == ""
     assert all_of_them.problem == "frame 2 by 1"
     assert np.array_equal(all_of_them.pixels[0, 1], all_of_them.pixels[0, 0])

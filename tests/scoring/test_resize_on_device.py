@@ -7,7 +7,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from gsm_bench.errors import FrameError  # noqa: E402
-from gsm_bench.frames.clip_reader import RawViews, read_clip_for  # noqa: E402
+from gsm_bench.frames.read_views import RawViews, read_views_for  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare, prepare_together  # noqa: E402
@@ -108,7 +108,7 @@ def test_several_models_share_frames_and_copies(toys, monkeypatch):
 
 def test_raw_frames_of_a_clip_are_shared_by_its_plans(toys):
     jobs = [prepare(Request(name, resize="device"), load_manifest(toys), toys)[0] for name in ("toy_4f", "toy_wide")]
-    first, second = read_clip_for(jobs[0].source, jobs[0].split.video(2), [job.read_plan for job in jobs])
+    first, second = read_views_for(jobs[0].source, jobs[0].split.video(2), [job.read_plan for job in jobs])
     assert isinstance(first.pixels, RawViews)
     assert first.pixels.frames is second.pixels.frames
     assert first.pixels.numbers.shape == (2, 4)

@@ -4,7 +4,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gsm_bench.errors import CheckpointError, FrameError, GsmBenchError, NetworkError, RunConflictError  # noqa: E402
-from gsm_bench.frames.clip_reader import read_clip  # noqa: E402
+from gsm_bench.frames.read_views import read_views  # noqa: E402
 from gsm_bench.frames.transform import normalise  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.scorefile import content_hash, open_scores, read  # noqa: E402
@@ -43,7 +43,7 @@ def test_scores_are_those_of_the_network_clip_by_clip(toys):
     job, loaded = prepare(Request("toy_4f", out=toys.root / "x.h5"), load_manifest(toys), toys)
     loaded.network.eval()
     for row in (0, 7, CLIPS - 1):
-        pixels = read_clip(job.source, job.split.video(row), job.read_plan).pixels
+        pixels = read_views(job.source, job.split.video(row), job.read_plan).pixels
         with torch.inference_mode():
             expected = loaded.network(normalise(torch.from_numpy(pixels), job.entry.input)).numpy()
         assert np.abs(found.scores["action"][row] - expected).max() < 1e-4 * expected.std()
@@ -67,7 +67,7 @@ def test_our_networks_score_as_they_answer(toys):
     make_checkpoint(toys, "toy_bninc")
     job, loaded = prepare(Request("toy_bninc", limit=3, threads=1), load_manifest(toys), toys)
     found = read(run(job, loaded.network).path).scores["action"]
-    pixels = np.stack([read_clip(job.source, job.split.video(row), job.read_plan).pixels for row in range(3)])
+    pixels = np.stack([read_views(job.source, job.split.video(row), job.read_plan).pixels for row in range(3)])
     with torch.inference_mode():
         expected = (
             loaded.network.eval()(normalise(torch.from_numpy(pixels), job.entry.input).flatten(0, 1))

@@ -57,7 +57,7 @@ Pixels = NDArray[np.uint8] | RawViews
 
 
 @dataclass(frozen=True)
-class ClipPixels:
+class VideoPixels:
     """The pixels of one video, ready to score.
 
     Attributes:
@@ -75,16 +75,16 @@ class ClipPixels:
     stored_frames: int = 0
 
 
-def read_clip(source: FrameSource, video: Video, plan: ReadPlan) -> ClipPixels:
+def read_views(source: FrameSource, video: Video, plan: ReadPlan) -> VideoPixels:
     """Read all views of `video`; a bad one has no pixels unless the policy is ``error``.
 
     Raises:
         FrameError: a frame is missing or damaged and the policy is ``error``.
     """
-    return read_clip_for(source, video, [plan])[0]
+    return read_views_for(source, video, [plan])[0]
 
 
-def read_clip_for(source: FrameSource, video: Video, plans: Sequence[ReadPlan]) -> list[ClipPixels]:
+def read_views_for(source: FrameSource, video: Video, plans: Sequence[ReadPlan]) -> list[VideoPixels]:
     """Read `video` for several plans of one policy: every frame that any of them needs is decoded once.
 
     Each plan gets the same pixels as when it is read alone; a frame counts as decoded for the first plan that needs it.
@@ -193,7 +193,7 @@ def _geometry(plan: ReadPlan) -> Geometry:
 
 def _cut(
     frames: _VideoFrames, plan: ReadPlan, views: list[NDArray[np.int64]], used: list[int], decoded: int
-) -> ClipPixels:
+) -> VideoPixels:
     """The views of one plan: cut from resized frames, or raw."""
     bad = next((frames.bad[number] for number in used if number in frames.bad), None)
     if bad is not None:
@@ -201,14 +201,14 @@ def _cut(
     ready = frames.ready[_geometry(plan)]
     pixels = RawViews(ready, np.stack(views), plan.views) if plan.resize == "device" else _crops(ready, plan, views)
     substituted = [f"frame {number} by {frames.stand_ins[number]}" for number in used if number in frames.stand_ins]
-    return ClipPixels(pixels, ", ".join(substituted), decoded, frames.total)
+    return VideoPixels(pixels, ", ".join(substituted), decoded, frames.total)
 
 
-def _refused(error: FrameError, plan: ReadPlan, total: int) -> ClipPixels:
+def _refused(error: FrameError, plan: ReadPlan, total: int) -> VideoPixels:
     if plan.on_bad_frame == "error":
         fix = error.fix or "repair it, or leave it out of the scores with --on-bad-frame skip"
         raise FrameError(error.what, where=error.where, fix=fix) from error
-    return ClipPixels(None, f"{error.what} ({error.where})" if error.where else error.what, num_frames=total)
+    return VideoPixels(None, f"{error.what} ({error.where})" if error.where else error.what, num_frames=total)
 
 
 def _crops(ready: dict[int, NDArray[np.uint8]], plan: ReadPlan, views: list[NDArray[np.int64]]) -> NDArray[np.uint8]:
