@@ -194,7 +194,7 @@ def _read_tables(path: Path) -> Iterable[tuple[str, str, dict[str, Any]]]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ManifestError("a shipped manifest is missing", where=path, fix="install the package again") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise ManifestError(f"this manifest is not valid TOML: {error}", where=path, fix="correct that line") from error
     for section, entries in document.items():
         if section not in SECTIONS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from gsm_bench.errors import SplitError
 from gsm_bench.id_array import IdArray
 from gsm_bench.layouts import READERS
 from gsm_bench.layouts.plain import read_plain
-from gsm_bench.layouts.rows import ListRows, Numbers, Segments, first_existing
+from gsm_bench.layouts.rows import ListRows, Numbers, Segments, csv_rows, first_existing
 
 Labels = NDArray[np.int32]
 MOST_FRAMES = 100_000_000
@@ -218,8 +217,7 @@ def _groups(entry: SplitEntry, rows: ListRows, directory: Path) -> NDArray[np.in
     path = directory / name
     if not name or not path.is_file():
         return None
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        table = list(csv.DictReader(file))
+    table = csv_rows(path)
     if not table or not {"id", column} <= table[0].keys():
         raise SplitError(
             f"this file lacks the column id or {column}", where=path, fix="correct `groups` of the data set's entry"

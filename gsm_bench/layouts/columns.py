@@ -21,6 +21,9 @@ WORDS = {
 DEFAULT = ("id", "frames", "label")
 FORMS = ("<id>", "<id> <frames>", "<id> <frames> <class>")
 NUMBER = re.compile(r"([0-9]+)(\.0+)?")
+MOST_DIGITS = 18
+"""A longer number does not fit into 64 bits."""
+MOST_SHOWN = 40
 FIX = 'write rows of <id> <frames> <class>, or name the columns: columns = ["id", "label"] below the split of the data set\'s entry'
 Row = tuple[int, list[str]]
 """A line number from 1, and the fields of the line."""
@@ -51,9 +54,9 @@ class ListTable:
         at, values = self.columns.index(column), []
         for line, fields in self.rows:
             match = NUMBER.fullmatch(fields[at])
-            if match is None or int(match[1]) < least:
+            if match is None or len(match[1]) > MOST_DIGITS or int(match[1]) < least:
                 raise SplitError(
-                    f"{fields[at]!r} in the column {column!r} is not a whole number from {least}",
+                    f"{fields[at][:MOST_SHOWN]!r} in the column {column!r} is not a whole number from {least}",
                     where=f"{self.path}, line {line}", fix="correct the line",
                 )  # fmt: skip
             values.append(int(match[1]))

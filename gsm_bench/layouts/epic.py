@@ -6,8 +6,6 @@ number start + i - 1 of its video.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ import numpy as np
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
 from gsm_bench.id_array import IdArray
-from gsm_bench.layouts.rows import ListRows, Segments, whole_text
+from gsm_bench.layouts.rows import ListRows, Segments, csv_rows
 
 Row = Mapping[str, str]
 
@@ -77,23 +75,13 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
         )
     if not path.is_file():
         raise SplitError("missing annotation file", where=path, fix="clone the repository of the annotations again")
-    rows: list[Row] = _parsed(path)
+    rows: list[Row] = csv_rows(path)
     absent = [column for column in columns if not rows or column not in rows[0]]
     if absent:
         raise SplitError(
             f"this csv has no column {absent[0]!r}", where=path, fix="use the file of the data set's release"
         )
-    short = next((at for at, row in enumerate(rows, start=2) if None in row.values()), None)
-    if short:
-        raise SplitError("this row is cut short", where=f"{path}, line {short}", fix="download the file again")
     return rows
-
-
-def _parsed(path: Path) -> list[Row]:
-    try:
-        return list(csv.DictReader(io.StringIO(whole_text(path), newline=""), strict=True))
-    except csv.Error as error:
-        raise SplitError(f"this csv is damaged: {error}", where=path, fix="download the file again") from error
 
 
 @dataclass(frozen=True)

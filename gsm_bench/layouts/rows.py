@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,17 +128,42 @@ def text_lines(path: Path) -> Iterable[str]:
 
 
 def whole_text(path: Path) -> str:
-    """The text of a file; raises SplitError unless it is UTF-8."""
+    """The text of a file; raises SplitError with the line unless it is UTF-8 without NUL characters."""
+    content = path.read_bytes()
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SplitError("this file is not UTF-8 text", where=path, fix="give a UTF-8 text file") from error
+        raise _no_text(path, content, error.start) from error
+    if "\0" in text:
+        raise _no_text(path, content, content.index(b"\0"))
+    return text
+
+
+def _no_text(path: Path, content: bytes, at: int) -> SplitError:
+    line = content.count(b"\n", 0, at) + 1
+    return SplitError("this file is not UTF-8 text", where=f"{path}, line {line}", fix="give a UTF-8 text file")
+
+
+def csv_rows(path: Path) -> list[Mapping[str, str]]:
+    """The rows of a csv with a header; raises SplitError with the line if one is damaged or cut short."""
+    reader = csv.DictReader(io.StringIO(whole_text(path), newline=""), strict=True)
+    rows: list[Mapping[str, str]] = []
+    try:
+        for row in reader:
+            if None in row.values():
+                where = f"{path}, line {reader.line_num}"
+                raise SplitError("this row is cut short", where=where, fix="download the file again")
+            rows.append(row)
+    except csv.Error as error:
+        where = f"{path}, line {reader.line_num}"
+        raise SplitError(f"this csv is damaged: {error}", where=where, fix="download the file again") from error
+    return rows
 
 
 def _parsed_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise SplitError(f"this is not valid JSON: {error}", where=path, fix="download it again") from error
 
 

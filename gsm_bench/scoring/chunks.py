@@ -117,7 +117,7 @@ class ChunkFolder:
         """The card of the run in this folder, None if there is none."""
         try:
             return RunCard(**json.loads((self.path / CARD).read_text()))
-        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError, TypeError):
             return None
 
     def finished(self) -> set[int]:

@@ -84,8 +84,8 @@ class Ledger:
             if not line.strip():
                 continue
             try:
-                entries.append(msgspec.json.decode(line, type=Entry))
-            except msgspec.DecodeError as error:
+                entries.append(_entry(line))
+            except (ValueError, RecursionError) as error:  # msgspec.DecodeError is a ValueError
                 raise SubmissionError(
                     f"a line of the ledger is damaged: {error}",
                     where=f"{self.path}, line {number}",
@@ -126,6 +126,15 @@ class Ledger:
         left = None if limits.in_all is None else max(0, limits.in_all - len(dates))
         left_today = None if limits.per_day is None else max(0, min(limits.per_day - dates.count(today), left or 0))
         return Attempts(dates.count(today), len(dates), left_today, left)
+
+
+def _entry(line: bytes) -> Entry:
+    """The record of a line; raises ValueError if one of its fields cannot be used."""
+    entry: Entry = msgspec.json.decode(line, type=Entry)
+    if entry.target not in TARGETS:
+        raise ValueError(f"no server {entry.target!r}; there are {', '.join(TARGETS)}")
+    datetime.fromisoformat(entry.date)
+    return entry
 
 
 def parse_score(texts: Iterable[str]) -> dict[str, float]:

@@ -388,14 +388,15 @@ def test_nul_in_an_epic_list(epic, save_epic, gsmbench):  # noqa: F811
     names_place(message, "EPIC_100_test_timestamps.csv", line_of(content, b"\0"))
 
 
-def test_groups_that_are_no_text(scored, shapes, workspace):
+def test_groups_with_a_row_cut_short(scored, shapes, workspace):
     (workspace.manifests / "mine.toml").write_text(DATASET)
     with h5py.File(scored, "r+") as file:
         file.attrs["provenance"] = json.dumps({"model": "x", "dataset": "shapes56", "split": "val"})
     content = (ATTACK / "groups_bytes.csv").read_bytes()
     (shapes / "val_clips.csv").write_bytes(content)
     message = one_error(shell("evaluate", scored, memory=MEMORY))
-    line = next(n for n, row in enumerate(content.split(b"\n"), start=1) if not row.isascii())
+    commas = content.partition(b"\n")[0].count(b",")
+    line = next(n for n, row in enumerate(content.split(b"\n"), start=1) if row.count(b",") != commas)
     names_place(message, "val_clips.csv", line)
 
 
@@ -413,7 +414,7 @@ def test_a_file_is_judged_whatever_the_ledger(submitted_zip, epic, gsmbench):  #
     (epic.submissions / "ledger.jsonl").write_bytes((ATTACK / "ledger_bytes.jsonl").read_bytes())
     ran = shell("check", submitted_zip, memory=MEMORY)
     assert ran.status == 0, ran.err
-    assert "would take it" in ran.out
+    assert "would accept it" in ran.out
     assert "Traceback" not in ran.err and "ledger" in ran.err
 
 
