@@ -21,8 +21,8 @@ WORDS = {
 DEFAULT = ("id", "frames", "label")
 FORMS = ("<id>", "<id> <frames>", "<id> <frames> <class>")
 NUMBER = re.compile(r"([0-9]+)(\.0+)?")
-MOST_DIGITS = 18
-"""A longer number does not fit into 64 bits."""
+MOST_DIGITS = 100
+"""A longer number is none; Python refuses to convert those of thousands of digits."""
 MOST_SHOWN = 40
 FIX = 'write rows of <id> <frames> <class>, or name the columns: columns = ["id", "label"] below the split of the data set\'s entry'
 Row = tuple[int, list[str]]
