@@ -118,6 +118,15 @@ def test_modules_import_no_circle():
     TopologicalSorter({name: uses & graph.keys() for name, uses in graph.items()}).prepare()
 
 
+def test_variables_are_named_after_what_they_hold():
+    vague = {"found", "said", "made", "drawn"}
+    for path, relative in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            is_stored = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            name = node.id if is_stored else node.arg if isinstance(node, ast.arg) else None
+            assert name not in vague, f"{relative}, line {node.lineno}: {name}"
+
+
 def test_class_names_are_unique():
     places = defaultdict(list)
     for path, relative in modules():

@@ -239,8 +239,8 @@ def _check_views(arrays: Mapping[str, Scores]) -> None:
         raise ArrayError("there are no scores", fix="give one array per task, such as {'verb': v, 'noun': n}")
     views = {task: values.shape[1] for task, values in arrays.items()}
     if len(set(views.values())) > 1:
-        said = ", ".join(f"{task} {count}" for task, count in views.items())
-        raise ArrayError(f"tasks have different numbers of views: {said}", fix="give the same views for every task")
+        counts = ", ".join(f"{task} {count}" for task, count in views.items())
+        raise ArrayError(f"tasks have different numbers of views: {counts}", fix="give the same views for every task")
 
 
 def _status(arrays: Mapping[str, Scores]) -> NDArray[np.uint8]:
