@@ -218,34 +218,56 @@ class DatasetEntry:
 
 @dataclass(frozen=True)
 class RowEntry:
-    """A row of a table: a model with its clips, an ensemble, or published numbers.
+    """A row of a table: a model with its clips, an ensemble, a score file, or published numbers.
 
     Attributes:
-        printed: published accuracies in percent, by column.
+        scores: path of a score file, absolute or in the workspace.
+        backbone, pretraining: as the table shows them.
+        printed: published accuracies in percent, by column. A row that has some is never measured.
+        frames, gflops: published, as printed: ``16x30``, ``66.5x30``, ``NA``; of a measured row, for comparison alone.
+        params_m: published, in millions; of a measured row, for comparison alone.
     """
 
     label: str
     model: str | None = None
     clips: Count = 1
     ensemble: str | None = None
+    scores: str = ""
+    backbone: str = ""
     pretraining: str = ""
     printed: Mapping[str, Percent] = field(default_factory=dict)
+    frames: str = ""
+    gflops: str = ""
+    params_m: float | None = None
 
 
 @dataclass(frozen=True)
 class TableEntry:
-    """A table of the paper; rules separate its `blocks`.
+    """A table of the paper, or of your own; rules separate its `blocks`.
 
     Attributes:
+        dataset, split: of its rows; that of each row's model where empty.
+        source: of its published numbers.
+        columns: what it shows, by name; those of its form where empty.
+        headings: of columns, where they are not the usual ones.
+        sort: column that its rows are sorted by.
+        with_paper: a table whose published rows stand above its own.
+        side_by_side: whether each split has columns of its own, with one row per model.
         form: ``accuracy``: cost and top-1/5 on one split; ``verb-noun-action``: top-1 of three tasks on `splits`.
         splits: the splits of the second form.
     """
 
     name: str
     title: str
-    dataset: str
-    split: str
     blocks: tuple[tuple[RowEntry, ...], ...]
+    dataset: str = ""
+    split: str = ""
+    source: str = ""
+    columns: tuple[str, ...] = ()
+    headings: Mapping[str, str] = field(default_factory=dict)
+    sort: str = ""
+    with_paper: str = ""
+    side_by_side: bool = False
     form: Literal["accuracy", "verb-noun-action"] = "accuracy"
     splits: tuple[str, ...] = ()
     notes: str = ""

@@ -81,8 +81,10 @@ class Manifest:
         """The table `name`, for `dataset` if it has such a version; raises ManifestError if it is unknown."""
         if dataset and f"{name}.{dataset}" in self.tables:
             return self.tables[f"{name}.{dataset}"]
-        numbers = [number for number in self.tables if "." not in number]
-        return _find(self.tables, name, "table", f"available: {', '.join(numbers)}")
+        if name not in self.tables:
+            numbers = [number for number in self.tables if "." not in number]
+            raise ManifestError(f"No table {name}. Available: {', '.join(numbers)}.", fix="gsmbench table lists them")
+        return self.tables[name]
 
     def place(self, dataset: str, split: str, asked_dataset: str | None, asked_split: str | None) -> tuple[str, str]:
         """Data set and split of a request: as requested, else the defaults; for another data set, its evaluation split."""
@@ -352,7 +354,10 @@ def _references(manifest: Manifest) -> Iterable[tuple[str, str, str, str]]:
         for member in cascade.members:
             yield "cascades", cascade.name, "models", member.model
     for table in manifest.tables.values():
-        yield "tables", table.name, "datasets", table.dataset
+        if table.dataset:
+            yield "tables", table.name, "datasets", table.dataset
+        if table.with_paper:
+            yield "tables", table.name, "tables", table.with_paper
         for row in (row for block in table.blocks for row in block):
             if row.model:
                 yield "tables", table.name, "models", row.model
@@ -364,7 +369,8 @@ def _splits_named(manifest: Manifest) -> Iterable[tuple[str, str, str, str]]:
     for model in manifest.models.values():
         yield "models", model.name, model.dataset, model.split
     for table in manifest.tables.values():
-        yield "tables", table.name, table.dataset, table.split
+        if table.dataset:
+            yield "tables", table.name, table.dataset, table.split
 
 
 def _find(entries: Mapping[str, Entry], name: str, noun: str, fix: str) -> Entry:

@@ -336,19 +336,35 @@ class Bench:
 
     def table(
         self,
-        number: str | int,
+        number: str | int | None = None,
         *,
+        rows: Sequence[str] = (),
+        with_paper: str | int | None = None,
+        columns: Sequence[str] = (),
+        sort: str = "",
+        side_by_side: bool = False,
         dataset: str | None = None,
         split: str | None = None,
         data: Place | None = None,
         annotations: Place | None = None,
         partial: bool = False,
     ) -> Result:
-        """A table of the paper from score files; with `partial`, rows without scores stay empty."""
-        from gsm_bench.api.paper_tables import fill_table
+        """A table of the paper, or your own, from score files; with neither number nor rows, what tables there are.
 
+        Args:
+            number: a table of the paper, or the name of your own in tables.toml.
+            rows: models, ensembles and score files, as further rows or alone.
+            with_paper: a table of the paper whose printed rows stand above the others.
+            columns: shown columns by name; sort: the column that rows are sorted by.
+            side_by_side: one row per model, with columns for each split.
+            partial: rows without scores stay empty.
+        """
+        from gsm_bench.api.paper_tables import TableLayout, fill_table
+
+        layout = TableLayout(tuple(columns), sort, "" if with_paper is None else str(with_paper), side_by_side)
         return fill_table(
-            self, str(number), self.labels(data), dataset=dataset, split=split, partial=partial,
+            self, None if number is None else str(number), self.labels(data), rows=rows, layout=layout,
+            dataset=dataset, split=split, partial=partial,
             data=None if data is None else Path(data), annotations=None if annotations is None else Path(annotations),
         )  # fmt: skip
 

@@ -15,10 +15,11 @@ def epic_paper_table(evaluation: EpicPaperEvaluation) -> Table:
         Column("label", "Method"),
         Column("pretraining", "Pretraining"),
         *(
-            Column(f"{split}_{task}", f"{split.upper()}\n{task.capitalize()}", "percent")
+            Column(f"{split}_{task}", f"{split.upper()}\n{task.capitalize()}", "percent", "highest")
             for split in entry.splits
             for task in TASKS
         ),
+        Column("source", "Source"),
     )
     blocks = tuple(
         tuple(
@@ -32,9 +33,9 @@ def epic_paper_table(evaluation: EpicPaperEvaluation) -> Table:
         )
         for block in evaluation.blocks
     )
-    notes: list[str] = []
+    notes: list[str] = [f"Printed: {entry.source}."] if entry.source else []
     for split, labels in evaluation.public_labels.items():
         notes += [f"{split.upper()}:", *public_label_notes(labels)]
-    if notes:
+    if evaluation.public_labels:
         notes.insert(0, "Printed rows are results of the server; the measured row is an estimate.")
     return Table(entry.title, columns, blocks, tuple(dict.fromkeys(notes)), f"table {entry.name}")

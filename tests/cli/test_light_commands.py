@@ -199,7 +199,7 @@ def test_labels_of_other_clips_are_refused(gsmbench, scored, workspace):
         (["ensemble", "En1", "--weights", "1"], 1, "2 members but 1 weights"),
         (["evaluate", "none.h5"], 1, "no such score file"),
         (["evaluate", "README"], 1, "no such score file"),
-        (["table", "9"], 1, "no table '9'"),
+        (["table", "9"], 1, "No table 9"),
         (["models", "show", "inv3"], 1, "did you mean"),
         (["nonsense"], 2, "No such command"),
         (["--workspace", "none", "models", "list"], 1, "is not a directory"),
