@@ -80,6 +80,8 @@ def parse_list(path: Path, lines: Sequence[str], columns: Sequence[str] = ()) ->
     if not numbered:
         raise SplitError("this list is empty", where=path, fix="write a row per video: <id> <frames> <class>")
     rows = _separated(numbered)
+    if columns and rows and len(rows[0][1]) != len(columns):
+        rows = []  # ids contain the separator
     header = _header(rows[0][1] if rows else numbered[0][1].split())
     if header and len(numbered) > 1:
         return _with_header(path, rows[1:] if rows else numbered[1:], header)

@@ -35,7 +35,7 @@ PNG = '[datasets.toy]\nlike = "toy"\nframe_pattern = "{id}/{frame:05d}.png"\n'
 
 @pytest.fixture
 def scored(workspace, gsmbench):
-    """Score a place with clips listed without counts; returns the run and its score file's content."""
+    """Score a place with videos listed without counts; returns the run and its score file's content."""
     save_weights(workspace)
 
     def score(ids, *options):
@@ -50,11 +50,11 @@ def scored(workspace, gsmbench):
 
 def check_alike(scored, ids):
     """All of `ids` are scored and have the scores of the last of them."""
-    ran, found = scored(ids)
+    ran, scores = scored(ids)
     assert ran.status == 0, ran.err
-    assert found.status == [0] * len(ids)
+    assert scores.status == [0] * len(ids)
     for row, name in enumerate(ids):
-        assert np.abs(found.action[row] - found.action[-1]).max() < 1e-5, name
+        assert np.abs(scores.action[row] - scores.action[-1]).max() < 1e-5, name
 
 
 def saved(picture, form, **options):
@@ -63,8 +63,8 @@ def saved(picture, form, **options):
     return out.getvalue()
 
 
-def one_frame(workspace, clip, content, suffix="png"):
-    folder = data_of(workspace) / "frames" / clip
+def one_frame(workspace, video, content, suffix="png"):
+    folder = data_of(workspace) / "frames" / video
     folder.mkdir(parents=True)
     (folder / f"00001.{suffix}").write_bytes(content)
 
@@ -126,8 +126,8 @@ def test_sixteen_bits_are_scaled_to_eight(workspace, scored, name):
     one_frame(workspace, "deep", deep_pictures()[name])
     one_frame(workspace, "plain", as_rgb(grey16() // 257))
     if name == "int32.tiff":  # nothing says where its white is
-        ran, found = scored(["deep", "plain"])
-        assert ran.status == 3 and found.status == [2, 0]
+        ran, scores = scored(["deep", "plain"])
+        assert ran.status == 3 and scores.status == [2, 0]
         assert "deep" in ran.err
     else:
         check_alike(scored, ["deep", "plain"])
@@ -159,8 +159,8 @@ def test_numbers_without_a_range_are_no_picture(workspace, scored):
         workspace, "floats", saved(Image.fromarray(np.random.default_rng(0).random((24, 32), np.float32)), "TIFF")
     )
     one_frame(workspace, "plain", as_rgb(grey16() // 257))
-    ran, found = scored(["floats", "plain"])
-    assert ran.status == 3 and found.status == [2, 0]
+    ran, scores = scored(["floats", "plain"])
+    assert ran.status == 3 and scores.status == [2, 0]
     assert "floats" in ran.err
 
 
@@ -222,11 +222,11 @@ def sound_jpegs():
 
 @pytest.fixture
 def jpegs(workspace, scored):
-    """Score clips of one JPEG each."""
+    """Score videos of one JPEG each."""
 
     def score(pictures, *options):
-        for clip, content in pictures.items():
-            one_frame(workspace, clip, content, "jpg")
+        for video, content in pictures.items():
+            one_frame(workspace, video, content, "jpg")
         return scored(list(pictures), *options)
 
     return score
@@ -234,33 +234,33 @@ def jpegs(workspace, scored):
 
 @pytest.mark.parametrize("name", list(damaged_jpegs()))
 def test_a_damaged_jpeg_is_a_bad_frame(jpegs, name):
-    ran, found = jpegs({name: damaged_jpegs()[name], "sound": sound_jpeg()})
+    ran, scores = jpegs({name: damaged_jpegs()[name], "sound": sound_jpeg()})
     assert ran.status == 3, "the damage was hidden"
-    assert found.status == [2, 0]
-    assert np.isnan(found.action[0]).all()
+    assert scores.status == [2, 0]
+    assert np.isnan(scores.action[0]).all()
     assert name in ran.err
 
 
 @pytest.mark.parametrize("name", list(sound_jpegs()))
 def test_a_sound_jpeg_is_read(jpegs, name):
-    ran, found = jpegs({name: sound_jpegs()[name]})
+    ran, scores = jpegs({name: sound_jpegs()[name]})
     assert ran.status == 0, ran.err
-    assert found.status == [0]
+    assert scores.status == [0]
 
 
 def test_a_damaged_jpeg_in_an_archive_is_a_bad_frame(workspace, scored):
     with zipfile.ZipFile(data_of(workspace) / "frames.zip", "w") as archive:
         archive.writestr("hole/00001.jpg", (FRAMES / "hole.jpg").read_bytes())
         archive.writestr("sound/00001.jpg", sound_jpeg())
-    ran, found = scored(["hole", "sound"])
-    assert ran.status == 3 and found.status == [2, 0]
+    ran, scores = scored(["hole", "sound"])
+    assert ran.status == 3 and scores.status == [2, 0]
 
 
 def test_the_nearest_frame_stands_in_for_a_damaged_one(workspace, scored):
     write_frames(data_of(workspace) / "frames" / "v0", noise(4, 0))
     (data_of(workspace) / "frames" / "v0" / "00002.jpg").write_bytes((FRAMES / "hole.jpg").read_bytes())
-    ran, found = scored(["v0"], "--on-bad-frame", "nearest")
-    assert found.status == [1]
+    ran, scores = scored(["v0"], "--on-bad-frame", "nearest")
+    assert scores.status == [1]
     assert "v0" in ran.err and "frame 2" in ran.err
 
 
@@ -296,11 +296,11 @@ def videos(workspace, scored):
 
 def check_frames(videos, name, content, expected):
     """A video has the scores of the pictures that it shows."""
-    ids, ran, found = videos({name: content}, expected)
+    ids, ran, scores = videos({name: content}, expected)
     assert ran.status == 0, ran.err
-    assert found.status == [0] * len(ids)
-    assert found.num_frames == [len(expected)] * len(ids)
-    assert np.abs(found.action[0] - found.action[1]).max() < 1e-5
+    assert scores.status == [0] * len(ids)
+    assert scores.num_frames == [len(expected)] * len(ids)
+    assert np.abs(scores.action[0] - scores.action[1]).max() < 1e-5
 
 
 def case(name):
@@ -320,9 +320,9 @@ def avi_says(content, frames):
 def test_an_avi_cut_short_is_a_bad_video(videos, share):
     whole = case("title_cp1252.avi")
     cut = case("w02_cut.avi") if share == 0.6 else whole[: int(len(whole) * share)]
-    _, ran, found = videos({"half.avi": cut, "v01_plain.mp4": case("v01_plain.mp4")})
+    _, ran, scores = videos({"half.avi": cut, "v01_plain.mp4": case("v01_plain.mp4")})
     assert ran.status == 3, "half of the frames are missing in silence"
-    assert found.status == [2, 0]
+    assert scores.status == [2, 0]
     assert "67" in ran.err and "cut" in ran.err
 
 
@@ -335,9 +335,11 @@ def test_a_header_that_is_off_by_one_or_two_is_normal(videos, off):
 @pytest.mark.parametrize("name", ["w04_flv.flv", "w04_wmv.wmv", "w01_longlast.mp4", "v01_plain.mp4"])
 def test_other_files_cut_short_are_bad_videos(videos, name):
     content = case(name)
-    _, ran, found = videos({f"half.{name[-3:]}": content[: len(content) * 6 // 10], "whole.mp4": case("v01_plain.mp4")})
+    _, ran, scores = videos(
+        {f"half.{name[-3:]}": content[: len(content) * 6 // 10], "whole.mp4": case("v01_plain.mp4")}
+    )
     assert ran.status == 3
-    assert found.status == [2, 0]
+    assert scores.status == [2, 0]
     assert re.search("cut short|cannot be opened", ran.err), ran.err
 
 
@@ -472,9 +474,9 @@ def test_whatever_is_cut_short_is_a_bad_video(workspace, videos, name):
     path = workspace.root / f"made.{name.rpartition('.')[2]}"
     make_video(path, *MADE[name])
     content = path.read_bytes()
-    _, ran, found = videos({name: content[: len(content) * 6 // 10], "whole.mp4": case("v01_plain.mp4")})
+    _, ran, scores = videos({name: content[: len(content) * 6 // 10], "whole.mp4": case("v01_plain.mp4")})
     assert ran.status == 3, "frames are missing in silence"
-    assert found.status == [2, 0]
+    assert scores.status == [2, 0]
     assert re.search("cut short|cannot be opened", ran.err), ran.err
 
 
@@ -483,9 +485,9 @@ def test_a_list_may_name_the_suffix(workspace, scored, name):
     place = data_of(workspace) / "frames"
     place.mkdir()
     (place / name).write_bytes(case(name))
-    ran, found = scored([name])
+    ran, scores = scored([name])
     assert ran.status == 0, ran.err
-    assert found.num_frames == [67]
+    assert scores.num_frames == [67]
 
 
 def test_packing_reads_the_same_extensions(workspace, gsmbench):
@@ -502,10 +504,10 @@ def test_packing_reads_the_same_extensions(workspace, gsmbench):
 
 
 def test_a_video_without_a_decoder_is_one_bad_video(videos):
-    _, ran, found = videos({"no_decoder.mp4": case("no_decoder.mp4"), "v01_plain.mp4": case("v01_plain.mp4")})
+    _, ran, scores = videos({"no_decoder.mp4": case("no_decoder.mp4"), "v01_plain.mp4": case("v01_plain.mp4")})
     assert "Traceback" not in ran.err
     assert ran.status == 3
-    assert found.status == [2, 0]
+    assert scores.status == [2, 0]
     assert "no_decoder" in ran.err
 
 
@@ -513,8 +515,8 @@ def test_a_video_without_a_decoder_is_one_bad_video(videos):
     "content", [b"", b"no video", b"<html>", bytes(5000), b"RIFF\xff\xff\xff\xffAVI LIST", b"\x1aE\xdf\xa3"]
 )
 def test_a_file_that_is_no_video_is_one_bad_video(videos, content):
-    _, ran, found = videos({"bad.avi": content, "v01_plain.mp4": case("v01_plain.mp4")})
-    assert ran.status == 3 and found.status == [2, 0]
+    _, ran, scores = videos({"bad.avi": content, "v01_plain.mp4": case("v01_plain.mp4")})
+    assert ran.status == 3 and scores.status == [2, 0]
 
 
 # Names and places.
@@ -524,9 +526,9 @@ def test_a_folder_half_extracted_beside_its_video_is_said(workspace, scored):
     place = data_of(workspace) / "frames"
     write_frames(place / "v0", decoded(FRAMES / "v01_plain.mp4")[:9])
     (place / "v0.mp4").write_bytes(case("v01_plain.mp4"))
-    ran, found = scored(["v0"])
-    assert found.num_frames in ([9], [67])
-    assert "v0.mp4" in ran.err and "9" in ran.err, "which of the two was used is not said"
+    ran, scores = scored(["v0"])
+    assert scores.num_frames in ([9], [67])
+    assert "v0.mp4" in ran.err and "9" in ran.err, "the message does not say which of the two was used"
 
 
 @pytest.mark.parametrize("other", ["v0.zip", "v0.h5", "v0.avi"])
@@ -554,9 +556,9 @@ def test_any_two_forms_of_one_video_are_said(workspace, scored, other):
 def test_names_composed_otherwise_are_the_same_names(workspace, scored, listed, there):
     name = "café_Ångström"
     write_frames(data_of(workspace) / "frames" / unicodedata.normalize(there, name), noise(5, 0))
-    ran, found = scored([unicodedata.normalize(listed, name)])
+    ran, scores = scored([unicodedata.normalize(listed, name)])
     assert ran.status == 0, ran.err
-    assert found.num_frames == [5]
+    assert scores.num_frames == [5]
 
 
 def test_names_composed_otherwise_in_an_archive(workspace, scored):
@@ -564,17 +566,17 @@ def test_names_composed_otherwise_in_an_archive(workspace, scored):
     with zipfile.ZipFile(data_of(workspace) / "frames.zip", "w") as archive:
         for frame in (workspace.root / "made").iterdir():
             archive.write(frame, f"{unicodedata.normalize('NFD', 'é')}/{frame.name}")
-    ran, found = scored([unicodedata.normalize("NFC", "é")])
+    ran, scores = scored([unicodedata.normalize("NFC", "é")])
     assert ran.status == 0, ran.err
-    assert found.num_frames == [5]
+    assert scores.num_frames == [5]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".webm", ".MP4"])
 def test_a_list_of_video_names_where_frames_lie_in_folders(workspace, scored, suffix):
     write_frames(data_of(workspace) / "frames" / "v0", noise(5, 0))
-    ran, found = scored([f"v0{suffix}"])
+    ran, scores = scored([f"v0{suffix}"])
     assert ran.status == 0, ran.err
-    assert found.num_frames == [5]
+    assert scores.num_frames == [5]
 
 
 @pytest.mark.parametrize("gone", [2, 6, 11, 20, 29])
@@ -583,8 +585,8 @@ def test_a_hole_in_numbered_frames_is_not_silent(workspace, scored, gone):
     folder = data_of(workspace) / "frames" / "v0"
     write_frames(folder, noise(30, 0))
     (folder / f"{gone:05d}.jpg").unlink()
-    ran, found = scored(["v0"])
-    assert ran.status == 3, f"{found.num_frames} frames, in silence"
+    ran, scores = scored(["v0"])
+    assert ran.status == 3, f"{scores.num_frames} frames, in silence"
     assert f"{gone}" in ran.err and "missing" in ran.err
 
 
@@ -606,7 +608,7 @@ def test_frames_that_begin_later_than_one_are_not_silent(workspace, scored):
     assert "1" in ran.err and "5" in ran.err
 
 
-# What is said of it.
+# Messages.
 
 
 def test_packing_promises_no_gain_where_it_loses(workspace, gsmbench):
@@ -648,12 +650,12 @@ def test_the_form_of_a_video_can_be_chosen(workspace, scored):
     place = data_of(workspace) / "frames"
     write_frames(place / "v0", noise(5, 0))
     (place / "v0.avi").write_bytes(case("title_cp1252.avi"))
-    ran, found = scored(["v0"])
-    assert found.num_frames == [5]
+    ran, scores = scored(["v0"])
+    assert scores.num_frames == [5]
     assert "v0 (5 frames) is read, not v0.avi (67 frames)" in ran.err
-    assert "v0.avi" in found.provenance["frames_note"]
-    ran, found = scored(["v0"], "--prefer", "file", "--fresh")
-    assert found.num_frames == [67]
+    assert "v0.avi" in scores.provenance["frames_note"]
+    ran, scores = scored(["v0"], "--prefer", "file", "--fresh")
+    assert scores.num_frames == [67]
     assert "v0.avi (67 frames) is read, not v0 (5 frames)" in ran.err
 
 
@@ -663,15 +665,15 @@ def test_what_is_read_does_not_depend_on_what_was_read_before(workspace, scored)
     write_frames(place / "v1", noise(5, 0))
     for name in ("v0", "v1"):
         (place / f"{name}.avi").write_bytes(case("title_cp1252.avi"))
-    _, found = scored(["v0", "v1"])
-    assert found.num_frames == [67, 5]
+    _, scores = scored(["v0", "v1"])
+    assert scores.num_frames == [67, 5]
 
 
 def test_no_video_of_the_list_is_one_error_with_names(workspace, scored):
     make_videos(workspace, [5, 5])
-    ran, found = scored([f"other{at}" for at in range(300)])
+    ran, scores = scored([f"other{at}" for at in range(300)])
     message = one_message(ran)
-    assert found is None
+    assert scores is None
     assert "'other0'" in message and "'v0', 'v1'" in message
     assert len(message) < 800
 
@@ -684,6 +686,6 @@ def test_an_avi_with_dropped_frames_is_complete(workspace, videos):
 
 
 def test_a_video_turned_by_another_angle_is_a_bad_video(videos):
-    _, ran, found = videos({"v.mp4": with_matrix(case("v01_plain.mp4"), (0.866, 0.5, -0.5, 0.866))})
-    assert ran.status == 3 and found.status == [2]
+    _, ran, scores = videos({"v.mp4": with_matrix(case("v01_plain.mp4"), (0.866, 0.5, -0.5, 0.866))})
+    assert ran.status == 3 and scores.status == [2]
     assert "turned by 30 degrees" in ran.err

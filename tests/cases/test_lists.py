@@ -1,4 +1,4 @@
-"""Lists as other projects write them: how a list is read is settled by one look at it and at a few clips, and said."""
+"""Lists as other projects write them: their columns are recognised, with a look at the frames where needed."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def right():
     return read_scores("right.h5")
 
 
-def check_all_frames(ran, found):
+def check_all_frames(ran, scores):
     """Every frame of each video is used."""
     assert ran.status == 0, ran.err
-    assert found.status == [0] * len(TOTALS)
-    assert found.num_frames == TOTALS
-    assert np.array_equal(found.action, right().action)
+    assert scores.status == [0] * len(TOTALS)
+    assert scores.num_frames == TOTALS
+    assert np.array_equal(scores.action, right().action)
 
 
 def rows(form, **columns):
@@ -73,14 +73,14 @@ def correct(gsmbench, workspace):
 
 
 def test_a_label_is_no_number_of_frames(listed):
-    ran, found = listed(rows("{id} {label}"))
-    check_all_frames(ran, found)
-    assert "label" in ran.err, "how the list was read is not said"
+    ran, scores = listed(rows("{id} {label}"))
+    check_all_frames(ran, scores)
+    assert "label" in ran.err, "the message does not say how the list was read"
 
 
 def test_labels_with_a_zero_among_them(listed):
-    ran, found = listed("v0 0\nv1 1\nv2 2\nv3 3\nv4 4\n")
-    check_all_frames(ran, found)
+    ran, scores = listed("v0 0\nv1 1\nv2 2\nv3 3\nv4 4\n")
+    check_all_frames(ran, scores)
 
 
 def test_a_path_label_list_has_labels(listed, gsmbench, workspace):
@@ -100,14 +100,14 @@ def test_lists_of_ucf101_and_kinetics(workspace, listed, suffix):
 def test_a_class_folder_before_the_name(workspace, listed):
     for at in range(len(TOTALS)):
         write_frames(data_of(workspace) / "frames" / "Ape" / f"v{at}", noise(TOTALS[at], at))
-    ran, found = listed(rows("Ape/{id} {label}"))
-    check_all_frames(ran, found)
+    ran, scores = listed(rows("Ape/{id} {label}"))
+    check_all_frames(ran, scores)
 
 
 def test_labels_counted_from_one_are_said(listed):
     """UCF101's lists count from 1: class 5 of five."""
-    ran, found = listed("v0 1\nv1 5\nv2 2\nv3 3\nv4 4\n")
-    assert found is None or found.num_frames == TOTALS, "the label is read as a number of frames"
+    ran, scores = listed("v0 1\nv1 5\nv2 2\nv3 3\nv4 4\n")
+    assert scores is None or scores.num_frames == TOTALS, "the label is read as a number of frames"
     assert re.search(r"\bfrom 1\b|0\.\.4", ran.err)
 
 
@@ -154,13 +154,13 @@ FORMS = {
 
 @pytest.mark.parametrize("form", list(FORMS))
 def test_a_separator_is_recognised_or_named(listed, form):
-    ran, found = listed(rows(FORMS[form]))
+    ran, scores = listed(rows(FORMS[form]))
     if ran.status == 0:
-        check_all_frames(ran, found)
+        check_all_frames(ran, scores)
     else:
-        said = one_message(ran)
-        assert re.search(r"separat|tab|comma|semicolon|space|quot", said), said
-        assert found is None
+        message = one_message(ran)
+        assert re.search(r"separat|tab|comma|semicolon|space|quot", message), message
+        assert scores is None
 
 
 HEADS = {
@@ -176,13 +176,13 @@ HEADS = {
 
 @pytest.mark.parametrize("head", list(HEADS))
 def test_a_header_is_recognised_or_named(listed, head):
-    ran, found = listed(HEADS[head])
+    ran, scores = listed(HEADS[head])
     if ran.status == 0:
-        check_all_frames(ran, found)
+        check_all_frames(ran, scores)
     else:
-        said = one_message(ran)
-        assert re.search(r"header|column", said), said
-        assert found is None
+        message = one_message(ran)
+        assert re.search(r"header|column", message), message
+        assert scores is None
 
 
 COLUMNS = {
@@ -201,21 +201,23 @@ COLUMNS = {
 
 @pytest.mark.parametrize("columns", list(COLUMNS))
 def test_other_columns_are_read_or_named(listed, columns):
-    ran, found = listed(COLUMNS[columns])
+    ran, scores = listed(COLUMNS[columns])
     if ran.status == 0:
-        check_all_frames(ran, found)
+        check_all_frames(ran, scores)
     else:
-        said = one_message(ran)
-        assert re.search(r"column|label|line \d", said), said
-        assert "no frames" not in said.partition("where:")[0], "the frames are there: the list is what cannot be read"
-        assert found is None
+        message = one_message(ran)
+        assert re.search(r"column|label|line \d", message), message
+        assert "no frames" not in message.partition("where:")[0], (
+            "the frames are there: the list is what cannot be read"
+        )
+        assert scores is None
 
 
 def test_offset_lists_of_mmaction2(listed):
     """`path offset total label`: neither the offset nor the total is the class."""
-    ran, found = listed(rows("{id} 0 {n} {label}"))
+    ran, scores = listed(rows("{id} 0 {n} {label}"))
     if ran.status == 0:
-        check_all_frames(ran, found)
+        check_all_frames(ran, scores)
     else:
         assert "column" in one_message(ran)
 
@@ -254,9 +256,9 @@ def test_names_with_spaces(workspace, gsmbench, form, name):
     (data / "val.txt").write_text("".join(form.format(id=f"{name}{at}", n=12, label=at + 1) + "\n" for at in range(3)))
     ran = gsmbench("score", "--model", "toy_4f", "--quiet")
     assert ran.status == 0, ran.err
-    found = read_scores(score_file(workspace))
-    assert found.ids == [f"{name}{at}" for at in range(3)]
-    assert found.num_frames == [12, 12, 12]
+    scores = read_scores(score_file(workspace))
+    assert scores.ids == [f"{name}{at}" for at in range(3)]
+    assert scores.num_frames == [12, 12, 12]
 
 
 def test_a_name_that_ends_in_a_number(workspace, gsmbench):
@@ -271,22 +273,22 @@ def test_a_name_that_ends_in_a_number(workspace, gsmbench):
     assert read_scores(score_file(workspace)).ids == ["clip 11", "clip 12", "clip 13"]
 
 
-# One look at a sample of clips before the run.
+# One look at a sample of videos before the run.
 
 
 def test_no_clip_of_the_sample_is_one_error(listed):
-    ran, found = listed("".join(f"other{at} 9 1\n" for at in range(40)))
-    said = one_message(ran)
-    assert "other0" in said
-    assert found is None
-    assert said.count("other") < 12, "one message, not one per clip"
+    ran, scores = listed("".join(f"other{at} 9 1\n" for at in range(40)))
+    message = one_message(ran)
+    assert "other0" in message
+    assert scores is None
+    assert message.count("other") < 12, "one message, not one per video"
 
 
 def test_a_wrong_column_for_the_name_is_one_error(listed):
     """Numbered rows: `0 v0 9 1`."""
-    ran, found = listed("".join(f"{at} v{at} {n} 1\n" for at, n in enumerate(TOTALS)))
+    ran, scores = listed("".join(f"{at} v{at} {n} 1\n" for at, n in enumerate(TOTALS)))
     assert "column" in one_message(ran)
-    assert found is None
+    assert scores is None
 
 
 # Fewer frames than are there: counted, stored, shown.
@@ -295,17 +297,17 @@ HALVED = "".join(f"v{at} {n // 2} {label}\n" for at, (n, label) in enumerate(zip
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_few_of_a_videos_frames_are_said_with_how_many_clips(listed, quiet):
-    ran, found = listed(HALVED, quiet=quiet)
+def test_few_of_a_videos_frames_are_said_with_their_number(listed, quiet):
+    ran, scores = listed(HALVED, quiet=quiet)
     assert ran.status == 0
-    assert found.num_frames == [n // 2 for n in TOTALS]
-    said = [line for line in ran.err.splitlines() if re.search(r"\b5\b", line) and re.search("clip|video", line)]
-    assert any("frames" in line for line in said), ran.err
+    assert scores.num_frames == [n // 2 for n in TOTALS]
+    lines = [line for line in ran.err.splitlines() if re.search(r"\b5\b", line) and "video" in line]
+    assert any("frames" in line for line in lines), ran.err
 
 
 def test_few_of_a_videos_frames_are_stored(listed):
-    _, found = listed(HALVED)
-    assert found.provenance["frames_unused"] == {"videos": 5, "first": "v0", "listed": 4, "stored": 9}
+    _, scores = listed(HALVED)
+    assert scores.provenance["frames_unused"] == {"videos": 5, "first": "v0", "listed": 4, "stored": 9}
 
 
 def test_few_of_a_videos_frames_show_in_evaluate(listed, gsmbench, workspace):

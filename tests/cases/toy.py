@@ -17,7 +17,7 @@ from tests.conftest import TOY_NETWORK
 HERE = Path(__file__).parent
 FRAMES = HERE / "frames"
 """Frames and videos that failed once."""
-FIX = re.compile(r"^ *(fix|mend):", re.MULTILINE)
+FIX = re.compile(r"^ *fix:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
