@@ -70,6 +70,10 @@ class LabelError(GsmBenchError):
     """Labels are missing or do not belong to the scores."""
 
 
+class NoLabelsError(LabelError):
+    """No labels belong to the scores."""
+
+
 class LeakError(GsmBenchError):
     """A model was trained on videos that it is evaluated on."""
 

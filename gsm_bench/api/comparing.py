@@ -38,7 +38,7 @@ def compare_sources(
     first, second = sources
     labels = short_names([first.label, second.label]) if first.label != second.label else ["first", "second"]
     with open_members([*first.members, *second.members], first.opened | second.opened) as members:
-        truth = truth_of(members[0].head)
+        truth = truth_of.members(members)
         parts = members[: len(first.members)], members[len(first.members) :]
         sides = [
             Side(label, shared_out(part), source.space)
@@ -70,7 +70,7 @@ def calibrate_sources(
     notes: dict[str, None] = {}
     for source, label in zip(sources, short_names([source.label for source in sources]), strict=True):
         with open_members(source.members, source.opened) as members:
-            truth = truth_of(members[0].head)
+            truth = truth_of.members(members)
             notes |= dict.fromkeys(order_notes(members))
             results += calibrate(label, members, truth, space or source.space, bins=bins, folds=folds)
     if not results:

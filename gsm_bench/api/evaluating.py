@@ -38,7 +38,7 @@ def evaluate_sources(
     for source in sources:
         if len(source.members) > 1 or source.members[0].clips is not None:
             with open_members(source.members, source.opened) as members:
-                truth = truth_of(members[0].head)
+                truth = truth_of.members(members)
                 rule = rule_for(members, truth, actions)
                 blocks.append([evaluate_members(source.label, members, truth, source.space, actions=rule)[0]])
             continue

@@ -44,7 +44,7 @@ def evaluate_ensemble(
         messages += [f"note: {line}" for line in lines]
         leaks = refuse_leaks(find_leaks(members, bench.manifest), split_name(head), allowed=allow_leak)
         messages += [f"leak: {line}" for line in leaks]
-        truth = truth_of.if_any(head) if out else truth_of(head)
+        truth = truth_of.if_any(members) if out else truth_of.members(members)
         rule = rule_for(members, truth, actions)
         if rule is not None:
             messages.append(f"note: actions {SOURCE_WORDS[rule.source]} ({rule.why})")

@@ -46,9 +46,9 @@ def per_video_frame(
     parts = []
     for label, source in zip(short_names([source.label for source in sources]), sources, strict=True):
         with open_members(source.members, source.opened) as members:
-            parts.append(_rows_of(label, members, truth_of(members[0].head), source.space, task, k))
+            parts.append(_rows_of(label, members, truth_of.members(members), source.space, task, k))
             if paths:
-                where = video_paths(members[0], truth_of(members[0].head), workspace)
+                where = video_paths(members[0], truth_of.members(members), workspace)
                 parts[-1] = replace(parts[-1], paths=where)
     return _frame(parts)
 

@@ -42,7 +42,7 @@ def search_ensembles(
         raise TaskError("a budget is for an exact search", fix="--method exact, or no --budget")
     specs = pool_of(pool, bench.manifest, bench.workspace, *places, every=method == "exact")
     with open_members(specs) as members:
-        truth, files = truth_of(members[0].head), member_files(members)
+        truth, files = truth_of.members(members), member_files(members)
         result: SearchResult | WeightedResult
         if method == "exact":
             result = search(members, truth, config, progress=progress)
@@ -67,7 +67,7 @@ def search_ensembles(
 def simulate_cascades(members: CascadeMembers, truth_of: LabelFinder, config: CascadeConfig) -> SimulationTables:
     """Simulate cascades of members; see `Bench.cascade`."""
     with open_members(members.specs) as opened:
-        result, files = search_cascades(opened, truth_of(opened[0].head), config), member_files(opened)
+        result, files = search_cascades(opened, truth_of.members(opened), config), member_files(opened)
     return SimulationTables(
         (cascade_table(result, files),), tuple(truth_of.messages), complete=not result.left_out, cascade=result
     )

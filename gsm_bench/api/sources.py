@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gsm_bench.ensembles.members import MemberSpec, named_members
+from gsm_bench.ensembles.members import MemberSpec, OpenMember, named_members
 from gsm_bench.errors import LabelError
-from gsm_bench.evaluation.ground_truth import GroundTruth, ground_truth_for, remember_truth
+from gsm_bench.evaluation.ground_truth import GroundTruth, ground_truth_for, members_truth, remember_truth
 from gsm_bench.scorefile import InMemoryScores, ScoreFile, ScoreHead
 
 if TYPE_CHECKING:
@@ -97,10 +97,14 @@ class LabelFinder:
         """Labels and groups of a score file's videos; without labels where its split has none."""
         return self._truth_of(head)
 
-    def if_any(self, head: ScoreHead) -> GroundTruth:
-        """The same; no labels at all, with a note, where none belong to the score file."""
+    def members(self, members: Sequence[OpenMember]) -> GroundTruth:
+        """The same of fused members, whose labels must not differ."""
+        return members_truth(members, self)
+
+    def if_any(self, members: Sequence[OpenMember]) -> GroundTruth:
+        """The same; no labels at all, with a note, where none belong to the score files."""
         try:
-            return self(head)
+            return self.members(members)
         except LabelError as error:
             self.messages.append(f"note: no accuracy, because {error.what}")
             return GroundTruth({})

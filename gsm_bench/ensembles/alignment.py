@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from gsm_bench.errors import AlignmentError
 from gsm_bench.scorefile import ScoreHead
 
+Labels = NDArray[np.integer]
+
 
 def aligned_rows(names: Sequence[str], first: ScoreHead, head: ScoreHead) -> NDArray[np.int64] | None:
     """Row int64 [N] in the second file of each video of the first; None if the order is the same.
@@ -73,6 +75,19 @@ def check_classes(names: Sequence[str], first: ScoreHead, head: ScoreHead) -> No
                 f"{names[0]} and {names[1]} have {task} classes {how}: column {_first_difference(classes, others)}",
                 fix="score or import both with the same class list",
             )
+
+
+def check_labels(names: Sequence[str], task: str, ids: Sequence[str], labels: Labels, others: Labels) -> None:
+    """Raise AlignmentError where two members' labels int [N] of the same videos differ; negative ones are unknown."""
+    known = (labels >= 0) & (others >= 0)
+    differ = np.flatnonzero(known & (labels != others))
+    if differ.size:
+        row = int(differ[0])
+        raise AlignmentError(
+            f"{differ.size:,} of {int(known.sum()):,} {task} labels of {names[0]} and {names[1]} differ, "
+            f"first for video {ids[row]!r}: {labels[row]} and {others[row]}",
+            fix="score or import both with the same list of labels: --dataset NAME --split SPLIT, or --data DIR",
+        )
 
 
 def _first_difference(classes: Sequence[str], others: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.ensembles.alignment import aligned_rows, check_classes
+from gsm_bench.ensembles.alignment import aligned_rows, check_classes, check_labels
 from gsm_bench.entries import EnsembleEntry, ModelEntry
 from gsm_bench.errors import AlignmentError, GsmBenchError, MissingScoresError
 from gsm_bench.manifest import Manifest
@@ -165,12 +165,35 @@ def open_members(
         first = files[0].head
         members = []
         for spec, file in zip(specs, files, strict=True):
-            same = spec.label == specs[0].label
-            names = [str(one.path) if same else one.label for one in (specs[0], spec)]
+            names = message_names(specs[0], spec)
             rows = None if spec.path == specs[0].path else aligned_rows(names, first, file.head)
             check_classes(names, first, file.head)
+            _check_file_labels(names, first, file.head, rows)
             members.append(OpenMember(spec, file, select_views(file.head, spec), rows, spec.weight / total))
         yield members
+
+
+def message_names(first: MemberSpec, second: MemberSpec) -> list[str]:
+    """Names of two members for messages: their labels, or their paths if these are equal."""
+    same = first.label == second.label
+    return [str(spec.path) if same else spec.label for spec in (first, second)]
+
+
+def _check_file_labels(names: Sequence[str], first: ScoreHead, head: ScoreHead, rows: NDArray[np.int64] | None) -> None:
+    """Compare the labels that two files carry; `rows` are those of the second in the order of the first."""
+    for task in first.labels.keys() & head.labels.keys():
+        others = head.labels[task]
+        check_labels(names, task, first.ids, first.labels[task], others if rows is None else others[rows])
+
+
+def file_labels(members: Sequence[OpenMember]) -> dict[str, NDArray[np.int32]]:
+    """Labels int32 [N] per task that the members' files carry, of the first member that knows a video's; -1 unknown."""
+    merged: dict[str, NDArray[np.int32]] = {}
+    for member in members:
+        for task, values in member.head.labels.items():
+            labels = values if member.rows is None else values[member.rows]
+            merged[task] = np.where(merged[task] >= 0, merged[task], labels) if task in merged else labels
+    return merged
 
 
 def common_tasks(members: Sequence[OpenMember]) -> list[str]:

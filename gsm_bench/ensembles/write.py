@@ -12,7 +12,7 @@ import numpy as np
 
 from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.member_files import member_files
-from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.ensembles.members import OpenMember, file_labels
 from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ClipScores, ScoreHead, create
 from gsm_bench.settings import Space
@@ -72,7 +72,7 @@ def _fused_head(
         views=AVERAGED,
         status=status,
         provenance=_provenance(name, members, spaces, described),
-        labels={task: labels for task, labels in first.labels.items() if task in spaces},
+        labels={task: labels for task, labels in file_labels(members).items() if task in spaces},
         class_names={task: names for task, names in first.class_names.items() if task in spaces},
         order=first.order,
         problems={first.ids[row]: "a member has no score" for row in np.flatnonzero(status == NOT_SCORED)},

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.ensembles.alignment import check_labels
+from gsm_bench.ensembles.members import OpenMember, message_names
 from gsm_bench.entries import DatasetEntry
-from gsm_bench.errors import GsmBenchError, LabelError
+from gsm_bench.errors import GsmBenchError, LabelError, NoLabelsError
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import ScoreHead
 from gsm_bench.splits import Labels, Split, read_list, read_split, with_action_labels
@@ -47,13 +49,14 @@ def ground_truth_for(
     the score file itself: an import may carry labels, but neither groups nor segments.
 
     Raises:
-        LabelError: no list has the ids of the score file.
+        NoLabelsError: no list has the ids of the score file.
+        LabelError: the class names beside the labels are others.
     """
     dataset, split = head.provenance.dataset, head.provenance.split
     if head.labels and (head.order == "unverified" or not dataset or not split):
         return GroundTruth(dict(head.labels))
     if not dataset or not split:
-        raise LabelError(
+        raise NoLabelsError(
             "this score file has neither labels nor the name of its split",
             fix="import it again with --dataset and --split",
         )
@@ -76,10 +79,52 @@ def ground_truth_for(
         tried.append(f"{candidate.list_path} lists other videos ({len(candidate):,}, fingerprint {fingerprint})")
     if head.labels:
         return GroundTruth(dict(head.labels))
-    raise LabelError(
+    raise NoLabelsError(
         f"no labels of {dataset}/{split} belong to these {len(head):,} videos (fingerprint {head.ids.sha256[:12]})",
         where="; ".join(tried),
         fix="name the directory with the list that was scored: --data DIR",
+    )
+
+
+def members_truth(members: Sequence[OpenMember], truth_of: TruthOf) -> GroundTruth:
+    """Ground truth of fused members, in rows of the first; it does not depend on the order of the members.
+
+    It is that of the first member with a list, with the labels of the others where that has none.
+
+    Raises:
+        AlignmentError: the labels of two members differ.
+        NoLabelsError: no member has labels.
+    """
+    truths, errors = [], []
+    for member in members:
+        try:
+            truths.append((member, truth_of(member.head)))
+        except NoLabelsError as error:
+            errors.append(error)
+    if not truths:
+        raise errors[0]
+    first, chosen = next((pair for pair in truths if pair[1].split is not None), truths[0])
+    base = _in_order(chosen, first.rows)
+    labels = dict(base.labels)
+    for member, truth in truths:
+        if truth is chosen:
+            continue
+        for task, values in _in_order(truth, member.rows).labels.items():
+            known = labels.setdefault(task, values)
+            check_labels(message_names(first.spec, member.spec), task, members[0].head.ids, known, values)
+            labels[task] = np.where(known >= 0, known, values)
+    return replace(base, labels=labels)
+
+
+def _in_order(truth: GroundTruth, rows: NDArray[np.int64] | None) -> GroundTruth:
+    """The ground truth of a member in the rows of the ensemble, int64 [N]; None if they are the same."""
+    if rows is None:
+        return truth
+    return GroundTruth(
+        {task: values[rows] for task, values in truth.labels.items()},
+        None if truth.groups is None else truth.groups[rows],
+        truth.split and truth.split.reordered(rows),
+        truth.dataset,
     )
 
 

@@ -11,7 +11,7 @@ from gsm_bench.ensembles.members import MemberSpec, model_spec, open_members, sp
 from gsm_bench.entries import Published, RowEntry, TableEntry
 from gsm_bench.errors import ManifestError, MissingScoresError
 from gsm_bench.evaluation.evaluation import Evaluation, evaluate_members
-from gsm_bench.evaluation.ground_truth import TruthOf
+from gsm_bench.evaluation.ground_truth import TruthOf, members_truth
 from gsm_bench.manifest import Manifest
 from gsm_bench.settings import Space
 from gsm_bench.workspace import Workspace
@@ -187,4 +187,6 @@ def _evaluate_row(plan: RowPlan, truth_of: TruthOf) -> Evaluation:
         frames = "+".join(planned_frames_text(spec) for spec in plan.members)
         return Evaluation(plan.row.label, frames, published=plan.published)
     with open_members(plan.members) as members:
-        return evaluate_members(plan.row.label, members, truth_of(members[0].head), plan.space, plan.published)[0]
+        return evaluate_members(plan.row.label, members, members_truth(members, truth_of), plan.space, plan.published)[
+            0
+        ]
