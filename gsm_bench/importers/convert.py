@@ -121,6 +121,7 @@ def _check_accuracy(
         if known is None:
             continue
         known = np.where(np.isnan(values).any(axis=(1, 2)), -1, known)
+        advice += _mean_class_note(task, values, known)
         from_1 = advice_on_first_label(task, values, known)
         if from_1:
             advice.append(from_1)
@@ -149,6 +150,26 @@ def _check_accuracy(
                 f"{text}. --solve-classes applies it; --classes FILE, if the source's class list is known, is better"
             )
     return scores, notes, advice
+
+
+def _mean_class_note(task: str, scores: Scores, labels: Ints) -> list[str]:
+    """Where mmaction2 gives another mean class accuracy for scores [N, V, C] and labels [N], both values.
+
+    Its mean is over labelled and predicted classes (mmaction/evaluation, mean_class_accuracy), here over labelled ones.
+    """
+    known = labels >= 0
+    best = scores[known].mean(axis=1, dtype=np.float64).argmax(axis=1)
+    counts = np.bincount(labels[known], minlength=scores.shape[2])
+    hits = np.bincount(best[best == labels[known]], minlength=scores.shape[2])
+    unlabelled = int((counts[np.unique(best)] == 0).sum())
+    if not unlabelled:
+        return []
+    recalls = hits[counts > 0] / counts[counts > 0]
+    theirs = recalls.sum() / (len(recalls) + unlabelled)
+    return [
+        f"mean class accuracy of {task} is {100 * recalls.mean():.2f} over the labelled classes; mmaction2 counts the "
+        f"{unlabelled} predicted classes without labels as 0: {100 * theirs:.2f}"
+    ]
 
 
 def _examples(renumbering: Renumbering) -> str:

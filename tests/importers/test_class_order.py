@@ -204,3 +204,25 @@ def test_files_of_names(tmp_path):
     (tmp_path / "d.json").write_text("{")
     with pytest.raises(DumpError, match="neither text nor JSON"):
         read_names(tmp_path / "d.json")
+
+
+@pytest.mark.parametrize("unlabelled", [True, False])
+def test_another_mean_class_accuracy_of_mmaction2_is_said(unlabelled, gsmbench, workspace):
+    """mmaction2 counts classes that are predicted and never labelled as 0."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4 if unlabelled else 5, 60)
+    logits = rng.standard_normal((60, 5))
+    logits[np.arange(60), labels] += 1.5
+    dumps.dump(
+        workspace.root / "x.pkl",
+        [{"pred_score": row, "gt_label": int(label)} for row, label in zip(logits, labels, strict=True)],
+    )
+    ran = gsmbench("import", "x.pkl", "--format", "json")
+    best = logits.argmax(1)
+    recalls = [(best[labels == number] == number).mean() for number in np.unique(labels)]
+    assert json.loads(ran.out)["rows"][0]["mean_class"] == pytest.approx(np.mean(recalls))
+    assert ("mmaction2 counts" in ran.err) == unlabelled
+    if unlabelled:
+        assert set(best) - set(labels) == {4}
+        assert f"{100 * np.mean(recalls):.2f} over the labelled classes" in ran.err
+        assert f"1 predicted classes without labels as 0: {100 * np.mean([*recalls, 0]):.2f}" in ran.err
