@@ -12,7 +12,7 @@ import tomlkit
 
 from gsm_bench.entries import CascadeEntry, Member, ModelEntry
 from gsm_bench.errors import ManifestError
-from gsm_bench.files import write_whole
+from gsm_bench.files import locked, sweep, write_whole
 from gsm_bench.manifest import LOCAL_FILE, check_model_fits, convert_entry, load_manifest
 from gsm_bench.settings import Space
 from gsm_bench.workspace import Workspace
@@ -63,16 +63,24 @@ def _plain_member(member: Member) -> dict[str, Any]:
 
 
 def _save(path: Path, section: str, name: str, raw: Mapping[str, Any], *, force: bool) -> Path:
-    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
-    entries = document.setdefault(section, tomlkit.table(is_super_table=True))
-    if name in entries and not force:
-        raise ManifestError(
-            f"{name} exists already in this manifest", where=path, fix="choose another name, or replace it with --force"
-        )
-    entries[name] = _table(raw)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, tomlkit.dumps(document).encode())
+    sweep(path)
+    with locked(path):
+        document = _parsed(path) if path.exists() else tomlkit.document()
+        entries = document.setdefault(section, tomlkit.table(is_super_table=True))
+        if name in entries and not force:
+            fix = "choose another name, or replace it with --force"
+            raise ManifestError(f"{name} exists already in this manifest", where=path, fix=fix)
+        entries[name] = _table(raw)
+        write_whole(path, tomlkit.dumps(document).encode())
     return path
+
+
+def _parsed(path: Path) -> tomlkit.TOMLDocument:
+    try:
+        return tomlkit.parse(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"this manifest is not valid TOML: {error}", where=path, fix="correct that line") from error
 
 
 def pin_checkpoint(workspace: Workspace, entry: ModelEntry, sha256: str) -> Path:

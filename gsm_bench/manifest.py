@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import msgspec
 
@@ -24,33 +22,40 @@ from gsm_bench.entries import (
     TableEntry,
 )
 from gsm_bench.errors import ManifestError, SplitError
+from gsm_bench.manifest_files import (
+    LOCAL_FILE,
+    SECTIONS,
+    Entries,
+    Origin,
+    manifest_files,
+    nearest,
+    origin_of,
+    read_tables,
+    with_inherited,
+)
 from gsm_bench.workspace import Workspace, shipped_manifests
 
-SHIPPED_FILES = ("models.toml", "ensembles.toml", "datasets.toml", "tables.toml")
-LOCAL_FILE = "local.toml"
-SECTIONS: dict[str, type] = {
-    "models": ModelEntry,
-    "ensembles": EnsembleEntry,
-    "datasets": DatasetEntry,
-    "tables": TableEntry,
-    "cascades": CascadeEntry,
-}
+__all__ = [
+    "LOCAL_FILE",
+    "Manifest",
+    "Origin",
+    "check_model_fits",
+    "convert_entry",
+    "load_manifest",
+    "natural_key",
+    "shipped_dataset",
+]
 
 Entry = TypeVar("Entry", ModelEntry, EnsembleEntry, DatasetEntry, TableEntry, CascadeEntry)
 
 
 @dataclass(frozen=True)
-class Origin:
-    """The file of an entry, and whether it overrides a shipped entry."""
-
-    file: Path
-    shipped: bool
-    overrides: bool = False
-
-
-@dataclass(frozen=True)
 class Manifest:
-    """All entries of the registry by name."""
+    """All entries of the registry by name.
+
+    Attributes:
+        problems: errors of entries and files of the workspace that cannot be used.
+    """
 
     models: Mapping[str, ModelEntry]
     ensembles: Mapping[str, EnsembleEntry]
@@ -58,6 +63,7 @@ class Manifest:
     tables: Mapping[str, TableEntry]
     origins: Mapping[tuple[str, str], Origin]
     cascades: Mapping[str, CascadeEntry] = field(default_factory=dict)
+    problems: Sequence[ManifestError] = ()
 
     def model(self, name: str) -> ModelEntry:
         """The model `name`; raises ManifestError with similar names if it is unknown."""
@@ -106,39 +112,92 @@ class Manifest:
 
 
 def load_manifest(workspace: Workspace | None = None) -> Manifest:
-    """Read and validate all manifests.
+    """Read and validate all manifests; a wrong entry of the workspace stops only those who look it up.
 
     Args:
         workspace: its entries override the shipped ones; by default the one that `Workspace.locate` returns.
 
     Raises:
-        ManifestError: an entry is wrong; the error names file, key and what is expected.
+        ManifestError: a shipped entry is wrong.
     """
     workspace = workspace or Workspace.locate()
-    entries: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
-    origins: dict[tuple[str, str], Origin] = {}
-    tables: dict[tuple[str, str], dict[str, Any]] = {}
-    for path, shipped in _manifest_files(workspace):
-        for section, name, own in _read_tables(path):
-            tables[section, name] = raw = _with_inherited(own, section, tables, f"{path}, key {section}.{name}.like")
-            entry = convert_entry(section, name, raw, path)
-            origin = _origin(path, shipped, origins.get((section, name)), f"{section}.{name}")
-            same_as_shipped = origin.overrides and entries[section][name] == entry
-            origins[section, name] = replace(origin, overrides=origin.overrides and not same_as_shipped)
-            entries[section][name] = entry
-    manifest = Manifest(
-        entries["models"], entries["ensembles"], entries["datasets"], entries["tables"], origins, entries["cascades"]
-    )
-    _check_references(manifest)
-    return manifest
+    reading = _Reading()
+    for path, shipped in manifest_files(workspace):
+        try:
+            rows = read_tables(path)
+        except ManifestError as error:
+            reading.unread.append(_unless(shipped, error))
+            continue
+        for section, name, raw in rows:
+            try:
+                reading.add(section, name, raw, path, shipped=shipped)
+            except ManifestError as error:
+                reading.refuse(section, name, _unless(shipped, error))
+    return reading.manifest()
+
+
+def _unless(shipped: bool, error: ManifestError) -> ManifestError:
+    if shipped:
+        raise error
+    return error
+
+
+class _Reading:
+    """The entries that were read so far."""
+
+    def __init__(self) -> None:
+        self.unread: list[ManifestError] = []
+        self.problems: list[ManifestError] = []
+        self.wrong: dict[str, dict[str, ManifestError]] = {section: {} for section in SECTIONS}
+        self.entries: dict[str, Entries[Any]] = {
+            section: Entries(self.wrong[section], self.unread) for section in SECTIONS
+        }
+        self.origins: dict[tuple[str, str], Origin] = {}
+        self.tables: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def add(self, section: str, name: str, own: dict[str, Any] | ManifestError, path: Path, *, shipped: bool) -> None:
+        """Validate an entry, which overrides one of the same name; raises ManifestError."""
+        if isinstance(own, ManifestError):
+            raise own
+        where = f"{path}, key {section}.{name}.like"
+        self.tables[section, name] = raw = with_inherited(own, section, self.tables, where)
+        entry = convert_entry(section, name, raw, path)
+        origin = origin_of(path, shipped, self.origins.get((section, name)), f"{section}.{name}")
+        same_as_shipped = origin.overrides and self.entries[section].get(name) == entry
+        self.origins[section, name] = replace(origin, overrides=origin.overrides and not same_as_shipped)
+        self.entries[section][name] = entry
+        self.wrong[section].pop(name, None)
+
+    def refuse(self, section: str, name: str, error: ManifestError) -> None:
+        """Take an entry out, with the reason."""
+        if error not in self.problems:
+            self.problems.append(error)
+        if section in SECTIONS and name:
+            self.entries[section].pop(name, None)
+            self.wrong[section][name] = error
+
+    def manifest(self) -> Manifest:
+        """The registry, once every entry refers to sound ones only."""
+        manifest = Manifest(
+            **self.entries,
+            origins=self.origins,
+            problems=self.problems,
+        )
+        for section in ("models", "ensembles", "cascades", "tables", "tables"):  # each refers to the ones before
+            for name, entry in list(self.entries[section].items()):
+                try:
+                    _check_references(manifest, section, entry, self.origins[section, name].file)
+                except ManifestError as error:
+                    self.refuse(section, name, error)
+        return replace(manifest, problems=(*self.unread, *self.problems))
 
 
 @cache
 def shipped_dataset(name: str) -> DatasetEntry:
     """The shipped entry of a data set, whatever the workspace puts in its place; KeyError if there is none."""
     path = shipped_manifests() / "datasets.toml"
-    raw = {own_name: own for section, own_name, own in _read_tables(path) if section == "datasets"}
-    entry: DatasetEntry = convert_entry("datasets", name, raw[name], path)
+    raw = {own_name: own for section, own_name, own in read_tables(path) if section == "datasets"}
+    entry: DatasetEntry = convert_entry("datasets", name, cast("dict[str, Any]", raw[name]), path)
     return entry
 
 
@@ -171,74 +230,12 @@ def convert_entry(section: str, name: str, raw: Mapping[str, Any], path: Path) -
 
 def check_model_fits(manifest: Manifest, entry: ModelEntry, path: Path) -> None:
     """Raise ManifestError if `entry`, from the file `path`, names a data set or split that does not exist."""
-    origins = {**manifest.origins, ("models", entry.name): Origin(path, shipped=False)}
-    _check_references(replace(manifest, models={**manifest.models, entry.name: entry}, origins=origins))
+    _check_references(manifest, "models", entry, path)
 
 
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:
     """Sort key that puts 8f before 12f."""
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name))
-
-
-def _manifest_files(workspace: Workspace) -> list[tuple[Path, bool]]:
-    shipped = [shipped_manifests() / name for name in SHIPPED_FILES]
-    seen = {path.resolve() for path in shipped}
-    mine = [
-        path for path in sorted(workspace.manifests.glob("*.toml")) if path.is_file() and path.resolve() not in seen
-    ]
-    mine.sort(key=lambda path: path.name == LOCAL_FILE)  # entries of `models add` override the others
-    return [(path, True) for path in shipped] + [(path, False) for path in mine]
-
-
-def _read_tables(path: Path) -> Iterable[tuple[str, str, dict[str, Any]]]:
-    """Section, name and raw table of every entry of a manifest."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ManifestError("a shipped manifest is missing", where=path, fix="install the package again") from error
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
-        raise ManifestError(f"this manifest is not valid TOML: {error}", where=path, fix="correct that line") from error
-    for section, entries in document.items():
-        if section not in SECTIONS:
-            raise ManifestError(
-                f"unknown section [{section}]",
-                where=path,
-                fix=f"sections are {', '.join(SECTIONS)}{_nearest(section, SECTIONS)}",
-            )
-        if not isinstance(entries, dict):
-            raise ManifestError(f"{section} must be a table of entries", where=path, fix=f"write [{section}.NAME]")
-        for name, raw in entries.items():
-            if not isinstance(raw, dict):
-                raise ManifestError(
-                    "an entry must be a table", where=f"{path}, key {section}.{name}", fix=f"write [{section}.{name}]"
-                )
-            yield section, name, raw
-
-
-def _with_inherited(
-    own: dict[str, Any], section: str, tables: Mapping[tuple[str, str], dict[str, Any]], where: str
-) -> dict[str, Any]:
-    """The keys of an entry, with those of the entry that `like` names as defaults."""
-    if "like" not in own:
-        return own
-    names = [name for kind, name in tables if kind == section]
-    if own["like"] not in names:
-        raise ManifestError(
-            f"`like` names no earlier entry: {own['like']!r}{_nearest(str(own['like']), names)}",
-            where=where,
-            fix=f"name a shipped entry of {section}, or move that entry before this one",
-        )
-    return tables[section, own["like"]] | {key: value for key, value in own.items() if key != "like"}
-
-
-def _origin(path: Path, shipped: bool, before: Origin | None, key: str) -> Origin:
-    if before is None:
-        return Origin(path, shipped)
-    if before.file != path and not before.shipped and path.name != LOCAL_FILE:
-        raise ManifestError(
-            f"{key} is defined twice, here and in {before.file}", where=path, fix="remove one of the two"
-        )
-    return Origin(path, shipped, overrides=before.shipped or before.overrides)
 
 
 def _refuse_unknown_keys(raw: Mapping[str, Any], kind: type, key: str, path: Path) -> None:
@@ -247,7 +244,7 @@ def _refuse_unknown_keys(raw: Mapping[str, Any], kind: type, key: str, path: Pat
     for name, value in raw.items():
         if name not in known:
             raise ManifestError(
-                f"unknown key {name!r}{_nearest(name, known)}",
+                f"unknown key {name!r}{nearest(name, known)}",
                 where=f"{path}, key {key}.{name}",
                 fix=f"valid keys: {', '.join(sorted(known))}",
             )
@@ -325,60 +322,47 @@ def _names_frames(pattern: str) -> bool:
         return False
 
 
-def _check_references(manifest: Manifest) -> None:
-    for section, name, target_section, target in _references(manifest):
+def _check_references(manifest: Manifest, section: str, entry: Any, path: Path) -> None:
+    where = f"{path}, key {section}.{entry.name}"
+    for target_section, target in _references(entry):
         targets: Mapping[str, Any] = getattr(manifest, target_section)
         if target not in targets:
             raise ManifestError(
-                f"{section}.{name} names {target_section}.{target}, which does not exist{_nearest(target, targets)}",
-                where=f"{manifest.origins[section, name].file}, key {section}.{name}",
+                f"{section}.{entry.name} names {target_section}.{target}, which does not exist{nearest(target, targets)}",
+                where=where,
                 fix=f"add [{target_section}.{target}] or correct the name",
             )
-    for section, name, dataset, split in _splits_named(manifest):
-        splits = manifest.datasets[dataset].splits
-        if split not in splits:
-            raise ManifestError(
-                f"{dataset} has no split {split!r}",
-                where=f"{manifest.origins[section, name].file}, key {section}.{name}.split",
-                fix=f"its splits are {', '.join(splits)}",
-            )
+        targets[target]  # raises the error of a wrong entry
+    if (
+        isinstance(entry, ModelEntry | TableEntry)
+        and entry.dataset
+        and entry.split not in manifest.datasets[entry.dataset].splits
+    ):
+        raise ManifestError(
+            f"{entry.dataset} has no split {entry.split!r}",
+            where=f"{where}.split",
+            fix=f"its splits are {', '.join(manifest.datasets[entry.dataset].splits)}",
+        )
 
 
-def _references(manifest: Manifest) -> Iterable[tuple[str, str, str, str]]:
-    for model in manifest.models.values():
-        yield "models", model.name, "datasets", model.dataset
-    for ensemble in manifest.ensembles.values():
-        for member in ensemble.members:
-            yield "ensembles", ensemble.name, "models", member.model
-    for cascade in manifest.cascades.values():
-        for member in cascade.members:
-            yield "cascades", cascade.name, "models", member.model
-    for table in manifest.tables.values():
-        if table.dataset:
-            yield "tables", table.name, "datasets", table.dataset
-        if table.with_paper:
-            yield "tables", table.name, "tables", table.with_paper
-        for row in (row for block in table.blocks for row in block):
-            if row.model:
-                yield "tables", table.name, "models", row.model
-            if row.ensemble:
-                yield "tables", table.name, "ensembles", row.ensemble
-
-
-def _splits_named(manifest: Manifest) -> Iterable[tuple[str, str, str, str]]:
-    for model in manifest.models.values():
-        yield "models", model.name, model.dataset, model.split
-    for table in manifest.tables.values():
-        if table.dataset:
-            yield "tables", table.name, table.dataset, table.split
+def _references(entry: Any) -> Iterable[tuple[str, str]]:
+    """Section and name of every entry that an entry refers to."""
+    match entry:
+        case ModelEntry():
+            yield "datasets", entry.dataset
+        case EnsembleEntry() | CascadeEntry():
+            yield from (("models", member.model) for member in entry.members)
+        case TableEntry():
+            yield from [("datasets", entry.dataset)] if entry.dataset else []
+            yield from [("tables", entry.with_paper)] if entry.with_paper else []
+            for row in (row for block in entry.blocks for row in block):
+                yield from [("models", row.model)] if row.model else []
+                yield from [("ensembles", row.ensemble)] if row.ensemble else []
 
 
 def _find(entries: Mapping[str, Entry], name: str, noun: str, fix: str) -> Entry:
     if name not in entries:
-        raise ManifestError(f"no {noun} {name!r}{_nearest(name, entries)}", fix=fix)
+        if isinstance(entries, Entries) and entries.unread:
+            raise entries.unread[0]
+        raise ManifestError(f"no {noun} {name!r}{nearest(name, entries)}", fix=fix)
     return entries[name]
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else ""

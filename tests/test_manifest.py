@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from gsm_bench.errors import ManifestError
@@ -88,7 +90,6 @@ def change(workspace, old, new):
         ("clips = 2", "clips = ", "toy.toml", "not valid TOML"),
         ("{id}/{frame:05d}.jpg", "{foo}/{frame:05d}.jpg", "datasets.toy.frame_pattern", "a folder per video"),
         ("{id}/{frame:05d}.jpg", "{id}_{frame:05d}.jpg", "datasets.toy.frame_pattern", "a folder per video"),
-        ("\n[datasets.toy]", "tables = 3\n[datasets.toy]", "toy.toml", "[tables.NAME]"),
         (
             'file = "toy_bninc.safetensors"',
             'file = "toy_bninc.safetensors", sha256 = "abc"',
@@ -97,13 +98,54 @@ def change(workspace, old, new):
         ),
     ],
 )
-def test_a_bad_entry_stops_with_file_key_and_expectation(workspace, old, new, key, expected):
+def test_a_bad_entry_stops_who_needs_it_with_file_key_and_expectation(workspace, old, new, key, expected):
     change(workspace, old, new)
+    manifest = load_manifest(workspace)
+    assert manifest.model("inv3_8f").name == "inv3_8f"
     with pytest.raises(ManifestError) as raised:
-        load_manifest(workspace)
-    assert "toy.toml" in str(raised.value)
-    assert key in str(raised.value)
-    assert expected in str(raised.value)
+        manifest.model("toy_bninc")
+    (problem, *_) = manifest.problems
+    assert "toy.toml" in str(problem)
+    assert key in str(problem)
+    assert expected in str(problem)
+    if "toy_bninc" in key:
+        assert raised.value is problem
+
+
+def test_a_section_that_is_no_table_stops_nobody(workspace):
+    change(workspace, "\n[datasets.toy]", "tables = 3\n[datasets.toy]")
+    manifest = load_manifest(workspace)
+    assert manifest.model("toy_bninc").frames == 4
+    assert "[tables.NAME]" in str(manifest.problems[0]) and "toy.toml" in str(manifest.problems[0])
+
+
+def test_a_wrong_entry_in_place_of_a_shipped_one_takes_what_refers_to_it_along(workspace):
+    (workspace.manifests / "local.toml").write_text('[models.inv3_8f]\nlike = "inv3_8f"\nframes = "8"\n')
+    manifest = load_manifest(workspace)
+    assert len(manifest.problems) == 1
+    assert "inv3_8f" not in list(manifest.models) and "En1" not in list(manifest.ensembles)
+    for look_up in (lambda: manifest.model("inv3_8f"), lambda: manifest.ensemble("En1"), lambda: manifest.table("4")):
+        with pytest.raises(ManifestError) as raised:
+            look_up()
+        assert raised.value is manifest.problems[0]
+    assert manifest.model("inv3_12f").frames == 12
+
+
+def test_parallel_additions_are_all_kept(workspace):
+    raw = raw_model(load_manifest(workspace).model("inv3_8f"))
+    names = [f"mine_{number}" for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: save_model(workspace, name, raw), names))
+    assert set(names) <= set(load_manifest(workspace).models)
+
+
+def test_an_addition_to_a_file_that_is_no_toml_is_refused(workspace):
+    path = workspace.manifests / "local.toml"
+    path.write_text("[models.x\n")
+    raw = raw_model(load_manifest(workspace).model("inv3_8f"))
+    with pytest.raises(ManifestError, match="not valid TOML"):
+        save_model(workspace, "mine", raw)
+    assert path.read_text() == "[models.x\n"
 
 
 def test_the_users_entry_wins_and_is_marked(workspace):
@@ -125,13 +167,13 @@ def test_an_entry_like_another_takes_its_other_keys(workspace):
     assert (mine.frames, mine.title, mine.input, mine.name) == (16, "Mine", shipped.input, "mine")
     (workspace.manifests / "local.toml").write_text('[datasets.toy]\nlike = "tay"\n')
     with pytest.raises(ManifestError, match=r"did you mean toy\?[^$]*datasets\.toy\.like"):
-        load_manifest(workspace)
+        load_manifest(workspace).dataset("toy")
 
 
 def test_twice_in_the_users_files_is_an_error(workspace):
     (workspace.manifests / "again.toml").write_text(TOY_MANIFEST)
     with pytest.raises(ManifestError, match="defined twice"):
-        load_manifest(workspace)
+        load_manifest(workspace).model("toy_4f")
 
 
 def test_saved_entry_reads_back_equal(workspace):

@@ -300,7 +300,6 @@ def add_model(
       gsmbench models add mine_8f --like inv3_8f --checkpoint mine.pth.tar
     """
     from gsm_bench.local_manifest import raw_model, save_model
-    from gsm_bench.manifest import load_manifest
 
     workspace, manifest = registry()
     base = manifest.model(like)
@@ -313,7 +312,6 @@ def add_model(
     for text in assignments:
         _assign(raw, text)
     path = save_model(workspace, name, raw, force=force)
-    load_manifest(workspace)
     say(f"wrote [models.{name}] to {workspace.shown(path)}")
     echo(name)
 

@@ -111,7 +111,10 @@ def bench() -> Bench:
     """The workspace of this call with its registry."""
     from gsm_bench.api.bench import Bench
 
-    return Bench(click.get_current_context().obj)
+    opened = Bench(click.get_current_context().obj)
+    for problem in opened.manifest.problems:
+        say(f"warning: {problem}")
+    return opened
 
 
 def out_option(function: Callable[..., Any]) -> Callable[..., Any]:
