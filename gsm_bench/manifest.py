@@ -183,7 +183,7 @@ class _Reading:
             origins=self.origins,
             problems=self.problems,
         )
-        for section in ("models", "ensembles", "cascades", "tables", "tables"):  # each refers to the ones before
+        for section in ("models", "ensembles", "cascades", "tables", "tables"):  # tables refer to tables, too
             for name, entry in list(self.entries[section].items()):
                 try:
                     _check_references(manifest, section, entry, self.origins[section, name].file)
