@@ -15,6 +15,7 @@ from PIL import Image
 from gsm_bench.bench.interleaved_timing import StageRate, rates_in_turns
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.read_views import RawViews, read_views, view_indices
+from gsm_bench.frames.sources.pictures import decoded
 from gsm_bench.frames.transform import normalise, preprocess, resize_image
 from gsm_bench.geometry import crop_corner
 from gsm_bench.scoring.job import Job
@@ -59,19 +60,21 @@ def sound_videos(job: Job) -> list[Video]:
 
 
 def measure_decode(job: Job, videos: Sequence[Video], pool: ThreadPoolExecutor, seconds: float) -> StageRate:
-    """Frames decoded per second from where they lie, compared with Pillow on bytes in memory, and with one thread."""
+    """Frames decoded per second from their files, compared with decoding of bytes in memory, and with one thread."""
     held = [[_as_jpeg(picture) for picture in _pictures(job, video)] for video in videos]
     workers = job.settings.workers
     rates = rates_in_turns(
         {
             "ours": _spread(pool, workers, videos, lambda video: len(_pictures(job, video))),
-            "ceiling": _spread(pool, workers, held, lambda frames: len([_decoded(frame) for frame in frames])),
+            "ceiling": _spread(
+                pool, workers, held, lambda frames: len([decoded(frame, 1, "memory") for frame in frames])
+            ),
             "plain": _one_by_one(videos, lambda video: len(_pictures(job, video))),
         },
         seconds,
     )
     return StageRate(
-        "decode", "frames", rates["ours"], rates["ceiling"], f"Pillow on JPEG bytes in memory, {_threads(workers)}",
+        "decode", "frames", rates["ours"], rates["ceiling"], f"decoding JPEG bytes in memory, {_threads(workers)}",
         rates["plain"], "one thread",
     )  # fmt: skip
 
@@ -157,11 +160,6 @@ def _as_jpeg(picture: Image.Image) -> bytes:
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=QUALITY)
     return out.getvalue()
-
-
-def _decoded(content: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(content)) as image:
-        return image.convert("RGB")
 
 
 def _spread(
