@@ -70,7 +70,8 @@ def _with_labels(split: Split, source: FrameSource, read: Callable[[Sequence[str
             f"the second column of {split.list_path.name} may be frame counts or labels: it has {numbers}, "
             f"the videos have {frames} frames, {equal:.0%} of {len(listed)} the same",
             where=split.list_path,
-            fix=f'add columns = ["id", "frames"] or ["id", "label"] to [datasets.{split.dataset}.splits.{split.name}]',
+            fix='write "id frames" or "id label" as the first line of the list, or add columns = ["id", "label"] '
+            f"to the split {split.name} of the entry datasets.{split.dataset}",
         )
     note = f"the second column of {split.list_path.name} is read as the label: it has {numbers}, the videos have {frames} frames"
     return replace(read(as_labels(split.columns)), note=note)

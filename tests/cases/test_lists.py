@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 from tests.cases.toy import (
     FIX,
     data_of,
+    local,
     make_videos,
     noise,
     one_message,
@@ -124,13 +125,39 @@ def test_counts_below_the_classes_stay_frame_counts(workspace, gsmbench):
     assert read_scores(score_file(workspace)).num_frames == [2, 4, 3, 2]
 
 
-def test_what_can_be_either_is_not_guessed(workspace, gsmbench):
-    """No frames are longer than listed, yet all values are classes and differ from what is there."""
+@pytest.fixture
+def either(workspace, gsmbench):
+    """Score videos under a list whose numbers may be frame counts or labels, by their values and by the frames."""
     save_weights(workspace)
     data = make_videos(workspace, [9, 9, 4, 9, 9, 9, 9, 9])
-    (data / "val.txt").write_text("v0 1\nv1 4\nv2 4\nv3 1\nv4 1\nv5 2\nv6 3\nv7 1\n")
-    ran = gsmbench("score", "--model", "toy_4f", "--quiet")
-    assert "label" in ran.err
+
+    def score(first_line=""):
+        (data / "val.txt").write_text(first_line + "v0 1\nv1 4\nv2 4\nv3 1\nv4 1\nv5 2\nv6 3\nv7 1\n")
+        return gsmbench("score", "--model", "toy_4f", "--quiet")
+
+    return score
+
+
+def test_what_can_be_either_is_asked_for(either, workspace):
+    assert "first line" in one_message(either())
+    assert not score_file(workspace).exists()
+
+
+@pytest.mark.parametrize(("header", "counts"), [("id label", [9, 9, 4, 9]), ("id frames", [1, 4, 4, 1])])
+def test_a_header_says_what_it_is(either, workspace, header, counts):
+    assert either(f"{header}\n").status == 0
+    assert read_scores(score_file(workspace)).num_frames[:4] == counts
+
+
+def test_the_entry_says_what_it_is(either, workspace, gsmbench):
+    local(
+        workspace,
+        '[datasets.toy]\nlike = "toy"\nsplits = { val = { lists = ["val.txt"], columns = ["id", "label"] } }\n',
+    )
+    assert either().status == 0
+    scores = read_scores(score_file(workspace))
+    assert scores.num_frames[:4] == [9, 9, 4, 9]
+    assert scores.provenance["list_columns"] == ["id", "label"]
 
 
 # Separators, headers, columns.

@@ -107,7 +107,8 @@ def _several_forms(readers: PlacedReaders, sample: Sequence[Video]) -> str:
     video, forms = several[0]
     used, *others = (f"{Path(form.where.partition(',')[0]).name} ({_counted(form)})" for form in forms)
     return (
-        f"{len(several):,} of {len(sample):,} videos looked at exist in several forms, such as {video.id!r}: "
+        f"{len(several):,} of {len(sample):,} sampled videos {'has' if len(several) == 1 else 'have'} several forms, "
+        f"such as {video.id!r}: "
         f"{used} is read, not {', '.join(others)} (choose with --prefer folder or --prefer file)"
     )
 
