@@ -50,8 +50,9 @@ def compare_sources(
             tables.append(settings_diff_table(comparison))
         if truth.labels:
             tables.append(videos_table(comparison) if list_videos else classes_table(comparison, most))
+        messages = (*truth_of.messages, *(f"warning: {doubt}" for doubt in comparison.doubts))
         return ComparisonResult(
-            tuple(tables), tuple(truth_of.messages), complete=not _incomplete(members), comparison=comparison,
+            tuple(tables), messages, complete=not _incomplete(members), comparison=comparison,
             paths=video_paths(members[0], truth, workspace) if workspace else (),
         )  # fmt: skip
 

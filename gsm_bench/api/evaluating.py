@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +49,7 @@ def evaluate_sources(
                 class_by_class += [confusions_table(classes, most)] if confusions else []
     evaluations = tuple(result for block in blocks for result in block)
     return EvaluationResult(
-        (results_table("", blocks, name="evaluate"), *class_by_class), tuple(truth_of.messages),
+        (results_table("", blocks, name="evaluate"), *class_by_class), (*truth_of.messages, *doubts_of(evaluations)),
         complete=not any(result.not_scored for result in evaluations), evaluations=evaluations,
     )  # fmt: skip
 
@@ -77,6 +77,11 @@ def evaluate_parts_of(
     else:
         evaluation = evaluate_epic_file(path, truth_of, actions)
     return Result((epic_table(evaluation),), tuple(truth_of.messages), complete=not evaluation.not_scored)
+
+
+def doubts_of(evaluations: Iterable[Evaluation]) -> list[str]:
+    """Warnings about labels that hardly belong to the scores of some results."""
+    return [f"warning: {result.label}: {doubt}" for result in evaluations for doubt in result.doubts]
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.evaluation.actions import ActionRule, pair_codes, predict_actions, rule_for
 from gsm_bench.evaluation.ground_truth import GroundTruth
+from gsm_bench.evaluation.label_doubts import doubt
 from gsm_bench.evaluation.predictions import Predictions, predict
 from gsm_bench.id_array import IdArray
 from gsm_bench.metrics.intervals import Interval, accuracy_interval
@@ -144,6 +146,17 @@ class Comparison:
             test=paired_test(first, second, groups),
         )
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why labels hardly belong to the scores, per result and task; see `label_doubts`."""
+        heads = [side.members[0].head for side in (self.first, self.second)]
+        return tuple(
+            f"{side.label}: top-1 of {task} {words}"
+            for task in self.tasks if not (task == "action" and self.rules)
+            for side, head, predictions in zip((self.first, self.second), heads, self.predictions[task], strict=True)
+            if (words := doubt(predictions.ranks, partial(_same, predictions), self.labels[task], head.classes_per_task[task]))
+        )  # fmt: skip
+
     def flipped(self, task: str, k: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows int64 that only the first, and that only the second has right."""
         first, second = (predictions.correct(k) for predictions in self.predictions[task])
@@ -220,6 +233,10 @@ def compare(first: Side, second: Side, truth: GroundTruth, actions: ActionSource
     known = {task: labels[task] for task in ("verb", "noun")}
     known["action"] = pair_codes(known, first.members[0].head.classes_per_task["noun"])
     return Comparison(first, second, truth, predictions, known if truth.labels else {}, tuple(rules))
+
+
+def _same(predictions: Predictions) -> Predictions:
+    return predictions
 
 
 def _predict(side: Side, task: str, labels: NDArray[np.integer]) -> Predictions:

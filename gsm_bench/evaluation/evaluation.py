@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from gsm_bench.entries import Published
 from gsm_bench.evaluation.accuracies import accuracies_alone, accuracies_of
 from gsm_bench.evaluation.actions import ActionRule, action_rule, derived_action_accuracy
 from gsm_bench.evaluation.ground_truth import GroundTruth
+from gsm_bench.evaluation.label_doubts import doubt
+from gsm_bench.evaluation.predictions import predict
 from gsm_bench.id_array import IdArray
 from gsm_bench.metrics.intervals import Interval, accuracy_interval
 from gsm_bench.metrics.paired import PairedDifference, paired_difference
@@ -40,6 +43,7 @@ class Evaluation:
         unverified: whether ids could not confirm the order of its rows.
         imported_cost: members whose operations were given at their import.
         gains: per task, the best member's name and the ensemble's gain over it in top-1.
+        doubts: why the labels hardly belong to the scores, one sentence per task; see `label_doubts`.
         ids, truth: the videos that the accuracies are over, in row order, and their ground truth.
         files: the score files that it is made of; empty without scores.
     """
@@ -57,6 +61,7 @@ class Evaluation:
     unverified: bool = False
     imported_cost: tuple[str, ...] = ()
     gains: Mapping[str, tuple[str, PairedDifference]] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
     ids: IdArray = field(default=IdArray.of(()), repr=False)
     truth: GroundTruth | None = field(default=None, repr=False, compare=False)
     files: tuple[MemberFile, ...] = ()
@@ -98,6 +103,7 @@ def evaluate_members(
         ensemble_action, *rest = (derived_action_accuracy(some, rule, truth.labels, space) for some in each)
         counted["action"] = (ensemble_action, rest or [ensemble_action])
     ensemble = _result(label, members, truth, {task: accuracy for task, (accuracy, _) in counted.items()}, published)
+    ensemble = replace(ensemble, doubts=tuple(_doubts(members, truth, ensemble.accuracy, space)))
     if len(members) > 1:
         ensemble = replace(ensemble, gains=_gains(members, counted, truth.groups))
     ids = members[0].head.ids
@@ -120,10 +126,25 @@ def evaluate_each(
     counted = {
         task: accuracies_alone(members, task, fusion_space(members, task, None), truth.labels[task]) for task in tasks
     }
-    return [
+    results = [
         _result(member.spec.label, [member], truth, {task: accuracies[at] for task, accuracies in counted.items()})
         for at, member in enumerate(members)
     ]
+    last = results[-1]
+    return [*results[:-1], replace(last, doubts=tuple(_doubts(members[-1:], truth, last.accuracy, None)))]
+
+
+def _doubts(
+    members: Sequence[OpenMember], truth: GroundTruth, accuracy: Mapping[str, Accuracy], space: Space | None
+) -> Iterator[str]:
+    """Doubts about the labels of each task that has its own columns."""
+    for task, counted in accuracy.items():
+        if task not in members[0].head.kinds or len(counted.class_counts) != members[0].head.classes_per_task[task]:
+            continue  # actions of verbs and nouns
+        labels = truth.labels[task]
+        predictions = partial(predict, members, task, fusion_space(members, task, space), labels)
+        if words := doubt(counted.ranks, predictions, labels, len(counted.class_counts)):
+            yield f"top-1 of {task} {words}"
 
 
 def _gains(

@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.dump import Ints
+from gsm_bench.metrics.class_order import is_near_chance, solve_order
 from gsm_bench.scorefile import Scores
-
-FEWEST_ROWS_PER_CLASS = 2
-"""With fewer labelled videos per class an assignment fits noise."""
 
 
 @dataclass(frozen=True)
@@ -117,35 +114,19 @@ def _plain(name: str) -> str:
 
 def near_chance(scores: Scores, labels: Ints) -> float | None:
     """Top-1 of scores [N, V, C] where it is near chance and there are enough videos to say so; else None."""
-    videos, classes = int((labels >= 0).sum()), scores.shape[2]
-    if videos < FEWEST_ROWS_PER_CLASS * classes or classes < 3:
+    known = labels >= 0
+    if not known.any():
         return None
-    top1 = _top1(scores.mean(axis=1, dtype=np.float64), labels)
-    bound = max(3 / classes, 1 / classes + 5 * float(np.sqrt(1 / classes / videos)))
-    return top1 if top1 < min(bound, 0.5) else None
+    top1 = float((scores.mean(axis=1, dtype=np.float64)[known].argmax(axis=1) == labels[known]).mean())
+    return top1 if is_near_chance(top1, scores.shape[2], int(known.sum())) else None
 
 
 def solve(scores: Scores, labels: Ints) -> Solved:
     """The order of columns that makes scores [N, V, C] most right, and what it is worth on videos that it was not solved on."""
-    rows = np.flatnonzero(labels >= 0)
-    mean = scores.mean(axis=1, dtype=np.float64)[rows]  # (N, C)
-    known, best = labels[rows], mean.argmax(axis=1)
-    classes = mean.shape[1]
-    columns = _assigned(best, known, classes)
-    halves = [np.arange(len(rows)) % 2 == half for half in (0, 1)]
-    hits = sum(int((_assigned(best[half], known[half], classes)[known[~half]] == best[~half]).sum()) for half in halves)
-    hit = np.bincount(known[columns[known] == best], minlength=classes)
-    return Solved(Renumbering(columns), _top1(mean, known), hits / len(rows), int((hit == 0).sum()))
-
-
-def _assigned(best: Ints, labels: Ints, classes: int) -> Ints:
-    """For each class the column that is assigned to it, int64 [C], from the best columns and the labels of videos [N]."""
-    from scipy.optimize import linear_sum_assignment
-
-    confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (labels, best), 1)
-    _, columns = linear_sum_assignment(confusion, maximize=True)
-    return np.asarray(columns, np.int64)
+    known = labels >= 0
+    best = scores[known].mean(axis=1, dtype=np.float64).argmax(axis=1)
+    order = solve_order(best, labels[known], scores.shape[2])
+    return Solved(Renumbering(order.columns), order.before, order.after, order.unknown)
 
 
 def paired_labels(labels: Ints, others: Ints, classes: int) -> Renumbering | None:
@@ -156,11 +137,6 @@ def paired_labels(labels: Ints, others: Ints, classes: int) -> Renumbering | Non
     columns = np.empty(classes, np.int64)
     columns[pairs[1]] = pairs[0]
     return Renumbering(columns)
-
-
-def _top1(mean: NDArray[np.float64], labels: Ints) -> float:
-    known = labels >= 0
-    return float((mean[known].argmax(axis=1) == labels[known]).mean())
 
 
 def split_order(names: Mapping[str, tuple[str, ...]], task: str, where: Path | str) -> tuple[str, ...]:

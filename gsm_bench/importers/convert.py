@@ -15,18 +15,17 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.align import NAME_THE_LIST, Placed, place, read_ids
-from gsm_bench.importers.class_order import Renumbering, near_chance, solve
+from gsm_bench.importers.class_order import near_chance, solve
 from gsm_bench.importers.detect import read_dump
 from gsm_bench.importers.dump import Dump, Ints
 from gsm_bench.importers.formats import DumpFormat
 from gsm_bench.importers.kinds import infer_kind
-from gsm_bench.importers.label_base import CLEAR_GAIN, advice_on_first_label
+from gsm_bench.importers.label_base import advice_on_first_label
 from gsm_bench.importers.orders import ImportRequest, Ordered, possible_orders, read_options
+from gsm_bench.metrics.class_order import CLEAR_GAIN, moved_classes
 from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import NOT_SCORED, SCORED, ClipScores, Scores
 from gsm_bench.settings import Space
-
-SHOWN_PLACES = 4
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def _check_accuracy(
             continue
         text += (
             f"; with the columns renumbered it is {100 * solved.after:.2f} (solved on one half of the videos, measured on "
-            f"the other, both ways): {_examples(solved.renumbering)}"
+            f"the other, both ways): {moved_classes(solved.renumbering.columns)}"
         )
         if solved.unknown:
             text += f"; {solved.unknown} classes are right for no video, and their columns are a guess"
@@ -170,12 +169,6 @@ def _mean_class_note(task: str, scores: Scores, labels: Ints) -> list[str]:
         f"mean class accuracy of {task} is {100 * recalls.mean():.2f} over the labelled classes; mmaction2 counts the "
         f"{unlabelled} predicted classes without labels as 0: {100 * theirs:.2f}"
     ]
-
-
-def _examples(renumbering: Renumbering) -> str:
-    moved = [int(at) for at in np.flatnonzero(renumbering.columns != np.arange(len(renumbering.columns)))]
-    shown = ", ".join(f"class {at} is column {renumbering.columns[at]}" for at in moved[:SHOWN_PLACES])
-    return shown + (f" and {len(moved) - SHOWN_PLACES} more" if len(moved) > SHOWN_PLACES else "")
 
 
 def _in_rows(values: NDArray[Any], rows: Ints, absent: float) -> NDArray[Any]:
