@@ -23,6 +23,7 @@ from gsm_bench.importers.kinds import infer_kind
 from gsm_bench.importers.label_base import advice_on_first_label
 from gsm_bench.importers.orders import ImportRequest, Ordered, possible_orders, read_options
 from gsm_bench.metrics.class_order import CLEAR_GAIN, moved_classes
+from gsm_bench.metrics.intervals import wilson
 from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import NOT_SCORED, SCORED, ClipScores, Scores
 from gsm_bench.settings import Space
@@ -131,9 +132,12 @@ def _check_accuracy(
         solved = solve(values, known)
         text = f"top-1 of {task} is {100 * top1:.2f}, near chance ({100 / values.shape[2]:.2f})"
         if solved.after < 2 * top1 + CLEAR_GAIN:
-            advice.append(
-                f"{text}, and no other order of the columns is better: the labels are other videos', or the model is untrained"
-            )
+            videos = int((known >= 0).sum())
+            if wilson(round(top1 * videos), videos).low <= 1 / values.shape[2]:  # else a weak model
+                advice.append(
+                    f"{text}, and no other order of the columns is better: the labels are other videos', or the model is "
+                    "untrained"
+                )
             continue
         text += (
             f"; with the columns renumbered it is {100 * solved.after:.2f} (solved on one half of the videos, measured on "

@@ -226,3 +226,16 @@ def test_another_mean_class_accuracy_of_mmaction2_is_said(unlabelled, gsmbench, 
         assert set(best) - set(labels) == {4}
         assert f"{100 * np.mean(recalls):.2f} over the labelled classes" in ran.err
         assert f"1 predicted classes without labels as 0: {100 * np.mean([*recalls, 0]):.2f}" in ran.err
+
+
+def test_a_weak_model_is_not_called_untrained(gsmbench, workspace):
+    """Its accuracy is low and yet clearly above chance; only one that chance explains is called untrained."""
+    for strength, says in ((0.0, True), (0.7, False)):
+        rng = np.random.default_rng(1)
+        labels = rng.integers(0, 8, 240)
+        scores = rng.standard_normal((240, 8))
+        scores[np.arange(240), labels] += strength
+        np.savez("weak.npz", ids=np.arange(240), scores=scores, labels=labels)
+        ran = gsmbench("import", "weak.npz", "--force")
+        assert ran.status == 0
+        assert ("untrained" in ran.err) == says, ran.err
