@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,16 @@ def shipped_manifests() -> Path:
     package = Path(__file__).resolve().parent
     inside = package / "shipped"
     return inside if inside.is_dir() else package.parent / "manifests"
+
+
+def pasteable(path: str | Path) -> str:
+    """A path as a word of a shell's command line: relative to the current directory, unless that is longer."""
+    absolute = os.path.abspath(path)  # noqa: PTH100 (links stay as the user wrote them)
+    try:
+        text = min(os.path.relpath(absolute), absolute, key=len)
+    except OSError:  # the current directory was removed
+        text = absolute
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 @dataclass(frozen=True)
@@ -36,12 +47,19 @@ class Workspace:
         Raises:
             GsmBenchError: the directory does not exist.
         """
-        chosen = directory or os.environ.get(ENVIRONMENT) or Path.cwd()
-        root = Path(chosen).expanduser().resolve()
-        if not root.is_dir():
-            source = "--workspace" if directory else f"${ENVIRONMENT}"
-            raise GsmBenchError(f"the workspace of {source} is not a directory", where=root, fix=f"mkdir -p {root}")
-        return cls(root, f" --workspace {root}" if directory else "")
+        chosen = directory or os.environ.get(ENVIRONMENT) or "."
+        source = "--workspace" if directory else f"${ENVIRONMENT}"
+        try:
+            root = Path(chosen).expanduser().resolve(strict=True)
+            if not root.is_dir():
+                raise NotADirectoryError
+        except (FileNotFoundError, NotADirectoryError) as error:
+            fix = f"mkdir -p {shlex.quote(str(chosen))}"
+            raise GsmBenchError(f"the workspace of {source} is not a directory", where=chosen, fix=fix) from error
+        except (OSError, RuntimeError, ValueError) as error:  # a loop, no permission, no such user, a NUL character
+            what = f"the workspace of {source} cannot be used: {getattr(error, 'strerror', None) or error}"
+            raise GsmBenchError(what, where=chosen, fix="name another directory") from error
+        return cls(root, f" --workspace {shlex.quote(str(root))}" if directory else "")
 
     @property
     def manifests(self) -> Path:
@@ -77,8 +95,8 @@ class Workspace:
         mine = self.checkpoints / file
         return shipped if shipped.is_file() and not mine.is_file() else mine
 
-    def shown(self, path: Path) -> str:
-        """A path as text, relative to the workspace if it lies inside."""
+    def stored_name(self, path: Path) -> str:
+        """The name of a path in records of this workspace: relative to it if the path lies inside."""
         try:
             return str(path.relative_to(self.root))
         except ValueError:

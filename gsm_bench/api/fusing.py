@@ -16,6 +16,7 @@ from gsm_bench.ensembles.write import write_fused
 from gsm_bench.evaluation.actions import SOURCE_WORDS, rule_for
 from gsm_bench.evaluation.evaluation import evaluate_members
 from gsm_bench.tables.results import results_table
+from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
     from gsm_bench.api.bench import Bench
@@ -52,7 +53,7 @@ def evaluate_ensemble(
         whole, singles = evaluate_members(source.label, members, truth, space, published, rule)
         if out:
             write_fused(out, source.label, members, spaces, whole, force=force)
-            messages.append(f"wrote {bench.workspace.shown(out.absolute())}")
+            messages.append(f"wrote {pasteable(out)}")
     words = ", ".join(dict.fromkeys(spaces.values())).replace("_", "-")
     table = results_table(f"{source.label}: mean of {words}", [singles, [whole]], name=source.label)
     return EvaluationResult(

@@ -18,6 +18,7 @@ from gsm_bench.cli.options import (
 )
 from gsm_bench.cli.search import task_errors
 from gsm_bench.settings import Rule, Space
+from gsm_bench.workspace import pasteable
 
 
 @click.command("cascade", short_help="Run more models only on videos with low confidence.")
@@ -66,5 +67,5 @@ def command(
 
         members = cascade_members(name, opened.manifest, opened.workspace, dataset, split)
         path = save_chosen(result.cascade, members.specs, save, opened.workspace, force=force)
-        say(f"{save} saved in {opened.workspace.shown(path)}: gsmbench score --cascade {save}")
+        say(f"{save} saved in {pasteable(path)}: gsmbench score --cascade {save}")
     return print_result(result, form)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from gsm_bench.cli.options import PATH, registry, say, workspace_option
+from gsm_bench.cli.options import PATH, say, workspace_option
+from gsm_bench.workspace import pasteable
 
 TARGETS = ("npz", "csv", "parquet", "mmaction2", "epic-baseline", "something-v1", "something-v2")
 
@@ -34,8 +35,7 @@ def command(file: Path, target: str, task: str, out: Path | None, force: bool) -
     from gsm_bench.exporters.export import TARGETS as WRITERS
     from gsm_bench.exporters.export import export
 
-    workspace, _ = registry()
     place = out or file.with_suffix(WRITERS[target][1])
     for note in export(place, file, target, task=task, force=force):
         say(f"note: {note}")
-    say(f"wrote {workspace.shown(place.absolute())}")
+    say(f"wrote {pasteable(place)}")

@@ -8,6 +8,7 @@ import click
 
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import PATH, bench, data_option, say, workspace_option
+from gsm_bench.workspace import pasteable
 
 FORMATS = (".png", ".pdf", ".svg")
 BLOCKS = ("1 clip", "2 clips", "ensembles")
@@ -45,4 +46,4 @@ def command(name: str, dataset: str | None, split: str | None, out: Path | None,
     path = out or workspace.reports / f"{name}.png"
     bubbles = draw_accuracy_cost(paper_table(evaluation), path, block_names=BLOCKS)
     say(f"drew {bubbles} of {len(evaluation.results)} rows")
-    echo(workspace.shown(path.absolute()))
+    echo(pasteable(path))

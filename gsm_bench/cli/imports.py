@@ -21,6 +21,7 @@ from gsm_bench.cli.options import (
 )
 from gsm_bench.importers.formats import CHOICES
 from gsm_bench.settings import SourceKind
+from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
     from gsm_bench.entries import DatasetEntry
@@ -130,7 +131,7 @@ def command(
     for line in imported.advice:
         say(f"note: {line}")
     write(place, imported.content, force=force)
-    say(f"wrote {workspace.shown(place.absolute())}")
+    say(f"wrote {pasteable(place)}")
     print_table(_table(place, imported.content, tested), form)
     return INCOMPLETE if (imported.content.status == 2).any() else 0
 

@@ -10,6 +10,7 @@ import click
 
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import PATH, format_option, print_table, registry, say, workspace_option
+from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
     from gsm_bench.entries import ModelEntry, Published
@@ -247,7 +248,7 @@ def check_model(name: str, file: Path | None, pin: bool) -> int:
     if pin and fits:
         from gsm_bench.local_manifest import pin_checkpoint
 
-        say(f"pinned in {workspace.shown(pin_checkpoint(workspace, entry, digest))}")
+        say(f"pinned in {pasteable(pin_checkpoint(workspace, entry, digest))}")
     elif fits and not entry.checkpoint.sha256:
         say(f"to check this hash in every run: gsmbench models check {name}{f' --file {file}' if file else ''} --pin")
     return 0 if fits else 1
@@ -312,7 +313,7 @@ def add_model(
     for text in assignments:
         _assign(raw, text)
     path = save_model(workspace, name, raw, force=force)
-    say(f"wrote [models.{name}] to {workspace.shown(path)}")
+    say(f"wrote [models.{name}] to {pasteable(path)}")
     echo(name)
 
 

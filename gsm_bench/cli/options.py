@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gsm_bench.workspace import Workspace
 
 INCOMPLETE = 3
+WARNED = "gsm_bench.warned"
+"""Key of a call's context: wrong entries of the registry were named."""
 PATH = click.Path(path_type=Path)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -111,9 +113,11 @@ def bench() -> Bench:
     """The workspace of this call with its registry."""
     from gsm_bench.api.bench import Bench
 
-    opened = Bench(click.get_current_context().obj)
-    for problem in opened.manifest.problems:
+    context = click.get_current_context()
+    opened = Bench(context.obj)
+    for problem in () if WARNED in context.meta else opened.manifest.problems:
         say(f"warning: {problem}")
+    context.meta[WARNED] = True
     return opened
 
 

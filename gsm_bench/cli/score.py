@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from gsm_bench.cli.options import (
     workspace_option,
 )
 from gsm_bench.settings import BadFramePolicy, Compile, Crops, EngineName, FrameOrder, Precision, Prefer, Resize
+from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
     from gsm_bench.scoring.job import Job
@@ -206,7 +206,7 @@ def _score(request: Request, names: list[str], others: list[str], engine: Engine
     for failure in failures:
         say(f"note: {failure}\n      the other devices scored its chunks")
     _say_rate(outcomes)
-    return max(_conclude(job, outcome, workspace.shown) for (job, _), outcome in zip(jobs, outcomes, strict=True))
+    return max(_conclude(job, outcome) for (job, _), outcome in zip(jobs, outcomes, strict=True))
 
 
 def _print_plans(request: Request, names: list[str], form: str, *, quiet: bool) -> int:
@@ -240,7 +240,7 @@ def _score_cascade(name: str, request: Request, *, quiet: bool) -> int:
     if outcome.mean_macs is not None:
         say(f"{outcome.mean_macs / 1e9:.2f} GFLOPs per video on average")
     _say_videos(outcome.bad, "is not scored", "are not scored")
-    echo(workspace.shown(outcome.path))
+    echo(pasteable(outcome.path))
     return INCOMPLETE if outcome.bad else 0
 
 
@@ -299,10 +299,10 @@ def _say_rate(outcomes: list[Outcome]) -> None:
     say(f"scored {scored:,} videos{by} ({reused:,} already had scores) in {seconds:.1f} s{rate}")
 
 
-def _conclude(job: Job, outcome: Outcome, shown: Callable[[Path], str]) -> int:
+def _conclude(job: Job, outcome: Outcome) -> int:
     if outcome.path is None:
         left = "1 chunk is" if outcome.chunks_left == 1 else f"{outcome.chunks_left} chunks are"
-        say(f"this shard is done; {left} left to other shards, the last shard writes {shown(job.target)}")
+        say(f"this shard is done; {left} left to other shards, the last shard writes {pasteable(job.target)}")
         return 0
     for clips, chunks in outcome.batch_halvings.items():
         say(f"note: memory did not hold the batch; {_chunks(chunks)} ran with {clips} clips per forward pass")
@@ -312,7 +312,7 @@ def _conclude(job: Job, outcome: Outcome, shown: Callable[[Path], str]) -> int:
         say(f"note: {outcome.frames_unused}; check that the list belongs to these frames")
     _say_videos(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
     _say_videos(outcome.bad, "is not scored", "are not scored")
-    echo(shown(outcome.path))
+    echo(pasteable(outcome.path))
     if outcome.bad:
         say(f"fix these videos and run the same command again, which scores only them{_advice(outcome.bad)}")
         return INCOMPLETE

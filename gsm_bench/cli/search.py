@@ -22,6 +22,7 @@ from gsm_bench.cli.options import (
 )
 from gsm_bench.cli.progress import ProgressDisplay
 from gsm_bench.settings import Metric, SearchMethod, Space
+from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
     from gsm_bench.selection.subsets import Progress
@@ -88,7 +89,7 @@ def command(
         from gsm_bench.selection.save import save_best
 
         path = save_best(result.search, save, opened.workspace, force=force)
-        say(f"{save} saved in {opened.workspace.shown(path)}: gsmbench ensemble {save}")
+        say(f"{save} saved in {pasteable(path)}: gsmbench ensemble {save}")
     return print_result(result, form, several=True, out=out, force=force)
 
 

@@ -9,6 +9,7 @@ import click
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import PATH, say, workspace_option
 from gsm_bench.cpu_count import usable_cpus
+from gsm_bench.workspace import pasteable
 
 
 @click.group("shapes", short_help="Generate Temporal Shapes, the synthetic benchmark of this package.")
@@ -56,4 +57,4 @@ def make_split(
         )  # fmt: skip
     existing = result.recipe.videos - result.written
     say(f"{result.written:,} videos written, {existing:,} existed already; sha256 {result.checksum}")
-    echo(result.list_path)
+    echo(pasteable(result.list_path))

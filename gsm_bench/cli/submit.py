@@ -22,6 +22,7 @@ from gsm_bench.cli.options import (
 )
 from gsm_bench.settings import Space
 from gsm_bench.submit.targets import SLS
+from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
     from gsm_bench.submit.epic import Submission
@@ -113,8 +114,7 @@ def submit_epic100(sls_pt: int, sls_tl: int, sls_td: int, **choices: Any) -> Non
     workspace, _ = registry()
     attempts = Ledger(workspace.submissions / LEDGER).attempts(EPIC_100.name)
     say(f"note: {EPIC_100.notice}; {attempts_words(attempts)}")
-    shown = workspace.shown(path.absolute())
-    say(f"after sending it: gsmbench submit log {shown} --score verb=..,noun=..,action=..")
+    say(f"after sending it: gsmbench submit log {pasteable(path)} --score verb=..,noun=..,action=..")
 
 
 @command.command("log")
@@ -147,7 +147,9 @@ def log(file: Path | None, scores: tuple[str, ...], failed: str | None, date: st
         if not scores and failed is None:
             raise click.UsageError("give the server's result: --score NAME=VALUE, or --failed TEXT")
         path = workspace.root / file if not file.exists() and (workspace.root / file).exists() else file
-        entry = record_sent(ledger, path, workspace.shown(path.absolute()), parse_score(scores), failed or "", date)
+        entry = record_sent(
+            ledger, path, workspace.stored_name(path.absolute()), parse_score(scores), failed or "", date
+        )
         say(f"{TARGETS[entry.target].title}: {attempts_words(ledger.attempts(entry.target))}")
         return
     if scores or failed:
@@ -188,7 +190,7 @@ def _submit(target: Target, split: str, levels: dict[str, int], choices: dict[st
             f"read back from disk: the server would accept it, the rankings are exact; {file.size / 1e6:.1f} MB, "
             f"sha256 {file.entry.sha256[:12]}"
         )
-        echo(file.entry.file)
+        echo(pasteable(workspace.root / file.entry.file))
     if written.waiting_for:
         say(f"note: {written.waiting_for}")
     return prepared.path

@@ -9,6 +9,7 @@ import click
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import PATH, choice, say, workspace_option
 from gsm_bench.settings import Head, Temporal
+from gsm_bench.workspace import pasteable
 
 
 @click.command("train", short_help="Train a small network on Temporal Shapes.")
@@ -63,7 +64,9 @@ def command(**choices: Any) -> None:
     from gsm_bench.train import TrainConfig, train
 
     result = train(TrainConfig(**choices), progress=lambda line: say(_line(line)))
-    echo(f"{result.checkpoint}: top-1 {100 * result.top1:.2f}, frames reversed {100 * result.top1_reversed:.2f}")
+    echo(
+        f"{pasteable(result.checkpoint)}: top-1 {100 * result.top1:.2f}, frames reversed {100 * result.top1_reversed:.2f}"
+    )
 
 
 def _line(line: dict[str, Any]) -> str:

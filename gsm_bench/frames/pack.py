@@ -31,6 +31,7 @@ from gsm_bench.frames.sources.hdf5 import FORMAT, open_frames
 from gsm_bench.frames.sources.names import INFER_NAMES, Naming
 from gsm_bench.frames.sources.pictures import decoded
 from gsm_bench.frames.sources.readers import FrameReader, ImageSequenceReader
+from gsm_bench.workspace import pasteable
 
 VERSION = 1
 CHUNK_FRAMES = 512
@@ -162,7 +163,7 @@ def _begin(packing: Packing) -> set[str]:
     if card != packing.card:
         raise RunConflictError(
             f"a packing of {card['source']} (quality {card['quality']}) was interrupted here", where=packing.parts,
-            fix=f"finish it with its own command, or rm -r {packing.parts}",
+            fix=f"finish it with its own command, or rm -r {pasteable(packing.parts)}",
         )  # fmt: skip
     for left in packing.parts.glob(".*.tmp"):  # of a process that was killed
         left.unlink()

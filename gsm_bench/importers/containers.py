@@ -18,6 +18,7 @@ from gsm_bench.importers import pickles
 from gsm_bench.importers.clean_errors import guarded, require_file
 from gsm_bench.importers.json_text import JSON_GROWTH, read_json
 from gsm_bench.importers.limits import LARGEST_RATIO, UNSUSPICIOUS_BYTES, require_memory
+from gsm_bench.workspace import pasteable
 
 HDF5, NUMPY, PARQUET, ZIP = b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"PAR1", b"PK\x03\x04"
 TEXT_PICKLE = re.compile(rb"[(\]}]|c[\w.]+\n[\w.]+\n|[ILFNV][-+\d.]*(?:[L\n]|$)")
@@ -45,7 +46,7 @@ def read_source(path: Path) -> DumpSource:
         head = file.read(64)
     if head.startswith(HDF5):
         raise DumpError(
-            "this is an HDF5 file: a score file needs no import", where=path, fix=f"gsmbench evaluate {path}"
+            "this is an HDF5 file: a score file needs no import", where=path, fix=f"gsmbench evaluate {pasteable(path)}"
         )
     if head.startswith(NUMPY):
         return DumpSource(path, "npy", guarded(lambda: _array_or_object(path), path))

@@ -25,6 +25,7 @@ from gsm_bench.shapes.card import write_card
 from gsm_bench.shapes.classes import ACTIONS, CLASSES, SHAPES
 from gsm_bench.shapes.events import DrawnVideo, Event, Split, plan_videos
 from gsm_bench.shapes.scenes import Frames, draw_event
+from gsm_bench.workspace import pasteable
 
 VERSION = 1
 """Version of the drawing: raised whenever the same seed gives other pixels."""
@@ -120,7 +121,7 @@ def read_list(directory: str | Path, split: Split) -> list[tuple[str, int, int]]
         raise SplitError(
             f"there is no {split} split of Temporal Shapes here",
             where=path,
-            fix=f"gsmbench shapes make {directory} --split {split}",
+            fix=f"gsmbench shapes make {pasteable(directory)} --split {split}",
         )
     rows = (line.split(" ") for line in path.read_text(encoding="utf-8").splitlines())
     return [(video, int(frames), int(label)) for video, frames, label in rows]

@@ -117,7 +117,7 @@ def _other_splits(
     """The written files of all splits with their records; or a sentence about the split that is missing."""
     files: dict[str, tuple[Path, Entry]] = {}
     for name, split in submission.target.members.items():
-        entry = ledger.written(workspace.shown(folder / name))
+        entry = ledger.written(workspace.stored_name(folder / name))
         if entry is None or not (folder / name).is_file():
             command = f"gsmbench submit epic --split {split} from the same source"
             return {}, f"the zip needs {split} too: {command}"
@@ -128,6 +128,6 @@ def _other_splits(
 
 
 def _record(entry: Entry, path: Path, ledger: Ledger, workspace: Workspace) -> SubmissionFile:
-    recorded = replace(entry, file=workspace.shown(path.absolute()))
+    recorded = replace(entry, file=workspace.stored_name(path.absolute()))
     ledger.add(recorded)
     return SubmissionFile(path, recorded, path.stat().st_size)

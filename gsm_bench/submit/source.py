@@ -14,7 +14,7 @@ from gsm_bench.errors import MissingScoresError
 from gsm_bench.manifest import Manifest
 from gsm_bench.scorefile import open_scores
 from gsm_bench.settings import Space
-from gsm_bench.workspace import Workspace
+from gsm_bench.workspace import Workspace, pasteable
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _only_file(workspace: Workspace, dataset: str, split: str) -> Path:
     raise MissingScoresError(
         f"{dataset}/{split} has {len(paths)} score files",
         where=folder,
-        fix="one of\n         " + "\n         ".join(f"--scores {workspace.shown(path)}" for path in paths),
+        fix="one of\n         " + "\n         ".join(f"--scores {pasteable(path)}" for path in paths),
     )
 
 

@@ -54,7 +54,7 @@ def changed_since_written(path: Path, verdict: Verdict, ledger: Ledger, workspac
     """Whether the scores in a file of this workspace are still those that were written; nothing for other files."""
     if not path.is_file():
         return
-    entry = ledger.written(workspace.shown(path.absolute()))
+    entry = ledger.written(workspace.stored_name(path.absolute()))
     if entry is None:
         return
     if file_sha256(path) == entry.sha256:
