@@ -25,3 +25,5 @@ Metric = Literal["top1", "top5"]
 SearchMethod = Literal["exact", "greedy", "weights"]
 SourceKind = Literal["logits", "probabilities", "log_probabilities", "softmax_sums"]
 """What the scores of an imported dump may be."""
+Mark = Literal["best", "second", "not-significant"]
+"""What tables mark: the best and the second best of a column, and what does not differ significantly from the best."""

@@ -16,6 +16,7 @@ from gsm_bench.cli.options import (
     data_option,
     format_option,
     leak_option,
+    mark_option,
     print_result,
     split_options,
     workspace_option,
@@ -23,7 +24,7 @@ from gsm_bench.cli.options import (
 from gsm_bench.settings import Space
 
 if TYPE_CHECKING:
-    from gsm_bench.settings import ActionSource
+    from gsm_bench.settings import ActionSource, Mark
 
 
 @click.command("ensemble", short_help="Fuse models and evaluate the ensemble.")
@@ -48,11 +49,13 @@ if TYPE_CHECKING:
 @leak_option
 @split_options
 @data_option
+@mark_option
 @format_option
 @workspace_option
 def command(
     name: str | None, members: str | None, weights: str | None, space: Space | None, out: Path | None, force: bool,
-    explain: bool, actions: ActionSource | None, allow_leak: bool, dataset: str | None, split: str | None, data: Path | None, form: str,
+    explain: bool, actions: ActionSource | None, allow_leak: bool, dataset: str | None, split: str | None, data: Path | None,
+    marks: tuple[Mark, ...] | None, form: str,
 ) -> int:  # fmt: skip
     """Average the scores of several models, video by video, and evaluate the ensemble and its members.
 
@@ -74,7 +77,7 @@ def command(
         name or str(members), shares, space, dataset=dataset, split=split, data=data, actions=actions,
         allow_leak=allow_leak, out=out, force=force, title=title,
     )  # fmt: skip
-    return print_result(result, form)
+    return print_result(result, form, marks=marks)
 
 
 def _numbers(text: str | None) -> list[float] | None:

@@ -13,6 +13,7 @@ from gsm_bench.cli.options import (
     bench,
     data_option,
     format_option,
+    mark_option,
     out_option,
     print_result,
     print_table,
@@ -20,7 +21,7 @@ from gsm_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gsm_bench.settings import ActionSource
+    from gsm_bench.settings import ActionSource, Mark
 
 PAIRS = 20
 
@@ -47,12 +48,13 @@ PAIRS = 20
 @click.option("--definitions", is_flag=True, help="Define every number.")
 @data_option
 @out_option
+@mark_option
 @format_option
 @workspace_option
 def command(
     files: tuple[Path, ...], parts: bool, per_class: bool, confusions: bool, most: int | None,
     actions: ActionSource | None, offline: str | None, split: str | None, annotations: Path | None, definitions: bool,
-    out: Path | None, force: bool, data: Path | None, form: str,
+    out: Path | None, force: bool, marks: tuple[Mark, ...] | None, data: Path | None, form: str,
 ) -> int:  # fmt: skip
     """Top-1, top-5 and mean class accuracy of score files, for every clip protocol that they hold.
 
@@ -74,7 +76,7 @@ def command(
     if (per_class or confusions) and most is None and form not in ("csv", "json"):
         most = PAIRS
     result = bench().evaluate(*files, data=data, actions=actions, per_class=per_class, confusions=confusions, most=most)
-    return print_result(result, form, several=True, out=out, force=force)
+    return print_result(result, form, several=True, out=out, force=force, marks=marks)
 
 
 def _evaluate_parts(

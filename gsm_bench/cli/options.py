@@ -12,7 +12,7 @@ import click
 
 from gsm_bench.cli.console import echo, echo_drawn
 from gsm_bench.cli.console import say as say
-from gsm_bench.settings import ActionSource
+from gsm_bench.settings import ActionSource, Mark
 from gsm_bench.tables.render import FORMATS
 
 if TYPE_CHECKING:
@@ -121,6 +121,26 @@ def bench() -> Bench:
     return opened
 
 
+def mark_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--mark``: what is marked in the columns of a result."""
+
+    def split(_: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+        if value is None:
+            return None
+        names = tuple(name.strip() for name in value.split(",") if name.strip())
+        if wrong := [name for name in names if name not in get_args(Mark)]:
+            raise click.BadParameter(f"{wrong[0]!r} is none of {', '.join(get_args(Mark))}")
+        return names
+
+    return click.option(
+        "--mark",
+        "marks",
+        metavar="LIST",
+        callback=split,
+        help=f"Mark in each column: {','.join(get_args(Mark))} (default: what the format shows best).",
+    )(function)
+
+
 def out_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--out DIR`` for results of several tables, and ``--force``."""
     function = click.option("--force", is_flag=True, help="Replace files in DIR that exist.")(function)
@@ -138,13 +158,15 @@ def folder_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def print_result(
-    result: Result, form: str, *, several: bool = False, out: Path | None = None, force: bool = False
-) -> int:
+    result: Result, form: str, *, several: bool = False, out: Path | None = None, force: bool = False,
+    marks: Sequence[Mark] | None = None,
+) -> int:  # fmt: skip
     """Print a result to stdout and its messages to stderr; returns the exit status.
 
     Args:
         several: whether a result of this command may have more tables than this one.
         out: folder to write the tables to instead; existing files need `force`.
+        marks: what is marked; what the format usually marks if None.
     """
     first, *others = result.tables
     tables = [first, *(table for table in others if table.rows or form in ("csv", "json"))]
@@ -156,27 +178,25 @@ def print_result(
     if out is not None:
         from gsm_bench.tables.render.folder import write_tables
 
-        for path in write_tables(tables if several else [first], form, out, force=force):
+        for path in write_tables(tables if several else [first], form, out, force=force, marks=marks):
             say(f"wrote {path}")
     elif several:
-        print_tables(tables, form)
+        print_tables(tables, form, marks)
     else:
-        print_table(result.table(), form)
+        print_table(result.table(), form, marks)
     return 0 if result.complete else INCOMPLETE
 
 
-def print_table(table: Table, form: str) -> None:
+def print_table(table: Table, form: str, marks: Sequence[Mark] | None = None) -> None:
     """Print a result to stdout."""
-    from gsm_bench.tables.render import render
-
-    _print(render(table, form, width=_width(), colour=sys.stdout.isatty()), form)
+    print_tables([table], form, marks)
 
 
-def print_tables(tables: Sequence[Table], form: str) -> None:
+def print_tables(tables: Sequence[Table], form: str, marks: Sequence[Mark] | None = None) -> None:
     """Print a result of several tables to stdout."""
     from gsm_bench.tables.render import render_all
 
-    _print(render_all(tables, form, width=_width(), colour=sys.stdout.isatty()), form)
+    _print(render_all(tables, form, width=_width(), colour=sys.stdout.isatty(), marks=marks), form)
 
 
 def _print(text: str, form: str) -> None:

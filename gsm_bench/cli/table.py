@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,11 +12,15 @@ from gsm_bench.cli.options import (
     bench,
     data_option,
     format_option,
+    mark_option,
     out_option,
     print_result,
     workspace_option,
 )
 from gsm_bench.cli.search import task_errors
+
+if TYPE_CHECKING:
+    from gsm_bench.settings import Mark
 
 
 @click.command("table", short_help="Fill a table of the paper, or your own, from score files.")
@@ -36,12 +41,13 @@ from gsm_bench.cli.search import task_errors
 )
 @data_option
 @out_option
+@mark_option
 @format_option
 @workspace_option
 def command(
     number: str | None, rows: str | None, with_paper: str | None, columns: str | None, sort: str | None,
     side_by_side: bool, dataset: str | None, split: str | None, partial: bool, annotations: Path | None,
-    data: Path | None, out: Path | None, force: bool, form: str,
+    data: Path | None, out: Path | None, force: bool, marks: tuple[Mark, ...] | None, form: str,
 ) -> int:  # fmt: skip
     """Fill a table of the paper from score files, or a table of your own; without NUMBER, list the tables.
 
@@ -60,7 +66,7 @@ def command(
             number, rows=_names(rows), with_paper=with_paper, columns=_names(columns), sort=sort or "",
             side_by_side=side_by_side, dataset=dataset, split=split, data=data, annotations=annotations, partial=partial,
         )  # fmt: skip
-    return print_result(result, form, out=out, force=force)
+    return print_result(result, form, out=out, force=force, marks=marks)
 
 
 def _names(text: str | None) -> list[str]:

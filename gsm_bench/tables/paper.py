@@ -9,6 +9,7 @@ from typing import Any
 from gsm_bench.ensembles.member_files import place_text
 from gsm_bench.evaluation.paper import MeasuredRow, PaperEvaluation, PublishedRow
 from gsm_bench.tables.columns import CATALOGUE, choose_columns, side_by_side, sorted_by, with_headings
+from gsm_bench.tables.origin import common_place
 from gsm_bench.tables.results import results_table
 from gsm_bench.tables.table import Table
 
@@ -24,6 +25,8 @@ def paper_table(evaluation: PaperEvaluation) -> Table:
         brief=True,
         name=f"table {entry.name}",
     )
+    if not measured.title:
+        measured = replace(measured, title=common_place(result.place for result in evaluation.results if result.files))
     rows = iter(measured.rows)
     per_clip = any("x" in row.gflops for block in entry.blocks for row in block)
     blocks = tuple(

@@ -197,7 +197,7 @@ def on_a_terminal(*arguments) -> bytes:
 @pytest.mark.parametrize(
     "arguments",
     [
-        *(["evaluate", A, "--per-class", "--confusions", "--format", form] for form in ("rich", "md", "json")),
+        *(["evaluate", A, "--per-class", "--confusions", "--format", form] for form in ("rich", "md", "html", "latex", "json")),
         ["models", "show", "mine"], ["models", "list"], ["evaluate", f"none{ESCAPES}.h5"], ["compare", A, A],
         ["ensemble", "--members", f"{A},{A}@2"],
     ],

@@ -36,11 +36,15 @@ class Parts:
     tied: bool = False
 
 
-def cell(row: Mapping[str, Any], column: Column) -> str:
-    """The text of a value, with what `Table` says belongs to it: interval, bounds, mark of no significant difference."""
+def cell(row: Mapping[str, Any], column: Column, *, tied: bool = True) -> str:
+    """The text of a value, with what `Table` says belongs to it: interval, bounds, mark of no significant difference.
+
+    Args:
+        tied: whether that mark is shown.
+    """
     parts = cell_parts(row, column)
     text = f"{parts.value}{parts.interval}{parts.bounds}"
-    return f"{TIED} {text}" if parts.tied else text
+    return f"{TIED} {text}" if parts.tied and tied else text
 
 
 def cell_parts(row: Mapping[str, Any], column: Column) -> Parts:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.files import create_whole, write_whole
-from gsm_bench.tables.render import FORMATS, Screen
+from gsm_bench.settings import Mark
+from gsm_bench.tables.render import render
 from gsm_bench.tables.table import Table
 
 SUFFIXES = {"rich": "txt", "latex": "tex"}
@@ -16,7 +17,9 @@ SUFFIXES = {"rich": "txt", "latex": "tex"}
 WIDTH = 160
 
 
-def write_tables(tables: Sequence[Table], form: str, folder: Path, *, force: bool = False) -> list[Path]:
+def write_tables(
+    tables: Sequence[Table], form: str, folder: Path, *, force: bool = False, marks: Iterable[Mark] | None = None
+) -> list[Path]:
     """Write each table to a file of its name in `folder`, which is created; returns the paths.
 
     Raises:
@@ -30,7 +33,7 @@ def write_tables(tables: Sequence[Table], form: str, folder: Path, *, force: boo
         )
     folder.mkdir(parents=True, exist_ok=True)
     for table, path in zip(tables, paths, strict=True):
-        content = f"{FORMATS[form]([table], Screen(WIDTH))}\n".encode()
+        content = f"{render(table, form, width=WIDTH, marks=marks)}\n".encode()
         if force:
             write_whole(path, content)
         elif not create_whole(path, content):

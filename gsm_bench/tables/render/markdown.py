@@ -6,28 +6,38 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gsm_bench.tables.render.cells import cell, plain
+from gsm_bench.settings import Mark
+from gsm_bench.tables.render.cells import cell_parts, plain
+from gsm_bench.tables.render.marks import Rank, ranks_of
 from gsm_bench.tables.render.screen import Screen
-from gsm_bench.tables.table import Column, Table
+from gsm_bench.tables.table import TIED, Column, Table
+
+USUAL: tuple[Mark, ...] = ("best", "not-significant")
+SIGNS: dict[Rank, tuple[str, str]] = {"best": ("**", "**"), "second": ("<u>", "</u>")}
 
 
 def draw(tables: Sequence[Table], screen: Screen) -> str:
     """The tables with titles above and at most two lines of notes below."""
-    return "\n\n".join(_draw(table) for table in tables)
+    return "\n\n".join(_draw(table, screen.marks_or(USUAL)) for table in tables)
 
 
-def _draw(table: Table) -> str:
+def _draw(table: Table, marks: frozenset[Mark]) -> str:
+    ranks = {place: rank for place, rank in ranks_of(table).items() if rank in marks}
     lines = [f"**{_escaped(table.title)}**", ""] if table.title else []
     lines.append(_line(_escaped(column.title.replace("\n", " ")) for column in table.columns))
     lines.append("|" + "|".join(" --- " if column.unit == "text" else " ---: " for column in table.columns) + "|")
-    lines += [_line(_cells(row, table.columns)) for row in table.rows]
+    for at, row in enumerate(table.rows):
+        lines.append(_line(_cell(row, column, ranks.get((at, column.key)), marks) for column in table.columns))
     if table.notes:
         lines += ["", *_notes(table.notes)]
     return "\n".join(lines)
 
 
-def _cells(row: Mapping[str, Any], columns: Sequence[Column]) -> Iterator[str]:
-    return (_escaped(cell(row, column)) for column in columns)
+def _cell(row: Mapping[str, Any], column: Column, rank: Rank | None, marks: frozenset[Mark]) -> str:
+    parts = cell_parts(row, column)
+    before, after = SIGNS[rank] if rank else ("", "")
+    tied = f"{TIED} " if parts.tied and "not-significant" in marks else ""
+    return f"{tied}{before}{_escaped(parts.value)}{after}{_escaped(parts.interval + parts.bounds)}"
 
 
 def _line(cells: Iterable[str]) -> str:

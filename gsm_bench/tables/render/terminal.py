@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gsm_bench.printable import printable
+from gsm_bench.settings import Mark
 from gsm_bench.tables.render.cells import cell
+from gsm_bench.tables.render.marks import Rank, ranks_of
 from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.table import Column, Table
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 ANY_WIDTH = 1000
+USUAL: tuple[Mark, ...] = ("best", "not-significant")
+STYLES: dict[Rank | None, str] = {"best": "bold", "second": "underline"}
 
 
 def draw(tables: Sequence[Table], screen: Screen) -> str:
@@ -32,9 +36,10 @@ def _draw(table: Table, screen: Screen) -> str:
     console = Console(
         file=out, width=screen.width, force_terminal=screen.colour, no_color=not screen.colour, highlight=False
     )
-    grid = _grid(table, padding=1)
+    marks = screen.marks_or(USUAL)
+    grid = _grid(table, marks, padding=1)
     if Measurement.get(console, console.options.update(max_width=ANY_WIDTH), grid).maximum > console.width:
-        grid = _grid(table, padding=0)
+        grid = _grid(table, marks, padding=0)
     if table.title:  # printed by itself: as the grid's title, one narrow column would fold it
         console.print(Text(printable(table.title), style="bold"))
     console.print(grid)
@@ -49,7 +54,7 @@ def _heading(column: Column) -> Text:
     return Text("\n".join(map(printable, column.title.split("\n"))))
 
 
-def _grid(table: Table, *, padding: int) -> RichTable:
+def _grid(table: Table, marks: frozenset[Mark], *, padding: int) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -57,8 +62,13 @@ def _grid(table: Table, *, padding: int) -> RichTable:
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, padding, 0, 0))
     for column in table.columns:
         grid.add_column(_heading(column), justify="left" if column.unit == "text" else "right", overflow="fold")
+    ranks, at = ranks_of(table), 0
     for block in table.blocks:
         for row in block:
-            grid.add_row(*(Text(cell(row, column)) for column in table.columns))
+            ranked = (ranks.get((at, column.key)) for column in table.columns)
+            styles = [STYLES[rank] if rank in marks else "" for rank in ranked]
+            texts = [cell(row, column, tied="not-significant" in marks) for column in table.columns]
+            grid.add_row(*(Text(text, style=style) for text, style in zip(texts, styles, strict=True)))
+            at += 1
         grid.add_section()
     return grid
