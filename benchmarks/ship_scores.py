@@ -12,13 +12,13 @@ from pathlib import Path
 from gsm_bench.scorefile import content_hash, read, write
 
 TARGET = Path(__file__).parents[1] / "manifests" / "shapes" / "scores"
-OF_THE_MACHINE = ("list_path", "command", "host", "started", "finished", "device", "fingerprint")
+OF_THE_MACHINE = ("list_path", "frames_path", "command_line", "host", "started", "finished", "device")
 
 
 def main(demo: Path) -> None:
     for path in sorted((demo / "scores").rglob("*.h5")):
         content = read(path)
-        kept = {key: value for key, value in content.provenance.items() if key not in OF_THE_MACHINE}
+        kept = {key: value for key, value in content.provenance.to_dict().items() if key not in OF_THE_MACHINE}
         target = TARGET / path.relative_to(demo / "scores")
         write(target, dataclasses.replace(content, provenance=kept), force=True)
         assert content_hash(target) == content_hash(path)

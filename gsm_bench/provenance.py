@@ -12,6 +12,7 @@ import msgspec
 VERSION_1_KEYS = {"halved": "batch_halvings", "eager": "compile_fallbacks"}
 """Keys of score files of format version 1, with their names since."""
 OPTIONAL_KEYS = {
+    "command_line", "host", "code_commit", "frames_path", "fingerprint",
     "compile", "resized_by", "ignore_keys", "frames", "frames_note", "frames_unused", "list_columns",
     "batch_halvings", "compile_fallbacks", "frames_text", "members",
     "space", "cascade", "imported_from", "source_sha256", "source_format", "assumptions",
@@ -35,6 +36,9 @@ class Provenance:
         started, finished: times in ISO 8601, UTC.
         signature: one line of everything that could change a number.
         limit: number of videos, for a run over the first ones only.
+        command_line: the words of the command; host: the machine; code_commit: commit of the package, else its version.
+        frames_path: file or folder of the frames, or of the data set that they were searched in.
+        fingerprint: digests of ``/fingerprints``, of the numbers of frames used and of those that the list gives.
         frames_unused: number of `videos` with more frames than their list says; `first` of them, `listed` and `stored` frames.
         list_columns: meaning of the columns of a plain list.
         frames: encoding of the frames that were read; frames_note: what the run said about them.
@@ -71,6 +75,11 @@ class Provenance:
     finished: str | None = None
     signature: str | None = None
     limit: int | None = None
+    command_line: Sequence[str] | None = None
+    host: str | None = None
+    code_commit: str | None = None
+    frames_path: str | None = None
+    fingerprint: Mapping[str, Any] | None = None
     compile: str | None = None
     resized_by: str | None = None
     ignore_keys: Sequence[str] | None = None

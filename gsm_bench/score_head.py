@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.fingerprints import FINGERPRINT_TYPE
 from gsm_bench.hdf5_check import own_dataset, own_group
 from gsm_bench.id_array import IdArray
 from gsm_bench.provenance import Provenance
@@ -39,6 +40,7 @@ class ScoreHead:
         provenance: where the scores come from; a mapping is converted.
         problems: reason why a video was not scored or had a frame substituted, by id.
         num_frames: int64 [N] frames of each video, where known; 0 unknown.
+        fingerprints: structured array [N] of what was read of each video, where known; see `Fingerprint`.
     """
 
     ids: IdArray
@@ -52,6 +54,7 @@ class ScoreHead:
     order: Order = "ids"
     problems: Mapping[str, str] = field(default_factory=dict)
     num_frames: NDArray[np.int64] | None = None
+    fingerprints: NDArray[np.void] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", IdArray.of(self.ids))
@@ -83,6 +86,8 @@ def write_head(file: h5py.File, head: ScoreHead) -> None:
     file["views"], file["status"] = head.views, head.status
     if head.num_frames is not None:
         file["num_frames"] = head.num_frames
+    if head.fingerprints is not None:
+        file["fingerprints"] = head.fingerprints
     for task, labels in head.labels.items():
         file[f"labels/{task}"] = labels.astype(np.int32)
     for task, names in head.class_names.items():
@@ -126,6 +131,9 @@ def read_head(file: h5py.File, scores: Mapping[str, h5py.Dataset]) -> ScoreHead:
         order=_read_order(file.attrs.get("order", "ids")),
         problems=_read_problems(file),
         num_frames=_per_video(own_dataset(file, "num_frames"), len(ids)) if "num_frames" in file else None,
+        fingerprints=_read_fingerprints(own_dataset(file, "fingerprints"), len(ids))
+        if "fingerprints" in file
+        else None,
     )
 
 
@@ -177,6 +185,13 @@ def _read_views(dataset: h5py.Dataset) -> NDArray[np.void]:
     if np.isinf(views["offset"]).any():
         raise ValueError(f"{dataset.name} has an infinite offset")
     return views
+
+
+def _read_fingerprints(dataset: h5py.Dataset, videos: int) -> NDArray[np.void]:
+    if dataset.dtype != FINGERPRINT_TYPE or dataset.shape != (videos,):
+        raise ValueError(f"{dataset.name} is {dataset.dtype} of shape {dataset.shape}, for {videos} videos")
+    fingerprints: NDArray[np.void] = dataset[()]
+    return fingerprints
 
 
 def _read_status(dataset: h5py.Dataset, videos: int) -> NDArray[np.uint8]:

@@ -23,6 +23,8 @@ SHARED = {
     "signatures": set(),
     "printable": set(),
     "provenance": set(),
+    "run_origin": set(),
+    "fingerprints": {"id_array"},
     "settings": set(),
     "files": {"errors"},
     "workspace": {"errors"},
@@ -33,7 +35,7 @@ SHARED = {
     "local_manifest": {"entries", "errors", "workspace", "manifest", "files", "settings"},
     "splits": {"entries", "errors", "id_array", "layouts", "manifest", "actions"},
     "hdf5_check": set(),
-    "score_head": {"hdf5_check", "id_array", "provenance", "settings"},
+    "score_head": {"fingerprints", "hdf5_check", "id_array", "provenance", "settings"},
     "scorefile": {"errors", "files", "hdf5_check", "id_array", "score_head"},
 }
 # What each room may use beside itself and the shared modules, from the bottom of the house to its top.

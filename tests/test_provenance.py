@@ -25,9 +25,9 @@ def test_contract_keys_are_always_written_and_others_where_known():
 
 
 def test_unknown_keys_are_kept_and_written_back():
-    stored = {**dict.fromkeys((*CONTRACT, "limit")), "model": "m", "host": {"name": "n"}, "extra": None}
+    stored = {**dict.fromkeys((*CONTRACT, "limit")), "model": "m", "laboratory": {"name": "n"}, "extra": None}
     provenance = Provenance.of(stored)
-    assert provenance.extra == {"host": {"name": "n"}, "extra": None}
+    assert provenance.extra == {"laboratory": {"name": "n"}, "extra": None}
     assert provenance.to_dict() == stored
     assert json.loads(replace(provenance, batch=4).to_json()) == {**stored, "batch": 4}
 
@@ -50,7 +50,7 @@ def test_a_score_file_with_a_wrong_type_is_reported_as_damaged(tmp_path, gsmbenc
         file.attrs["provenance"] = json.dumps({"sampling": 8})
     ran = gsmbench("evaluate", tmp_path / "a.h5")
     assert ran.status == 1
-    assert "this score file is damaged (provenance: " in ran.err
+    assert "this score file is damaged: provenance: " in ran.err
 
 
 def test_facts_of_a_model_and_of_an_ensemble():

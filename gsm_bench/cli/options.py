@@ -169,7 +169,7 @@ def print_result(
         marks: what is marked; what the format usually marks if None.
     """
     first, *others = result.tables
-    tables = [first, *(table for table in others if table.rows or form in ("csv", "json"))]
+    tables = [first, *(table for table in others if table.rows or table.notes or form in ("csv", "json"))]
     if several and form == "csv" and len(tables) > 1 and out is None:
         names = ", ".join(table.name for table in tables)
         raise click.UsageError(f"one csv holds one table, and this result has several ({names}): add --out DIR")

@@ -199,6 +199,9 @@ def _score(request: Request, names: list[str], others: list[str], engine: Engine
     for device in others:
         check_device(device)
     jobs = [(open_run(job), loaded.network) for job, loaded in prepared]
+    for job, _ in jobs:
+        if job.inputs_note:
+            say(f"note: {job.inputs_note}")
     arguments = ["--workspace", str(workspace.root), *arguments_of(request, names)]
     label = names[0] if len(names) == 1 else f"{len(names)} models"
     with helpers_on(others, arguments) as failures, ProgressDisplay(label, quiet=quiet) as display:

@@ -14,6 +14,7 @@ from gsm_bench.ensembles.fuse import fuse_blocks
 from gsm_bench.ensembles.member_files import member_files
 from gsm_bench.ensembles.members import OpenMember, file_labels
 from gsm_bench.provenance import Provenance
+from gsm_bench.run_origin import run_origin
 from gsm_bench.scorefile import AVERAGED, NOT_SCORED, ClipScores, ScoreHead, create
 from gsm_bench.settings import Space
 
@@ -95,6 +96,7 @@ def _provenance(
             "temperature": member.spec.temperature,
             "views": member.head.views[member.views].tolist(),
             "signature": member.head.provenance.signature,
+            "fingerprint": member.head.provenance.fingerprint,
             "trained_on": member.head.provenance.trained_on,
             "pretraining": ", ".join(filter(None, member.head.provenance.pretraining)),
         }
@@ -107,6 +109,7 @@ def _provenance(
         split_sha256=first.split_sha256,
         list_path=first.list_path,
         limit=first.limit,
+        **run_origin(),
         members=parts,
         space=dict(spaces),
         frames_text=described.frames,

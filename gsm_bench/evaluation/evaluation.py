@@ -17,6 +17,7 @@ from gsm_bench.entries import Published
 from gsm_bench.evaluation.accuracies import accuracies_alone, accuracies_of
 from gsm_bench.evaluation.actions import ActionRule, action_rule, derived_action_accuracy
 from gsm_bench.evaluation.ground_truth import GroundTruth
+from gsm_bench.evaluation.input_differences import count_difference, count_text, input_notes
 from gsm_bench.evaluation.label_doubts import doubt
 from gsm_bench.evaluation.predictions import predict
 from gsm_bench.id_array import IdArray
@@ -39,6 +40,7 @@ class Evaluation:
         accuracy: per task; empty without labels.
         not_scored: ids of videos that at least one member has no score of.
         substituted: ids of videos that at least one member scored with a substituted frame.
+        read_otherwise: which members read other frames than the first, or than the list says now, a sentence each.
         frames_unused: members with videos of which the list gives fewer frames than there are, and what they say.
         unverified: whether ids could not confirm the order of its rows.
         imported_cost: members whose operations were given at their import.
@@ -58,6 +60,7 @@ class Evaluation:
     not_scored: tuple[str, ...] = ()
     substituted: tuple[str, ...] = ()
     frames_unused: Mapping[str, str] = field(default_factory=dict)
+    read_otherwise: tuple[str, ...] = ()
     unverified: bool = False
     imported_cost: tuple[str, ...] = ()
     gains: Mapping[str, tuple[str, PairedDifference]] = field(default_factory=dict)
@@ -182,6 +185,7 @@ def _result(
         published=published,
         not_scored=tuple(ids[row] for row in np.flatnonzero(status == NOT_SCORED)),
         substituted=tuple(ids[row] for row in np.flatnonzero(status == SUBSTITUTED)),
+        read_otherwise=(*input_notes(members), *_list_notes(members, truth)),
         frames_unused={
             member.spec.label: text for member in members if (text := member.head.provenance.frames_unused_text)
         },
@@ -190,6 +194,17 @@ def _result(
         truth=truth,
         files=member_files(members),
         imported_cost=tuple(member.spec.label for member in members if _cost_is_imported(member.head.provenance)),
+    )
+
+
+def _list_notes(members: Sequence[OpenMember], truth: GroundTruth) -> tuple[str, ...]:
+    """A sentence for each member whose videos have other numbers of frames in the list of the labels."""
+    if truth.split is None or truth.split.num_frames.shape != (len(members[0].head),):
+        return ()
+    return tuple(
+        f"{member.spec.label}: {count_text(difference, ('scored with', 'the list says'))}."
+        for member in members
+        if member.rows is None and (difference := count_difference(member.head, truth.split.num_frames)).counts
     )
 
 

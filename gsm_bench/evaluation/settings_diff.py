@@ -8,6 +8,7 @@ from gsm_bench.ensembles.members import OpenMember, common_tasks, member_label
 from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.evaluation.actions import SOURCE_WORDS
 from gsm_bench.evaluation.compare import Comparison, Side
+from gsm_bench.evaluation.input_differences import input_difference
 from gsm_bench.signatures import SettingChange, setting_changes
 
 UNKNOWN_SETTINGS = "unknown: not scored here"
@@ -39,11 +40,32 @@ def _member_differences(prefix: str, member: OpenMember, other: OpenMember) -> l
         changes = [SettingChange("signature", *(signature or UNKNOWN_SETTINGS for signature in signatures))]
     else:
         changes = setting_changes(*signatures)
+    changes += _input_changes(member, other)
     if _offsets(member) != _offsets(other):
         changes.append(SettingChange("clip offsets in ticks", _offsets(member), _offsets(other)))
     if not np.isclose(member.weight, other.weight):
         changes.append(SettingChange("weight", f"{member.weight:.4g}", f"{other.weight:.4g}"))
     return [SettingChange(prefix + change.name, change.first, change.second) for change in changes]
+
+
+def _input_changes(member: OpenMember, other: OpenMember) -> list[SettingChange]:
+    """Numbers of frames and stored frames, where the files record others of the same videos."""
+    difference = input_difference(member.head, other.head)
+    changes = []
+    if difference.counts:
+        name, first, second = difference.first_count
+        what = f"frames used ({difference.counts:,} of {difference.videos:,} videos, first {name!r})"
+        changes.append(SettingChange(what, f"{first:,}", f"{second:,}"))
+    if difference.frames:
+        what = f"frames read ({difference.frames:,} of {difference.videos:,} videos, first {difference.first_frames!r})"
+        changes.append(SettingChange(what, _place_of(member), _place_of(other)))
+    return changes
+
+
+def _place_of(member: OpenMember) -> str:
+    provenance = member.head.provenance
+    fingerprint = str((provenance.fingerprint or {}).get("frames", "unknown"))
+    return f"{fingerprint[:8]} in {provenance.frames_path or 'an unknown place'}"
 
 
 def _offsets(member: OpenMember) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gsm_bench.errors import FrameError
+from gsm_bench.fingerprints import UNKNOWN, Fingerprint
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.frames.transform import resize_image
 from gsm_bench.geometry import InputSpec, crop_corner
@@ -66,6 +67,7 @@ class VideoPixels:
         decoded: number of frames decoded.
         num_frames: number of frames of the video; 0 if unknown.
         stored_frames: number of stored frames, where a list gives fewer; else 0.
+        fingerprint: what is stored of the video.
     """
 
     pixels: Pixels | None
@@ -73,6 +75,7 @@ class VideoPixels:
     decoded: int = 0
     num_frames: int = 0
     stored_frames: int = 0
+    fingerprint: Fingerprint = UNKNOWN
 
 
 def read_views(source: FrameSource, video: Video, plan: ReadPlan) -> VideoPixels:

@@ -19,7 +19,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.files import alive, aside, create_whole, write_whole
+from gsm_bench.fingerprints import unknown_fingerprints
 from gsm_bench.scorefile import NOT_SCORED, Scores
 
 DAMAGED = (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, zlib.error)
@@ -50,6 +51,7 @@ class Chunk:
         pass_clips: clips per forward pass where memory did not hold the batch, else 0.
         compile_fallback: why the network could not be compiled, empty if it was or was not asked to be.
         stored_frames: number of stored frames per row whose list gives fewer.
+        fingerprints: structured array [n] of what is stored of each video, see `Fingerprint`; zeros by default.
     """
 
     rows: NDArray[np.int64]
@@ -60,6 +62,11 @@ class Chunk:
     pass_clips: int = 0
     compile_fallback: str = ""
     stored_frames: Mapping[int, int] = field(default_factory=dict)
+    fingerprints: NDArray[np.void] = field(default_factory=lambda: unknown_fingerprints(0))
+
+    def __post_init__(self) -> None:
+        if len(self.fingerprints) != len(self.rows):
+            object.__setattr__(self, "fingerprints", unknown_fingerprints(len(self.rows)))
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,7 @@ def joined(results: Sequence[Chunk]) -> Chunk:
         pass_clips=min(pass_clips, default=0),
         compile_fallback=next((result.compile_fallback for result in results if result.compile_fallback), ""),
         stored_frames={row: count for result in results for row, count in result.stored_frames.items()},
+        fingerprints=np.concatenate([result.fingerprints for result in results]),
     )
 
 
@@ -92,11 +100,24 @@ class RunCard:
         signature: every setting that could change a score.
         started: when its first process started.
         fresh: whether the run replaces an existing score file.
+        list_path, frames_path: the list of videos and the place of their frames, for messages.
     """
 
     signature: str
     started: str
     fresh: bool = False
+    list_path: str = ""
+    frames_path: str = ""
+
+
+@dataclass(frozen=True)
+class ReadRows:
+    """What a finished chunk was made from: rows, status, frames used and fingerprints, each [n]."""
+
+    rows: NDArray[np.int64]
+    status: NDArray[np.uint8]
+    num_frames: NDArray[np.int64]
+    fingerprints: NDArray[np.void]
 
 
 class ChunkFolder:
@@ -116,8 +137,10 @@ class ChunkFolder:
     def card(self) -> RunCard | None:
         """The card of the run in this folder, None if there is none."""
         try:
-            return RunCard(**json.loads((self.path / CARD).read_text()))
-        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError, TypeError):
+            values = json.loads((self.path / CARD).read_text())
+            known = {each.name for each in fields(RunCard)}
+            return RunCard(**{key: value for key, value in values.items() if key in known})
+        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError, TypeError, AttributeError):
             return None
 
     def finished(self) -> set[int]:
@@ -136,7 +159,8 @@ class ChunkFolder:
         np.savez(
             buffer, rows=chunk.rows, status=chunk.status, num_frames=chunk.num_frames, problems=np.array(text),
             pass_clips=np.array(chunk.pass_clips), compile_fallback=np.array(chunk.compile_fallback),
-            stored_frames=np.array(list(chunk.stored_frames.items()), np.int64).reshape(-1, 2), **arrays,
+            stored_frames=np.array(list(chunk.stored_frames.items()), np.int64).reshape(-1, 2),
+            fingerprints=chunk.fingerprints, **arrays,
         )  # fmt: skip
         write_whole(self._file(number), buffer.getvalue())
         self.release(str(number))
@@ -151,8 +175,16 @@ class ChunkFolder:
             stored_frames = dict(file["stored_frames"].tolist()) if "stored_frames" in file.files else {}
             return Chunk(
                 file["rows"], file["status"], file["num_frames"], problems, scores, pass_clips, compile_fallback,
-                stored_frames,
+                stored_frames, _fingerprints(file),
             )  # fmt: skip
+
+    def read_rows(self) -> Iterator[ReadRows]:
+        """What each sound finished chunk was made from, without its scores."""
+        for number in sorted(self.finished()):
+            with contextlib.suppress(*DAMAGED), np.load(self._file(number)) as file:
+                rows = ReadRows(file["rows"], file["status"], file["num_frames"], _fingerprints(file))
+                if len(rows.rows) == len(rows.status) == len(rows.num_frames) == len(rows.fingerprints):
+                    yield rows
 
     def claim(self, name: str) -> bool:
         """Claim chunk `name` for this process; False if a living process holds it.
@@ -264,6 +296,11 @@ class ChunkFolder:
         probe = self.path / f".clock.{socket.gethostname()}.{os.getpid()}"
         probe.touch()
         return probe.stat().st_mtime
+
+
+def _fingerprints(file: Any) -> NDArray[np.void]:
+    """The fingerprints of a chunk; chunks of earlier versions have none."""
+    return np.asarray(file["fingerprints"]) if "fingerprints" in file.files else unknown_fingerprints(len(file["rows"]))
 
 
 def _this_process() -> tuple[str, int]:

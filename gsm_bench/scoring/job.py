@@ -18,6 +18,7 @@ from gsm_bench.errors import GsmBenchError, NetworkError
 from gsm_bench.frames.read_views import ReadPlan
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.provenance import Provenance
+from gsm_bench.run_origin import run_origin
 from gsm_bench.sampling import clip_offsets
 from gsm_bench.scorefile import views_array
 from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Precision, Resize
@@ -63,7 +64,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Job:
-    """One model on one split, and the score file; `search` is the folder of networks of the user's own."""
+    """One model on one split, and the score file.
+
+    Attributes:
+        search: the folder of networks of the user's own.
+        frames_path: the given place of the frames, else the directory of the data set.
+        inputs_note: what the comparison with the frames of earlier scores says; None before it was made.
+    """
 
     entry: ModelEntry
     split: Split
@@ -75,6 +82,8 @@ class Job:
     fresh: bool = False
     limit: int | None = None
     search: Path | None = None
+    frames_path: str = ""
+    inputs_note: str | None = None
 
     @property
     def read_plan(self) -> ReadPlan:
@@ -177,6 +186,8 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
         finished=finished,
         signature=job.signature,
         limit=job.limit,
+        frames_path=job.frames_path or None,
+        **run_origin(),
         ignore_keys=list(entry.ignore_keys),
         frames=job.source.encoding or "stored pictures",
         frames_note=job.source.note or None,

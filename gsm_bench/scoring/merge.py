@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.fingerprints import array_digest, unknown_fingerprints
 from gsm_bench.nets.cost import Cost
 from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import NOT_SCORED, ScoreFile, ScoreHead, create, open_scores
@@ -57,6 +58,8 @@ class _Content:
         counts = earlier.num_frames if earlier else None
         self.status = earlier.status.copy() if earlier else np.full(len(job.split), NOT_SCORED, np.uint8)
         self.num_frames = np.zeros(len(job.split), np.int64) if counts is None else counts.copy()
+        before = earlier.fingerprints if earlier else None
+        self.fingerprints = unknown_fingerprints(len(job.split)) if before is None else before.copy()
         self.problems = dict(earlier.problems) if earlier else {}
         self.class_names = earlier.class_names if earlier else _class_names(job)
         self.halvings: Counter[str] = Counter()
@@ -67,6 +70,7 @@ class _Content:
         """Take over everything of a chunk except its scores."""
         ids = self.job.split.ids
         self.status[chunk.rows], self.num_frames[chunk.rows] = chunk.status, chunk.num_frames
+        self.fingerprints[chunk.rows] = chunk.fingerprints
         for row in chunk.rows:
             self.problems.pop(ids[row], None)
         self.problems |= {ids[row]: reason for row, reason in chunk.problems.items()}
@@ -84,7 +88,7 @@ class _Content:
         return ScoreHead(
             ids=self.job.split.ids, kinds=dict.fromkeys(tasks, self.job.entry.score_kind), classes_per_task=tasks,
             views=self.job.views, status=self.status, provenance=origin, class_names=self.class_names,
-            problems=self.problems, num_frames=self.num_frames,
+            problems=self.problems, num_frames=self.num_frames, fingerprints=self.fingerprints,
         )  # fmt: skip
 
 
@@ -98,6 +102,11 @@ def _provenance(job: Job, before: Provenance, cost: Cost, content: _Content) -> 
         uncounted=cost.uncounted,
         batch_halvings=_total(before.batch_halvings, content.halvings),
         compile_fallbacks=_total(before.compile_fallbacks, content.fallbacks),
+        fingerprint={
+            "frames": array_digest(content.fingerprints),
+            "counts": array_digest(content.num_frames),
+            "list": array_digest(job.split.num_frames),
+        },
         frames_unused=_frames_unused(before.frames_unused, content),
     )
 

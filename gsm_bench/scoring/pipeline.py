@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.entries import ModelEntry
+from gsm_bench.errors import FrameError
+from gsm_bench.fingerprints import Fingerprint, fingerprint_array
 from gsm_bench.frames.read_views import ReadPlan, VideoPixels, read_views_for
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.scorefile import NOT_SCORED, SCORED, SUBSTITUTED, Scores
@@ -78,8 +80,21 @@ def read_row(request: ReadRequest) -> dict[int, VideoPixels]:
     for video in dict.fromkeys(request.videos.values()):
         places = [place for place, other in request.videos.items() if other == video]
         plans = [request.plans[place] for place in places]
-        pixels |= zip(places, read_views_for(request.source, video, plans), strict=True)
+        views = read_views_for(request.source, video, plans)
+        fingerprint = read_fingerprint(request.source, video)
+        pixels |= {place: replace(view, fingerprint=fingerprint) for place, view in zip(places, views, strict=True)}
     return pixels
+
+
+def read_fingerprint(source: FrameSource, video: Video) -> Fingerprint:
+    """The fingerprint of a video that was just read, with its number of stored frames."""
+    fingerprint = source.fingerprint(video)
+    if video.video or fingerprint.frames or not fingerprint.content:
+        return fingerprint
+    try:
+        return fingerprint._replace(frames=source.available(video))
+    except FrameError:
+        return fingerprint
 
 
 def videos_per_model(rows: Sequence[dict[int, VideoPixels]], models: int) -> list[Videos]:
@@ -132,6 +147,7 @@ def batch_result(rows: Rows, videos: Videos, passes: Passes, scorer: Scorer, vie
         scores=scores,
         pass_clips=scorer.halved_to,
         compile_fallback=scorer.compile_fallback,
+        fingerprints=fingerprint_array([video.fingerprint for video in read]),
         decoded=sum(video.decoded for video in read),
         stored_frames={
             int(row): video.stored_frames for row, video in zip(rows[needed], read, strict=True) if video.stored_frames

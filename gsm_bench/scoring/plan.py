@@ -17,7 +17,7 @@ from gsm_bench.scoring.chunks import ChunkFolder
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.network import ForwardPool, Scorer, collect
 from gsm_bench.scoring.pipeline import start_passes
-from gsm_bench.scoring.resume import pending_rows
+from gsm_bench.scoring.resume import pending_rows, with_checked_inputs
 
 TIMED_BATCHES = 2
 
@@ -63,8 +63,14 @@ class Plan:
 
 
 def plan_run(job: Job, network: nn.Module) -> Plan:
-    """Count what is left to score, and time a few batches of it."""
+    """Count what is left to score, and time a few batches of it.
+
+    Raises:
+        RunConflictError: a run with another signature, or of other frames, has its chunks or score file here.
+    """
     pending = pending_rows(job)
+    if not job.fresh:
+        job = with_checked_inputs(job)
     finished = set() if job.fresh else ChunkFolder(job.chunks_path).finished()
     left = pending[~np.isin(pending // job.chunk_videos, list(finished))]
     rate = _timed_rate(job, network, left)

@@ -194,6 +194,7 @@ def _job(
         fresh=request.fresh,
         limit=request.limit,
         search=workspace.root,
+        frames_path=str((request.frames or requested.data).resolve()),
     )
 
 
@@ -236,7 +237,10 @@ def _target(request: Request, entry: ModelEntry, dataset: str, split: str, works
 
 
 def _with_kept_counts(split: Split, target: Path) -> Split:
-    """The split with frame counts of an earlier run where its list has none, so that missing frames are noticed."""
+    """The split with frame counts of an earlier run where its list has none, so that missing frames are noticed.
+
+    Counts that came from a list, and not from the stored frames, are not kept.
+    """
     if split.num_frames.all() or not target.exists():
         return split
     with open_scores(target) as file:
@@ -244,4 +248,7 @@ def _with_kept_counts(split: Split, target: Path) -> Split:
     if head.ids != split.ids or head.num_frames is None:
         return split
     kept = (split.num_frames == 0) & (head.status != NOT_SCORED)
+    if head.fingerprints is not None:
+        stored = head.fingerprints["frames"]
+        kept &= (stored == 0) | (stored == head.num_frames)
     return replace(split, num_frames=np.where(kept, head.num_frames, split.num_frames))

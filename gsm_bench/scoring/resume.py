@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import RunConflictError
+from gsm_bench.fingerprints import unknown_fingerprints
 from gsm_bench.scorefile import NOT_SCORED, SCORED, ClipScores, open_scores, read, write
 from gsm_bench.scoring.chunks import ChunkFolder, RunCard
+from gsm_bench.scoring.inputs import check_inputs
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.merge import now
 from gsm_bench.signatures import setting_changes, signature_difference
@@ -45,20 +47,32 @@ def open_run(job: Job) -> Job:
     videos may have been fixed.
 
     Raises:
-        RunConflictError: a run with another signature has its chunks or score file here.
+        RunConflictError: a run with another signature, or of other frames, has its chunks or score file here.
     """
     folder = ChunkFolder(job.chunks_path)
     alone = not folder.claimed_by_others()
     if job.fresh and alone:
         folder.remove()
-    if not job.fresh and not pending_rows(job).size:
-        return job
-    card = folder.join(RunCard(job.signature, now(), job.fresh))
+    if not job.fresh:
+        nothing_left = not pending_rows(job).size
+        job = with_checked_inputs(job)
+        if nothing_left:
+            return job
+    card = folder.join(RunCard(job.signature, now(), job.fresh, str(job.split.list_path.resolve()), job.frames_path))
     if card.signature != job.signature:
         raise _conflict(job, card.signature, folder.path)
     if alone:
         folder.drop_unsound()
     return replace(job, fresh=False)
+
+
+def with_checked_inputs(job: Job) -> Job:
+    """The job, once its list and frames are those of the scores that are here; compared once per job.
+
+    Raises:
+        RunConflictError: the list has other numbers of frames, or other frames are there.
+    """
+    return job if job.inputs_note is not None else replace(job, inputs_note=check_inputs(job))
 
 
 def _conflict(job: Job, before: str, where: Path) -> RunConflictError:
@@ -110,12 +124,14 @@ def _rearranged(earlier: ClipScores, job: Job) -> ClipScores:
         scores[task] = np.full((len(rows), *values.shape[1:]), np.nan, np.float32)
         scores[task][known] = values[rows[known]]
     frames = np.zeros(len(earlier), np.int64) if earlier.num_frames is None else earlier.num_frames
+    prints = unknown_fingerprints(len(earlier)) if earlier.fingerprints is None else earlier.fingerprints
     return replace(
         earlier,
         ids=job.split.ids,
         status=np.where(known, earlier.status[rows], NOT_SCORED).astype(np.uint8),
         scores=scores,
         num_frames=np.where(known, frames[rows], 0),
+        fingerprints=np.where(known, prints[rows], unknown_fingerprints(len(rows))),
         problems={name: reason for name, reason in earlier.problems.items() if name in ids},
         provenance=replace(earlier.provenance, signature=job.signature, split_sha256=job.split.sha256),
     )

@@ -130,6 +130,7 @@ def _notes(results: Sequence[Evaluation]) -> Iterator[str]:
         yield f"{counted(len(substituted), 'video')} with a substituted frame: {some_of(substituted)}."
     unused = {name: text for result in results for name, text in result.frames_unused.items()}
     yield from (f"{name}: {text}." for name, text in unused.items())
+    yield from dict.fromkeys(note for result in results for note in result.read_otherwise)
     if any(result.unverified for result in results):
         yield UNVERIFIED
 

@@ -216,6 +216,13 @@ class ArchiveReader(ImageSequenceReader):
                 else:
                     yield number, self._content(file.fileno(), places[row].tolist(), number)
 
+    def frame_sizes(self, numbers: Sequence[int]) -> list[int]:
+        present, places = self._frames
+        if places[:, 2].any():  # deflated: the directory holds the sizes of compressed bytes
+            return []
+        size_of = dict(zip(present.tolist(), places[:, 1].tolist(), strict=True))
+        return [size_of.get(number, 0) for number in numbers]
+
     def _content(self, file: int, place: list[int], number: int) -> bytes | FrameError:
         offset, size, deflated, checksum = place
         try:

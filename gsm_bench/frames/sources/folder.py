@@ -68,6 +68,15 @@ class FolderReader(ImageSequenceReader):
             where = str(self._path(number))
             yield number, content if isinstance(content, FrameError) else decoded(content, number, where)
 
+    def frame_sizes(self, numbers: Sequence[int]) -> list[int]:
+        return [self._size(number) for number in numbers]
+
+    def _size(self, number: int) -> int:
+        try:
+            return self._path(number).stat().st_size
+        except OSError:
+            return 0
+
     def _path(self, number: int) -> Path:
         return self.folder / (self._listed[1].get(number) or self.names.name(number))
 

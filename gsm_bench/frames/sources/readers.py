@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import FrameError
+from gsm_bench.fingerprints import SIZES_COMPARED, UNKNOWN, Fingerprint, hash_of
 from gsm_bench.frames.sources.pictures import Picture, decoded
 from gsm_bench.splits import Video
 
@@ -41,6 +42,9 @@ class FrameSource(Protocol):
     def pictures(self, video: Video, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         """Each of the ascending `numbers` with its RGB picture or its error, in order."""
 
+    def fingerprint(self, video: Video) -> Fingerprint:
+        """What is stored of the video, without decoding it; unknown where it cannot be read."""
+
 
 class FrameReader(Protocol):
     """The frames of one video, by number from 1."""
@@ -61,6 +65,9 @@ class FrameReader(Protocol):
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         """As in `FrameSource`, with frame numbers of the file or folder."""
+
+    def fingerprint(self, start: int, frames: int) -> Fingerprint:
+        """See `FrameSource`; of `frames` frames from number `start`, or of all stored frames if `frames` is 0."""
 
 
 class ImageSequenceReader(ABC):
@@ -95,6 +102,22 @@ class ImageSequenceReader(ABC):
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         for number, content in self.encoded(numbers):
             yield number, content if isinstance(content, FrameError) else decoded(content, number, self.where)
+
+    def fingerprint(self, start: int, frames: int) -> Fingerprint:
+        stored = 0 if frames else self.count()
+        total = frames or stored
+        if not total:
+            return UNKNOWN
+        numbers = sorted({start, start + total // 2, start + total - 1})
+        contents = (b"" if isinstance(content, FrameError) else content for _, content in self.encoded(numbers))
+        sizes = self.frame_sizes(np.unique(np.linspace(start, start + total - 1, SIZES_COMPARED).astype(int)).tolist())
+        return Fingerprint(
+            stored, hash_of(total, contents), hash_of(total, (b"%d" % size for size in sizes)) if sizes else 0
+        )
+
+    def frame_sizes(self, numbers: Sequence[int]) -> list[int]:
+        """Sizes of frames in bytes, 0 for a missing one; empty if the form does not tell them without reading."""
+        return []
 
 
 def gap_in(numbers: Sequence[int] | NDArray[np.int64]) -> str:
@@ -159,6 +182,14 @@ class ReaderSource:
         before = video.start - 1
         for number, picture in self.reader(video).pictures([before + number for number in numbers]):
             yield number - before, _named(picture, video, number, number - before)
+
+    def fingerprint(self, video: Video) -> Fingerprint:
+        """What is stored of the video; of a segment, of its frames."""
+        start, frames = (video.start, video.num_frames) if video.video else (1, 0)
+        try:
+            return self.reader(video).fingerprint(start, frames)
+        except FrameError:
+            return UNKNOWN
 
     def reader(self, video: Video) -> FrameReader:
         """The reader of the file or folder of `video`."""

@@ -8,6 +8,7 @@ demuxer computes them, not always in ascending order), frames are counted by dec
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,11 +25,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gsm_bench.errors import FrameError
+from gsm_bench.fingerprints import Fingerprint, hash_of
 from gsm_bench.frames.sources.pictures import Picture, reason
 from gsm_bench.frames.sources.video_ends import LAST, container_of, cut_short
 
 STAMPED = ("mp4", "matroska")
 """Containers that store a time stamp for every frame."""
+SAMPLED_BYTES = 65_536
+"""Bytes at the begin, in the middle and at the end of a file that enter its fingerprint."""
 MATRIX_TOLERANCE = 1e-3
 """A number of a display matrix counts as 0 below this share of the largest."""
 BROKEN = (av.FFmpegError, ValueError, OSError)
@@ -69,6 +73,23 @@ class VideoReader:
 
     def count(self) -> int:
         return self._table.stamps.size or self._shown
+
+    def fingerprint(self, start: int, frames: int) -> Fingerprint:
+        """Of the file, for any of its segments."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> Fingerprint:
+        try:
+            with self.path.open("rb") as file:
+                length = file.seek(0, os.SEEK_END)
+                contents = []
+                for place in sorted({0, length // 2, max(0, length - SAMPLED_BYTES)}):
+                    file.seek(place)
+                    contents.append(file.read(SAMPLED_BYTES))
+        except OSError as error:
+            raise FrameError(f"its video cannot be read: {reason(error)}", where=self.path) from error
+        return Fingerprint(0, hash_of(length, contents))
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         """Decode each of the ascending `numbers`; each part of the video is decoded at most once."""
