@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gsm_bench.api.per_video import video_paths
 from gsm_bench.api.results import CalibrationResult, ComparisonResult
 from gsm_bench.api.sources import LabelFinder, NamedSource, short_names
-from gsm_bench.ensembles.members import OpenMember, open_members, shared_out
+from gsm_bench.ensembles.members import OpenMember, open_members, protocols, shared_out
 from gsm_bench.errors import LabelError
 from gsm_bench.evaluation.calibrate import Calibrated, calibrate
 from gsm_bench.evaluation.compare import Side, compare
@@ -50,7 +50,11 @@ def compare_sources(
             tables.append(settings_diff_table(comparison))
         if truth.labels:
             tables.append(videos_table(comparison) if list_videos else classes_table(comparison, most))
-        messages = (*truth_of.messages, *(f"warning: {doubt}" for doubt in comparison.doubts))
+        messages = (
+            *clip_notes(sources, members),
+            *truth_of.messages,
+            *(f"warning: {text}" for text in comparison.warnings),
+        )
         return ComparisonResult(
             tuple(tables), messages, complete=not _incomplete(members), comparison=comparison,
             paths=video_paths(members[0], truth, workspace) if workspace else (),
@@ -69,17 +73,32 @@ def calibrate_sources(
     """Calibration errors of results, as they are and scaled by a temperature; see `Bench.calibrate`."""
     results: list[Calibrated] = []
     notes: dict[str, None] = {}
+    clips: list[str] = []
     for source, label in zip(sources, short_names([source.label for source in sources]), strict=True):
         with open_members(source.members, source.opened) as members:
             truth = truth_of.members(members)
             notes |= dict.fromkeys(order_notes(members))
+            clips += clip_notes([source], members)
             results += calibrate(label, members, truth, space or source.space, bins=bins, folds=folds)
     if not results:
         raise LabelError("no video has a label and a score", fix="give a labelled list: --data DIR")
     tables = [with_notes(calibration_table(results, folds), notes)]
     if reliability:
         tables.append(reliability_table(results))
-    return CalibrationResult(tuple(tables), tuple(truth_of.messages), calibrations=tuple(results))
+    return CalibrationResult(tuple(tables), (*clips, *truth_of.messages), calibrations=tuple(results))
+
+
+def clip_notes(sources: Sequence[NamedSource], members: Sequence[OpenMember]) -> list[str]:
+    """Which number of clips is taken of files that hold several, where none was named; `members` are all of them."""
+    labels = [source.label if len(source.members) == 1 else spec.label for source in sources for spec in source.members]
+    notes = []
+    for label, member in zip(labels, members, strict=True):
+        *_, most = protocols(member.head)
+        if member.spec.clips is None and len(protocols(member.head)) > 1:
+            notes.append(
+                f"note: {label}: one clip per video is taken, and its file holds {most}: {label}@{most} takes them"
+            )
+    return list(dict.fromkeys(notes))
 
 
 def _incomplete(members: Sequence[OpenMember]) -> bool:

@@ -49,7 +49,7 @@ def evaluate_sources(
                 class_by_class += [confusions_table(classes, most)] if confusions else []
     evaluations = tuple(result for block in blocks for result in block)
     return EvaluationResult(
-        (results_table("", blocks, name="evaluate"), *class_by_class), (*truth_of.messages, *doubts_of(evaluations)),
+        (results_table("", blocks, name="evaluate"), *class_by_class), (*truth_of.messages, *warnings_of(evaluations)),
         complete=not any(result.not_scored for result in evaluations), evaluations=evaluations,
     )  # fmt: skip
 
@@ -79,9 +79,9 @@ def evaluate_parts_of(
     return Result((epic_table(evaluation),), tuple(truth_of.messages), complete=not evaluation.not_scored)
 
 
-def doubts_of(evaluations: Iterable[Evaluation]) -> list[str]:
+def warnings_of(evaluations: Iterable[Evaluation]) -> list[str]:
     """Warnings about labels that hardly belong to the scores of some results."""
-    return [f"warning: {result.label}: {doubt}" for result in evaluations for doubt in result.doubts]
+    return [f"warning: {result.label}: {text}" for result in evaluations for text in result.warnings]
 
 
 @contextmanager

@@ -41,8 +41,8 @@ def _title(path: Path, verdict: Verdict) -> str:
     segments = " + ".join(f"{len(scores):,}" for scores in verdict.contents.values())
     unchecked = "" if verdict.ids_checked else ", ids not checked"
     warnings = len(verdict.of("warning"))
-    doubts = f", but there {'is 1 warning' if warnings == 1 else f'are {warnings} warnings'}" if warnings else ""
-    return f"{path.name}: {server} would accept it{doubts} ({segments} segments{unchecked})"
+    but = f", but there {'is 1 warning' if warnings == 1 else f'are {warnings} warnings'}" if warnings else ""
+    return f"{path.name}: {server} would accept it{but} ({segments} segments{unchecked})"
 
 
 def submit(

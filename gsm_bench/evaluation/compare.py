@@ -14,7 +14,7 @@ from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.evaluation.actions import ActionRule, pair_codes, predict_actions, rule_for
 from gsm_bench.evaluation.ground_truth import GroundTruth
-from gsm_bench.evaluation.label_doubts import doubt
+from gsm_bench.evaluation.label_warnings import label_warning
 from gsm_bench.evaluation.predictions import Predictions, predict
 from gsm_bench.id_array import IdArray
 from gsm_bench.metrics.intervals import Interval, accuracy_interval
@@ -147,14 +147,14 @@ class Comparison:
         )
 
     @property
-    def doubts(self) -> tuple[str, ...]:
-        """Why labels hardly belong to the scores, per result and task; see `label_doubts`."""
+    def warnings(self) -> tuple[str, ...]:
+        """Why labels hardly belong to the scores, per result and task; see `label_warnings`."""
         heads = [side.members[0].head for side in (self.first, self.second)]
         return tuple(
             f"{side.label}: top-1 of {task} {words}"
             for task in self.tasks if not (task == "action" and self.rules)
             for side, head, predictions in zip((self.first, self.second), heads, self.predictions[task], strict=True)
-            if (words := doubt(predictions.ranks, partial(_same, predictions), self.labels[task], head.classes_per_task[task]))
+            if (words := label_warning(predictions.ranks, partial(_same, predictions), self.labels[task], head.classes_per_task[task]))
         )  # fmt: skip
 
     def flipped(self, task: str, k: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

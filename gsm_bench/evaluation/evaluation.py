@@ -18,7 +18,7 @@ from gsm_bench.evaluation.accuracies import accuracies_alone, accuracies_of
 from gsm_bench.evaluation.actions import ActionRule, action_rule, derived_action_accuracy
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.evaluation.input_differences import count_difference, count_text, input_notes
-from gsm_bench.evaluation.label_doubts import doubt
+from gsm_bench.evaluation.label_warnings import label_warning
 from gsm_bench.evaluation.predictions import predict
 from gsm_bench.id_array import IdArray
 from gsm_bench.metrics.intervals import Interval, accuracy_interval
@@ -45,7 +45,7 @@ class Evaluation:
         unverified: whether ids could not confirm the order of its rows.
         imported_cost: members whose operations were given at their import.
         gains: per task, the best member's name and the ensemble's gain over it in top-1.
-        doubts: why the labels hardly belong to the scores, one sentence per task; see `label_doubts`.
+        warnings: why the labels hardly belong to the scores, one sentence per task; see `label_warnings`.
         ids, truth: the videos that the accuracies are over, in row order, and their ground truth.
         files: the score files that it is made of; empty without scores.
     """
@@ -64,7 +64,7 @@ class Evaluation:
     unverified: bool = False
     imported_cost: tuple[str, ...] = ()
     gains: Mapping[str, tuple[str, PairedDifference]] = field(default_factory=dict)
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     ids: IdArray = field(default=IdArray.of(()), repr=False)
     truth: GroundTruth | None = field(default=None, repr=False, compare=False)
     files: tuple[MemberFile, ...] = ()
@@ -106,7 +106,7 @@ def evaluate_members(
         ensemble_action, *rest = (derived_action_accuracy(some, rule, truth.labels, space) for some in each)
         counted["action"] = (ensemble_action, rest or [ensemble_action])
     ensemble = _result(label, members, truth, {task: accuracy for task, (accuracy, _) in counted.items()}, published)
-    ensemble = replace(ensemble, doubts=tuple(_doubts(members, truth, ensemble.accuracy, space)))
+    ensemble = replace(ensemble, warnings=tuple(_warnings(members, truth, ensemble.accuracy, space)))
     if len(members) > 1:
         ensemble = replace(ensemble, gains=_gains(members, counted, truth.groups))
     ids = members[0].head.ids
@@ -134,10 +134,10 @@ def evaluate_each(
         for at, member in enumerate(members)
     ]
     last = results[-1]
-    return [*results[:-1], replace(last, doubts=tuple(_doubts(members[-1:], truth, last.accuracy, None)))]
+    return [*results[:-1], replace(last, warnings=tuple(_warnings(members[-1:], truth, last.accuracy, None)))]
 
 
-def _doubts(
+def _warnings(
     members: Sequence[OpenMember], truth: GroundTruth, accuracy: Mapping[str, Accuracy], space: Space | None
 ) -> Iterator[str]:
     """Doubts about the labels of each task that has its own columns."""
@@ -146,7 +146,7 @@ def _doubts(
             continue  # actions of verbs and nouns
         labels = truth.labels[task]
         predictions = partial(predict, members, task, fusion_space(members, task, space), labels)
-        if words := doubt(counted.ranks, predictions, labels, len(counted.class_counts)):
+        if words := label_warning(counted.ranks, predictions, labels, len(counted.class_counts)):
             yield f"top-1 of {task} {words}"
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from gsm_bench.submit.archive import KNOWN_MEMBERS, members
 from gsm_bench.submit.findings import Finding, Findings, Severity, first_ids
 from gsm_bench.submit.parse import check_header, load_json, read_results, target_of
+from gsm_bench.submit.score_checks import check_scores
 from gsm_bench.submit.server_scores import ServerScores
-from gsm_bench.submit.suspicions import suspicions
 from gsm_bench.submit.targets import Target
 
 IdsOf = Callable[[str, str], Sequence[str] | None]
@@ -94,7 +94,7 @@ def _check_document(
     scores = read_results(results, target, name, findings)
     compared = _check_ids(scores.ids, target, name, ids_of, findings)
     if not (np.isnan(scores.verb).any() or np.isnan(scores.noun).any()):
-        for finding in suspicions(scores, name):
+        for finding in check_scores(scores, name):
             findings.add(finding.kind, finding.what, finding.where, finding.severity)
     return target, replace(scores, sls=levels), compared
 

@@ -1,5 +1,7 @@
 """The numbers of a comparison, hand-made and against the metrics."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,28 @@ def test_flips_name_classes_and_videos(compared):
     ]
     assert (videos[0].true, videos[0].first, videos[0].second) == ("bee", "bee", "cat")
     assert comparison.differing("action") == (40, 11)
+
+
+@pytest.mark.parametrize("command", ["compare", "calibrate"])
+def test_one_clip_or_two_is_said_and_chosen(command, gsmbench, toy_labels, save_scores):
+    rng = np.random.default_rng(0)
+    scores = rng.standard_normal((60, 2, 5)) + 2 * np.eye(5)[toy_labels][:, None]
+    two, one = save_scores("two", scores), save_scores("one", scores[:, :1], offsets=(0.5,))
+    ran = gsmbench(command, two, one)
+    note = f"{two}: one clip per video is taken, and its file holds 2: {two}@2 takes them"
+    assert ran.err.count("one clip per video") == 1
+    assert note in ran.err
+    for chosen in (f"{two}@2", f"{two}@1"):
+        assert "one clip per video" not in gsmbench(command, chosen, one).err
+    for clips, views in ((1, [1]), (2, [0, 1])):
+        document = json.loads(gsmbench(command, f"{two}@{clips}", one, "--format", "json").out)
+        if command == "compare":
+            right = (scores[:, views].mean(1).argmax(1) == toy_labels).mean()
+            assert document["rows"][0]["first"] == pytest.approx(right)
+
+
+def test_members_of_both_sides_are_said_once(gsmbench, toy_labels, save_scores):
+    rng = np.random.default_rng(0)
+    paths = [save_scores(name, rng.standard_normal((60, 2, 5))) for name in "ab"]
+    ran = gsmbench("compare", f"{paths[0]},{paths[1]}", paths[0])
+    assert ran.err.count("one clip per video") == 3

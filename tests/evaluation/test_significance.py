@@ -54,8 +54,8 @@ def test_tables_show_intervals_and_what_cannot_be_told_apart(gsmbench, three):
     interval = wilson(57, 60)
     assert (most["top1_low95"], most["top1_high95"]) == pytest.approx((interval.low, interval.high))
     drawn = gsmbench("evaluate", *(file.removesuffix("@1") for file in files)).out
-    assert f"≈ 95.00 ±{100 * interval.half_width:.1f}" in drawn
-    assert "±: half of the 95% interval (Wilson's, over videos)." in drawn
+    assert f"≈ 95.00 [{100 * interval.low:.1f}, {100 * interval.high:.1f}]" in drawn
+    assert "±: half of the 95% interval (Wilson's, over videos); brackets where it is not symmetric." in drawn
     assert "≈: no significant difference from the best row" in drawn
     assert max(map(len, drawn.splitlines())) <= 110
 

@@ -47,15 +47,15 @@ class TaskScores:
         return f"{int(rows.sum()):,} of {len(self.ids):,} segments (first {first_ids(names)})"
 
 
-def suspicions(content: ServerScores, where: str) -> list[Finding]:
+def check_scores(content: ServerScores, where: str) -> list[Finding]:
     """Findings about complete scores; `where` names their file."""
     if not len(content):
         return []
     with np.errstate(over="ignore", invalid="ignore"):
-        return list(_suspicions(content, where))
+        return list(_findings(content, where))
 
 
-def _suspicions(content: ServerScores, where: str) -> Iterator[Finding]:
+def _findings(content: ServerScores, where: str) -> Iterator[Finding]:
     for task, scores in (("verb", content.verb), ("noun", content.noun)):
         one = TaskScores(task, scores, content.ids)
         for kind, what, severity in _of_task(one):

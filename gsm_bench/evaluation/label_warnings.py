@@ -25,14 +25,14 @@ UNLIKELY = 1e-5
 OTHER_NUMBERS = "the labels and the columns of the scores may have another order of classes"
 
 
-def doubt(
+def label_warning(
     ranks: NDArray[np.integer], predict: Callable[[], Predictions], labels: NDArray[np.integer], classes: int
 ) -> str:
     """Why labels int [N] hardly belong to the scores, in words; empty for any accuracy that a model may have.
 
     Args:
         ranks: int [N], rank of each label from 0, negative without a score or a label.
-        predict: gives the predictions, where the ranks alone raise a doubt.
+        predict: gives the predictions, where the ranks alone call for one.
         classes: C, columns of the scores.
     """
     scored = ranks[ranks >= 0]
