@@ -208,6 +208,8 @@ class Bench:
         why: bool = False,
         most: int = 10,
         list_videos: bool = False,
+        power: bool = False,
+        points: float | None = None,
         paths: bool = False,
     ) -> ComparisonResult:
         """Compare two results video by video: the difference, its interval and exact test, the classes that flip.
@@ -216,6 +218,7 @@ class Bench:
             why: a table of the settings in which they differ.
             most: pairs of classes per side.
             list_videos: a table of the videos instead of the classes.
+            power: a table of the differences that so many videos can show; with `points`, also of that difference.
             paths: know where the frames of each video are; see `ComparisonResult.videos`.
         """
         from gsm_bench.api.comparing import compare_sources
@@ -223,6 +226,7 @@ class Bench:
         sources = self._sources((first, second), dataset, split)
         return compare_sources(
             sources, self.labels(data), actions=actions, why=why, list_videos=list_videos, most=most,
+            power=power, points=points,
             workspace=self.workspace if paths else None,
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.tables.calibration import calibration_table, reliability_table
 from gsm_bench.tables.comparison import classes_table, difference_table, videos_table
 from gsm_bench.tables.notes import order_notes
+from gsm_bench.tables.power import power_table
 from gsm_bench.tables.settings_diff import settings_diff_table
 from gsm_bench.tables.table import with_notes
 
@@ -32,6 +33,8 @@ def compare_sources(
     why: bool = False,
     list_videos: bool = False,
     most: int = 10,
+    power: bool = False,
+    points: float | None = None,
     workspace: Workspace | None = None,
 ) -> ComparisonResult:
     """Compare two results video by video; see `Bench.compare`. With a workspace, paths are known."""
@@ -48,6 +51,8 @@ def compare_sources(
         tables = [with_notes(difference_table(comparison), order_notes(members))]
         if why:
             tables.append(settings_diff_table(comparison))
+        if power:
+            tables.append(power_table(comparison, points))
         if truth.labels:
             tables.append(videos_table(comparison) if list_videos else classes_table(comparison, most))
         messages = (

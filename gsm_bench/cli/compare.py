@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 @click.option("--videos", "list_videos", is_flag=True, help="List the videos that only one of the two has right.")
 @click.option("--why", is_flag=True, help="List the settings that differ, and how many predictions they change.")
 @click.option(
+    "--power", is_flag=True, help="Show the smallest difference that these videos can show, and how many others need."
+)
+@click.option(
+    "--points",
+    type=click.FloatRange(0, 100, min_open=True),
+    metavar="X",
+    help="With --power: videos for X points, too.",
+)
+@click.option(
     "--most",
     type=click.IntRange(1),
     default=10,
@@ -42,8 +51,8 @@ if TYPE_CHECKING:
 @format_option
 @workspace_option
 def command(
-    first: str, second: str, list_videos: bool, why: bool, most: int, actions: ActionSource | None, dataset: str | None,
-    split: str | None, out: Path | None, force: bool, data: Path | None, form: str,
+    first: str, second: str, list_videos: bool, why: bool, power: bool, points: float | None, most: int,
+    actions: ActionSource | None, dataset: str | None, split: str | None, out: Path | None, force: bool, data: Path | None, form: str,
 ) -> int:  # fmt: skip
     """Compare two results video by video: models, score files, ensembles, or members separated by commas.
 
@@ -54,8 +63,10 @@ def command(
       gsmbench compare En3 inv3_12f@2
       gsmbench compare scores/x.h5 scores/y.h5 --why
     """
+    if points is not None and not power:
+        raise click.UsageError("--points belongs to --power")
     result = bench().compare(
         first, second, dataset=dataset, split=split, data=data, actions=actions, why=why, most=most,
-        list_videos=list_videos,
+        list_videos=list_videos, power=power, points=points,
     )  # fmt: skip
     return print_result(result, form, several=True, out=out, force=force)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.metrics.intervals import CONFIDENCE
 from gsm_bench.metrics.paired import holm, paired_test
+from gsm_bench.metrics.power import paired_power
 
 if TYPE_CHECKING:
     from gsm_bench.evaluation.evaluation import Evaluation
@@ -58,14 +60,44 @@ def not_significant(p: float | None) -> bool:
 def p_values_vs_best(results: Sequence[Evaluation], task: str) -> list[float | None]:
     """For each result, the corrected p of its top-1 against the best over the same videos; None for that best itself."""
     p_values: list[float | None] = [None] * len(results)
+    for family in _aligned_families(results, task):
+        for at, p in zip(family.places, holm_p_values_vs_best(family.rows, family.groups), strict=True):
+            p_values[at] = p
+    return p_values
+
+
+def smallest_vs_best(results: Sequence[Evaluation], task: str) -> list[float | None]:
+    """For each result, the smallest difference in top-1 from the best over the same videos that a paired test can show.
+
+    A fraction, at 80% power and without a correction for several rows; None for the best itself, and where the two are
+    right on the same videos.
+    """
+    smallest: list[float | None] = [None] * len(results)
+    for family in _aligned_families(results, task):
+        best = best_row(family.rows)
+        for at, row in zip(family.places, family.rows, strict=True):
+            if best is None or row is family.rows[best] or not ((row >= 0) & (family.rows[best] >= 0)).any():
+                continue
+            value = paired_power(family.rows[best], row, family.groups).smallest
+            smallest[at] = None if np.isnan(value) else value
+    return smallest
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Results over the same videos: their places, their rows int8 [N] in one order, groups int64 [N] or None."""
+
+    places: list[int]
+    rows: list[Correct]
+    groups: NDArray[np.int64] | None
+
+
+def _aligned_families(results: Sequence[Evaluation], task: str) -> Iterator[_Family]:
     for family in _families([at for at, result in enumerate(results) if task in result.accuracy], results):
         first = results[family[0][0]]
         rows = [results[at].accuracy[task].correct for at, _ in family]
         rows = [row if order is None else row[order] for row, (_, order) in zip(rows, family, strict=True)]
-        groups = first.truth.groups if first.truth else None
-        for (at, _), p in zip(family, holm_p_values_vs_best(rows, groups), strict=True):
-            p_values[at] = p
-    return p_values
+        yield _Family([at for at, _ in family], rows, first.truth.groups if first.truth else None)
 
 
 def _families(places: Sequence[int], results: Sequence[Evaluation]) -> list[list[tuple[int, NDArray[np.int64] | None]]]:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
-from gsm_bench.metrics.intervals import CONFIDENCE
+from gsm_bench.metrics.intervals import QUANTILE
 
 POWER = 0.8
+POWER_QUANTILE = 0.8416212335729143
+"""Quantile of the normal distribution for `POWER`."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,6 @@ def _videos_needed(variance: float, difference: float) -> float:
     """Videos that show a difference, for a variance of the difference of one video; decreases with the difference."""
     if difference == 0:
         return math.inf
-    under_null = norm.ppf((1 + CONFIDENCE) / 2) * math.sqrt(variance)
-    under_alternative = norm.ppf(POWER) * math.sqrt(max(0.0, variance - difference**2))
+    under_null = QUANTILE * math.sqrt(variance)
+    under_alternative = POWER_QUANTILE * math.sqrt(max(0.0, variance - difference**2))
     return float(((under_null + under_alternative) / difference) ** 2)

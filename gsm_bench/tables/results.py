@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gsm_bench.evaluation.evaluation import Evaluation
-from gsm_bench.evaluation.significance import not_significant, p_values_vs_best
+from gsm_bench.evaluation.significance import not_significant, p_values_vs_best, smallest_vs_best
 from gsm_bench.tables.notes import CONVENTION, UNVERIFIED, counted, few_groups_notes, half_interval, some_of, tied_note
 from gsm_bench.tables.origin import common_place, origin_items, titled
 from gsm_bench.tables.table import Column, Table
@@ -147,6 +147,19 @@ def _interval_notes(results: Sequence[Evaluation], p_values: PValues) -> Iterato
     if any(not_significant(p) for values in p_values.values() for p in values):
         rows = "row of the same split" if len({result.place for result in measured}) > 1 else "row"
         yield tied_note("top-1, exact paired test, Holm-corrected", rows)
+        yield from _power_notes(results, p_values)
+
+
+def _power_notes(results: Sequence[Evaluation], p_values: PValues) -> Iterator[str]:
+    """The smallest difference that can be shown, over the rows that do not differ significantly from the best."""
+    for task, values in p_values.items():
+        tied = [row for row, p in enumerate(values) if not_significant(p)]
+        smallest = smallest_vs_best(results, task) if tied else []
+        shown = sorted(100 * value for at, value in enumerate(smallest) if at in tied and value is not None)
+        if shown:
+            points = " to ".join(dict.fromkeys(f"{value:.1f}" for value in (shown[0], shown[-1])))
+            word = "" if task == "action" else f" in {task}"
+            yield f"A single paired test shows differences{word} from {points} points on with 80% power (compare --power)."
 
 
 def _gain_notes(results: Sequence[Evaluation]) -> Iterator[str]:
