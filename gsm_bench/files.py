@@ -7,6 +7,7 @@ import fcntl
 import glob
 import hashlib
 import os
+import resource
 import shutil
 import socket
 import threading
@@ -15,9 +16,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gsm_bench.errors import DiskError
+from gsm_bench.errors import DiskError, GsmBenchError
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file is larger than the limit of this shell (ulimit -f) or disk",
+}
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+"""Errors of file systems without hard links."""
 ABANDONED_AFTER_S = 3600.0
 """An unfinished file of another machine counts as abandoned after so long without a change, in seconds."""
 MAKE_ROOM = "free disk space, then run the same command again: finished work is kept"
@@ -63,6 +70,8 @@ def ensure_room(path: Path, size: int) -> None:
 
     Called before HDF5 writes: where the disk becomes full, HDF5 may crash the process on closing the file.
     """
+    if 0 <= resource.getrlimit(resource.RLIMIT_FSIZE)[0] < size:
+        raise DiskError(f"{FULL[errno.EFBIG]}: {_megabytes(size)} needed", where=path, fix="ulimit -f unlimited")
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise DiskError(
@@ -80,10 +89,38 @@ def full_disk_named(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        text = str(error)
-        if getattr(error, "errno", None) in FULL or any(f"errno = {number}," in text for number in FULL):
-            raise DiskError("the disk is full", where=path, fix=MAKE_ROOM) from error
-        raise
+        text, number = str(error), getattr(error, "errno", None)
+        reason = next((words for code, words in FULL.items() if code == number or f"errno = {code}," in text), None)
+        if reason is None:
+            raise
+        raise DiskError(reason, where=path, fix=MAKE_ROOM) from error
+
+
+@contextmanager
+def new_file(path: Path, *, force: bool, exists: GsmBenchError) -> Iterator[Path]:
+    """A path beside `path` to write to; at the end it is renamed.
+
+    Args:
+        force: replace an existing file.
+        exists: raised for an existing file, also for one that appears while this one is written.
+
+    Raises:
+        DiskError: the file does not fit; nothing is left of it.
+    """
+    if path.exists() and not force:
+        raise exists
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path)
+    written = aside(path)
+    try:
+        with full_disk_named(path):
+            yield written
+            if force:
+                commit(written, path)
+            elif not commit_new(written, path):
+                raise exists
+    finally:
+        written.unlink(missing_ok=True)
 
 
 def commit(written: Path, path: Path) -> None:
@@ -98,10 +135,23 @@ def commit_new(written: Path, path: Path) -> bool:
     with written.open("rb") as file:
         os.fsync(file.fileno())
     try:
-        os.link(written, path)
+        _link(written, path)
     except FileExistsError:
         return False
     return True
+
+
+def _link(written: Path, path: Path) -> None:
+    """Give a file a second name; raises FileExistsError if there is one of that name."""
+    try:
+        os.link(written, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        written.replace(path)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -121,7 +171,7 @@ def create_whole(path: Path, content: bytes) -> bool:
     try:
         with full_disk_named(path):
             written.write_bytes(content)
-        os.link(written, path)
+            _link(written, path)
     except FileExistsError:
         return False
     finally:

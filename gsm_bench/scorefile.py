@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.errors import ScoreFileError
-from gsm_bench.files import aside, commit, ensure_room, full_disk_named, sweep
+from gsm_bench.files import ensure_room, new_file
 from gsm_bench.hdf5_check import declared_length, own_group
 from gsm_bench.id_array import IdArray
 from gsm_bench.score_head import (
@@ -46,6 +46,8 @@ __all__ = [
 
 ROWS_AT_ONCE = 4096
 """Rows copied or hashed at once."""
+MOST_IN_MEMORY = 32 << 20
+"""Files up to this size in bytes are built in memory: where the disk becomes full, HDF5 may crash the process."""
 HEAD_BYTES = 16_384
 """Minimum size of a file without its rows."""
 Scores = NDArray[np.float32]
@@ -299,23 +301,30 @@ def create(
         final_head: returns the head to write once the scores are written, if they decide it; same ids and shapes.
     """
     path = Path(path)
-    if path.exists() and not force:
-        raise ScoreFileError("this file exists", where=path, fix="replace it with --force, or choose another --out")
     if problem := problem_of(head):
         raise ScoreFileError(f"these scores cannot be written: {problem}", where=path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path)
     columns = sum(head.classes_per_task[task] for task in head.kinds)
-    ensure_room(path, content_size(len(head), len(head.views), columns) + head.ids.texts.nbytes + HEAD_BYTES)
-    written = aside(path)
-    try:
-        with full_disk_named(path):
-            with h5py.File(written, "w") as file:
-                yield _create_datasets(file, head)
-                write_head(file, final_head() if final_head else head)
-            commit(written, path)
-    finally:
-        written.unlink(missing_ok=True)
+    size = content_size(len(head), len(head.views), columns) + head.ids.texts.nbytes + HEAD_BYTES
+    exists = ScoreFileError("this file exists", where=path, fix="replace it with --force, or choose another --out")
+    with new_file(path, force=force, exists=exists) as written:
+        ensure_room(path, size)
+        with _new_hdf5(written, in_memory=size <= MOST_IN_MEMORY) as file:
+            yield _create_datasets(file, head)
+            write_head(file, final_head() if final_head else head)
+
+
+@contextmanager
+def _new_hdf5(path: Path, *, in_memory: bool) -> Iterator[h5py.File]:
+    """A new HDF5 file; one in memory is written when it is complete, so that a full disk never meets HDF5."""
+    if not in_memory:
+        with h5py.File(path, "w") as file:
+            yield file
+        return
+    with h5py.File(path, "w", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
+    path.write_bytes(image)
 
 
 def content_hash(path: str | Path) -> str:

@@ -19,9 +19,12 @@ BLOCKS = ("1 clip", "2 clips", "ensembles")
 @click.option("--dataset", metavar="NAME", help="Data set (default: that of table 4).")
 @click.option("--split", metavar="NAME", help="Split (default: that of table 4).")
 @click.option("--out", type=PATH, metavar="FILE", help="png, pdf or svg (default: reports/<name>.png).")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @data_option
 @workspace_option
-def command(name: str, dataset: str | None, split: str | None, out: Path | None, data: Path | None) -> None:
+def command(
+    name: str, dataset: str | None, split: str | None, out: Path | None, force: bool, data: Path | None
+) -> None:
     """Plot top-1 against GFLOPs for the rows of table 4 that have scores; bubble area shows the parameters.
 
     \b
@@ -44,6 +47,6 @@ def command(name: str, dataset: str | None, split: str | None, out: Path | None,
     if not any(result.accuracy for result in evaluation.results):
         raise MissingScoresError("no row of table 4 has scores yet", fix="gsmbench table 4 lists the commands to run")
     path = out or workspace.reports / f"{name}.png"
-    bubbles = draw_accuracy_cost(paper_table(evaluation), path, block_names=BLOCKS)
+    bubbles = draw_accuracy_cost(paper_table(evaluation), path, block_names=BLOCKS, force=force)
     say(f"drew {bubbles} of {len(evaluation.results)} rows")
     echo(pasteable(path))

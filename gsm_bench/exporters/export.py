@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gsm_bench.errors import ExportError
 from gsm_bench.exporters import dumps, something, tables, torch_dumps
-from gsm_bench.files import aside, commit
+from gsm_bench.files import new_file
 from gsm_bench.scorefile import ScoreFile, open_scores
 
 Writer = Callable[[Path, ScoreFile, str], list[str]]
@@ -40,15 +40,7 @@ def export(path: Path, scores: Path, target: str, *, task: str = "action", force
         ExportError: the file exists (unless `force`), or the format cannot hold these scores.
         ScoreFileError: the score file is missing or damaged.
     """
-    if path.exists() and not force:
-        raise ExportError("this file exists already", where=path, fix="--force to replace it, or another --out")
     writer, _ = TARGETS[target]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = aside(path)
-    try:
-        with open_scores(scores) as file:
-            notes = writer(written, file, task)
-        commit(written, path)
-    finally:
-        written.unlink(missing_ok=True)
-    return notes
+    exists = ExportError("this file exists already", where=path, fix="--force to replace it, or another --out")
+    with new_file(path, force=force, exists=exists) as written, open_scores(scores) as file:
+        return writer(written, file, task)

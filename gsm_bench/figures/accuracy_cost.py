@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gsm_bench.errors import ExportError
+from gsm_bench.files import new_file
 from gsm_bench.tables.table import Table
 
 LARGEST_AREA = 900.0
@@ -14,7 +16,7 @@ COLOURS = ("#8a8f98", "#2f6f9f", "#d1782f")
 """Of the table's blocks: one clip, two clips, ensembles."""
 
 
-def draw_accuracy_cost(table: Table, path: Path, *, block_names: Sequence[str] = ()) -> int:
+def draw_accuracy_cost(table: Table, path: Path, *, block_names: Sequence[str] = (), force: bool = False) -> int:
     """Draw the rows that have both an accuracy and a cost; returns how many.
 
     Args:
@@ -55,8 +57,9 @@ def draw_accuracy_cost(table: Table, path: Path, *, block_names: Sequence[str] =
         legend = axes.legend(frameon=False, loc="lower right", fontsize=8)
         for handle in filter(None, legend.legend_handles):
             handle.set(sizes=[40])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    exists = ExportError("this file exists already", where=path, fix="--force to replace it, or another --out")
+    with new_file(path, force=force, exists=exists) as written:
+        figure.savefig(written, format=path.suffix.removeprefix("."))
     plt.close(figure)
     return len(rows)
 

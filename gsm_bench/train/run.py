@@ -16,6 +16,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from gsm_bench.errors import NetworkError, RunConflictError, SplitError
+from gsm_bench.files import new_file
 from gsm_bench.nets import SegmentNetwork, build_network
 from gsm_bench.shapes.classes import CLASSES, action_ids, class_counts
 from gsm_bench.train.clips import LoadedSplit, centre_clip, load_split, random_clip
@@ -57,7 +58,7 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> TrainResu
         NetworkError: the loss became infinite.
     """
     if config.out.exists() and not config.force:
-        raise RunConflictError("this checkpoint exists", where=config.out, fix="use another --out, or --force")
+        raise _exists(config)
     if config.threads:
         torch.set_num_threads(config.threads)
     training, validation = load_split(config.data, "train"), load_split(config.data, "val")
@@ -165,9 +166,12 @@ def save(network: SegmentNetwork, config: TrainConfig, validation: Validation) -
         "top1": f"{validation.top1:.6f}",
         "recipe": recipe_text(config),
     }
-    aside = config.out.with_name(f".{config.out.name}.part")
-    aside.write_bytes(_with_metadata(serialise(_rounded(network)), metadata))
-    aside.replace(config.out)
+    with new_file(config.out, force=config.force, exists=_exists(config)) as written:
+        written.write_bytes(_with_metadata(serialise(_rounded(network)), metadata))
+
+
+def _exists(config: TrainConfig) -> RunConflictError:
+    return RunConflictError("this checkpoint exists", where=config.out, fix="use another --out, or --force")
 
 
 def recipe_text(config: TrainConfig) -> str:

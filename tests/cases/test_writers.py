@@ -1,0 +1,92 @@
+"""Writers: full disks and quotas, files that appear meanwhile, what killed writers leave."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gsm_bench.errors import DiskError, ScoreFileError
+from gsm_bench.files import commit_new, new_file
+from gsm_bench.scorefile import write
+from tests.cases.shell import one_error, shell
+from tests.conftest import clip_scores
+
+A, B = (f"scores/toy/val/{name}.h5" for name in "ab")
+
+
+@pytest.fixture
+def files(toy_labels, save_scores):
+    """a and b: score files of 60 videos."""
+    for seed, name in enumerate("ab"):
+        save_scores(name, np.random.default_rng(seed).standard_normal((60, 2, 5)).astype(np.float32))
+
+
+@pytest.mark.parametrize("room", [0, 512, 1500, 3000])
+@pytest.mark.parametrize("command", ["ensemble", "export", "import"])
+def test_no_room_for_a_whole_file(files, room, command):
+    """A quota in mid-write is one error; nothing is left, and nothing crashes."""
+    arguments = {
+        "ensemble": ["ensemble", "--members", A, "--out", "out/fused.h5"],
+        "export": ["export", A, "--to", "npz", "--out", "out/scores.npz"],
+        "import": ["import", "dump.npz", "--out", "out/imported.h5"],
+    }[command]
+    rng = np.random.default_rng(1)
+    np.savez("dump.npz", ids=[f"v{row}" for row in range(90)], scores=rng.standard_normal((90, 14)))
+    ran = shell(*arguments, file_size=room)
+    one_error(ran)
+    assert not [path for path in Path("out").rglob("*") if path.is_file()]
+
+
+def exists():
+    return ScoreFileError("this file exists")
+
+
+def test_a_file_that_appears_while_another_is_written_is_kept(tmp_path):
+    path = tmp_path / "a.h5"
+    with pytest.raises(ScoreFileError, match="exists"), new_file(path, force=False, exists=exists()) as written:
+        written.write_bytes(b"mine")
+        path.write_bytes(b"theirs")
+    assert path.read_bytes() == b"theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_a_file_system_without_hard_links(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    for name, expected in (("one", True), ("two", False)):
+        (tmp_path / name).write_text(name)
+        assert commit_new(tmp_path / name, tmp_path / "a") is expected
+    assert (tmp_path / "a").read_text() == "one"
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_run(tmp_path):
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    left = tmp_path / f".a.h5.{os.uname().nodename}.{ended.pid}.1.tmp"
+    left.write_bytes(b"half")
+    write(tmp_path / "a.h5", clip_scores(np.zeros((3, 2, 5), np.float32)))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+@pytest.mark.parametrize("writers", [8])
+def test_of_parallel_writers_one_wins_and_the_others_say_so(files, gsmbench, writers):
+    from tests.cases.shell import command, environment
+
+    arguments = command(["ensemble", "--members", f"{A},{B}", "--out", "fused.h5"])
+    runs = [subprocess.Popen(arguments, env=environment(), stderr=subprocess.PIPE) for _ in range(writers)]
+    errors = [run.communicate(timeout=120)[1].decode() for run in runs]
+    assert sorted(run.returncode for run in runs) == [0] + [1] * (writers - 1), errors
+    assert all("exists" in error for run, error in zip(runs, errors, strict=True) if run.returncode)
+    assert not [path for path in Path().iterdir() if path.name.startswith(".fused")]
+
+
+def test_a_large_file_meets_the_limit_before_hdf5_does(tmp_path, monkeypatch):
+    monkeypatch.setattr("gsm_bench.scorefile.MOST_IN_MEMORY", 0)
+    monkeypatch.setattr("resource.getrlimit", lambda _: (20_000, 20_000))
+    with pytest.raises(DiskError, match="ulimit -f"):
+        write(tmp_path / "a.h5", clip_scores(np.zeros((500, 2, 50), np.float32)))
+    assert not list(tmp_path.iterdir())
