@@ -23,6 +23,11 @@ EngineName = Literal["local", "ray"]
 ActionSource = Literal["head", "verb-noun", "prior"]
 Metric = Literal["top1", "top5"]
 SearchMethod = Literal["exact", "greedy", "weights"]
+Theme = Literal["light", "dark"]
+FigureKind = Literal[
+    "complexity", "improved", "confusion", "reliability", "pareto", "cascade", "per-class", "agreement"
+]  # fmt: skip
+FigureFormat = Literal["pdf", "svg", "png"]
 SourceKind = Literal["logits", "probabilities", "log_probabilities", "softmax_sums"]
 """What the scores of an imported dump may be."""
 Mark = Literal["best", "second", "not-significant"]

@@ -49,13 +49,13 @@ ROOMS = {
     "submit": {"metrics", "ensembles", "evaluation", "tables"},
     "importers": {"metrics"},
     "exporters": {"metrics", "ensembles", "importers"},
-    "figures": {"evaluation", "tables"},
+    "figures": {"metrics", "evaluation", "selection", "tables"},
     "shapes": set(),
     "nets": set(),
     "frames": set(),
     "scoring": {"nets", "frames", "metrics", "ensembles"},
     "train": {"nets", "frames", "shapes", "scoring"},
-    "api": {"importers", "metrics", "ensembles", "evaluation", "selection", "tables", "submit", "scoring"},
+    "api": {"importers", "metrics", "ensembles", "evaluation", "selection", "tables", "submit", "figures", "scoring"},
     "bench": {"nets", "frames", "scoring", "ensembles", "evaluation", "tables"},
 }
 FRONT = {"cli", "__init__", "__main__"}

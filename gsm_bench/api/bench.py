@@ -24,9 +24,10 @@ if TYPE_CHECKING:
         VerdictResult,
     )
     from gsm_bench.api.sources import LabelFinder, NamedSource, Source
+    from gsm_bench.figures.style import Plot
     from gsm_bench.scorefile import ScoreFile
     from gsm_bench.selection.subsets import Progress
-    from gsm_bench.settings import ActionSource, Metric, Rule, SearchMethod, Space
+    from gsm_bench.settings import ActionSource, FigureKind, Metric, Rule, SearchMethod, Space, Theme
 
 Place = str | Path
 
@@ -80,7 +81,7 @@ class Bench:
         from gsm_bench.errors import AlignmentError
         from gsm_bench.scorefile import ScoreFile
 
-        source = self._source(name, dataset, split)
+        source = self.source(name, dataset, split)
         if len(source.members) != 1:
             raise AlignmentError(f"{name} has {len(source.members)} members", fix="name one model or one score file")
         (member,) = source.members
@@ -135,7 +136,7 @@ class Bench:
         """
         from gsm_bench.api.evaluating import evaluate_parts_of
 
-        source = self._source(name, dataset, None if offline else split)
+        source = self.source(name, dataset, None if offline else split)
         places = [None if place is None else Path(place) for place in (data, annotations)]
         return evaluate_parts_of(
             self, source, self.labels(data), actions=actions, offline=offline, split=split, data=places[0],
@@ -169,7 +170,7 @@ class Bench:
         """
         from gsm_bench.api.fusing import evaluate_ensemble
 
-        source = self._source(name, dataset, split)
+        source = self.source(name, dataset, split)
         source = replace(source, label=title or source.label)
         published = None
         if isinstance(name, str) and name in self.manifest.ensembles and not (dataset or split or weights):
@@ -193,7 +194,7 @@ class Bench:
         from gsm_bench.ensembles.explain import explain_ensemble
         from gsm_bench.ensembles.members import reweighted
 
-        source = self._source(name, dataset, split)
+        source = self.source(name, dataset, split)
         return explain_ensemble(title or source.label, reweighted(source.members, weights), space or source.space)
 
     def compare(
@@ -372,6 +373,26 @@ class Bench:
             data=None if data is None else Path(data), annotations=None if annotations is None else Path(annotations),
         )  # fmt: skip
 
+    def figure(
+        self, kind: FigureKind, *names: str, out: Place | None = None, width_in: float | None = None,
+        theme: Theme = "light", title: str | None = None, **request: Any,
+    ) -> Plot:  # fmt: skip
+        """A figure from score files; needs matplotlib.
+
+        Args:
+            names: what the kind takes: models, ensembles, score files, the pool of a search.
+            out: file to write: pdf, svg or png.
+            width_in, theme, title: as of `FigureStyle`.
+            request: as of `FigureRequest`: table, dataset, split, data, task, block, most.
+        """
+        from gsm_bench.api.figures import FigureRequest, make_figure
+        from gsm_bench.figures.style import FigureStyle
+
+        plot = make_figure(self, kind, FigureRequest(names, **request), FigureStyle(width_in, theme, title))
+        if out is not None:
+            plot.save(Path(out))
+        return plot
+
     def check(self, path: Place, *, data: Place | None = None) -> VerdictResult:
         """Judge an EPIC-KITCHENS zip or JSON as its server would; true if it would take the file.
 
@@ -427,7 +448,8 @@ class Bench:
 
         return score_model(self, model, options)
 
-    def _source(self, name: Source, dataset: str | None, split: str | None) -> NamedSource:
+    def source(self, name: Source, dataset: str | None = None, split: str | None = None) -> NamedSource:
+        """The members that a name stands for."""
         from gsm_bench.api.sources import resolve_source
 
         return resolve_source(name, self.manifest, self.workspace, dataset, split)
@@ -440,7 +462,7 @@ class Bench:
         if not names:
             raise GsmBenchError("no result is named", fix="give the names of models, ensembles or score files")
         return [
-            file_source(name, number) if isinstance(name, ScoreFile) else self._source(name, dataset, split)
+            file_source(name, number) if isinstance(name, ScoreFile) else self.source(name, dataset, split)
             for number, name in enumerate(names, start=1)
         ]
 

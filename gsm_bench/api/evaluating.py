@@ -12,7 +12,8 @@ from gsm_bench.api.sources import LabelFinder, NamedSource
 from gsm_bench.ensembles.members import open_members
 from gsm_bench.evaluation.actions import rule_for
 from gsm_bench.evaluation.evaluation import Evaluation, evaluate_members
-from gsm_bench.evaluation.score_files import evaluate_file, evaluate_file_classes
+from gsm_bench.evaluation.per_class import ClassEvaluation
+from gsm_bench.evaluation.score_files import evaluate_file, evaluate_file_classes, evaluate_member_classes
 from gsm_bench.scorefile import ScoreFile, open_scores
 from gsm_bench.tables.per_class import confusions_table, per_class_table
 from gsm_bench.tables.results import results_table
@@ -82,6 +83,15 @@ def evaluate_parts_of(
 def warnings_of(evaluations: Iterable[Evaluation]) -> list[str]:
     """Warnings about labels that hardly belong to the scores of some results."""
     return [f"warning: {result.label}: {text}" for result in evaluations for text in result.warnings]
+
+
+def evaluate_classes_of(source: NamedSource, truth_of: LabelFinder) -> list[ClassEvaluation]:
+    """A source class by class, one per task; a score file in the protocol with most clips."""
+    if len(source.members) == 1 and source.members[0].clips is None:
+        with _opened(source) as (path, file):
+            return list(evaluate_file_classes(path, truth_of, file))
+    with open_members(source.members, source.opened) as members:
+        return list(evaluate_member_classes(source.label, members, truth_of(members[0].head), source.space))
 
 
 @contextmanager

@@ -3,50 +3,147 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 import click
 
-from gsm_bench.cli.console import echo
-from gsm_bench.cli.options import PATH, bench, data_option, say, workspace_option
-from gsm_bench.workspace import pasteable
+from gsm_bench.cli.options import INCOMPLETE, PATH, bench, choice, data_option, say, workspace_option
+from gsm_bench.figures.style import COLUMN_IN, PAGE_IN, SUFFIXES, FigureStyle
+from gsm_bench.settings import FigureFormat, FigureKind, Theme
 
-FORMATS = (".png", ".pdf", ".svg")
-BLOCKS = ("1 clip", "2 clips", "ensembles")
+if TYPE_CHECKING:
+    from gsm_bench.api.bench import Bench
+    from gsm_bench.figures.style import Plot
+
+KINDS = get_args(FigureKind)
+OLD_NAMES = ("accuracy-cost",)
+WIDTHS = {"column": COLUMN_IN, "page": PAGE_IN}
+NUMBER_FORMATS = ("csv", "json", "md")
+
+
+class Width(click.ParamType[float]):
+    """A width by name, or in inches."""
+
+    name = "width"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value)
+        try:
+            return WIDTHS.get(text) or float(text)
+        except ValueError:
+            self.fail(f"{text!r} is neither {', '.join(WIDTHS)} nor a number of inches", param, ctx)
 
 
 @click.command("figure", short_help="Draw a figure from score files.")
-@click.argument("name", type=click.Choice(["accuracy-cost"]))
-@click.option("--dataset", metavar="NAME", help="Data set (default: that of table 4).")
-@click.option("--split", metavar="NAME", help="Split (default: that of table 4).")
-@click.option("--out", type=PATH, metavar="FILE", help="png, pdf or svg (default: reports/<name>.png).")
-@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.argument("kind", type=click.Choice([*KINDS, "all", *OLD_NAMES]), metavar="KIND")
+@click.argument("names", nargs=-1)
+@click.option("--table", metavar="N", help="complexity: the rows of this table of the paper (default: 4, if no NAMES).")
+@click.option("--classes", metavar="A,B", help="confusion: only these classes, and those that they are confused with.")
+@click.option(
+    "--most", type=click.IntRange(1), metavar="N", help="improved, confusion: pairs of classes that are named."
+)
+@click.option("--task", metavar="NAME", help="Task of the scores (default: action if there is one).")
+@click.option("--dataset", metavar="NAME", help="Data set (default: the model's).")
+@click.option("--split", metavar="NAME", help="Split (default: the model's).")
+@click.option("--out", type=PATH, metavar="FILE", help="pdf, svg or png; a directory for `all` (default: reports/).")
+@click.option("--format", "form", type=choice(FigureFormat), default="pdf", show_default=True, help="Without a FILE.")
+@click.option("--numbers", type=PATH, metavar="FILE", help="Write the plotted numbers, too: csv, json or md.")
+@click.option(
+    "--width", type=Width(), metavar="INCHES", help="column (3.25), page (6.875) or inches (default: the kind's)."
+)
+@click.option("--title", metavar="TEXT", help="Title above the figure (default: none).")
+@click.option(
+    "--theme", type=choice(Theme), default="light", show_default=True, help="Light for paper, dark for slides."
+)
 @data_option
 @workspace_option
 def command(
-    name: str, dataset: str | None, split: str | None, out: Path | None, force: bool, data: Path | None
-) -> None:
-    """Plot top-1 against GFLOPs for the rows of table 4 that have scores; bubble area shows the parameters.
+    kind: str, names: tuple[str, ...], table: str | None, classes: str | None, most: int | None, task: str | None,
+    dataset: str | None, split: str | None, out: Path | None, form: str, numbers: Path | None, width: float | None,
+    title: str | None, theme: Theme, data: Path | None,
+) -> int:  # fmt: skip
+    """Draw a figure from score files.
+
+    \b
+    KIND, and what NAMES are: models, ensembles, score files
+      complexity   top-1 against GFLOPs; area shows parameters       [NAMES]
+      improved     classes that the second corrects in the first     A B
+      confusion    the confusion matrix, confused classes adjacent   NAME
+      reliability  accuracy by confidence                            NAMES
+      pareto       the best ensembles of a pool for their cost       POOL
+      cascade      cascades of members, cheapest first               NAMES
+      per-class    accuracy class by class                           NAME [NAMES]
+      agreement    how often results predict the same class          NAMES
+      all          what can be made from the workspace
 
     \b
     Example:
-      gsmbench figure accuracy-cost --dataset shapes --out shapes.png
+      gsmbench figure complexity
+      gsmbench figure confusion inv3_16f --out confusion.pdf
     """
-    from gsm_bench.errors import MissingScoresError
-    from gsm_bench.evaluation.paper import evaluate_paper_table
-    from gsm_bench.figures.accuracy_cost import draw_accuracy_cost
-    from gsm_bench.tables.paper import paper_table
+    from gsm_bench.api.figures import FigureRequest, make_figure
 
-    if out and out.suffix not in FORMATS:
-        raise click.UsageError(f"--out {out}: a figure is a {', '.join(FORMATS)} file")
     opened = bench()
-    workspace, manifest, truth_of = opened.workspace, opened.manifest, opened.labels(data)
-    entry = manifest.table("4", dataset)
-    evaluation = evaluate_paper_table(entry, manifest, workspace, truth_of, dataset=dataset, split=split, partial=True)
-    for message in truth_of.messages:
-        say(message)
-    if not any(result.accuracy for result in evaluation.results):
-        raise MissingScoresError("no row of table 4 has scores yet", fix="gsmbench table 4 lists the commands to run")
-    path = out or workspace.reports / f"{name}.png"
-    bubbles = draw_accuracy_cost(paper_table(evaluation), path, block_names=BLOCKS, force=force)
-    say(f"drew {bubbles} of {len(evaluation.results)} rows")
-    echo(pasteable(path))
+    style = FigureStyle(width, theme, title)
+    if kind == "all":
+        return _draw_all(opened, (dataset, split, data), style, out or opened.workspace.reports, form)
+    if kind in OLD_NAMES:
+        kind = "complexity"
+        say("note: accuracy-cost is called complexity now")
+    if out and out.suffix.lower() not in SUFFIXES:
+        raise click.UsageError(f"--out {out}: a figure is a {', '.join(SUFFIXES)} file")
+    if numbers and numbers.suffix[1:] not in NUMBER_FORMATS:
+        raise click.UsageError(f"--numbers {numbers}: a {', '.join(NUMBER_FORMATS)} file")
+    request = FigureRequest(
+        names, table, dataset, split, data, task, tuple(classes.split(",")) if classes else (), most
+    )  # fmt: skip
+    _write(
+        opened, make_figure(opened, kind, request, style), out or opened.workspace.reports / f"{kind}.{form}", numbers
+    )
+    return 0
+
+
+def _write(opened: Bench, plot: Plot, path: Path, numbers: Path | None = None) -> None:
+    """Write a figure, and its numbers if requested; print where."""
+    from gsm_bench.files import write_whole
+    from gsm_bench.tables.render import render
+
+    plot.save(path)
+    for note in plot.notes:
+        say(f"note: {note}")
+    click.echo(opened.workspace.shown(path.absolute()))
+    if numbers:
+        numbers.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(numbers, f"{render(plot.numbers, numbers.suffix[1:]).rstrip()}\n".encode())
+        click.echo(opened.workspace.shown(numbers.absolute()))
+
+
+def _draw_all(
+    opened: Bench, places: tuple[str | None, str | None, Path | None], style: FigureStyle, out: Path, form: str
+) -> int:
+    """Draw what the score files of the workspace allow; say what is missing for the rest."""
+    from gsm_bench.api.figure_plan import plan_figures, scored_places
+    from gsm_bench.api.figures import make_figure
+    from gsm_bench.errors import GsmBenchError, MissingScoresError
+
+    dataset, split, data = places
+    if out.suffix:
+        raise click.UsageError(f"--out {out}: a directory for `all`")
+    chosen = [p for p in scored_places(opened) if dataset in (None, p[0]) and split in (None, p[1])]
+    if not chosen:
+        raise MissingScoresError(
+            "no score file of a registered model", where=opened.workspace.scores, fix="gsmbench score"
+        )
+    status = 0
+    for place in chosen:
+        for planned in plan_figures(opened, *place, data):
+            name = f"{'/'.join(place)}/{planned.kind}"
+            if planned.request is None:
+                say(f"{name} needs {planned.missing}")
+                continue
+            try:
+                _write(opened, make_figure(opened, planned.kind, planned.request, style), out / f"{name}.{form}")
+            except GsmBenchError as error:
+                say(f"{name}: {error}")
+                status = INCOMPLETE
+    return status

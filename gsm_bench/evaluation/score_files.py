@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from gsm_bench.ensembles.frames_text import frames_text
-from gsm_bench.ensembles.members import MemberSpec, open_members, protocols
+from gsm_bench.ensembles.members import MemberSpec, OpenMember, common_tasks, open_members, protocols
+from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.evaluation.actions import rule_for
 from gsm_bench.evaluation.evaluation import Evaluation, evaluate_each
-from gsm_bench.evaluation.ground_truth import TruthOf
+from gsm_bench.evaluation.ground_truth import GroundTruth, TruthOf
 from gsm_bench.evaluation.per_class import ClassEvaluation, evaluate_classes
 from gsm_bench.evaluation.predictions import predict
 from gsm_bench.scorefile import ScoreFile, ScoreHead, open_scores
-from gsm_bench.settings import ActionSource
+from gsm_bench.settings import ActionSource, Space
 
 
 def evaluate_file(
@@ -41,12 +42,20 @@ def evaluate_file_classes(path: Path, truth_of: TruthOf, file: ScoreFile | None 
         head = file.head
     truth, label = truth_of(head), file_label(head, path)
     with open_members([MemberSpec(label, path, protocols(head)[-1], 1.0)], opened) as members:
-        frames = frames_text(head, members[0].views)
-        for task in (task for task in head.kinds if task in truth.labels):
-            labels = truth.labels[task]
-            predictions = predict(members, task, head.kinds[task], labels)
-            names = head.class_names.get(task) or [f"class {n}" for n in range(head.classes_per_task[task])]
-            yield evaluate_classes(label, frames, task, predictions, labels, names, truth.groups)
+        yield from evaluate_member_classes(label, members, truth, None)
+
+
+def evaluate_member_classes(
+    label: str, members: Sequence[OpenMember], truth: GroundTruth, space: Space | None
+) -> Iterator[ClassEvaluation]:
+    """Fused members class by class, for each common task with labels."""
+    frames = "+".join(frames_text(member.head, member.views) for member in members)
+    head = members[0].head
+    for task in (task for task in common_tasks(members) if task in truth.labels):
+        labels = truth.labels[task]
+        predictions = predict(members, task, fusion_space(members, task, space), labels)
+        names = head.class_names.get(task) or [f"class {n}" for n in range(head.classes_per_task[task])]
+        yield evaluate_classes(label, frames, task, predictions, labels, names, truth.groups)
 
 
 def file_label(head: ScoreHead, path: Path) -> str:

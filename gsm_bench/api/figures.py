@@ -1,0 +1,206 @@
+"""Figures by their kind: what each needs, and what `figure all` makes of a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gsm_bench.api.evaluating import evaluate_classes_of
+from gsm_bench.api.sources import short_names
+from gsm_bench.ensembles.members import common_tasks, open_members, shared_out
+from gsm_bench.ensembles.spaces import fusion_space
+from gsm_bench.errors import GsmBenchError, LabelError, MissingScoresError, TaskError
+from gsm_bench.evaluation.agreement import agreement
+from gsm_bench.evaluation.predictions import predict
+from gsm_bench.figures.style import FigureStyle, Plot
+
+if TYPE_CHECKING:
+    from gsm_bench.api.bench import Bench
+    from gsm_bench.evaluation.per_class import ClassEvaluation
+
+RENAMED = {"accuracy-cost": "complexity"}
+BLOCKS = ("1 clip", "2 clips", "ensembles")
+"""Series of table 4: its blocks."""
+CURVE_STEPS = 20
+"""Thresholds per rule of a cascade's curve."""
+
+
+@dataclass(frozen=True)
+class FigureRequest:
+    """What a figure is made from.
+
+    Attributes:
+        names: models, ensembles, score files; members between commas for a cascade, a pool for a search.
+        table: of the paper, for `complexity`; table 4 if there are no names either.
+        dataset, split, data: where the scores are, and the directory with the labels.
+        task: for classes and agreement; action where there is one, else the first.
+        block: names of classes for `confusion`.
+        most: pairs of classes that are named; that of the kind if None.
+    """
+
+    names: Sequence[str] = ()
+    table: str | None = None
+    dataset: str | None = None
+    split: str | None = None
+    data: Path | None = None
+    task: str | None = None
+    block: Sequence[str] = ()
+    most: int | None = None
+
+    @property
+    def places(self) -> dict[str, Any]:
+        """Data set, split and data directory, as the methods of `Bench` take them."""
+        return {"dataset": self.dataset, "split": self.split, "data": self.data}
+
+
+Maker = Callable[["Bench", FigureRequest, FigureStyle], Plot]
+
+
+@dataclass(frozen=True)
+class FigureRules:
+    """How a kind of figure is made.
+
+    Attributes:
+        make: makes it.
+        least, most: how many names it takes.
+        what: the same in words.
+        example: a command line.
+    """
+
+    make: Maker
+    least: int
+    most: int
+    what: str
+    example: str
+
+
+def make_figure(bench: Bench, kind: str, request: FigureRequest, style: FigureStyle) -> Plot:
+    """A figure of one kind; see `Bench.figure`."""
+    rules = RULES.get(RENAMED.get(kind, kind))
+    if rules is None:
+        raise GsmBenchError(f"no figure {kind!r}", fix=f"one of {', '.join(RULES)}")
+    if not rules.least <= len(request.names) <= rules.most:
+        raise GsmBenchError(
+            f"a {kind} figure takes {rules.what}; {len(request.names)} given", fix=f"gsmbench figure {rules.example}"
+        )
+    return rules.make(bench, request, style)
+
+
+def _complexity(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+    from gsm_bench.figures.complexity import cost_points, draw_complexity
+
+    points = []
+    if request.table or not request.names:
+        number = request.table or "4"
+        table = bench.table(number, **request.places, partial=True).table()
+        points += cost_points(table, BLOCKS if number == "4" else ())
+        if not points:
+            raise MissingScoresError(
+                f"no row of table {number} has scores yet", fix=f"gsmbench table {number} lists the commands to run"
+            )
+    for name in request.names:
+        rows = bench.evaluate(name, **request.places).table()
+        points += cost_points(rows, ["models" if not points else "added"])
+    return draw_complexity(style, points)
+
+
+def _improved(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+    from gsm_bench.figures.improved import MOST, draw_improved
+
+    first, second = request.names
+    result = bench.compare(first, second, **request.places)
+    if result.comparison is None or not result.comparison.tasks:
+        raise LabelError("no labels: videos that flip have no classes", fix="give a labelled list: --data DIR")
+    return draw_improved(style, result.comparison, most=request.most or MOST)
+
+
+def _confusion(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+    from gsm_bench.figures.matrices import MOST, draw_confusion
+
+    (name,) = request.names
+    (evaluation,) = _classes(bench, [name], request)
+    return draw_confusion(style, evaluation, block=request.block, most=request.most or MOST)
+
+
+def _per_class(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+    from gsm_bench.figures.per_class import draw_per_class
+
+    return draw_per_class(style, _classes(bench, request.names, request))
+
+
+def _classes(bench: Bench, names: Sequence[str], request: FigureRequest) -> list[ClassEvaluation]:
+    """One evaluation per name, of the requested task."""
+    truth_of = bench.labels(request.data)
+    chosen = []
+    for name in names:
+        evaluations = evaluate_classes_of(bench.source(name, request.dataset, request.split), truth_of)
+        task = _task([evaluation.task for evaluation in evaluations], request.task)
+        chosen += [evaluation for evaluation in evaluations if evaluation.task == task]
+    return chosen
+
+
+def _task(tasks: Sequence[str], requested: str | None) -> str:
+    """The requested task; else action where there is one, else the first."""
+    if not tasks:
+        raise LabelError("no task has labels", fix="give a labelled list: --data DIR")
+    if requested and requested not in tasks:
+        raise TaskError(f"no task {requested!r} with labels", fix=f"--task {' or '.join(tasks)}")
+    return requested or ("action" if "action" in tasks else tasks[0])
+
+
+def _reliability(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+    from gsm_bench.figures.reliability import draw_reliability
+
+    return draw_reliability(style, bench.calibrate(*request.names, **request.places).calibrations)
+
+
+def _pareto(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+    from gsm_bench.figures.curves import draw_pareto
+    from gsm_bench.selection.search import SearchResult
+
+    result = bench.search(list(request.names), task=request.task, **request.places).search
+    assert isinstance(result, SearchResult)  # the default method
+    return draw_pareto(style, result)
+
+
+def _cascade(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+    from gsm_bench.figures.curves import draw_cascade
+
+    result = bench.cascade(",".join(request.names), steps=CURVE_STEPS, task=request.task, **request.places).cascade
+    assert result is not None
+    return draw_cascade(style, result)
+
+
+def _agreement(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+    from gsm_bench.figures.matrices import draw_agreement
+
+    sources = [bench.source(name, request.dataset, request.split) for name in request.names]
+    opened = {path: file for source in sources for path, file in source.opened.items()}
+    with open_members([member for source in sources for member in source.members], opened) as members:
+        task = _task(common_tasks(members), request.task)
+        labels = bench.labels(request.data).if_any(members[0].head).labels.get(task)
+        labels = np.full(len(members[0].head), -1) if labels is None else labels
+        predictions, start = [], 0
+        for source in sources:
+            part = shared_out(members[start : start + len(source.members)])
+            predictions.append(predict(part, task, fusion_space(part, task, source.space), labels))
+            start += len(source.members)
+    return draw_agreement(style, agreement(short_names([source.label for source in sources]), predictions))
+
+
+MANY = 1_000
+RULES = {
+    "complexity": FigureRules(_complexity, 0, MANY, "any number of names", "complexity --table 4"),
+    "improved": FigureRules(_improved, 2, 2, "two names", "improved tsn_bninc_8f bninc_8f"),
+    "confusion": FigureRules(_confusion, 1, 1, "one name", "confusion inv3_16f"),
+    "reliability": FigureRules(_reliability, 1, MANY, "one or more names", "reliability inv3_8f En3"),
+    "pareto": FigureRules(_pareto, 1, MANY, "the pool of a search", "pareto 'inv3_*'"),
+    "cascade": FigureRules(_cascade, 1, MANY, "the members of a cascade", "cascade inv3_8f,inv3_12f,inv3_16f"),
+    "per-class": FigureRules(_per_class, 1, 4, "one to four names", "per-class inv3_8f inv3_16f"),
+    "agreement": FigureRules(_agreement, 2, MANY, "two or more names", "agreement inv3_8f inv3_12f inv3_16f"),
+}
+"""Every kind of figure."""

@@ -1,0 +1,79 @@
+"""A workspace with the shipped scores of Temporal Shapes, and what is measured on a figure."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from matplotlib.text import Text  # noqa: E402
+
+from gsm_bench.api.bench import Bench  # noqa: E402
+from gsm_bench.workspace import shipped_manifests  # noqa: E402
+
+MODELS = ("shapes_8f", "shapes_12f", "shapes_16f", "shapes_24f")
+KINDS = {
+    "complexity": (),
+    "improved": ("shapes_tsn_8f", "shapes_16f"),
+    "confusion": ("shapes_tsn_8f",),
+    "reliability": MODELS[:3],
+    "pareto": MODELS[:3],
+    "cascade": MODELS[:3],
+    "per-class": ("shapes_8f", "shapes_16f"),
+    "agreement": ("shapes_tsn_8f", *MODELS, "shapes_En3x2"),
+}
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory) -> Bench:
+    root = tmp_path_factory.mktemp("shapes")
+    shutil.copytree(shipped_manifests() / "shapes" / "data", root / "data" / "shapes")
+    shutil.copytree(shipped_manifests() / "shapes" / "scores", root / "scores")
+    return Bench(root)
+
+
+def options(kind: str) -> dict[str, str]:
+    return {"dataset": "shapes"} if kind == "complexity" else {}
+
+
+def texts_of(figure) -> list[Text]:
+    """Every text that is visible on a figure; tick labels beyond the limits of their axis are not."""
+    figure.draw_without_rendering()
+    beyond = set()
+    for axes in figure.findobj(lambda artist: hasattr(artist, "get_xlim")):
+        for axis, (low, high) in ((axes.xaxis, sorted(axes.get_xlim())), (axes.yaxis, sorted(axes.get_ylim()))):
+            for tick in axis.get_major_ticks() + axis.get_minor_ticks():
+                slack = 1e-6 * (high - low)
+                hidden = not axes.axison or not axis.get_visible() or not low - slack <= tick.get_loc() <= high + slack
+                beyond |= {id(label) for label in (tick.label1, tick.label2) if hidden or not label.get_visible()}
+    return [
+        text
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text().strip() and id(text) not in beyond
+    ]
+
+
+def overlaps(figure) -> list[tuple[str, str]]:
+    """Pairs of texts whose boxes overlap by more than a third of a point."""
+    texts = texts_of(figure)
+    boxes = np.array([text.get_window_extent().extents for text in texts])
+    pairs = []
+    for one in range(len(texts)):
+        shared = np.minimum(boxes[one, 2:], boxes[one + 1 :, 2:]) - np.maximum(boxes[one, :2], boxes[one + 1 :, :2])
+        for other in np.flatnonzero((shared > 0.34).all(axis=1)) + one + 1:
+            pairs.append((texts[one].get_text(), texts[other].get_text()))
+    return pairs
+
+
+def clipped(figure) -> list[str]:
+    """Texts that reach out of the figure by more than half a point."""
+    width, height = figure.bbox.width, figure.bbox.height
+    return [
+        text.get_text()
+        for text in texts_of(figure)
+        for box in [text.get_window_extent()]
+        if min(box.x0, box.y0) < -0.5 or box.x1 > width + 0.5 or box.y1 > height + 0.5
+    ]
