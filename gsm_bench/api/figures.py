@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from gsm_bench.evaluation.per_class import ClassEvaluation
 
 RENAMED = {"accuracy-cost": "complexity"}
-BLOCKS = ("1 clip", "2 clips", "ensembles")
-"""Series of table 4: its blocks."""
+BLOCKS = {"3": ("earlier work", "GSM", "own scores"), "4": ("1 clip", "2 clips", "ensembles")}
+"""Names of the blocks of tables."""
 CURVE_STEPS = 20
 """Thresholds per rule of a cascade's curve."""
 
@@ -35,7 +35,7 @@ class FigureRequest:
 
     Attributes:
         names: models, ensembles, score files; members between commas for a cascade, a pool for a search.
-        table: of the paper, for `complexity`; table 4 if there are no names either.
+        table: of the paper, for `complexity`; table 3 if there are no names either; 4 on other data sets than its own.
         dataset, split, data: where the scores are, and the directory with the labels.
         task: for classes and agreement; action where there is one, else the first.
         block: names of classes for `confusion`.
@@ -95,9 +95,9 @@ def _complexity(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plo
 
     points = []
     if request.table or not request.names:
-        number = request.table or "4"
+        number = request.table or _table_of(bench, request.dataset)
         table = bench.table(number, **request.places, partial=True).table()
-        points += cost_points(table, BLOCKS if number == "4" else ())
+        points += cost_points(table, BLOCKS.get(number, ()))
         if not points:
             raise MissingScoresError(
                 f"no row of table {number} has scores yet", fix=f"gsmbench table {number} lists the commands to run"
@@ -106,6 +106,11 @@ def _complexity(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plo
         rows = bench.evaluate(name, **request.places).table()
         points += cost_points(rows, ["models" if not points else "added"])
     return draw_complexity(style, points)
+
+
+def _table_of(bench: Bench, dataset: str | None) -> str:
+    """Table 3 for its own data set, which holds printed rows; else table 4."""
+    return "3" if dataset in (None, bench.manifest.table("3").dataset) else "4"
 
 
 def _improved(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
@@ -182,7 +187,7 @@ def _agreement(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot
     opened = {path: file for source in sources for path, file in source.opened.items()}
     with open_members([member for source in sources for member in source.members], opened) as members:
         task = _task(common_tasks(members), request.task)
-        labels = bench.labels(request.data).if_any(members[0].head).labels.get(task)
+        labels = bench.labels(request.data).if_any(members).labels.get(task)
         labels = np.full(len(members[0].head), -1) if labels is None else labels
         predictions, start = [], 0
         for source in sources:

@@ -14,6 +14,7 @@ from gsm_bench.cli.options import PATH, say
 MODELS = ("shapes_tsn_8f", "shapes_8f", "shapes_12f", "shapes_16f", "shapes_24f")
 ACTIONS = "shapes_vna_12f"
 REVERSED = ("shapes_tsn_8f", "shapes_8f")
+PLACE = ("--dataset", "shapes", "--split", "val")
 BATCH = "14"
 """Videos per pass: small networks are fastest in larger batches."""
 
@@ -106,7 +107,7 @@ def _result_steps(directory: Path) -> list[Step]:
         ("Evaluate verbs, nouns and actions, as on EPIC-KITCHENS", ["evaluate", "--parts", actions]),
     ]
     if importlib.util.find_spec("matplotlib"):
-        steps.append(("Draw accuracy against cost", ["figure", "accuracy-cost", "--dataset", "shapes"]))
+        steps.append(("Draw the figures of a paper", ["figure", "all", *PLACE, "--format", "png"]))
     return steps
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import INCOMPLETE, PATH, bench, choice, data_option, say, workspace_option
 from gsm_bench.figures.style import COLUMN_IN, PAGE_IN, SUFFIXES, FigureStyle
 from gsm_bench.settings import FigureFormat, FigureKind, Theme
+from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
     from gsm_bench.api.bench import Bench
@@ -37,7 +39,11 @@ class Width(click.ParamType[float]):
 @click.command("figure", short_help="Draw a figure from score files.")
 @click.argument("kind", type=click.Choice([*KINDS, "all", *OLD_NAMES]), metavar="KIND")
 @click.argument("names", nargs=-1)
-@click.option("--table", metavar="N", help="complexity: the rows of this table of the paper (default: 4, if no NAMES).")
+@click.option(
+    "--table",
+    metavar="N",
+    help="complexity: the rows of this table of the paper (default: 3 if no NAMES; 4 on other data sets).",
+)
 @click.option("--classes", metavar="A,B", help="confusion: only these classes, and those that they are confused with.")
 @click.option(
     "--most", type=click.IntRange(1), metavar="N", help="improved, confusion: pairs of classes that are named."
@@ -103,7 +109,7 @@ def command(
     return 0
 
 
-def _write(opened: Bench, plot: Plot, path: Path, numbers: Path | None = None) -> None:
+def _write(plot: Plot, path: Path, numbers: Path | None = None) -> None:
     """Write a figure, and its numbers if requested; print where."""
     from gsm_bench.files import write_whole
     from gsm_bench.tables.render import render
@@ -111,11 +117,11 @@ def _write(opened: Bench, plot: Plot, path: Path, numbers: Path | None = None) -
     plot.save(path)
     for note in plot.notes:
         say(f"note: {note}")
-    click.echo(opened.workspace.shown(path.absolute()))
+    echo(pasteable(path))
     if numbers:
         numbers.parent.mkdir(parents=True, exist_ok=True)
         write_whole(numbers, f"{render(plot.numbers, numbers.suffix[1:]).rstrip()}\n".encode())
-        click.echo(opened.workspace.shown(numbers.absolute()))
+        echo(pasteable(numbers))
 
 
 def _draw_all(
@@ -134,15 +140,15 @@ def _draw_all(
         raise MissingScoresError(
             "no score file of a registered model", where=opened.workspace.scores, fix="gsmbench score"
         )
-    status = 0
+    status, flat = 0, bool(dataset and split)
     for place in chosen:
         for planned in plan_figures(opened, *place, data):
-            name = f"{'/'.join(place)}/{planned.kind}"
+            name = planned.kind if flat else f"{'/'.join(place)}/{planned.kind}"
             if planned.request is None:
                 say(f"{name} needs {planned.missing}")
                 continue
             try:
-                _write(opened, make_figure(opened, planned.kind, planned.request, style), out / f"{name}.{form}")
+                _write(make_figure(opened, planned.kind, planned.request, style), out / f"{name}.{form}")
             except GsmBenchError as error:
                 say(f"{name}: {error}")
                 status = INCOMPLETE

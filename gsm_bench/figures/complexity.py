@@ -70,28 +70,29 @@ def cost_points(table: Table, groups: Sequence[str] = ()) -> list[CostPoint]:
         table: rows with ``top1``, ``macs_paper`` and ``params``, or the same of the task ``action``.
         groups: names of the table's blocks; numbers if there are fewer.
     """
-    common = _common_label([str(row["label"]) for row in table.rows])
-    points = []
+    names = _point_names(table.rows)
+    printed = any(row.get("source") == "printed" for row in table.rows)
+    points, at = [], 0
     for number, block in enumerate(table.blocks):
         group = groups[number] if number < len(groups) else f"block {number + 1}"
         for row in block:
-            prefix = "" if "top1" in row else "action_"
-            top1, source = row.get(f"{prefix}top1"), "measured"
-            if not _is_number(top1):
-                top1, source = row.get("published_top1"), "printed"
-            if not _is_number(top1):
-                continue
-            low, high = (
-                row.get(f"{prefix}top1_{side}95") if source == "measured" else None for side in ("low", "high")
-            )
-            macs = row.get("macs_paper")
-            points.append(
-                CostPoint(
-                    _point_name(row, common), group, float(str(top1)), low, high, macs / 1e9 if macs else None,
-                    row.get("params"), source,
-                )
-            )  # fmt: skip
+            points += _point(row, names[at], group, published=not printed)
+            at += 1
     return points
+
+
+def _point(row: Mapping[str, Any], name: str, group: str, *, published: bool) -> list[CostPoint]:
+    """The point of a row; none where it has no accuracy, measured or, with `published`, published for it."""
+    prefix = "" if "top1" in row else "action_"
+    top1, source = row.get(f"{prefix}top1"), row.get("source") or "measured"
+    if not _is_number(top1) and published:
+        top1, source = row.get("published_top1"), "printed"
+    if not _is_number(top1):
+        return []
+    low, high = (row.get(f"{prefix}top1_{side}95") if source == "measured" else None for side in ("low", "high"))
+    macs = row.get("macs_paper")
+    gflops = macs / 1e9 if _is_number(macs) and macs else None
+    return [CostPoint(name, group, float(str(top1)), low, high, gflops, row.get("params"), source)]
 
 
 def _is_number(value: Any) -> bool:
@@ -106,13 +107,21 @@ def _common_label(labels: Sequence[str]) -> str:
     return best if counts.get(best, 0) > max(1, len(labels) / 2) else ""
 
 
+def _point_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Label and frames without the words that most rows share; the backbone, too, where names would be equal."""
+    common = _common_label([str(row["label"]) for row in rows])
+    names = [_point_name(row, common) for row in rows]
+    for number in [at for at, name in enumerate(names) if names.count(name) > 1]:
+        if backbone := rows[number].get("backbone"):
+            names[number] = f"{names[number]} {backbone}"
+    return names
+
+
 def _point_name(row: Mapping[str, Any], common: str) -> str:
-    """Label and frames, without the words that most rows share."""
-    label, frames = str(row["label"]), str(row.get("frames") or "")
+    label, frames = str(row["label"]), str(row.get("frames") or "").removeprefix("NA")
     if common:
         start = len(common) if label.startswith(common) else 0
-        words = [word for word in label[start:].split() if start or word not in common.split()]
-        label = " ".join(words)
+        label = " ".join(word for word in label[start:].split() if start or word not in common.split())
     return f"{label} {frames}".strip() or str(row["label"])
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.files import write_whole
 from gsm_bench.settings import FigureFormat, Theme
+from gsm_bench.tables.render.cells import plain
 from gsm_bench.tables.table import Table
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def styled(function: Drawing) -> Drawing:
 
 def shortened(text: Any, most: int) -> str:
     """A text of at most `most` characters on one line; of a longer one, the middle is left out."""
-    line = " ".join(str(text).split())
+    line = " ".join(plain(str(text)).split())
     if len(line) <= most:
         return line
     tail = (most - 1) // 3
@@ -226,7 +227,7 @@ def shortened(text: Any, most: int) -> str:
 
 def abbreviated(text: Any, most: int) -> str:
     """A text of at most `most` characters on one line; the longer its words, the sooner they are cut."""
-    words = str(text).split()
+    words = plain(str(text)).split()
     if len(" ".join(words)) > most:
         words = [word.replace("something", "sth") for word in words]  # as Something-Something's own papers do
     line = " ".join(words)

@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
@@ -11,6 +12,7 @@ pytest.importorskip("matplotlib")
 from gsm_bench.files import file_sha256  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.scorefile import content_hash, open_scores  # noqa: E402
+from gsm_bench.settings import FigureKind  # noqa: E402
 from gsm_bench.workspace import shipped_manifests  # noqa: E402
 
 NAMES = ("shapes_tsn_8f", "shapes_8f", "shapes_12f", "shapes_16f", "shapes_24f", "shapes_vna_12f")
@@ -25,8 +27,9 @@ def test_the_weights_that_ship_are_the_pinned_ones(workspace, name):
 def test_demo_end_to_end_and_again(gsmbench, workspace):
     ran = gsmbench("demo", "--dir", "one", "--videos", 28)
     assert ran.status == 0, ran.err
-    assert "10. Draw accuracy against cost" in ran.err
-    assert (workspace.root / "one/reports/accuracy-cost.png").read_bytes().startswith(b"\x89PNG")
+    assert "10. Draw the figures of a paper" in ran.err
+    for kind in get_args(FigureKind):
+        assert (workspace.root / f"one/reports/{kind}.png").read_bytes().startswith(b"\x89PNG"), kind
     table = json.loads(gsmbench("--workspace", "one", "table", "4", "--dataset", "shapes", "--format", "json").out)[
         "rows"
     ]
@@ -116,6 +119,13 @@ def test_train_then_score(gsmbench, workspace):
 
 
 def test_figure_without_scores(gsmbench, workspace):
-    ran = gsmbench("figure", "accuracy-cost")
+    ran = gsmbench("figure", "accuracy-cost", "--dataset", "shapes")
     assert ran.status == 1
     assert "no row of table 4 has scores yet" in ran.err
+    assert "accuracy-cost is called complexity now" in ran.err
+    ran = gsmbench("figure", "complexity", "--numbers", "printed.csv")
+    assert (ran.status, ran.out.split()) == (0, ["reports/complexity.pdf", "printed.csv"])
+    assert "GSM 16x2 InceptionV3" in (workspace.root / "printed.csv").read_text(), "printed rows need no scores"
+    ran = gsmbench("figure", "all")
+    assert ran.status == 1
+    assert "no score file of a registered model" in ran.err

@@ -188,7 +188,7 @@ def test_labels_of_other_clips_are_refused(gsmbench, scored, workspace):
         (["ensemble", "En1", "--weights", "inf,1"], 1, "positive"),
         (["table", "4", "--dataset", "nosuch"], 1, "no data set 'nosuch'"),
         (["ensemble", "En1", "--split", "nosuch"], 1, "--split is one of"),
-        (["figure", "accuracy-cost", "--out", "x.foo"], 2, ".png, .pdf, .svg"),
+        (["figure", "accuracy-cost", "--out", "x.foo"], 2, ".pdf, .svg, .png"),
         (["demo", "--dir", "toynet.py/x"], 1, "Not a directory"),
         (
             ["models", "add", "x", "--like", "inv3_8f", "--checkpoint", "x", "--set", "input.size.x=3"],

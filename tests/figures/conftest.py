@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from matplotlib.text import Text  # noqa: E402
+from matplotlib.text import Text
 
-from gsm_bench.api.bench import Bench  # noqa: E402
-from gsm_bench.workspace import shipped_manifests  # noqa: E402
+from gsm_bench.api.bench import Bench
+from gsm_bench.workspace import shipped_manifests
 
 MODELS = ("shapes_8f", "shapes_12f", "shapes_16f", "shapes_24f")
 KINDS = {
@@ -63,8 +63,8 @@ def overlaps(figure) -> list[tuple[str, str]]:
     pairs = []
     for one in range(len(texts)):
         shared = np.minimum(boxes[one, 2:], boxes[one + 1 :, 2:]) - np.maximum(boxes[one, :2], boxes[one + 1 :, :2])
-        for other in np.flatnonzero((shared > 0.34).all(axis=1)) + one + 1:
-            pairs.append((texts[one].get_text(), texts[other].get_text()))
+        others = np.flatnonzero((shared > 0.34).all(axis=1)) + one + 1
+        pairs += [(texts[one].get_text(), texts[other].get_text()) for other in others]
     return pairs
 
 

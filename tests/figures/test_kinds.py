@@ -103,7 +103,9 @@ def test_numbers_are_those_of_the_commands(shapes, kind):
             (r["members"], r["top1"], r["held_out"]) for r in front
         ]
     if kind == "cascade":
-        chosen = [r for r in shapes.cascade(",".join(KINDS[kind]), steps=20).table().rows if r["what"].startswith("chosen")]
+        chosen = [
+            r for r in shapes.cascade(",".join(KINDS[kind]), steps=20).table().rows if r["what"].startswith("chosen")
+        ]
         assert [r["top1"] for r in rows if r["what"] == "chosen"] == [r["top1"] for r in chosen]
     if kind == "reliability":
         bins = shapes.calibrate(*KINDS[kind]).table("reliability").rows
