@@ -3,6 +3,7 @@
 # make test-slow  run the slow tests: kills, clusters, full networks, the README
 # make demo       run the whole workflow on Temporal Shapes, in a new folder demo/
 # make docs       write docs/commands.md from the help texts, and the outputs in docs/laboratory.md
+# make reports    draw the figures and print the tables in reports/temporal-shapes
 # make lint       check format, style and types
 # make bench      print the speed bars, as ratios to plain code in the same run
 # make kills      kill runs 100 times at random, with changing numbers of processes, threads and readers
@@ -12,7 +13,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: test test-slow demo docs lint bench kills setup clean
+.PHONY: test test-slow demo docs reports lint bench kills setup clean
 setup: $(READY)
 
 # torch and torchvision come from the same index: torchvision cannot be imported with a CPU-only torch.
@@ -34,6 +35,9 @@ demo: setup
 docs: setup
 	$(BIN)/python -m gsm_bench.cli.reference > docs/commands.md
 	$(BIN)/python tests/test_laboratory.py
+
+reports: setup
+	$(BIN)/python tests/figures/test_reports.py
 
 lint: setup
 	$(BIN)/ruff format --check .

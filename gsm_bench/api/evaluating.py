@@ -91,7 +91,7 @@ def evaluate_classes_of(source: NamedSource, truth_of: LabelFinder) -> list[Clas
         with _opened(source) as (path, file):
             return list(evaluate_file_classes(path, truth_of, file))
     with open_members(source.members, source.opened) as members:
-        return list(evaluate_member_classes(source.label, members, truth_of(members[0].head), source.space))
+        return list(evaluate_member_classes(source.label, members, truth_of.members(members), source.space))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gsm_bench.api.figures import RULES, FigureRequest
 from gsm_bench.errors import GsmBenchError
+from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
     from gsm_bench.api.bench import Bench
@@ -65,9 +66,7 @@ def plan_figures(bench: Bench, dataset: str, split: str, data: Path | None = Non
         return [PlannedFigure(kind, None, str(error)) for kind in RULES]
     models = sorted(_scored(names, evaluations), key=lambda model: (model.top1, model.name))
     if not models:
-        reason = (
-            f"labels of {dataset}/{split}: put its list into {bench.workspace.shown(bench.workspace.data / dataset)}"
-        )
+        reason = f"labels of {dataset}/{split}: put its list into {pasteable(bench.workspace.data / dataset)}"
         return [PlannedFigure(kind, None, reason) for kind in RULES]
     chosen = _names_by_kind(bench, dataset, models)
     return [_planned(bench, kind, chosen[kind], dataset, split, data) for kind in RULES]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,22 +90,30 @@ def make_figure(bench: Bench, kind: str, request: FigureRequest, style: FigureSt
     return rules.make(bench, request, style)
 
 
-def _complexity(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
-    from gsm_bench.figures.complexity import cost_points, draw_complexity
+def _noted(plot: Plot, messages: Sequence[str]) -> Plot:
+    """The plot with what the commands say beside the same numbers."""
+    return replace(plot, notes=(*dict.fromkeys(messages), *plot.notes))
 
-    points = []
+
+def _complexity(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+    from gsm_bench.figures.complexity import CostPoint, cost_points, draw_complexity
+
+    points: list[CostPoint] = []
+    messages: list[str] = []
     if request.table or not request.names:
         number = request.table or _table_of(bench, request.dataset)
-        table = bench.table(number, **request.places, partial=True).table()
-        points += cost_points(table, BLOCKS.get(number, ()))
+        result = bench.table(number, **request.places, partial=True)
+        messages += result.messages
+        points += cost_points(result.table(), BLOCKS.get(number, ()))
         if not points:
             raise MissingScoresError(
                 f"no row of table {number} has scores yet", fix=f"gsmbench table {number} lists the commands to run"
             )
     for name in request.names:
-        rows = bench.evaluate(name, **request.places).table()
-        points += cost_points(rows, ["models" if not points else "added"])
-    return draw_complexity(style, points)
+        result = bench.evaluate(name, **request.places)
+        messages += result.messages
+        points += cost_points(result.table(), ["models" if not points else "added"])
+    return _noted(draw_complexity(style, points), messages)
 
 
 def _table_of(bench: Bench, dataset: str | None) -> str:
@@ -120,32 +128,33 @@ def _improved(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
     result = bench.compare(first, second, **request.places)
     if result.comparison is None or not result.comparison.tasks:
         raise LabelError("no labels: videos that flip have no classes", fix="give a labelled list: --data DIR")
-    return draw_improved(style, result.comparison, most=request.most or MOST)
+    return _noted(draw_improved(style, result.comparison, most=request.most or MOST), result.messages)
 
 
 def _confusion(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.matrices import MOST, draw_confusion
 
     (name,) = request.names
-    (evaluation,) = _classes(bench, [name], request)
-    return draw_confusion(style, evaluation, block=request.block, most=request.most or MOST)
+    (evaluation,), messages = _classes(bench, [name], request)
+    return _noted(draw_confusion(style, evaluation, block=request.block, most=request.most or MOST), messages)
 
 
 def _per_class(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.per_class import draw_per_class
 
-    return draw_per_class(style, _classes(bench, request.names, request))
+    evaluations, messages = _classes(bench, request.names, request)
+    return _noted(draw_per_class(style, evaluations), messages)
 
 
-def _classes(bench: Bench, names: Sequence[str], request: FigureRequest) -> list[ClassEvaluation]:
-    """One evaluation per name, of the requested task."""
+def _classes(bench: Bench, names: Sequence[str], request: FigureRequest) -> tuple[list[ClassEvaluation], list[str]]:
+    """One evaluation per name, of the requested task; and what a user has to know of the labels."""
     truth_of = bench.labels(request.data)
     chosen = []
     for name in names:
         evaluations = evaluate_classes_of(bench.source(name, request.dataset, request.split), truth_of)
         task = _task([evaluation.task for evaluation in evaluations], request.task)
         chosen += [evaluation for evaluation in evaluations if evaluation.task == task]
-    return chosen
+    return chosen, truth_of.messages
 
 
 def _task(tasks: Sequence[str], requested: str | None) -> str:
@@ -160,24 +169,25 @@ def _task(tasks: Sequence[str], requested: str | None) -> str:
 def _reliability(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.reliability import draw_reliability
 
-    return draw_reliability(style, bench.calibrate(*request.names, **request.places).calibrations)
+    result = bench.calibrate(*request.names, **request.places)
+    return _noted(draw_reliability(style, result.calibrations), result.messages)
 
 
 def _pareto(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.curves import draw_pareto
     from gsm_bench.selection.search import SearchResult
 
-    result = bench.search(list(request.names), task=request.task, **request.places).search
-    assert isinstance(result, SearchResult)  # the default method
-    return draw_pareto(style, result)
+    result = bench.search(list(request.names), task=request.task, **request.places)
+    assert isinstance(result.search, SearchResult)  # the default method
+    return _noted(draw_pareto(style, result.search), result.messages)
 
 
 def _cascade(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.curves import draw_cascade
 
-    result = bench.cascade(",".join(request.names), steps=CURVE_STEPS, task=request.task, **request.places).cascade
-    assert result is not None
-    return draw_cascade(style, result)
+    result = bench.cascade(",".join(request.names), steps=CURVE_STEPS, task=request.task, **request.places)
+    assert result.cascade is not None
+    return _noted(draw_cascade(style, result.cascade), result.messages)
 
 
 def _agreement(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
@@ -187,14 +197,16 @@ def _agreement(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot
     opened = {path: file for source in sources for path, file in source.opened.items()}
     with open_members([member for source in sources for member in source.members], opened) as members:
         task = _task(common_tasks(members), request.task)
-        labels = bench.labels(request.data).if_any(members).labels.get(task)
+        truth_of = bench.labels(request.data)
+        labels = truth_of.if_any(members).labels.get(task)
         labels = np.full(len(members[0].head), -1) if labels is None else labels
         predictions, start = [], 0
         for source in sources:
             part = shared_out(members[start : start + len(source.members)])
             predictions.append(predict(part, task, fusion_space(part, task, source.space), labels))
             start += len(source.members)
-    return draw_agreement(style, agreement(short_names([source.label for source in sources]), predictions))
+    result = agreement(short_names([source.label for source in sources]), predictions)
+    return _noted(draw_agreement(style, result), truth_of.messages)
 
 
 MANY = 1_000

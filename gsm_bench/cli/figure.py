@@ -103,9 +103,7 @@ def command(
     request = FigureRequest(
         names, table, dataset, split, data, task, tuple(classes.split(",")) if classes else (), most
     )  # fmt: skip
-    _write(
-        opened, make_figure(opened, kind, request, style), out or opened.workspace.reports / f"{kind}.{form}", numbers
-    )
+    _write(make_figure(opened, kind, request, style), out or opened.workspace.reports / f"{kind}.{form}", numbers)
     return 0
 
 
@@ -116,7 +114,7 @@ def _write(plot: Plot, path: Path, numbers: Path | None = None) -> None:
 
     plot.save(path)
     for note in plot.notes:
-        say(f"note: {note}")
+        say(note)
     echo(pasteable(path))
     if numbers:
         numbers.parent.mkdir(parents=True, exist_ok=True)

@@ -93,4 +93,4 @@ def not_labelled(texts: Sequence[str], failed: Sequence[int]) -> tuple[str, ...]
     if not failed:
         return ()
     names = ", ".join(texts[number] for number in failed)
-    return (f"no room for {len(failed)} labels: {names}; give more room with --width page",)
+    return (f"note: no room for {len(failed)} labels: {names}; give more room with --width page",)
