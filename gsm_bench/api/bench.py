@@ -375,13 +375,13 @@ class Bench:
 
     def figure(
         self, kind: FigureKind, *names: str, out: Place | None = None, width_in: float | None = None,
-        theme: Theme = "light", title: str | None = None, **request: Any,
+        theme: Theme = "light", title: str | None = None, force: bool = False, **request: Any,
     ) -> Plot:  # fmt: skip
         """A figure from score files; needs matplotlib.
 
         Args:
             names: what the kind takes: models, ensembles, score files, the pool of a search.
-            out: file to write: pdf, svg or png.
+            out: file to write: pdf, svg or png; an existing one needs `force`.
             width_in, theme, title: as of `FigureStyle`.
             request: as of `FigureRequest`: table, dataset, split, data, task, block, most.
         """
@@ -390,7 +390,7 @@ class Bench:
 
         plot = make_figure(self, kind, FigureRequest(names, **request), FigureStyle(width_in, theme, title))
         if out is not None:
-            plot.save(Path(out))
+            plot.save(Path(out), force=force)
         return plot
 
     def check(self, path: Place, *, data: Place | None = None) -> VerdictResult:

@@ -9,7 +9,7 @@ import click
 
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import INCOMPLETE, PATH, bench, choice, data_option, say, workspace_option
-from gsm_bench.figures.style import COLUMN_IN, PAGE_IN, SUFFIXES, FigureStyle
+from gsm_bench.figures.style import COLUMN_IN, PAGE_IN, SUFFIXES, FigureStyle, write_new
 from gsm_bench.settings import FigureFormat, FigureKind, Theme
 from gsm_bench.workspace import pasteable
 
@@ -61,12 +61,13 @@ class Width(click.ParamType[float]):
 @click.option(
     "--theme", type=choice(Theme), default="light", show_default=True, help="Light for paper, dark for slides."
 )
+@click.option("--force", is_flag=True, help="Replace existing files.")
 @data_option
 @workspace_option
 def command(
     kind: str, names: tuple[str, ...], table: str | None, classes: str | None, most: int | None, task: str | None,
     dataset: str | None, split: str | None, out: Path | None, form: str, numbers: Path | None, width: float | None,
-    title: str | None, theme: Theme, data: Path | None,
+    title: str | None, theme: Theme, force: bool, data: Path | None,
 ) -> int:  # fmt: skip
     """Draw a figure from score files.
 
@@ -92,7 +93,7 @@ def command(
     opened = bench()
     style = FigureStyle(width, theme, title)
     if kind == "all":
-        return _draw_all(opened, (dataset, split, data), style, out or opened.workspace.reports, form)
+        return _draw_all(opened, (dataset, split, data), style, out or opened.workspace.reports, form, force)
     if kind in OLD_NAMES:
         kind = "complexity"
         say("note: accuracy-cost is called complexity now")
@@ -103,27 +104,32 @@ def command(
     request = FigureRequest(
         names, table, dataset, split, data, task, tuple(classes.split(",")) if classes else (), most
     )  # fmt: skip
-    _write(make_figure(opened, kind, request, style), out or opened.workspace.reports / f"{kind}.{form}", numbers)
+    plot = make_figure(opened, kind, request, style)
+    _write(plot, out or opened.workspace.reports / f"{kind}.{form}", force, numbers)
     return 0
 
 
-def _write(plot: Plot, path: Path, numbers: Path | None = None) -> None:
+def _write(plot: Plot, path: Path, force: bool, numbers: Path | None = None) -> None:
     """Write a figure, and its numbers if requested; print where."""
-    from gsm_bench.files import write_whole
     from gsm_bench.tables.render import render
 
-    plot.save(path)
+    plot.save(path, force=force)
     for note in plot.notes:
         say(note)
     echo(pasteable(path))
     if numbers:
-        numbers.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(numbers, f"{render(plot.numbers, numbers.suffix[1:]).rstrip()}\n".encode())
+        text = render(plot.numbers, numbers.suffix[1:]).rstrip()
+        write_new(numbers, f"{text}\n".encode(), force=force)
         echo(pasteable(numbers))
 
 
 def _draw_all(
-    opened: Bench, places: tuple[str | None, str | None, Path | None], style: FigureStyle, out: Path, form: str
+    opened: Bench,
+    places: tuple[str | None, str | None, Path | None],
+    style: FigureStyle,
+    out: Path,
+    form: str,
+    force: bool,
 ) -> int:
     """Draw what the score files of the workspace allow; say what is missing for the rest."""
     from gsm_bench.api.figure_plan import plan_figures, scored_places
@@ -131,7 +137,7 @@ def _draw_all(
     from gsm_bench.errors import GsmBenchError, MissingScoresError
 
     dataset, split, data = places
-    if out.suffix:
+    if out.suffix.lower() in SUFFIXES:
         raise click.UsageError(f"--out {out}: a directory for `all`")
     chosen = [p for p in scored_places(opened) if dataset in (None, p[0]) and split in (None, p[1])]
     if not chosen:
@@ -146,7 +152,7 @@ def _draw_all(
                 say(f"{name} needs {planned.missing}")
                 continue
             try:
-                _write(make_figure(opened, planned.kind, planned.request, style), out / f"{name}.{form}")
+                _write(make_figure(opened, planned.kind, planned.request, style), out / f"{name}.{form}", force)
             except GsmBenchError as error:
                 say(f"{name}: {error}")
                 status = INCOMPLETE

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
-from gsm_bench.errors import GsmBenchError
-from gsm_bench.files import write_whole
+from gsm_bench.errors import ExportError, GsmBenchError
+from gsm_bench.files import new_file
 from gsm_bench.settings import FigureFormat, Theme
 from gsm_bench.tables.render.cells import plain
 from gsm_bench.tables.table import Table
@@ -35,6 +35,13 @@ METADATA: dict[str, dict[str, None]] = {
     ".png": {"Software": None},
 }
 """Of a file's metadata, what would differ between two runs."""
+
+
+def write_new(path: Path, content: bytes, *, force: bool) -> None:
+    """Write a file; raises ExportError if it exists already, unless `force`."""
+    exists = ExportError("this file exists already", where=path, fix="--force to replace it, or another --out")
+    with new_file(path, force=force, exists=exists) as written:
+        written.write_bytes(content)
 
 
 Drawing = TypeVar("Drawing", bound="Callable[..., Plot]")
@@ -159,17 +166,20 @@ class Plot:
     style: FigureStyle
     notes: tuple[str, ...] = ()
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, *, force: bool = False) -> None:
         """Write the figure; the suffix decides the format. The bytes are the same on every run.
+
+        Args:
+            force: replace an existing file.
 
         Raises:
             GsmBenchError: another suffix than those of `SUFFIXES`.
+            ExportError: the file exists already.
         """
         suffix = path.suffix.lower()
         if suffix not in SUFFIXES:
             raise GsmBenchError(f"{path} is no figure file", fix=f"a name that ends in {', '.join(SUFFIXES)}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, self.content(suffix))
+        write_new(path, self.content(suffix), force=force)
 
     def content(self, suffix: str) -> bytes:
         """The bytes of the figure as a file with one of `SUFFIXES`."""
