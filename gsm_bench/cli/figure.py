@@ -53,7 +53,12 @@ class Width(click.ParamType[float]):
 @click.option("--split", metavar="NAME", help="Split (default: the model's).")
 @click.option("--out", type=PATH, metavar="FILE", help="pdf, svg or png; a directory for `all` (default: reports/).")
 @click.option("--format", "form", type=choice(FigureFormat), default="pdf", show_default=True, help="Without a FILE.")
-@click.option("--numbers", type=PATH, metavar="FILE", help="Write the plotted numbers, too: csv, json or md.")
+@click.option(
+    "--numbers",
+    type=PATH,
+    metavar="FILE",
+    help="Write the plotted numbers, too: csv, json or md; one of these words for `all`.",
+)
 @click.option(
     "--width", type=Width(), metavar="INCHES", help="column (3.25), page (6.875) or inches (default: the kind's)."
 )
@@ -92,15 +97,16 @@ def command(
 
     opened = bench()
     style = FigureStyle(width, theme, title)
+    if numbers and (numbers.name if kind == "all" else numbers.suffix[1:]) not in NUMBER_FORMATS:
+        what = "one of" if kind == "all" else "a file that ends in"
+        raise click.UsageError(f"--numbers {numbers}: {what} {', '.join(NUMBER_FORMATS)}")
     if kind == "all":
-        return _draw_all(opened, (dataset, split, data), style, out or opened.workspace.reports, form, force)
+        return _draw_all(opened, (dataset, split, data), style, out or opened.workspace.reports, form, numbers, force)
     if kind in OLD_NAMES:
         kind = "complexity"
         say("note: accuracy-cost is called complexity now")
     if out and out.suffix.lower() not in SUFFIXES:
         raise click.UsageError(f"--out {out}: a figure is a {', '.join(SUFFIXES)} file")
-    if numbers and numbers.suffix[1:] not in NUMBER_FORMATS:
-        raise click.UsageError(f"--numbers {numbers}: a {', '.join(NUMBER_FORMATS)} file")
     request = FigureRequest(
         names, table, dataset, split, data, task, tuple(classes.split(",")) if classes else (), most
     )  # fmt: skip
@@ -129,6 +135,7 @@ def _draw_all(
     style: FigureStyle,
     out: Path,
     form: str,
+    numbers: Path | None,
     force: bool,
 ) -> int:
     """Draw what the score files of the workspace allow; say what is missing for the rest."""
@@ -152,7 +159,8 @@ def _draw_all(
                 say(f"{name} needs {planned.missing}")
                 continue
             try:
-                _write(make_figure(opened, planned.kind, planned.request, style), out / f"{name}.{form}", force)
+                plot = make_figure(opened, planned.kind, planned.request, style)
+                _write(plot, out / f"{name}.{form}", force, out / f"{name}.{numbers}" if numbers else None)
             except GsmBenchError as error:
                 say(f"{name}: {error}")
                 status = INCOMPLETE
