@@ -490,3 +490,73 @@ def test_a_manifest_that_is_none(workspace, gsmbench, name):
     (workspace.manifests / "local.toml").write_bytes(TOML[name])
     ran = gsmbench("models", "show", "x")
     assert "local.toml" in one_error(ran)
+
+
+# Frame packs, and ids that name places.
+
+
+def frames_elsewhere(file):
+    with h5py.File("elsewhere.h5", "w") as other:
+        file.copy("v1", other)
+    del file["v1"]
+    file["v1"] = h5py.ExternalLink("elsewhere.h5", "/v1")
+
+
+def frames_by_soft_link(file):
+    del file["v1"]
+    file["v1"] = h5py.SoftLink("/v0")
+
+
+def frames_never_written(file):
+    kind = file["v1"].dtype
+    del file["v1"]
+    file.create_dataset("v1", (8,), kind)
+
+
+@pytest.fixture
+def pack(workspace):
+    path = workspace.root / "frames.h5"
+    with h5py.File(path, "w") as file:
+        for name in ("v0", "v1"):
+            rows = file.create_dataset(name, (8,), h5py.vlen_dtype(np.uint8))
+            for row in range(8):
+                rows[row] = np.full(20, row, np.uint8)
+    return path
+
+
+@pytest.mark.parametrize("damage", [frames_elsewhere, frames_by_soft_link, frames_never_written])
+def test_a_pack_is_read_as_what_it_is(pack, damage):
+    from gsm_bench.errors import FrameError
+    from gsm_bench.frames.sources.hdf5 import Hdf5Reader
+
+    with h5py.File(pack, "r+") as file:
+        damage(file)
+    assert Hdf5Reader(pack, "v0").count() == 8
+    with pytest.raises(FrameError, match=r"another place|never written"):
+        Hdf5Reader(pack, "v1").count()
+
+
+def test_a_pack_with_bytes_too_many(pack):
+    from gsm_bench.errors import FrameError
+    from gsm_bench.frames.sources.hdf5 import Hdf5Reader
+
+    content = pack.read_bytes()
+    pack.write_bytes(content[:100] + b"\0" * 8 + content[100:])
+    with pytest.raises(FrameError, match="its header states"):
+        Hdf5Reader(pack, "v0").count()
+
+
+@pytest.mark.parametrize("name", ["../secret", "a/../../secret", "/etc", "..", "a\0b"])
+def test_ids_never_leave_the_frame_directory(workspace, name):
+    from gsm_bench.errors import FrameError
+    from gsm_bench.frames.sources.placed import PlacedReaders
+    from gsm_bench.manifest import load_manifest
+    from gsm_bench.splits import Video
+
+    (workspace.root / "secret").mkdir()
+    (workspace.root / "secret" / "00001.jpg").write_bytes(b"x")
+    (workspace.root / "frames").mkdir()
+    readers = PlacedReaders(load_manifest(workspace).dataset("toy"), workspace.root / "frames")
+    for ask in (readers, readers.find, readers.forms):
+        with pytest.raises(FrameError, match="leads out of the frame directory"):
+            ask(Video(name, 3, 0))

@@ -20,6 +20,7 @@ from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.names import spellings
 from gsm_bench.frames.sources.pictures import reason
 from gsm_bench.frames.sources.readers import ImageSequenceReader, gap_in
+from gsm_bench.hdf5_check import declared_length, own_dataset, own_item
 
 FORMAT = "gsm_bench.frames"
 BYTES = h5py.vlen_dtype(np.uint8)
@@ -84,9 +85,9 @@ class Hdf5Reader(ImageSequenceReader):
         with open_frames(self.path) if self.alone else kept_open(self.path) as file:
             try:
                 name = name_in(file, self.name)
-                frames = None if name is None else file[name]
+                frames = None if name is None else own_frames(file, name)
                 if frames is None and self.alone and len(file) == 1:
-                    frames = file[next(iter(file))]
+                    frames = own_frames(file, next(iter(file)))
             except BROKEN as error:
                 raise FrameError(f"its frames cannot be read: {reason(error)}", where=self.where) from error
             if frames is None:
@@ -103,6 +104,19 @@ class Hdf5Reader(ImageSequenceReader):
 def name_in(file: h5py.File, name: str) -> str | None:
     """The name of a video in a file; accents may be composed in another way."""
     return next((form for form in (name, *spellings(name)) if form in file), None)
+
+
+def own_frames(file: h5py.File, name: str) -> h5py.Dataset | h5py.Group:
+    """The object `name` of a file, whose data lie in the same file, complete.
+
+    Raises:
+        ValueError: it is a link to another place, or its data are elsewhere or were never written.
+    """
+    *folders, last = name.split("/")
+    group = file
+    for folder in folders:
+        group = own_item(group, folder)
+    return own_dataset(group, last) if group.get(last, getclass=True) is h5py.Dataset else own_item(group, last)
 
 
 def _holds_frames(item: h5py.Dataset | h5py.Group) -> bool:
@@ -131,6 +145,12 @@ def _read_rows(frames: h5py.Dataset, numbers: list[int]) -> list[bytes]:
 
 
 def _open_file(path: Path) -> h5py.File:
+    try:
+        expected, length = declared_length(path), path.stat().st_size
+    except (OSError, ValueError) as error:
+        raise FrameError(f"this is not an HDF5 file, or it is damaged: {reason(error)}", where=path) from error
+    if expected not in (None, length):
+        raise FrameError(f"it is damaged: it has {length:,} bytes, its header states {expected:,}", where=path)
     try:
         return h5py.File(path, "r")
     except OSError:

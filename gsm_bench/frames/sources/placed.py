@@ -26,7 +26,14 @@ KNOWN = frozenset(SUFFIXES)
 
 
 def frame_folder(pattern: str, video: Video) -> str:
-    """Path of the frames of `video` below a root: a folder, or a file without its suffix."""
+    """Path of the frames of `video` below a root: a folder, or a file without its suffix.
+
+    Raises:
+        FrameError: its id, recording or participant names a place outside of the root.
+    """
+    for name in (video.id, video.container, video.participant):
+        if name.startswith("/") or ".." in name.split("/") or "\0" in name:
+            raise FrameError(f"video {video.id!r}: {name!r} leads out of the frame directory")
     folder = pattern.rpartition("/")[0]
     return folder.format(id=video.id, video=video.container, participant=video.participant)
 
