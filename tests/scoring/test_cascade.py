@@ -176,7 +176,7 @@ def test_a_bad_entry_is_refused(workspace, gsmbench):
     (workspace.manifests / "mine.toml").write_text(
         '[cascades.x]\nmembers = [{ model = "toy_4f" }, { model = "toy_bninc" }]\nrule = "margin"\nthresholds = [0.5, 0.6]\n'
     )
-    ran = gsmbench("models", "list")
+    ran = gsmbench("score", "--cascade", "x")
     assert ran.status == 1
     assert "2 thresholds for 2 members" in ran.err
 
