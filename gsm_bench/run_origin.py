@@ -1,11 +1,12 @@
-"""Where and how a file was made: the command, the machine and the state of this package."""
+"""Where and how a file was made: the command, the machine and the state of this package.
+
+Every command imports this module, so it imports what is slow to load where it is used.
+"""
 
 from __future__ import annotations
 
-import socket
 import sys
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypedDict
 
@@ -28,6 +29,8 @@ def set_command(words: list[str]) -> None:
 
 def run_origin() -> RunOrigin:
     """The command of this process, its machine, and the commit or version of this package."""
+    import socket
+
     command = _command or [Path(sys.argv[0]).name, *sys.argv[1:]]
     return {"command_line": list(command), "host": socket.gethostname(), "code_commit": code_commit()}
 
@@ -35,7 +38,11 @@ def run_origin() -> RunOrigin:
 @lru_cache
 def code_commit() -> str:
     """The git commit of the checkout that this package runs from, else its version; git itself is not run."""
-    return _commit_of(Path(__file__).parents[1]) or version("gsm-bench")
+    if commit := _commit_of(Path(__file__).parents[1]):
+        return commit
+    from importlib.metadata import version
+
+    return version("gsm-bench")
 
 
 def _commit_of(checkout: Path) -> str:

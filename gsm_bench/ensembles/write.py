@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -84,6 +83,8 @@ def _fused_head(
 def _provenance(
     name: str, members: Sequence[OpenMember], spaces: Mapping[str, Space], described: Described
 ) -> Provenance:
+    from importlib.metadata import version
+
     first = members[0].head.provenance
     parts = [
         {

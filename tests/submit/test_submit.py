@@ -325,3 +325,28 @@ def test_unscored_segments_of_an_import_are_not_called_bad_frames(epic, save_epi
     assert ran.status == 1
     assert "1 segments have no score, first P01_101_0" in ran.err
     assert "import a dump that has all of them" in ran.err
+
+
+@pytest.mark.parametrize("task", ["verb", "noun"])
+@pytest.mark.parametrize("masked", ["one class", "one segment's class", "most classes"])
+def test_minus_infinity_is_written_as_a_very_low_score(epic, save_epic, gsmbench, task, masked):
+    """The same bytes as with -10,000, and a file that passes without a warning."""
+    contents = []
+    for low in (-1e4, -np.inf):
+
+        def change(content, low=low):
+            rows, columns = {
+                "one class": (slice(None), slice(5, 6)),
+                "one segment's class": (slice(2, 3), slice(5, 6)),
+                "most classes": (slice(None), slice(30, None)),
+            }[masked]
+            content.scores[task][rows, :, columns] = low
+            return content
+
+        save_epic("epic-100", "test", "mine", change=change)
+        ran = gsmbench("submit", "epic100", *LEVELS, "--force")
+        assert ran.status == 0, ran.err
+        path = epic.root / ran.out.strip()
+        contents.append(path.read_bytes())
+        assert "warning" not in gsmbench("check", path).out
+    assert contents[0] == contents[1]
