@@ -393,6 +393,17 @@ class Bench:
             plot.save(Path(out), force=force)
         return plot
 
+    def audit(self, *names: Place, videos: int | None = None) -> Result:
+        """What does not add up in tables: a row per fault, none for tables that are consistent.
+
+        Args:
+            names: .csv, .json, .md and .tex files; or tables of the registry by name, ``paper`` for all of the paper.
+            videos: number of videos that the accuracies are over, if the tables do not say.
+        """
+        from gsm_bench.api.paper_tables import audit_tables
+
+        return audit_tables(self, [str(name) for name in names], videos)
+
     def check(self, path: Place, *, data: Place | None = None) -> VerdictResult:
         """Judge an EPIC-KITCHENS zip or JSON as its server would; true if it would take the file.
 

@@ -14,7 +14,7 @@ from gsm_bench.errors import TaskError
 from gsm_bench.evaluation.epic_paper import evaluate_epic_paper
 from gsm_bench.evaluation.paper import RowPlan, evaluate_paper_table, row_members
 from gsm_bench.tables.epic_paper import epic_paper_table
-from gsm_bench.tables.paper import DEFAULT_COLUMNS, filled_columns, paper_table
+from gsm_bench.tables.paper import DEFAULT_COLUMNS, filled_columns, paper_table, published_table
 from gsm_bench.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -90,6 +90,23 @@ def fill_table(
         (table,), tuple(truth_of.messages),
         complete=not any(result.not_scored for result in evaluation.results), evaluations=tuple(evaluation.results),
     )  # fmt: skip
+
+
+def audit_tables(bench: Bench, names: Sequence[str], videos: int | None = None) -> Result:
+    """What does not add up in files and in published tables; see `Bench.audit`."""
+    from gsm_bench.tables.audit.checks import audit
+    from gsm_bench.tables.audit.read import read_tables, table_of
+
+    entries = bench.manifest.tables
+    tables = []
+    for name in names:
+        chosen = [number for number in entries if "." not in number] if name == "paper" else [name]
+        if Path(name).is_file() or not set(chosen) <= set(entries):
+            tables += read_tables(Path(name))
+        else:
+            printed = [published_table(entries[number], bench.manifest) for number in chosen]
+            tables += [table_of(table, table.name) for table in printed if table.rows]
+    return Result((audit(tables, videos),))
 
 
 def _plan(bench: Bench, name: str, dataset: str | None, split: str | None) -> RowPlan:

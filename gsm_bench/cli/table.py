@@ -30,6 +30,16 @@ if TYPE_CHECKING:
 @click.option("--columns", metavar="LIST", help="Show these columns: label,frames,gflops,top1,..")
 @click.option("--sort", metavar="COLUMN", help="Sort all rows by a column, the best first.")
 @click.option("--side-by-side", is_flag=True, help="One row per model, with columns for each split.")
+@click.option(
+    "--audit",
+    "audited",
+    multiple=True,
+    metavar="FILE",
+    help="Check what adds up in a .csv, .json, .md or .tex file, in a table by number, or in all of the paper: paper.",
+)
+@click.option(
+    "--videos", type=click.IntRange(1), metavar="N", help="With --audit: number of videos, if the table does not say."
+)
 @click.option("--dataset", metavar="NAME", help="Fill the rows with scores of another data set.")
 @click.option("--split", metavar="NAME", help="Fill the rows with scores of another split.")
 @click.option("--partial", is_flag=True, help="Show a dash for rows without scores.")
@@ -47,7 +57,7 @@ if TYPE_CHECKING:
 def command(
     number: str | None, rows: str | None, with_paper: str | None, columns: str | None, sort: str | None,
     side_by_side: bool, dataset: str | None, split: str | None, partial: bool, annotations: Path | None,
-    data: Path | None, out: Path | None, force: bool, marks: tuple[Mark, ...] | None, form: str,
+    audited: tuple[str, ...], videos: int | None, data: Path | None, out: Path | None, force: bool, marks: tuple[Mark, ...] | None, form: str,
 ) -> int:  # fmt: skip
     """Fill a table of the paper from score files, or a table of your own; without NUMBER, list the tables.
 
@@ -58,7 +68,12 @@ def command(
     Example:
       gsmbench table 4 --partial --format md
       gsmbench table --rows inv3_8f,En3,scores/x.h5 --with-paper 3 --sort top1
+      gsmbench table --audit results.tex --audit paper
     """
+    if audited:
+        result = bench().audit(*audited, videos=videos)
+        print_result(result, form, out=out, force=force)
+        return 1 if result.rows else 0
     if number is None and rows is None and (with_paper or columns or sort or side_by_side):
         raise click.UsageError("name a table or --rows, e.g.: gsmbench table --rows inv3_8f,En3 --with-paper 3")
     with task_errors():

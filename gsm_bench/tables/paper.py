@@ -7,11 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from gsm_bench.ensembles.member_files import place_text
-from gsm_bench.evaluation.paper import MeasuredRow, PaperEvaluation, PublishedRow
+from gsm_bench.entries import TableEntry
+from gsm_bench.evaluation.paper import MeasuredRow, PaperEvaluation, PublishedRow, published_rows
+from gsm_bench.manifest import Manifest
 from gsm_bench.tables.columns import CATALOGUE, choose_columns, side_by_side, sorted_by, with_headings
 from gsm_bench.tables.origin import common_place
 from gsm_bench.tables.results import results_table
 from gsm_bench.tables.table import Table
+
+DEFAULT_COLUMNS = ("label", "backbone", "pretraining", "frames", "params", "gflops", "top1", "top5", "source")
+"""Columns of a table of your own, without those that no row fills."""
 
 
 def paper_table(evaluation: PaperEvaluation) -> Table:
@@ -55,6 +60,12 @@ def arranged(table: Table, evaluation: PaperEvaluation) -> Table:
 def _has_both(evaluation: PaperEvaluation) -> bool:
     """Whether there are published and measured rows, so that each has to say what it is."""
     return len({type(row) for block in evaluation.blocks for row in block}) > 1
+
+
+def published_table(entry: TableEntry, manifest: Manifest) -> Table:
+    """The published rows of a table alone, with those that the registry holds."""
+    blocks = tuple(tuple(map(_published, block)) for block in published_rows(entry, manifest))
+    return Table(entry.title, tuple(CATALOGUE[name] for name in DEFAULT_COLUMNS), blocks, name=f"table {entry.name}")
 
 
 def _published(row: PublishedRow) -> dict[str, Any]:
@@ -107,10 +118,6 @@ def _notes(evaluation: PaperEvaluation) -> Iterator[str]:
     for total in sorted({accuracy.total for result in evaluation.results for accuracy in result.accuracy.values()}):
         part = f" of the {full:,} of the full split" if full not in (None, total) else ""
         yield f"Measured over {total:,} videos{part}."
-
-
-DEFAULT_COLUMNS = ("label", "backbone", "pretraining", "frames", "params", "gflops", "top1", "top5", "source")
-"""Columns of a table of your own, without those that no row fills."""
 
 
 def filled_columns(table: Table) -> Table:
