@@ -92,6 +92,7 @@ SLOW = (
     "nets/test_networks.py::test_clips_of_a_batch_do_not_mix",
     "nets/test_networks.py::test_order_of_frames_matters",
     "cases/test_console.py::test_no_escape_reaches_a_terminal",
+    "cases/test_masked_scores.py::test_other_masks",
     "frames/test_pack.py::test_killed_again_and_again",
     "cli/test_demo.py::test_demo_end_to_end",
     "test_readme.py::test_every_command_of_the_readme",
