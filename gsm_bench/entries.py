@@ -22,11 +22,17 @@ FOREIGN_NETWORK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """A file of weights: its name in ``checkpoints/``, its sha256 where known, and where to download it."""
+    """A file of weights.
+
+    Attributes:
+        file: its name in ``checkpoints/``; url: where to download it; sha256: where known.
+        weights: place of the weights in a file with several sets, such as ``state_dict_ema``; "" for the only one.
+    """
 
     file: str
     sha256: str = ""
     url: str = ""
+    weights: str = ""
 
 
 @dataclass(frozen=True)

@@ -217,22 +217,35 @@ def check_model(name: str, file: Path | None, pin: bool) -> int:
       gsmbench models check inv3_12f --file ~/Downloads/checkpoint.pth.tar
     """
     from gsm_bench.files import file_sha256
-    from gsm_bench.nets.checkpoint import compare_keys, describe, read_checkpoint, stated_frames
+    from gsm_bench.nets.checkpoint import (
+        check_finite,
+        choose_weights,
+        compare_keys,
+        describe,
+        read_checkpoint,
+        stated_frames,
+    )
     from gsm_bench.nets.registry import network_for
 
     workspace, manifest = registry()
     entry = manifest.model(name)
     path = file or workspace.checkpoint_path(entry.checkpoint.file)
-    checkpoint = read_checkpoint(path)
-    fit = compare_keys(network_for(entry, search=workspace.root), checkpoint, entry.ignore_keys)
+    network, checkpoint = network_for(entry, search=workspace.root), read_checkpoint(path)
+    checkpoint = choose_weights(network, checkpoint, entry.ignore_keys, entry.checkpoint.weights)
+    fit = compare_keys(network, checkpoint, entry.ignore_keys)
     digest = file_sha256(path)
     echo(f"{path}\n  holds    {describe(checkpoint)}")
     for key, value in sorted(checkpoint.beside.items()):
         if isinstance(value, str | int | float):
             echo(f"  says     {key} = {value}")
-    if checkpoint.prefix:
-        echo(f"  prefix   {checkpoint.prefix!r} of a wrapper was removed from every key")
+    for place, class_name in checkpoint.skipped.items():
+        echo(f"  skipped  {place}: a {class_name}, which was not made")
+    if len(checkpoint.sets) > 1:
+        echo(f"  weights  {', '.join(map(repr, checkpoint.sets))}; {checkpoint.chosen!r} are compared")
+    if fit.prefix:
+        echo(f"  prefix   {fit.prefix!r} of a wrapper was removed from every key")
     _echo_fit(fit)
+    check_finite(checkpoint.weights, path)
     pinned = digest == entry.checkpoint.sha256
     echo(
         f"  sha256   {digest} ({'as pinned' if pinned else 'NOT the pinned one' if entry.checkpoint.sha256 else 'none is pinned'})"
@@ -242,7 +255,8 @@ def check_model(name: str, file: Path | None, pin: bool) -> int:
     if other_frames:
         echo(f"  frames   {frames}, the entry says {entry.frames}")
     fits = fit.complete and not other_frames and (pinned or not entry.checkpoint.sha256 or pin)
-    echo(f"{'fits' if fits else 'does NOT fit'} {entry.name} ({entry.title}, {entry.frames} frames)")
+    why = f": the file says {frames} frames, the entry {entry.frames}" if other_frames else ""
+    echo(f"{'fits' if fits else 'does NOT fit'} {entry.name} ({entry.title}, {entry.frames} frames){why}")
     if frames is None:
         say("note: the file does not say its number of frames, and weights have the same shape for any number")
     if pin and fits:
@@ -261,6 +275,7 @@ def _echo_fit(fit: Fit) -> None:
         ("unexpected", fit.unexpected),
         ("shape", fit.misshapen),
         ("ignored", fit.ignored),
+        ("left out", fit.left_out),
     ):
         if keys:
             echo(f"  {word:<8} {len(keys)} keys")

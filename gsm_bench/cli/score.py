@@ -200,6 +200,10 @@ def _score(request: Request, names: list[str], others: list[str], engine: Engine
         check_device(device)
     jobs = [(open_run(job), loaded.network) for job, loaded in prepared]
     for job, _ in jobs:
+        if job.left_out_keys:
+            say(
+                f"note: {job.entry.name}: keys of training code in the checkpoint are left out: {', '.join(job.left_out_keys[:SHOWN])}"
+            )
         if job.inputs_note:
             say(f"note: {job.inputs_note}")
     arguments = ["--workspace", str(workspace.root), *arguments_of(request, names)]

@@ -16,17 +16,22 @@ from torch import nn
 from gsm_bench.entries import OWN_NETWORKS, ModelEntry
 from gsm_bench.errors import CheckpointError, NetworkError
 from gsm_bench.files import file_sha256
-from gsm_bench.nets.checkpoint import load_checkpoint
+from gsm_bench.nets.checkpoint import load_weights
 from gsm_bench.nets.segment import build_network
 
 
 @dataclass(frozen=True)
 class LoadedNetwork:
-    """A network with its weights, and the sha256 of the file that they came from."""
+    """A network with its weights, the sha256 of the file that they came from, and what else the file holds.
+
+    Attributes:
+        left_out: keys of training code that are no part of the network.
+    """
 
     network: nn.Module
     sha256: str
     beside: dict[str, Any]
+    left_out: tuple[str, ...] = ()
 
 
 def network_for(entry: ModelEntry, *, search: Path | None = None) -> nn.Module:
@@ -71,8 +76,8 @@ def load_network(entry: ModelEntry, checkpoint: Path, *, search: Path | None = N
             fix=f"put the right file there, or pin this one: gsmbench models check {entry.name} --pin",
         )
     network = network_for(entry, search=search)
-    beside = load_checkpoint(network, checkpoint, ignore_keys=entry.ignore_keys)
-    return LoadedNetwork(network, digest, beside)
+    loaded = load_weights(network, checkpoint, ignore_keys=entry.ignore_keys, weights=entry.checkpoint.weights)
+    return LoadedNetwork(network, digest, loaded.beside, loaded.left_out)
 
 
 def _where_to_get(entry: ModelEntry) -> str:

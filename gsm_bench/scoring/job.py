@@ -68,6 +68,7 @@ class Job:
 
     Attributes:
         search: the folder of networks of the user's own.
+        left_out_keys: keys of the checkpoint that belong to training code and were left out.
         frames_path: the given place of the frames, else the directory of the data set.
         inputs_note: what the comparison with the frames of earlier scores says; None before it was made.
     """
@@ -82,6 +83,7 @@ class Job:
     fresh: bool = False
     limit: int | None = None
     search: Path | None = None
+    left_out_keys: tuple[str, ...] = ()
     frames_path: str = ""
     inputs_note: str | None = None
 
@@ -119,7 +121,9 @@ class Job:
             "network": f"{entry.network}/{entry.temporal}/{entry.frames}f",
             "options": _compact(dict(entry.options)),
             "input": _compact(asdict(entry.input)),
-            "checkpoint": self.checkpoint_sha256 + "".join(f" without {key}" for key in entry.ignore_keys),
+            "checkpoint": self.checkpoint_sha256
+            + (f"#{entry.checkpoint.weights}" if entry.checkpoint.weights else "")
+            + "".join(f" without {key}" for key in entry.ignore_keys),
             "kind": entry.score_kind,
             "split": f"{self.split.dataset}/{self.split.name}/{self.split.sha256}",
             "views": _compact([[float(v["offset"]), int(v["crop"]), int(v["flip"])] for v in self.views]),
@@ -188,7 +192,7 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
         limit=job.limit,
         frames_path=job.frames_path or None,
         **run_origin(),
-        ignore_keys=list(entry.ignore_keys),
+        ignore_keys=[*entry.ignore_keys, *job.left_out_keys],
         frames=job.source.encoding or "stored pictures",
         frames_note=job.source.note or None,
         list_columns=job.split.columns or None,

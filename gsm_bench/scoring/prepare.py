@@ -69,7 +69,7 @@ def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple
     """Resolve a request, its checkpoint loaded; raises a GsmBenchError that says what is missing and how to get it."""
     job = job_of(request, manifest, workspace)
     network = load_network(job.entry, workspace.checkpoint_path(job.entry.checkpoint.file), search=workspace.root)
-    return replace(job, checkpoint_sha256=network.sha256), network
+    return replace(job, checkpoint_sha256=network.sha256, left_out_keys=network.left_out), network
 
 
 def job_of(request: Request, manifest: Manifest, workspace: Workspace, checkpoint_sha256: str = "") -> Job:
