@@ -21,7 +21,7 @@ from gsm_bench.entries import (
     ModelEntry,
     TableEntry,
 )
-from gsm_bench.errors import ManifestError, SplitError
+from gsm_bench.errors import ManifestError, NetworkError, SplitError
 from gsm_bench.manifest_files import (
     LOCAL_FILE,
     SECTIONS,
@@ -231,6 +231,21 @@ def convert_entry(section: str, name: str, raw: Mapping[str, Any], path: Path) -
 def check_model_fits(manifest: Manifest, entry: ModelEntry, path: Path) -> None:
     """Raise ManifestError if `entry`, from the file `path`, names a data set or split that does not exist."""
     _check_references(manifest, "models", entry, path)
+
+
+def check_same_classes(entry: ModelEntry, dataset: DatasetEntry) -> None:
+    """Refuse a model whose columns stand for other classes than the labels of the data set."""
+    if entry.class_order != dataset.class_order:
+        raise NetworkError(
+            f"{entry.name} orders its classes by {entry.class_order}, {dataset.name} by {dataset.class_order}",
+            fix="use a data set entry with the model's class_order, so that labels and columns mean the same",
+        )
+    for task, classes in dataset.tasks.items():
+        if 0 not in (classes, entry.tasks.get(task, 0)) and entry.tasks[task] != classes:
+            raise NetworkError(
+                f"{entry.name} has {entry.tasks[task]} {task} classes, {dataset.name} has {classes}",
+                fix="score the data set that the model was trained for, or correct `classes` of its entry",
+            )
 
 
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:

@@ -246,14 +246,14 @@ def check_model(name: str, file: Path | None, pin: bool) -> int:
         echo(f"  prefix   {fit.prefix!r} of a wrapper was removed from every key")
     _echo_fit(fit)
     check_finite(checkpoint.weights, path)
-    pinned = digest == entry.checkpoint.sha256
-    echo(
-        f"  sha256   {digest} ({'as pinned' if pinned else 'NOT the pinned one' if entry.checkpoint.sha256 else 'none is pinned'})"
-    )
     frames = stated_frames(checkpoint)
     other_frames = frames is not None and frames != entry.frames
     if other_frames:
         echo(f"  frames   {frames}, the entry says {entry.frames}")
+    pinned = digest == entry.checkpoint.sha256
+    echo(
+        f"  sha256   {digest} ({'as pinned' if pinned else 'NOT the pinned one' if entry.checkpoint.sha256 else 'none is pinned'})"
+    )
     fits = fit.complete and not other_frames and (pinned or not entry.checkpoint.sha256 or pin)
     why = f": the file says {frames} frames, the entry {entry.frames}" if other_frames else ""
     echo(f"{'fits' if fits else 'does NOT fit'} {entry.name} ({entry.title}, {entry.frames} frames){why}")
@@ -327,9 +327,28 @@ def add_model(
     raw["checkpoint"] = {"file": str(file.resolve()) if file.exists() else checkpoint}
     for text in assignments:
         _assign(raw, text)
+    _check_addition(name, raw, manifest, workspace)
     path = save_model(workspace, name, raw, force=force)
     say(f"wrote [models.{name}] to {pasteable(path)}")
     echo(name)
+
+
+def _check_addition(name: str, raw: dict[str, Any], manifest: Manifest, workspace: Workspace) -> None:
+    """Refuse an entry that cannot be scored: without its checkpoint, or for a data set of other classes.
+
+    Raises:
+        CheckpointError, ManifestError, NetworkError: why not.
+    """
+    from gsm_bench.errors import CheckpointError
+    from gsm_bench.manifest import LOCAL_FILE, check_same_classes, convert_entry
+
+    entry = convert_entry("models", name, raw, workspace.manifests / LOCAL_FILE)
+    path = workspace.checkpoint_path(entry.checkpoint.file)
+    if not path.is_file():
+        raise CheckpointError(
+            "no such checkpoint", where=path, fix="give a path, or the name of a file in checkpoints/"
+        )
+    check_same_classes(entry, manifest.dataset(entry.dataset))
 
 
 def _assign(raw: dict[str, Any], text: str) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gsm_bench.entries import DatasetEntry, ModelEntry
-from gsm_bench.errors import GsmBenchError, NetworkError
+from gsm_bench.entries import ModelEntry
+from gsm_bench.errors import GsmBenchError
 from gsm_bench.frames.read_views import ReadPlan
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.provenance import Provenance
@@ -197,21 +197,6 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
         frames_note=job.source.note or None,
         list_columns=job.split.columns or None,
     )
-
-
-def check_classes(entry: ModelEntry, dataset: DatasetEntry) -> None:
-    """Refuse a model whose columns stand for other classes than the labels of the data set."""
-    if entry.class_order != dataset.class_order:
-        raise NetworkError(
-            f"{entry.name} orders its classes by {entry.class_order}, {dataset.name} by {dataset.class_order}",
-            fix="use a data set entry with the model's class_order, so that labels and columns mean the same",
-        )
-    for task, classes in dataset.tasks.items():
-        if 0 not in (classes, entry.tasks.get(task, 0)) and entry.tasks[task] != classes:
-            raise NetworkError(
-                f"{entry.name} has {entry.tasks[task]} {task} classes, {dataset.name} has {classes}",
-                fix="score the data set that the model was trained for, or correct `classes` of its entry",
-            )
 
 
 def _compact(value: Any) -> str:

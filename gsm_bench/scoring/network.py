@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, Self
@@ -21,10 +21,11 @@ from gsm_bench.nets.inference import prepare_for_inference
 from gsm_bench.nets.segment import SegmentNetwork
 from gsm_bench.scorefile import Scores
 from gsm_bench.scoring.job import HALF_DTYPES, Settings
+from gsm_bench.scoring.network_output import scores_by_task
 from gsm_bench.scoring.transfer import Loader, NetworkInput, PendingDownload
 
-Output = Tensor | Mapping[str, Tensor]
-"""Logits [B, C], or logits per task."""
+Output = Any
+"""Logits [B, C], or logits per task; see `scores_by_task`."""
 COMPILE_MODES = {"kernels": "default", "graphs": "reduce-overhead"}
 MAX_SHAPES = 64
 """Shapes that one network may be compiled for: one per network of a run, and one per halving of the batch."""
@@ -234,7 +235,7 @@ class Scorer:
             clips, size = len(pixels), self._pass_clips
             if self._compiled and clips < size:  # compiled for one shape
                 pixels = torch.cat([pixels, pixels.new_zeros((size - clips, *pixels.shape[1:]))])
-            scores = self._by_task(self._forward(pixels), len(pixels))
+            scores = scores_by_task(self._forward(pixels), self.entry, len(pixels))
             return self._forward_pool.loader.copies.fetch({task: values[:clips] for task, values in scores.items()})
 
     def _forward(self, pixels: Tensor) -> Output:
@@ -251,22 +252,6 @@ class Scorer:
                 fix="check the entry's frames, input and options against the network",
             ) from error
         return output
-
-    def _by_task(self, output: Output, batch: int) -> Mapping[str, Tensor]:
-        scores = {"action": output} if isinstance(output, Tensor) else output
-        classes_per_task = self.entry.tasks
-        shapes = {task: tuple(values.shape) for task, values in scores.items()}
-        fits = shapes.keys() == classes_per_task.keys() and all(
-            len(shape) == 2 and shape[0] == batch and classes_per_task[task] in (0, shape[1])
-            for task, shape in shapes.items()
-        )
-        if not fits:
-            expected = ", ".join(f"{task} [{batch}, {classes}]" for task, classes in classes_per_task.items())
-            raise NetworkError(
-                f"{self.entry.name} returned {shapes}, its entry says {expected}",
-                fix="correct `classes` of the entry, or what the network returns",
-            )
-        return scores
 
 
 def collect(passes: Passes, present: NDArray[np.bool_]) -> dict[str, Scores]:

@@ -14,14 +14,13 @@ from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.entries import DatasetEntry, ModelEntry
 from gsm_bench.errors import FrameError, GsmBenchError, SplitError
 from gsm_bench.frames.sources import FrameSource, open_source
-from gsm_bench.manifest import Manifest
+from gsm_bench.manifest import Manifest, check_same_classes
 from gsm_bench.nets.registry import LoadedNetwork, load_network
 from gsm_bench.scorefile import NOT_SCORED, open_scores
 from gsm_bench.scoring.job import (
     DEFAULT_BATCH,
     Job,
     Settings,
-    check_classes,
     check_device,
     default_device,
     score_views,
@@ -122,7 +121,7 @@ class _RequestedSplit:
 def _requested_split(request: Request, entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> _RequestedSplit:
     dataset_name, split_name = manifest.place(entry.dataset, entry.split, request.dataset, request.split)
     dataset = manifest.dataset(dataset_name)
-    check_classes(entry, dataset)
+    check_same_classes(entry, dataset)
     data = request.data or workspace.data / dataset.folder
     split = read_split(dataset, split_name, data)
     return _RequestedSplit(dataset, split.head(request.limit) if request.limit else split, data)

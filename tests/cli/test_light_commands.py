@@ -302,6 +302,10 @@ def test_the_readme_line_adds_a_model_and_a_bad_one_leaves_the_workspace_alone(g
         "--set",
         'class_order="file"',
     ]
+    refused = gsmbench("models", "add", "mine_8f", *line)
+    assert (refused.status, "mine.pth.tar" in refused.err) == (1, True)
+    (workspace.root / "checkpoints").mkdir()
+    (workspace.root / "checkpoints" / "mine.pth.tar").touch()
     assert gsmbench("models", "add", "mine_8f", *line).status == 0
     assert "diving48/test" in gsmbench("models", "show", "mine_8f").out
     assert gsmbench("models", "add", "bad", "--like", "inv3_8f", "--checkpoint", "x", "--dataset", "nosuch").status == 1

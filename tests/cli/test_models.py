@@ -105,6 +105,8 @@ def test_add_then_score(gsmbench, toys):
 
 
 def test_override_is_said(gsmbench, workspace):
+    (workspace.root / "checkpoints").mkdir()
+    (workspace.root / "checkpoints" / "mine.pt").touch()
     gsmbench("models", "add", "inv3_8f", "--like", "inv3_8f", "--checkpoint", "mine.pt")
     assert "replaces the shipped entry" in gsmbench("models", "show", "inv3_8f").out.replace("\n", " ")
 
