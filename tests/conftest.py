@@ -93,6 +93,7 @@ SLOW = (
     "nets/test_networks.py::test_order_of_frames_matters",
     "cases/test_console.py::test_no_escape_reaches_a_terminal",
     "cases/test_masked_scores.py::test_other_masks",
+    "cases/test_writers.py::test_of_parallel_writers_one_wins_and_the_others_say_so",
     "frames/test_pack.py::test_killed_again_and_again",
     "cli/test_demo.py::test_demo_end_to_end",
     "test_readme.py::test_every_command_of_the_readme",

@@ -78,7 +78,7 @@ def test_consoles_that_are_not_utf8(named_widely, console, arguments):
      ["evaluate", "caf\u00e9.h5"], ["submit", "log"], ["ensemble", "En3", "--explain"]],
 )  # fmt: skip
 def test_other_commands_on_such_consoles(workspace, console, arguments):
-    ran = shell(*arguments, env=CONSOLES[console])
+    ran = shell(*arguments, env=CONSOLES[console], seconds=90)  # `models show` builds the network
     assert "Traceback" not in ran.err, ran.err[-300:]
     assert ran.status in (0, 1)
 
