@@ -121,3 +121,15 @@ def test_several_tables_are_all_drawn(form):
 
 def test_notes_are_added():
     assert with_notes(TABLE, ["Another."]).notes == ("A note.", "Another.")
+
+
+def test_a_narrow_terminal_leaves_out_intervals_and_says_so():
+    columns = (COLUMNS[0], COLUMNS[1], Column("top5", "Top-5", "percent"))
+    row = {"name": "a model", "top1": 0.9, "top1_low95": 0.8, "top1_high95": 0.95}
+    row |= {"top5": 0.99, "top5_low95": 0.9, "top5_high95": 1.0}
+    table = Table("", columns, ((row,),))
+    assert "99.00 [90.0, 100.0]" in render(table, "rich", width=60)
+    narrow = render(table, "rich", width=40)
+    assert "90.00 [80.0, 95.0]" in narrow
+    assert "[90.0" not in narrow
+    assert narrow.splitlines()[-1] == "No room for the intervals of Top-5."

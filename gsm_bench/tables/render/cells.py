@@ -36,14 +36,14 @@ class Parts:
     tied: bool = False
 
 
-def cell(row: Mapping[str, Any], column: Column, *, tied: bool = True) -> str:
+def cell(row: Mapping[str, Any], column: Column, *, tied: bool = True, interval: bool = True) -> str:
     """The text of a value, with what `Table` says belongs to it: interval, bounds, mark of no significant difference.
 
     Args:
-        tied: whether that mark is shown.
+        tied, interval: whether that mark, and the interval, are shown.
     """
     parts = cell_parts(row, column)
-    text = f"{parts.value}{parts.interval}{parts.bounds}"
+    text = f"{parts.value}{parts.interval if interval else ''}{parts.bounds}"
     return f"{TIED} {text}" if parts.tied and tied else text
 
 

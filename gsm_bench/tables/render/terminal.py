@@ -38,12 +38,17 @@ def _draw(table: Table, screen: Screen) -> str:
     )
     marks = screen.marks_or(USUAL)
     grid = _grid(table, marks, padding=1)
-    if Measurement.get(console, console.options.update(max_width=ANY_WIDTH), grid).maximum > console.width:
+    notes, least = list(table.notes), console.options.update(max_width=ANY_WIDTH)
+    if Measurement.get(console, least, grid).maximum > console.width:
         grid = _grid(table, marks, padding=0)
+    left_out = [column for column in table.columns if _has_interval(table, column)][1:]
+    if left_out and Measurement.get(console, least, grid).maximum > console.width:
+        grid = _grid(table, marks, padding=0, without_interval=left_out)
+        notes.append(f"No room for the intervals of {', '.join(' '.join(one.title.split()) for one in left_out)}.")
     if table.title:  # printed by itself: as the grid's title, one narrow column would fold it
         console.print(Text(printable(table.title), style="bold"))
     console.print(grid)
-    for note in table.notes:
+    for note in notes:
         console.print(Text(printable(note), style="dim"))
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
 
@@ -54,7 +59,11 @@ def _heading(column: Column) -> Text:
     return Text("\n".join(map(printable, column.title.split("\n"))))
 
 
-def _grid(table: Table, marks: frozenset[Mark], *, padding: int) -> RichTable:
+def _has_interval(table: Table, column: Column) -> bool:
+    return any(row.get(f"{column.key}_low95") is not None for row in table.rows)
+
+
+def _grid(table: Table, marks: frozenset[Mark], *, padding: int, without_interval: Sequence[Column] = ()) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -67,7 +76,10 @@ def _grid(table: Table, marks: frozenset[Mark], *, padding: int) -> RichTable:
         for row in block:
             ranked = (ranks.get((at, column.key)) for column in table.columns)
             styles = [STYLES[rank] if rank in marks else "" for rank in ranked]
-            texts = [cell(row, column, tied="not-significant" in marks) for column in table.columns]
+            texts = [
+                cell(row, column, tied="not-significant" in marks, interval=column not in without_interval)
+                for column in table.columns
+            ]
             grid.add_row(*(Text(text, style=style) for text, style in zip(texts, styles, strict=True)))
             at += 1
         grid.add_section()
