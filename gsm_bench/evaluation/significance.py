@@ -66,17 +66,22 @@ def p_values_vs_best(results: Sequence[Evaluation], task: str) -> list[float | N
     return p_values
 
 
-def smallest_vs_best(results: Sequence[Evaluation], task: str) -> list[float | None]:
-    """For each result, the smallest difference in top-1 from the best over the same videos that a paired test can show.
+def smallest_vs_best(results: Sequence[Evaluation], task: str, among: Sequence[int]) -> list[float | None]:
+    """For the results at the places `among`, the smallest difference in top-1 from the best over the same videos that a paired test can show.
 
-    A fraction, at 80% power and without a correction for several rows; None for the best itself, and where the two are
-    right on the same videos.
+    A fraction, at 80% power and without a correction for several rows; None for all other results, for the best itself,
+    and where the two are right on the same videos.
     """
     smallest: list[float | None] = [None] * len(results)
     for family in _aligned_families(results, task):
         best = best_row(family.rows)
         for at, row in zip(family.places, family.rows, strict=True):
-            if best is None or row is family.rows[best] or not ((row >= 0) & (family.rows[best] >= 0)).any():
+            if (
+                best is None
+                or at not in among
+                or row is family.rows[best]
+                or not ((row >= 0) & (family.rows[best] >= 0)).any()
+            ):
                 continue
             value = paired_power(family.rows[best], row, family.groups).smallest
             smallest[at] = None if np.isnan(value) else value

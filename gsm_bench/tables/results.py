@@ -154,8 +154,8 @@ def _power_notes(results: Sequence[Evaluation], p_values: PValues) -> Iterator[s
     """The smallest difference that can be shown, over the rows that do not differ significantly from the best."""
     for task, values in p_values.items():
         tied = [row for row, p in enumerate(values) if not_significant(p)]
-        smallest = smallest_vs_best(results, task) if tied else []
-        shown = sorted(100 * value for at, value in enumerate(smallest) if at in tied and value is not None)
+        smallest = smallest_vs_best(results, task, tied) if tied else []
+        shown = sorted(100 * value for value in smallest if value is not None)
         if shown:
             points = " to ".join(dict.fromkeys(f"{value:.1f}" for value in (shown[0], shown[-1])))
             word = "" if task == "action" else f" in {task}"
