@@ -96,6 +96,8 @@ SLOW = (
     "cases/test_writers.py::test_of_parallel_writers_one_wins_and_the_others_say_so",
     "frames/test_pack.py::test_killed_again_and_again",
     "cli/test_demo.py::test_demo_end_to_end",
+    "figures/test_labels.py::test_no_two_labels_overlap[many]",
+    "figures/test_kinds.py::test_same_bytes_twice",
     "test_readme.py::test_every_command_of_the_readme",
 )
 """Tests of seconds each, by the beginning of their names: `make test-slow` runs them, CI too."""

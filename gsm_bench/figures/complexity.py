@@ -138,9 +138,9 @@ def draw_complexity(style: FigureStyle, points: Sequence[CostPoint], *, metric: 
     line = staircase(places[front])
     width = style.width_in or (COLUMN_IN if len(points) <= CROWD else PAGE_IN)
     bars = [
-        np.array([[point.gflops, 100 * side] for side in (point.low, point.high)], np.float64)
+        np.array([[point.gflops, 100 * side] for side in (point.low, point.high) if side is not None], np.float64)
         for point in shown
-        if point.low is not None and point.high is not None
+        if _is_number(point.low) and _is_number(point.high)
     ]
 
     def draw(figure: Figure) -> Axes:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COST_LABEL = "GFLOPs per video"
-TALLEST = 1.6
-"""A figure grows to this height, as a share of its width, before labels are left out."""
+TALLEST, TALLEST_IN = 1.5, 6.5
+"""A figure grows to this height, as a share of its width and in inches, before labels are left out."""
 GROWTH = 1.2
 LOG_FROM = 3.0
 """Costs are on a logarithmic axis if the largest is at least so many times the smallest."""
@@ -25,14 +25,18 @@ LOG_FROM = 3.0
 
 def set_cost_axis(axes: Axes, costs: Sequence[float], label: str = COST_LABEL) -> None:
     """Scale the x axis for positive costs: logarithmic with plain numbers where they differ much."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     axes.set_xlabel(label)
+    for axis in (axes.xaxis, axes.yaxis):  # as many ticks at any size, so that the layout settles
+        axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     known = [cost for cost in costs if cost > 0]
     if known and max(known) >= LOG_FROM * min(known):
         axes.set_xscale("log")
         decades = math.log10(max(known) / min(known))
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,), numticks=12))
+        axes.xaxis.set_major_locator(
+            LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,), numticks=12 if decades < 6 else 5)
+        )
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.grid(visible=True)
@@ -79,11 +83,12 @@ def draw_with_labels(
     while True:
         figure = style.figure(width, height_in)
         axes = draw(figure)
-        figure.draw_without_rendering()
+        for _ in range(2):  # tick labels follow from the first layout
+            figure.draw_without_rendering()
         figure.set_layout_engine("none")
         most = max(12, int(width * 12))
         failed = place_labels(axes, [shortened(text, most) for text in texts], points, radii_pt, lines=lines)
-        if not failed or height_in * GROWTH > TALLEST * width:
+        if not failed or height_in * GROWTH > min(TALLEST * width, TALLEST_IN):
             return figure, failed
         height_in *= GROWTH
 

@@ -84,7 +84,7 @@ def place_labels(
 def _along(line: Floats) -> Floats:
     """Small boxes [P, 4] along a polyline [P, 2] in pixels."""
     steps = [
-        start + np.linspace(0, 1, max(2, int(np.hypot(*(end - start)) / 2)))[:, None] * (end - start)
+        start + np.linspace(0, 1, max(2, int(np.hypot(*(end - start)) / 4)))[:, None] * (end - start)
         for start, end in itertools.pairwise(line)
     ]
     points = np.concatenate([*steps, np.empty((0, 2))])
@@ -118,9 +118,9 @@ def _inside(boxes: Floats, bounds: Floats) -> NDArray[np.bool_]:
 
 def _hits(boxes: Floats, others: Floats) -> NDArray[np.bool_]:
     """Which of boxes [K, 4] overlap one of others [B, 4], bool [K]."""
-    low, high = boxes[:, None, :2], boxes[:, None, 2:]
-    overlaps = np.logical_and(low < others[:, 2:], high > others[:, :2])  # [K, B, 2]
-    return np.asarray(np.any(np.all(overlaps, axis=2), axis=1))
+    left, bottom, right, top = boxes.T[:, :, None]
+    overlaps = (left < others[:, 2]) & (right > others[:, 0]) & (bottom < others[:, 3]) & (top > others[:, 1])  # [K, B]
+    return np.asarray(overlaps.any(axis=1))
 
 
 def _leader(point: Floats, radius: float, box: Floats) -> Floats:

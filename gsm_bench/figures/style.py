@@ -201,8 +201,8 @@ def legend_above(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -
             handles, short, loc="outside upper center", ncols=columns, handletextpad=0.4, columnspacing=1.0, borderpad=0.4,
             title=title or None, title_fontsize=TITLE_PT,
         )  # fmt: skip
-        figure.draw_without_rendering()
-        if legend.get_window_extent().width <= figure.bbox.width or columns == 1:
+        width = legend.get_window_extent(figure.canvas.get_renderer()).width  # type: ignore[attr-defined]
+        if width <= figure.bbox.width or columns == 1:
             return
         legend.remove()
 

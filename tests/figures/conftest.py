@@ -46,8 +46,8 @@ def texts_of(figure) -> list[Text]:
     for axes in figure.findobj(lambda artist: hasattr(artist, "get_xlim")):
         for axis, (low, high) in ((axes.xaxis, sorted(axes.get_xlim())), (axes.yaxis, sorted(axes.get_ylim()))):
             for tick in axis.get_major_ticks() + axis.get_minor_ticks():
-                slack = 1e-6 * (high - low)
-                hidden = not axes.axison or not axis.get_visible() or not low - slack <= tick.get_loc() <= high + slack
+                within = low - 1e-9 * abs(low) <= tick.get_loc() <= high + 1e-9 * abs(high)
+                hidden = not (axes.axison and axis.get_visible() and within)
                 beyond |= {id(label) for label in (tick.label1, tick.label2) if hidden or not label.get_visible()}
     return [
         text
