@@ -111,7 +111,7 @@ def draw_cascade(style: FigureStyle, cascade: CascadeResult) -> Plot:
         axes.plot(*members.T, linestyle="", color=style.palette.faint, marker="o", markersize=4.5,
                   label="for every video", **edge)  # fmt: skip
         for at, (row, place) in enumerate(zip(cascade.selected, selected, strict=True)):
-            axes.plot(*place, linestyle="", marker="*", markersize=8, label=row.label,
+            axes.plot(*place, linestyle="", marker="*" if at == 0 else "P", markersize=8 if at == 0 else 5, label=row.label,
                       color=style.colour(3) if at == 0 else style.palette.paper, **edge)  # fmt: skip
         _finish(figure, axes, members, COST_LABEL if cascade.costs_known else RUNS_LABEL, "top-1 accuracy (%)")
         return axes
