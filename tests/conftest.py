@@ -95,6 +95,8 @@ SLOW = (
     "cases/test_masked_scores.py::test_other_masks",
     "cases/test_writers.py::test_of_parallel_writers_one_wins_and_the_others_say_so",
     "frames/test_pack.py::test_killed_again_and_again",
+    "tables/test_latex.py::test_a_thousand_hostile_class_names",
+    "tables/test_latex.py::test_the_tables_of_the_paper",
     "cli/test_demo.py::test_demo_end_to_end",
     "figures/test_labels.py::test_no_two_labels_overlap[many]",
     "figures/test_kinds.py::test_same_bytes_twice",
