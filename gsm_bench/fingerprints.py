@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FINGERPRINT_TYPE = np.dtype([("frames", "<i8"), ("content", "<u8"), ("sizes", "<u8")])
-SIZES_COMPARED = 16
+SIZES_COMPARED = 8
 """Frames of a video whose sizes in bytes enter a fingerprint, spread evenly."""
 
 

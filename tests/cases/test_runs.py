@@ -596,3 +596,12 @@ def test_the_folder_of_a_run_is_not_listed_for_every_batch(workspace, gsmbench):
         WATCHED.clear()
     folder = [path for path in LISTED if path.endswith((".parts", ".chunks"))]
     assert 1 <= len(folder) <= 12, f"listed {len(folder)} times for 6 parts of 48 batches"
+
+
+def test_a_large_run_looks_at_a_sample_with_both_ends():
+    from gsm_bench.scoring.inputs import SAMPLED_VIDEOS, SMALL_RUN, _sample
+
+    assert _sample(0).size == 0
+    assert _sample(SMALL_RUN).tolist() == list(range(SMALL_RUN))
+    rows = _sample(11_522)
+    assert (len(set(rows.tolist())), rows[0], rows[-1]) == (SAMPLED_VIDEOS, 0, 11_521)

@@ -73,12 +73,15 @@ class FolderReader(ImageSequenceReader):
 
     def _size(self, number: int) -> int:
         try:
-            return self._path(number).stat().st_size
+            return os.stat(f"{self.where}/{self._name(number)}").st_size  # noqa: PTH116  a Path takes longer than the call
         except OSError:
             return 0
 
     def _path(self, number: int) -> Path:
-        return self.folder / (self._listed[1].get(number) or self.names.name(number))
+        return self.folder / self._name(number)
+
+    def _name(self, number: int) -> str:
+        return self._listed[1].get(number) or self.names.name(number)
 
     def _bytes(self, number: int) -> bytes | FrameError:
         path = self._path(number)

@@ -110,7 +110,7 @@ class ImageSequenceReader(ABC):
             return UNKNOWN
         numbers = sorted({start, start + total // 2, start + total - 1})
         contents = (b"" if isinstance(content, FrameError) else content for _, content in self.encoded(numbers))
-        sizes = self.frame_sizes(np.unique(np.linspace(start, start + total - 1, SIZES_COMPARED).astype(int)).tolist())
+        sizes = self.frame_sizes(_spread(start, total))
         return Fingerprint(
             stored, hash_of(total, contents), hash_of(total, (b"%d" % size for size in sizes)) if sizes else 0
         )
@@ -118,6 +118,12 @@ class ImageSequenceReader(ABC):
     def frame_sizes(self, numbers: Sequence[int]) -> list[int]:
         """Sizes of frames in bytes, 0 for a missing one; empty if the form does not tell them without reading."""
         return []
+
+
+def _spread(start: int, total: int) -> list[int]:
+    """At most `SIZES_COMPARED` of `total` frame numbers, the first and the last among them."""
+    last = SIZES_COMPARED - 1
+    return list(dict.fromkeys(start + (total - 1) * at // last for at in range(SIZES_COMPARED)))
 
 
 def gap_in(numbers: Sequence[int] | NDArray[np.int64]) -> str:
