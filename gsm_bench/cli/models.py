@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from gsm_bench.workspace import Workspace
 
 
+OF_THE_NETWORK = ("pretraining", "temporal", "options", "ignore_keys", "head", "score_kind")
+"""Keys of an entry that say nothing of another network: `models add --network` does not copy them."""
+
+
 @click.group("models", short_help="List, show, check and add models.")
 def command() -> None:
     """The registry of trained checkpoints.
@@ -321,6 +325,8 @@ def add_model(
     base = manifest.model(like)
     raw = raw_model(base)
     raw |= {"title": title or name, "published": [], "trained_on": [], "notes": f"added like {like}"}
+    if given["network"] not in (None, base.network):
+        raw = {key: value for key, value in raw.items() if key not in OF_THE_NETWORK}
     raw |= {key: value for key, value in given.items() if value is not None}
     raw["dataset"], raw["split"] = manifest.place(base.dataset, base.split, given["dataset"], given["split"])
     file = Path(checkpoint).expanduser()
@@ -328,9 +334,19 @@ def add_model(
     for text in assignments:
         _assign(raw, text)
     _check_addition(name, raw, manifest, workspace)
+    if given["network"] not in (None, base.network):
+        say(f"note: input settings are those of {like} ({_input(base)}); --set 'input.size=112' changes one")
     path = save_model(workspace, name, raw, force=force)
     say(f"wrote [models.{name}] to {pasteable(path)}")
     echo(name)
+
+
+def _input(entry: ModelEntry) -> str:
+    spec = entry.input
+    return (
+        f"{spec.size} x {spec.size}, {spec.channel_order}, values 0..{spec.value_range:g}, "
+        f"mean {_numbers(spec.mean)}, std {_numbers(spec.std)}"
+    )
 
 
 def _check_addition(name: str, raw: dict[str, Any], manifest: Manifest, workspace: Workspace) -> None:

@@ -47,9 +47,18 @@ def _check_unverified(names: Sequence[str], first: ScoreHead, head: ScoreHead) -
     same_labels = first.labels.keys() == head.labels.keys() and all(
         np.array_equal(first.labels[task], head.labels[task]) for task in first.labels
     )
-    if (first.order, len(first)) != (head.order, len(head)) or not first.labels or not same_labels:
+    reason = ""
+    if first.order != head.order:
+        reason = f"{names[0 if first.order == 'unverified' else 1]} has no video ids"
+    elif len(first) != len(head):
+        reason = f"both have no video ids, and they have {len(first):,} and {len(head):,} rows"
+    elif not first.labels or not same_labels:
+        reason = "both have no video ids, and their labels " + (
+            "differ" if first.labels and head.labels else "are unknown"
+        )
+    if reason:
         raise AlignmentError(
-            f"{names[0]} and {names[1]} cannot be aligned: at least one has no video ids, and their labels differ",
+            f"{names[0]} and {names[1]} cannot be aligned: {reason}",
             fix="import the one without ids again with --ids LIST, the list that was tested (and --dataset, --split)",
         )
 

@@ -154,7 +154,8 @@ class Comparison:
             f"{side.label}: top-1 of {task} {words}"
             for task in self.tasks if not (task == "action" and self.rules)
             for side, head, predictions in zip((self.first, self.second), heads, self.predictions[task], strict=True)
-            if (words := label_warning(predictions.ranks, partial(_same, predictions), self.labels[task], head.classes_per_task[task]))
+            if head.provenance.frame_order == "forward"
+            and (words := label_warning(predictions.ranks, partial(_same, predictions), self.labels[task], head.classes_per_task[task]))
         )  # fmt: skip
 
     def flipped(self, task: str, k: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,9 @@ def class_names(entry: DatasetEntry, directory: Path) -> tuple[str, ...]:
     elif path.suffix == ".json":
         names = ["+".join(map(str, row)) if isinstance(row, list) else str(row) for row in load_json(path)]
     else:
-        names = [line for line in text_lines(path) if line]
+        lines = [line for line in text_lines(path) if line]
+        numbered = _numbered_lines(lines)
+        names = numbered or lines
     if entry.class_order == "alphabetical":
         names = _sorted_names(names, path, numbered=numbered is not None)
     classes = entry.tasks["action"]
@@ -109,6 +112,19 @@ def _numbered_names(path: Path) -> list[str] | None:
             f"the classes are not numbered 0..{len(document) - 1}", where=path, fix="use the file of the release"
         ) from error
     return names
+
+
+def _numbered_lines(lines: Sequence[str]) -> list[str] | None:
+    """Names in numerical order from lines such as ``1 ApplyEyeMakeup``, the form of UCF101's classInd.txt.
+
+    None unless every line begins with a number and the numbers count from 0 or from 1.
+    """
+    pairs = [re.fullmatch(r"(\d{1,9})[\s,;:]+(\S.*)", line) for line in lines]
+    names = {int(pair[1]): pair[2].rstrip() for pair in pairs if pair}
+    first = min(names, default=0)
+    if not lines or len(names) != len(lines) or first > 1 or max(names) != first + len(lines) - 1:
+        return None
+    return [names[number] for number in sorted(names)]
 
 
 def _sorted_names(names: list[str], path: Path, *, numbered: bool = False) -> list[str]:

@@ -126,3 +126,16 @@ def test_score_messages(gsmbench, toys):
     assert "views: there" in conflict.err
     for wrong in (["--shard", "x"], ["--batch", "0"], ["--crops", "3"], ["--precision", "int8"]):
         assert gsmbench("score", "--model", "toy_4f", *wrong).status == 2
+
+
+def test_another_network_inherits_nothing_that_says_how_the_first_was_trained(gsmbench, toys):
+    import tomllib
+
+    (toys.root / "other.py").write_text((toys.root / "toynet.py").read_text())
+    arguments = ("--like", "toy_bninc", "--checkpoint", "toy.safetensors", "--network", "other:build")
+    ran = gsmbench("models", "add", "mine", *arguments, "--set", 'score_kind="logits"')
+    assert ran.status == 0, ran.err
+    assert "input settings are those of toy_bninc (32 x 32, BGR, values 0..255" in ran.err
+    entry = tomllib.loads((toys.manifests / "local.toml").read_text())["models"]["mine"]
+    assert not {"pretraining", "options", "ignore_keys"} & entry.keys()
+    assert entry.get("temporal", "none") == "none"

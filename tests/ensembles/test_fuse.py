@@ -186,3 +186,29 @@ def test_the_first_clip_without_numbers_is_named_whatever_its_block(tmp_path, mo
     path = save(tmp_path, "a", scores)
     with pytest.raises(ScoreFileError, match="first: 'v7'"):
         fused([spec(path)])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ({"order": "ids"}, {"order": "unverified"}, "b has no video ids"),
+        ({"order": "unverified"}, {"order": "ids"}, "a has no video ids"),
+        ({"order": "unverified", "rows": 5}, {"order": "unverified"}, "they have 5 and 6 rows"),
+        ({"order": "unverified", "labels": 0}, {"order": "unverified", "labels": 1}, "their labels differ"),
+        ({"order": "unverified"}, {"order": "unverified"}, "their labels are unknown"),
+    ],
+)
+def test_files_without_ids_say_why_they_cannot_be_aligned(tmp_path, first, second, reason):
+    from dataclasses import replace
+
+    paths = []
+    for name, options in (("a", first), ("b", second)):
+        rows = options.get("rows", 6)
+        content = replace(clip_scores(np.zeros((rows, 2, 3))), order=options["order"])
+        if "labels" in options:
+            content = replace(content, labels={"action": np.full(rows, options["labels"], np.int32)})
+        paths.append(tmp_path / f"{name}.h5")
+        write(paths[-1], content)
+    specs = [MemberSpec(path.stem, path, None, 1.0) for path in paths]
+    with pytest.raises(AlignmentError, match=reason), open_members(specs):
+        pass
