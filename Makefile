@@ -8,12 +8,13 @@
 # make bench      print the speed bars, as ratios to plain code in the same run
 # make kills      kill runs 100 times at random, with changing numbers of processes, threads and readers
 # python benchmarks/gpu.py   measure every GPU figure, on a machine that has a GPU
+# make mutations   2,000 damaged score files, lists, TOML files, checkpoints, JPEGs, videos, archives
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: test test-slow demo docs reports lint bench kills setup clean
+.PHONY: mutations test test-slow demo docs reports lint bench kills setup clean
 setup: $(READY)
 
 # torch and torchvision come from the same index: torchvision cannot be imported with a CPU-only torch.
@@ -50,6 +51,9 @@ bench: setup
 
 kills: setup
 	$(BIN)/python benchmarks/kills.py
+
+mutations: setup
+	$(BIN)/python benchmarks/mutations.py
 
 clean:
 	rm -rf $(VENV) demo build dist
