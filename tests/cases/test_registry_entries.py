@@ -83,8 +83,9 @@ def test_a_bad_entry_is_named_in_the_list(workspace, gsmbench, bad_entry, name):
 
 def test_a_bad_entry_does_not_stop_another_from_being_added(workspace, gsmbench, bad_entry):
     bad_entry("wrong type")
+    Path("mine.pth.tar").write_bytes(b"weights")
     ran = gsmbench("models", "add", "mine", "--like", "inv3_8f", "--checkpoint", "mine.pth.tar")
-    assert "bad" not in ran.err or ran.status == 0, ran.err
+    assert ran.status == 0, ran.err
     before = Path("manifests/local.toml").read_text()
     assert before.startswith("[models.bad]"), "the user's entry was taken away"
 

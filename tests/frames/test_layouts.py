@@ -231,13 +231,20 @@ def test_a_folder_that_holds_no_video_is_refused_before_the_run(toys):
         score(toys, frames=toys.data / "toy")
 
 
+def written(file, name, dtype, value):
+    """A dataset of three rows with the same value."""
+    dataset = file.create_dataset(name, (3,), dtype)
+    for row in range(3):
+        dataset[row] = value
+
+
 @pytest.mark.parametrize(
     ("put", "described"),
     [
         (lambda file, name: file.create_dataset(f"{name}/00001", data=np.zeros(3, np.uint8)), "a group of 00001"),
-        (lambda file, name: file.create_dataset(name, (3, 8, 8, 3), np.uint8), "uint8 [3, 8, 8, 3]"),
-        (lambda file, name: file.create_dataset(name, (3,), h5py.vlen_dtype(np.int8)), "rows of int8 [3]"),
-        (lambda file, name: file.create_dataset(name, (3,), h5py.string_dtype()), "text [3]"),
+        (lambda file, name: file.create_dataset(name, data=np.zeros((3, 8, 8, 3), np.uint8)), "uint8 [3, 8, 8, 3]"),
+        (lambda file, name: written(file, name, h5py.vlen_dtype(np.int8), np.ones(4, np.int8)), "rows of int8 [3]"),
+        (lambda file, name: written(file, name, h5py.string_dtype(), "x"), "text [3]"),
     ],
 )
 def test_hdf5_of_other_layouts(toys, put, described):
