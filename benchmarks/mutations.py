@@ -212,4 +212,4 @@ if __name__ == "__main__":
                     print(f"  {kind}, try {at}: {word}\n{message[-1500:]}", flush=True)
             path.write_bytes(content)
             counts = ", ".join(f"{count} {word}" for word, count in outcomes.most_common())
-            print(f"{kind:<12} {sum(outcomes.values()):>5}  {summary}; slowest {slowest:.1f} s", flush=True)
+            print(f"{kind:<12} {sum(outcomes.values()):>5}  {counts}; slowest {slowest:.1f} s", flush=True)
