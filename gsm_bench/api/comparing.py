@@ -62,7 +62,7 @@ def compare_sources(
         )
         return ComparisonResult(
             tuple(tables), messages, complete=not _incomplete(members), comparison=comparison,
-            paths=video_paths(members[0], truth, workspace) if workspace else (),
+            paths=video_paths(truth, workspace) if workspace else (),
         )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def per_video_frame(
         with open_members(source.members, source.opened) as members:
             parts.append(_rows_of(label, members, truth_of.members(members), source.space, task, k))
             if paths:
-                where = video_paths(members[0], truth_of.members(members), workspace)
+                where = video_paths(truth_of.members(members), workspace)
                 parts[-1] = replace(parts[-1], paths=where)
     return _frame(parts)
 
@@ -123,8 +123,8 @@ def _task_of(member: OpenMember, task: str | None) -> str:
     return name
 
 
-def video_paths(member: OpenMember, truth: GroundTruth, workspace: Workspace) -> list[str]:
-    """Where the frames of each video are, in the rows of a member: its folder, or its video file.
+def video_paths(truth: GroundTruth, workspace: Workspace) -> list[str]:
+    """The folder of the frames of each video, in the rows of the split; a video file lies beside it, with a suffix.
 
     The data set's frame pattern says where to look; the first folder that exists is taken, else the first one.
     """

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.provenance import Provenance
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,6 @@ def place_text(dataset: str | None, split: str | None, limit: int | None = None)
     names = "/".join(name for name in (dataset, split) if name)
     part = f"first {limit:,}" if limit else ""
     return ", ".join(filter(None, (names, part)))
-
-
-def place_of(provenance: Provenance) -> str:
-    """The split of a score file as `place_text` writes it."""
-    return place_text(provenance.dataset, provenance.split, provenance.limit)
 
 
 def member_files(members: Sequence[OpenMember]) -> tuple[MemberFile, ...]:

@@ -130,7 +130,7 @@ def _named_matrix(
     axes.set(xlabel="predicted class", ylabel="true class")
     cell_pt = 0.5 * width_in * 72 / len(names)
     if cell_pt >= SMALL_PT * 0.62 * len(str(counts.max())):
-        _write_cells(style, axes, image, [[str(count) if count else "" for count in row] for row in counts.tolist()])
+        _write_cells(axes, image, [[str(count) if count else "" for count in row] for row in counts.tolist()])
     _colour_bar(figure, axes, image, "share of the true class (%)")
     fit_height(figure)
     return figure
@@ -206,7 +206,7 @@ def draw_agreement(style: FigureStyle, agreement: Agreement) -> Plot:
     if cell_pt >= 1.3 * SMALL_PT:
         form = "{:.1f}" if cell_pt >= 3.2 * SMALL_PT else "{:.0f}"
         below = np.where(np.tri(count, k=-1), percent, np.nan).tolist()
-        _write_cells(style, axes, image, [["" if np.isnan(v) else form.format(v) for v in row] for row in below])
+        _write_cells(axes, image, [["" if np.isnan(v) else form.format(v) for v in row] for row in below])
     fit_height(figure)
     rows = tuple(
         {"first": agreement.labels[one], "second": agreement.labels[other], "same": float(agreement.same[one, other]),
@@ -230,7 +230,7 @@ def _show(style: FigureStyle, axes: Axes, shares: Floats, *, vmin: float, vmax: 
     return image
 
 
-def _write_cells(style: FigureStyle, axes: Axes, image: Any, texts: Sequence[Sequence[str]]) -> None:
+def _write_cells(axes: Axes, image: Any, texts: Sequence[Sequence[str]]) -> None:
     """Texts in the cells, black or white, whichever contrasts more with the cell."""
     for row, line in enumerate(texts):
         for column, text in enumerate(line):

@@ -161,14 +161,14 @@ class _Cascade:
             classes_per_task={task: scores.shape[1] for task, scores in tasks.items()},
             views=AVERAGED,
             status=state.status,
-            provenance=self._provenance(job, state),
+            provenance=self._provenance(state),
             class_names=state.class_names,
             problems=state.problems,
             num_frames=state.num_frames,
             scores={task: scores[:, None].astype(np.float32) for task, scores in tasks.items()},
         )
 
-    def _provenance(self, job: Job, state: _State) -> Provenance:
+    def _provenance(self, state: _State) -> Provenance:
         first, mean = self.costs[0], self._mean_macs(state)
         frames = [self.manifest.model(member.model).frames for member in self.entry.members]
         texts = [f"{n}x{m.clips}" if m.clips > 1 else str(n) for n, m in zip(frames, self.entry.members, strict=True)]

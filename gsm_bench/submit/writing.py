@@ -41,7 +41,7 @@ def write_file(path: Path, submission: Submission, *, force: bool = False) -> En
             write_zip(written, [(member, json_pieces(submission.written, target))])
         else:
             write_json(written, submission.written, target)
-        contents = _read_back(written, target, {submission.split.name: submission.split.ids})
+        contents = _read_back(written, {submission.split.name: submission.split.ids})
         _compare(next(iter(contents.values())), submission.exact, path)
         entry = _entry(path, written, target, contents)
         _place(written, path, force)
@@ -75,14 +75,14 @@ def bundle(path: Path, target: Target, written: Mapping[str, tuple[Path, Entry]]
             )
     with _temporary(path) as temporary:
         write_zip(temporary, [(name, [data]) for name, data in contents.items()])
-        entry = _entry(path, temporary, target, _read_back(temporary, target, None))
+        entry = _entry(path, temporary, target, _read_back(temporary, None))
         _place(temporary, path, force)
     first = next(iter(written.values()))[1]
     splits = tuple(target.members[name] for name in written)
     return replace(entry, splits=splits, source=first.source, signature=first.signature, actions=first.actions)
 
 
-def _read_back(path: Path, target: Target, ids: Mapping[str, Sequence[str]] | None) -> dict[str, ServerScores]:
+def _read_back(path: Path, ids: Mapping[str, Sequence[str]] | None) -> dict[str, ServerScores]:
     """The scores of a written file, validated as the server would, with the ids of its splits if they are given."""
     verdict = check_file(path, lambda _, split: None if ids is None else ids.get(split))
     if not verdict.passes:

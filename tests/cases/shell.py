@@ -18,7 +18,7 @@ SECONDS = 10
 """No damaged file takes longer than this; starting Python is not counted."""
 START_SECONDS = 20
 MEMORY = 2 << 30
-FIX = re.compile(r"^ *(fix|mend):", re.MULTILINE)
+FIX = re.compile(r"^ *fix:", re.MULTILINE)
 
 
 def environment(**changes: str) -> dict[str, str]:
