@@ -1,5 +1,6 @@
 """Copies beside the computing: nothing is used before it has come, nothing is written over before it was fetched."""
 
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -130,6 +131,25 @@ class LateCopies(PlainCopies):
         return download
 
 
+class WaitsForTwoUploads(LateCopies):
+    """Copies whose first answer waits, for at most 20 seconds, until two batches are on their way."""
+
+    uploads_at_first_download = None
+
+    def fetch(self, scores):
+        download = super().fetch(scores)
+
+        def late_download():
+            if type(self).uploads_at_first_download is None:
+                deadline = time.monotonic() + 20
+                while self.log.count("send") < 2 and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                type(self).uploads_at_first_download = self.log.count("send")
+            return download()
+
+        return late_download
+
+
 @pytest.fixture
 def toys(workspace):
     make_clips(workspace, 24, lengths=(5, 20))
@@ -147,13 +167,13 @@ def score(workspace, resize):
 def test_a_run_does_not_depend_on_when_copies_are_done(toys, monkeypatch, resize):
     expected = score(toys, resize)
     log = []
-    monkeypatch.setattr(transfer, "copies_for", lambda device: LateCopies(device, log))
+    copies = LateCopies if resize == "reader" else WaitsForTwoUploads
+    monkeypatch.setattr(transfer, "copies_for", lambda device: copies(device, log))
+    monkeypatch.setattr(WaitsForTwoUploads, "uploads_at_first_download", None)
     monkeypatch.setattr(ForwardPool, "is_full", lambda self, batches, passes: batches > 2)
     assert score(toys, resize) == expected
     if resize == "device":
-        assert log.index("download") > [at for at, what in enumerate(log) if what == "send"][1], (
-            "a batch is on its way before the first has been answered"
-        )
+        assert WaitsForTwoUploads.uploads_at_first_download >= 2, "a batch is on its way before the first is answered"
 
 
 def test_a_gpu_has_a_batch_at_work_one_on_its_way_and_one_more(toys):
