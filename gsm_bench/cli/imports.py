@@ -62,10 +62,13 @@ class Count(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--ids", type=PATH, metavar="FILE", help="The list that was tested, a video per line in the dump's order."
 )
+@click.option(
+    "--labels", type=PATH, metavar="FILE", help="A list of the videos' labels: <id> <class>, a video per line."
+)
 @click.option("--kind", type=choice(SourceKind), help="What the scores are (default: inferred from the values).")
 @click.option(
     "--first-label", type=click.IntRange(0, 1), default=0, show_default=True,
-    help="The number of the first class in the dump's labels.",
+    help="The number of the first class in the labels.",
 )  # fmt: skip
 @click.option("--head", metavar="NAME", help="The head to read, where each row holds the scores of several.")
 @click.option(
@@ -91,7 +94,7 @@ class Count(click.ParamType):  # type: ignore[type-arg]
 @workspace_option
 def command(
     files: tuple[Path, ...], asked: str, dataset: str | None, split: str | None, data: Path | None,
-    classes: tuple[str, ...], ids: Path | None, kind: SourceKind | None, first_label: int, head: str | None,
+    classes: tuple[str, ...], ids: Path | None, labels: Path | None, kind: SourceKind | None, first_label: int, head: str | None,
     skip_columns: str | None, id_column: str | None, label_column: str | None, solve: bool, name: str | None,
     frames: int | None, macs: int | None, params: int | None, out: Path | None, force: bool, form: str,
 ) -> int:  # fmt: skip
@@ -116,7 +119,7 @@ def command(
     skipped = tuple(column.strip() for column in (skip_columns or "").split(",") if column.strip())
     request = ImportRequest(
         paths=_expanded(files), model=model, asked=asked, dataset=entry, split=tested, classes=_class_files(classes),
-        ids=ids, kind=kind, solve=solve, frames=frames, macs=macs, params=params,
+        ids=ids, labels=labels, kind=kind, solve=solve, frames=frames, macs=macs, params=params,
         options=ReadOptions(first_label, head, skipped, id_column, label_column),
     )  # fmt: skip
     place = out or _place(workspace, tested, model)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import MemberSpec
 from gsm_bench.scorefile import ScoreHead
+
+UNKNOWN = "?"
 
 
 def frames_text(head: ScoreHead, views: NDArray[np.int64]) -> str:
@@ -14,7 +18,7 @@ def frames_text(head: ScoreHead, views: NDArray[np.int64]) -> str:
     provenance = head.provenance
     if provenance.frames_text:
         return provenance.frames_text
-    order, frames = provenance.frame_order, str(provenance.sampled_frames or "?")
+    order, frames = provenance.frame_order, str(provenance.sampled_frames or UNKNOWN)
     offsets = head.views[views]["offset"]
     clips = 1 if np.isnan(offsets).any() else len(set(offsets.tolist()))
     return _joined(frames if order == "forward" else f"{order} {frames}", clips, len(views) // clips)
@@ -22,8 +26,14 @@ def frames_text(head: ScoreHead, views: NDArray[np.int64]) -> str:
 
 def planned_frames_text(spec: MemberSpec) -> str:
     """Frames and clips of a member that may have no scores yet."""
-    return _joined(str(spec.entry.frames) if spec.entry else "?", spec.clips or 1, 1)
+    return _joined(str(spec.entry.frames) if spec.entry else UNKNOWN, spec.clips or 1, 1)
 
 
 def _joined(frames: str, clips: int, crops: int) -> str:
     return f"{frames}x{clips}x{crops}" if crops > 1 else f"{frames}x{clips}" if clips > 1 else frames
+
+
+def joined_frames(texts: Iterable[str]) -> str:
+    """The frames of an ensemble, such as ``8+12+16``; a question mark where no member's frames are known."""
+    texts = list(texts)
+    return UNKNOWN if set(texts) == {UNKNOWN} else "+".join(texts)

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.ensembles.frames_text import frames_text
+from gsm_bench.ensembles.frames_text import frames_text, joined_frames
 from gsm_bench.ensembles.member_files import MemberFile, member_files
 from gsm_bench.ensembles.members import OpenMember, common_tasks
 from gsm_bench.ensembles.spaces import fusion_space
@@ -179,7 +179,7 @@ def _result(
     status = np.max([np.asarray(member.status) for member in members], axis=0)
     return Evaluation(
         label=label,
-        frames="+".join(frames_text(member.head, member.views) for member in members),
+        frames=joined_frames(frames_text(member.head, member.views) for member in members),
         params=_sum(member.head.provenance.params for member in members),
         macs_paper=_sum(_over_views(member.head.provenance.macs_paper_per_view, member) for member in members),
         macs_bare=_sum(_over_views(member.head.provenance.macs_bare_per_view, member) for member in members),

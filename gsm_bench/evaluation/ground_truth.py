@@ -58,7 +58,7 @@ def ground_truth_for(
     if not dataset or not split:
         raise NoLabelsError(
             "this score file has neither labels nor the name of its split",
-            fix="import it again with --dataset and --split",
+            fix="import it again with --labels LIST, or with --dataset and --split",
         )
     tried = []
     entry = manifest.dataset(dataset)

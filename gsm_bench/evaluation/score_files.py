@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from gsm_bench.ensembles.frames_text import frames_text
+from gsm_bench.ensembles.frames_text import frames_text, joined_frames
 from gsm_bench.ensembles.members import MemberSpec, OpenMember, common_tasks, open_members, protocols
 from gsm_bench.ensembles.spaces import fusion_space
 from gsm_bench.evaluation.actions import rule_for
@@ -49,7 +49,7 @@ def evaluate_member_classes(
     label: str, members: Sequence[OpenMember], truth: GroundTruth, space: Space | None
 ) -> Iterator[ClassEvaluation]:
     """Fused members class by class, for each common task with labels."""
-    frames = "+".join(frames_text(member.head, member.views) for member in members)
+    frames = joined_frames(frames_text(member.head, member.views) for member in members)
     head = members[0].head
     for task in (task for task in common_tasks(members) if task in truth.labels):
         labels = truth.labels[task]

@@ -20,8 +20,9 @@ from gsm_bench.importers.detect import read_dump
 from gsm_bench.importers.dump import Dump, Ints
 from gsm_bench.importers.formats import DumpFormat
 from gsm_bench.importers.kinds import infer_kind
-from gsm_bench.importers.label_base import advice_on_first_label
-from gsm_bench.importers.orders import ImportRequest, Ordered, possible_orders, read_options
+from gsm_bench.importers.label_base import advice_on_first_label, check_labels, first_label_as_0
+from gsm_bench.importers.listed_labels import with_listed_labels
+from gsm_bench.importers.orders import ImportRequest, Ordered, known_names, possible_orders, read_options
 from gsm_bench.metrics.class_order import CLEAR_GAIN, moved_classes
 from gsm_bench.metrics.intervals import wilson
 from gsm_bench.provenance import Provenance
@@ -48,6 +49,7 @@ class Imported:
 def import_dump(request: ImportRequest) -> Imported:
     """Read a foreign dump and decide what it leaves open; raises DumpError where that cannot be done."""
     dump, dump_format = read_dump(request.paths, request.asked, read_options(request))
+    dump = _with_labels(dump, request)
     dump, kinds, summed, kind_notes = _with_kinds(dump, dump_format, request)
     ordered, placed = _place(dump, request)
     placed_scores = {task: _in_rows(values, placed.rows, np.nan) for task, values in ordered.scores.items()}
@@ -70,6 +72,18 @@ def import_dump(request: ImportRequest) -> Imported:
         scores={task: _blanked(values, status) for task, values in scores.items()},
     )
     return Imported(content, dump_format.title, tuple(notes), tuple(advice))
+
+
+def _with_labels(dump: Dump, request: ImportRequest) -> Dump:
+    """The dump with the labels of ``--labels``, if it is given."""
+    if request.labels is None:
+        return dump
+    ids = read_ids(request.ids) if request.ids else None
+    names = known_names(request) or dump.class_names.get("action", ())
+    dump = with_listed_labels(dump, request.labels, ids, names)
+    dump = first_label_as_0(dump, request.options.first_label, request.labels)
+    check_labels(dump, request.labels)
+    return dump
 
 
 def _with_kinds(

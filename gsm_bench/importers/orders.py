@@ -38,6 +38,7 @@ class ImportRequest:
         dataset, split: the split that was tested, where it is known.
         classes: per task the file with the source's class names in column order.
         ids: a list of the videos in the dump's order.
+        labels: a list of the videos' labels.
         kind: what the scores are.
         solve: whether an order of classes solved from the labels is applied.
         options: the reading of the dump where it has several.
@@ -51,6 +52,7 @@ class ImportRequest:
     split: Split | None = None
     classes: Mapping[str, Path] = field(default_factory=dict)
     ids: Path | None = None
+    labels: Path | None = None
     kind: SourceKind | None = None
     solve: bool = False
     options: ReadOptions = field(default_factory=ReadOptions)
@@ -64,13 +66,16 @@ class ImportRequest:
 
 
 def read_options(request: ImportRequest) -> ReadOptions:
-    """The options of reading with the class names that are known beforehand: those of ``--classes``, else the split's."""
-    names: tuple[str, ...] = ()
+    """The options of reading, with the class names that are known beforehand; a list's labels are counted later."""
+    first_label = 0 if request.labels else request.options.first_label
+    return replace(request.options, class_names=known_names(request), first_label=first_label)
+
+
+def known_names(request: ImportRequest) -> tuple[str, ...]:
+    """The class names of ``--classes``, else of the split; empty without."""
     if "action" in request.classes:
-        names = read_names(request.classes["action"])
-    elif request.split is not None:
-        names = request.split.class_names.get("action") or ()
-    return replace(request.options, class_names=names)
+        return read_names(request.classes["action"])
+    return (request.split.class_names.get("action") or ()) if request.split is not None else ()
 
 
 def possible_orders(dump: Dump, request: ImportRequest) -> Iterator[Ordered]:
