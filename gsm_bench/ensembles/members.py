@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from gsm_bench.ensembles.alignment import aligned_rows, check_classes, check_labels
 from gsm_bench.entries import EnsembleEntry, ModelEntry
-from gsm_bench.errors import AlignmentError, GsmBenchError, MissingScoresError
+from gsm_bench.errors import AlignmentError, GsmBenchError, ManifestError, MissingScoresError
 from gsm_bench.manifest import Manifest
+from gsm_bench.manifest_files import Entries, nearest
 from gsm_bench.sampling import CENTRE, clip_offsets
 from gsm_bench.scorefile import ScoreFile, ScoreHead, open_scores
 from gsm_bench.settings import Space
-from gsm_bench.workspace import Workspace
+from gsm_bench.workspace import Workspace, pasteable
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,23 @@ def _parse_member(
     if name.endswith((".h5", ".hdf5")) or "/" in name:
         path = Path(name) if Path(name).exists() else workspace.root / name
         return MemberSpec(Path(name).stem, path, clips, 1.0)
+    if name not in manifest.models:
+        raise _unknown_member(name, manifest, workspace)
     return model_spec(manifest.model(name), manifest, workspace, dataset, split, clips)
+
+
+def _unknown_member(name: str, manifest: Manifest, workspace: Workspace) -> GsmBenchError:
+    """The error for a name that is no model, with the score files of that name."""
+    if isinstance(manifest.models, Entries) and manifest.models.unread:
+        return manifest.models.unread[0]
+    files = sorted(path for path in workspace.scores.rglob("*.h5") if path.stem == name)[:3]
+    if files:
+        places = " or ".join(pasteable(path) for path in files)
+        return ManifestError(f"{name!r} is no model of the registry", fix=f"name its score file by its path: {places}")
+    return ManifestError(
+        f"no model {name!r}{nearest(name, [*manifest.models, *manifest.ensembles])}",
+        fix="gsmbench models list; a score file is named by its path: scores/x.h5",
+    )
 
 
 @contextmanager

@@ -151,3 +151,11 @@ def test_rows_without_ids_are_said_to_be_unverified(gsmbench, workspace, toy_lab
         assert "Order unverified: rows were matched by position" in ran.out
     assert "points at" in gsmbench("cascade", "a.h5,b.h5").out
     assert "nan" not in gsmbench("cascade", "a.h5,b.h5").out
+
+
+def test_a_name_that_is_no_model_leads_to_its_score_file(gsmbench, workspace):
+    path = workspace.scores / "imported" / "mine.h5"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    assert "by its path: scores/imported/mine.h5" in gsmbench("compare", "mine", "mine").err
+    assert "did you mean toy_4f" in gsmbench("compare", "toy_4", "mine").err
