@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gsm_bench.ensembles.members import MemberSpec
+from gsm_bench.ensembles.shown_frames import frames_per_clip, shown_clips
 from gsm_bench.sampling import clip_offsets, indices_at
 from gsm_bench.scorefile import ScoreHead, open_scores
 from gsm_bench.settings import Space
@@ -33,7 +34,7 @@ def explain_ensemble(title: str, members: Sequence[MemberSpec], space: Space | N
 
 def _member_lines(member: MemberSpec, head: ScoreHead | None, length: int, share: float) -> list[str]:
     clips = member.clips or 1
-    frames = member.entry.frames if member.entry else head.provenance.sampled_frames if head else None
+    frames = frames_per_clip(member, head)
     scores = "scores here" if head else "no scores yet"
     lines = [
         f"{member.label}: {frames or '?'} frames x {clips} clip{'s' * (clips > 1)}, "
@@ -45,9 +46,10 @@ def _member_lines(member: MemberSpec, head: ScoreHead | None, length: int, share
         return [*lines, f"  {average}; their clip offsets are unknown", ""]
     if not frames:
         return [*lines, ""]
-    for at, offset in enumerate(clip_offsets(clips), start=1):
-        numbers = " ".join(map(str, indices_at(length, frames, offset)))
-        lines.append(f"  clip {at}, offset {offset:g} ticks: frames {numbers}")
+    lines += [
+        f"  clip {shown.clip}, offset {shown.offset:g} ticks: frames {' '.join(map(str, shown.numbers))}"
+        for shown in shown_clips(member, head, length)
+    ]
     if head is not None and clips > 1:
         lines.append(f"  {_identical(head, frames, clips)}")
     return [*lines, ""]
