@@ -57,9 +57,10 @@ ROOMS = {
     "train": {"nets", "frames", "shapes", "scoring"},
     "api": {"importers", "metrics", "ensembles", "evaluation", "selection", "tables", "submit", "figures", "scoring"},
     "bench": {"nets", "frames", "scoring", "ensembles", "evaluation", "tables"},
+    "trust": {"kernels", "nets", "frames", "scoring", "metrics", "ensembles", "evaluation", "tables"},
 }
 FRONT = {"cli", "__init__", "__main__"}
-HEAVY_ROOMS = {"nets", "frames", "scoring", "train", "bench"}
+HEAVY_ROOMS = {"nets", "frames", "scoring", "train", "bench", "trust"}
 FORBIDDEN = {"utils", "helpers", "common", "base"}
 
 

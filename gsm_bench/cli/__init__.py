@@ -56,6 +56,9 @@ SECTIONS = {
         "pack": ("gsm_bench.cli.pack", "Pack the frames of many videos into one HDF5 file."),
         "shapes": ("gsm_bench.cli.shapes", "Generate Temporal Shapes, the benchmark of this package."),
     },
+    "Trust": {
+        "doctor": ("gsm_bench.cli.doctor", "Examine this machine, or the frames of a data set."),
+    },
     "Machine": {
         "bench": ("gsm_bench.cli.bench", "Benchmark decoding, networks and fusion on this machine."),
         "demo": ("gsm_bench.cli.demo", "Run everything, end to end, on a small benchmark."),

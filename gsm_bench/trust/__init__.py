@@ -1,0 +1,1 @@
+"""Why a number is wrong: examinations of the machine, of frames, of networks and of accuracies."""
