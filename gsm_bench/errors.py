@@ -30,6 +30,10 @@ class DiskError(GsmBenchError):
     """The disk has no room for a file."""
 
 
+class WorkerError(GsmBenchError):
+    """A worker process died."""
+
+
 class ManifestError(GsmBenchError):
     """An entry of a manifest is missing or wrong."""
 

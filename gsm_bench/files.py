@@ -7,14 +7,16 @@ import fcntl
 import glob
 import hashlib
 import os
+import re
 import resource
 import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from gsm_bench.errors import DiskError, GsmBenchError
 
@@ -30,20 +32,44 @@ ABANDONED_AFTER_S = 3600.0
 MAKE_ROOM = "free disk space, then run the same command again: finished work is kept"
 
 
-def aside(path: Path) -> Path:
-    """A path beside `path` that no other process, thread or machine uses."""
-    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}.tmp")
+def aside(path: Path, suffix: str = "") -> Path:
+    """A path beside `path` that no other process, thread or machine uses.
+
+    Args:
+        suffix: its end, for what is read by its suffix.
+    """
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}.tmp{suffix}")
 
 
 def sweep(path: Path) -> None:
-    """Remove unfinished files that killed writers of `path` left beside it; those of running writers stay."""
-    host = socket.gethostname()
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        writer, pid, _ = left.name.removeprefix(f".{path.name}.").removesuffix(".tmp").rsplit(".", 2)
-        with suppress(OSError):
-            if alive(int(pid)) if writer == host else time.time() - left.stat().st_mtime < ABANDONED_AFTER_S:
-                continue
-            left.unlink()
+    """Remove unfinished files and folders that killed writers of `path` left beside it; those of running writers stay."""
+    _remove_abandoned(path.parent.glob(f".{glob.escape(path.name)}.*.tmp*"), f".{path.name}.")
+
+
+def sweep_folder(folder: Path) -> None:
+    """As `sweep`, for all files that were written in `folder`."""
+    _remove_abandoned(folder.glob(".*.tmp*"), ".")
+
+
+def _remove_abandoned(unfinished: Iterable[Path], start: str) -> None:
+    """Remove files named by `aside` whose writers are gone; `start` is the part of their names before that of the host."""
+    pattern = re.compile(re.escape(start) + r"(.*)\.(\d+)\.\d+\.tmp(\.\w+)?")
+    for left in unfinished:
+        if (writer := pattern.fullmatch(left.name)) and _is_abandoned(left, writer[1], int(writer[2])):
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+
+
+def _is_abandoned(left: Path, host: str, pid: int) -> bool:
+    """Whether the writer of an unfinished file is gone; on another machine, whether the file is old.
+
+    Args:
+        host: the end of this text is the name of its machine.
+    """
+    with suppress(OSError):
+        if f".{host}".endswith(f".{socket.gethostname()}"):
+            return not alive(pid)
+        return time.time() - left.stat().st_mtime > ABANDONED_AFTER_S
+    return False
 
 
 def alive(pid: int) -> bool:
@@ -58,11 +84,39 @@ def alive(pid: int) -> bool:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep other processes and threads that lock `path` out; its lock file stays beside it."""
-    with path.with_name(f".{path.name}.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Keep other processes and threads that lock `path` out, by a lock file beside it that goes at the end.
+
+    The system releases the lock of a process that dies.
+
+    Raises:
+        BlockingIOError: another holds the lock, and `wait` is not set.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while (file := _lock_held(lock, wait)) is None:
+        pass  # its holder removed the file meanwhile
+    try:
         yield
+    finally:
+        lock.unlink(missing_ok=True)
+        file.close()
+
+
+def _lock_held(lock: Path, wait: bool) -> IO[str] | None:
+    """The locked lock file; None if it is no longer the one at its path."""
+    file = lock.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if lock.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            return file
+    except FileNotFoundError:
+        pass
+    except BaseException:
+        file.close()
+        raise
+    file.close()
+    return None
 
 
 def ensure_room(path: Path, size: int) -> None:
@@ -154,8 +208,14 @@ def _link(written: Path, path: Path) -> None:
         written.replace(path)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file atomically; an existing one is replaced."""
+def write_whole(path: Path, content: bytes, *, sweeps: bool = True) -> None:
+    """Write a file atomically; an existing one is replaced.
+
+    Args:
+        sweeps: remove what killed writers of this file left; without it, no folder is listed.
+    """
+    if sweeps:
+        sweep(path)
     written = aside(path)
     try:
         with full_disk_named(path):

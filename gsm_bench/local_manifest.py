@@ -12,7 +12,7 @@ import tomlkit
 
 from gsm_bench.entries import CascadeEntry, Member, ModelEntry
 from gsm_bench.errors import ManifestError
-from gsm_bench.files import locked, sweep, write_whole
+from gsm_bench.files import locked, write_whole
 from gsm_bench.manifest import LOCAL_FILE, check_model_fits, convert_entry, load_manifest
 from gsm_bench.settings import Space
 from gsm_bench.workspace import Workspace
@@ -63,8 +63,6 @@ def _plain_member(member: Member) -> dict[str, Any]:
 
 
 def _save(path: Path, section: str, name: str, raw: Mapping[str, Any], *, force: bool) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path)
     with locked(path):
         document = _parsed(path) if path.exists() else tomlkit.document()
         entries = document.setdefault(section, tomlkit.table(is_super_table=True))

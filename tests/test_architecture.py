@@ -34,9 +34,11 @@ SHARED = {
     "manifest": {"entries", "errors", "manifest_files", "workspace", "layouts"},
     "local_manifest": {"entries", "errors", "workspace", "manifest", "files", "settings"},
     "splits": {"entries", "errors", "id_array", "layouts", "manifest", "actions"},
+    "processes": {"errors"},
     "hdf5_check": set(),
+    "hdf5_writer": set(),
     "score_head": {"fingerprints", "hdf5_check", "id_array", "provenance", "settings"},
-    "scorefile": {"errors", "files", "hdf5_check", "id_array", "score_head"},
+    "scorefile": {"errors", "files", "hdf5_check", "hdf5_writer", "id_array", "score_head"},
 }
 # What each room may use beside itself and the shared modules, from the bottom of the house to its top.
 ROOMS = {

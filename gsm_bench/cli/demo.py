@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 
 from gsm_bench.cli.options import PATH, say
+from gsm_bench.files import sweep, write_whole
 
 MODELS = ("shapes_tsn_8f", "shapes_8f", "shapes_12f", "shapes_16f", "shapes_24f")
 ACTIONS = "shapes_vna_12f"
@@ -17,6 +19,9 @@ REVERSED = ("shapes_tsn_8f", "shapes_8f")
 PLACE = ("--dataset", "shapes", "--split", "val")
 BATCH = "14"
 """Videos per pass: small networks are fastest in larger batches."""
+
+UNFINISHED = ".demo.json"
+"""File in a workspace whose demo is not finished: its options. The same command continues."""
 
 Step = tuple[str, list[str]]
 
@@ -50,9 +55,13 @@ def command(directory: Path, from_scores: bool, videos: int | None) -> None:
         raise click.UsageError(
             "--videos: the shipped scores are of all 560 videos; leave out --from-scores or --videos"
         )
-    if directory.exists() and any(directory.iterdir()):
+    choices = json.dumps({"from_scores": from_scores, "videos": videos}).encode()
+    mark = directory / UNFINISHED
+    sweep(mark)
+    if directory.exists() and any(directory.iterdir()) and not (mark.is_file() and mark.read_bytes() == choices):
         raise GsmBenchError("the demo needs an empty directory", where=directory, fix="--dir ANOTHER")
     directory.mkdir(parents=True, exist_ok=True)
+    write_whole(mark, choices)
     start_s = time.monotonic()
     if from_scores:
         _copy_scores(directory)
@@ -62,6 +71,7 @@ def command(directory: Path, from_scores: bool, videos: int | None) -> None:
     for number, (title, arguments) in enumerate(steps, start=1):
         say(f"\n{number}. {title}\n   gsmbench --workspace {directory} {' '.join(arguments)}")
         _run(directory, arguments)
+    mark.unlink(missing_ok=True)
     say(f"\nDone in {time.monotonic() - start_s:.0f} s. {_next(directory)}")
 
 
@@ -70,9 +80,13 @@ def _copy_scores(directory: Path) -> None:
     from gsm_bench.workspace import shipped_manifests
 
     shipped = shipped_manifests() / "shapes"
-    shutil.copytree(shipped / "data", directory / "data" / "shapes")
-    shutil.copytree(shipped / "scores", directory / "scores")
+    shutil.copytree(shipped / "data", directory / "data" / "shapes", copy_function=_copy, dirs_exist_ok=True)
+    shutil.copytree(shipped / "scores", directory / "scores", copy_function=_copy, dirs_exist_ok=True)
     say(f"Copied the score files of {len(MODELS) + 1} networks to {directory / 'scores'}.")
+
+
+def _copy(source: str, target: str) -> None:
+    write_whole(Path(target), Path(source).read_bytes())
 
 
 def _scoring_steps(directory: Path, videos: int | None) -> list[Step]:
@@ -107,7 +121,7 @@ def _result_steps(directory: Path) -> list[Step]:
         ("Evaluate verbs, nouns and actions, as on EPIC-KITCHENS", ["evaluate", "--parts", actions]),
     ]
     if importlib.util.find_spec("matplotlib"):
-        steps.append(("Draw the figures of a paper", ["figure", "all", *PLACE, "--format", "png"]))
+        steps.append(("Draw the figures of a paper", ["figure", "all", *PLACE, "--format", "png", "--force"]))
     return steps
 
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gsm_bench.cli.console import echo
+from gsm_bench.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -41,6 +42,14 @@ class ProgressDisplay:
 
     def __call__(self, progress: Progress) -> None:
         self.count(progress.done, progress.total, progress.bad)
+        if progress.waiting and not self.quiet:
+            self._say(progress.waiting)
+
+    def _say(self, words: str) -> None:
+        if self._bar:
+            self._bar.console.print(printable(f"{self.label}: {words}"), markup=False, highlight=False)
+        else:
+            echo(f"{self.label}: {words}", err=True)
 
     def count(self, done: int, total: int, bad: int = 0) -> None:
         """Show that `done` of `total` videos are done, `bad` of them unscored."""

@@ -53,7 +53,7 @@ def make_split(
     with ProgressDisplay(f"shapes/{split}", quiet=quiet) as display:
         result = make(
             directory, split, seed=seed, videos=videos, processes=workers or usable_cpus(),  # type: ignore[arg-type]
-            progress=display.count,
+            progress=display.count, waiting=lambda: say(f"waiting for another process that makes videos in {pasteable(directory)}"),
         )  # fmt: skip
     existing = result.recipe.videos - result.written
     say(f"{result.written:,} videos written, {existing:,} existed already; sha256 {result.checksum}")

@@ -127,7 +127,11 @@ def submit_epic100(sls_pt: int, sls_tl: int, sls_td: int, **choices: Any) -> Non
     help="The server's result: verb=65.2,noun=48.1,action=35.0.",
 )
 @click.option("--failed", metavar="TEXT", help="The server refused the file with this error; the attempt counts.")
-@click.option("--date", metavar="DATE", help="When the file was sent, ISO 8601 in UTC (default: now).")
+@click.option(
+    "--date",
+    metavar="DATE",
+    help="When the file was sent, ISO 8601 in UTC (default: now). The same result of another date is another attempt.",
+)
 @format_option
 @workspace_option
 def log(file: Path | None, scores: tuple[str, ...], failed: str | None, date: str | None, form: str) -> None:
@@ -147,9 +151,12 @@ def log(file: Path | None, scores: tuple[str, ...], failed: str | None, date: st
         if not scores and failed is None:
             raise click.UsageError("give the server's result: --score NAME=VALUE, or --failed TEXT")
         path = workspace.root / file if not file.exists() and (workspace.root / file).exists() else file
-        entry = record_sent(
+        entry, is_new = record_sent(
             ledger, path, workspace.stored_name(path.absolute()), parse_score(scores), failed or "", date
         )
+        if not is_new:
+            say(f"note: this result is in the ledger already, of {entry.date}: it counts as one attempt")
+            say("  fix:   if the file was sent again, give its --date")
         say(f"{TARGETS[entry.target].title}: {attempts_words(ledger.attempts(entry.target))}")
         return
     if scores or failed:

@@ -7,15 +7,13 @@ with the same command.
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -25,12 +23,13 @@ import numpy as np
 from PIL import Image
 
 from gsm_bench.errors import FrameError, RunConflictError
-from gsm_bench.files import aside, commit, create_whole, ensure_room, full_disk_named, sweep
+from gsm_bench.files import aside, commit, create_whole, ensure_room, full_disk_named, locked, sweep
 from gsm_bench.frames.pack_writer import LIBVER, ROOM_BYTES, PartWriter, VideoRows
 from gsm_bench.frames.sources.hdf5 import FORMAT, open_frames
 from gsm_bench.frames.sources.names import INFER_NAMES, Naming
 from gsm_bench.frames.sources.pictures import decoded
 from gsm_bench.frames.sources.readers import FrameReader, ImageSequenceReader
+from gsm_bench.hdf5_writer import new_hdf5
 from gsm_bench.workspace import pasteable
 
 VERSION = 1
@@ -102,6 +101,10 @@ def pack(
 def _pack(packing: Packing, readers: dict[str, FrameReader], progress: Callable[[int, int, int], None]) -> Packed:
     done = _begin(packing)
     todo = {name: reader for name, reader in readers.items() if name not in done}
+    if not packing.parts.exists():  # an earlier run was killed just before its end
+        if todo:
+            raise _exists(packing)
+        return Packed(len(readers), 0, len(readers), {})
     bad: dict[str, str] = {}
     writer = PartWriter(packing.parts, first_part=len(list(packing.parts.glob("*.h5"))))
     finished = len(readers) - len(todo)
@@ -125,36 +128,28 @@ def _pack(packing: Packing, readers: dict[str, FrameReader], progress: Callable[
 @contextmanager
 def _locked(packing: Packing) -> Iterator[None]:
     """Lock the file against other processes; the system releases the lock when this process ends."""
-    packing.target.parent.mkdir(parents=True, exist_ok=True)
-    path = packing.target.with_name(f".{packing.target.name}.lock")
-    with path.open("w") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if (
-                path.stat().st_ino != os.fstat(lock.fileno()).st_ino
-            ):  # released, and taken by another process, since it was opened
-                raise BlockingIOError
-        except (BlockingIOError, FileNotFoundError) as error:
+            stack.enter_context(locked(packing.target, wait=False))
+        except BlockingIOError as error:
             raise RunConflictError(
                 "another process is packing into this file",
                 where=packing.target,
                 fix="wait for it, or use another name",
             ) from error
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        yield
 
 
 def _begin(packing: Packing) -> set[str]:
     """Create the folder of parts; returns the videos that an earlier run has packed."""
     done = set[str]()
     sweep(packing.target)
+    if _only_parts_are_left(packing):
+        shutil.rmtree(packing.parts)
+        return _names(packing.target)
     if packing.target.exists():
         if not _can_resume(packing) and not packing.force:
-            raise RunConflictError(
-                "this file exists", where=packing.target, fix="--force replaces it, or choose another name"
-            )
+            raise _exists(packing)
         if _can_resume(packing) and not packing.force:
             done |= _names(packing.target)
     packing.parts.mkdir(parents=True, exist_ok=True)
@@ -172,11 +167,29 @@ def _begin(packing: Packing) -> set[str]:
     return done
 
 
+def _exists(packing: Packing) -> RunConflictError:
+    return RunConflictError("this file exists", where=packing.target, fix="--force replaces it, or choose another name")
+
+
+def _only_parts_are_left(packing: Packing) -> bool:
+    """Whether an earlier run of this packing was killed while it deleted the parts of the finished file."""
+    if not packing.parts.is_dir() or _lacks_videos(packing) is not False:
+        return False
+    merged_at = packing.target.stat().st_mtime_ns
+    return all(part.stat().st_mtime_ns <= merged_at for part in packing.parts.iterdir())
+
+
 def _can_resume(packing: Packing) -> bool:
     """Whether the file belongs to this packing and lacks videos."""
+    return bool(_lacks_videos(packing))
+
+
+def _lacks_videos(packing: Packing) -> bool | None:
+    """Whether the file lacks videos; None if it is missing, or not of this packing."""
     with suppress(FrameError), open_frames(packing.target) as file:
-        return json.loads(file.attrs.get("card", "null")) == packing.card and bool(len(file.attrs["not_packed"]))
-    return False
+        if json.loads(file.attrs.get("card", "null")) == packing.card:
+            return bool(len(file.attrs["not_packed"]))
+    return None
 
 
 def _names(path: Path) -> set[str]:
@@ -265,7 +278,7 @@ def _merge(packing: Packing, readers: dict[str, FrameReader], bad: dict[str, str
     ensure_room(packing.target, ROOM_BYTES + sum(source.stat().st_size for source in sources))
     written = aside(packing.target)
     try:
-        with h5py.File(written, "w", libver=LIBVER) as file:
+        with new_hdf5(written, libver=LIBVER) as file:
             file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
             file.attrs["encoding"] = _encoding(readers, packing.quality)
             file.attrs["card"] = json.dumps(packing.card)

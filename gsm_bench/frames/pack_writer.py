@@ -12,6 +12,7 @@ import numpy as np
 from gsm_bench.errors import FrameError
 from gsm_bench.files import aside, commit, ensure_room
 from gsm_bench.frames.sources.hdf5 import BYTES
+from gsm_bench.hdf5_writer import Hdf5Writer
 
 LIBVER = ("v110", "v110")
 """HDF5 1.10 and later can read it; older layouts slow down with hundreds of thousands of names in one group."""
@@ -46,7 +47,7 @@ class PartWriter:
         self.folder = folder
         self.number = first_part
         self.frames = 0
-        self._file: h5py.File | None = None
+        self._writer: Hdf5Writer | None = None
         self._bytes = self._videos = 0
         self._current: str | None = None
 
@@ -78,27 +79,36 @@ class PartWriter:
         ensure_room(self._path, ROOM_BYTES + sum(map(len, rows.values())))
         for number, content in rows.items():  # row by row: h5py stacks rows of equal length into one array
             frames[number - 1] = np.frombuffer(content, np.uint8)
+        if self._writer is not None:
+            self._writer.check()
         self._bytes += sum(map(len, rows.values()))
 
     def _open(self) -> h5py.File:
-        if self._file is None:
+        if self._writer is None:
             self._path = self.folder / f"{self.number:06d}.h5"
             while self._path.exists():
                 self.number += 1
                 self._path = self.folder / f"{self.number:06d}.h5"
             self._written = aside(self._path)
-            self._file = h5py.File(self._written, "w", libver=LIBVER)
-        return self._file
+            self._writer = Hdf5Writer(self._written, libver=LIBVER)
+        return self._writer.file
 
     def _drop(self) -> None:
-        if self._file is not None and self._current is not None and self._current in self._file:
-            del self._file[self._current]
+        if self._writer is not None and self._current is not None and self._current in self._writer.file:
+            del self._writer.file[self._current]
         self._current = None
 
     def close(self) -> None:
-        """Rename the current part into place, without a video that is incomplete."""
-        self._drop()
-        if self._file is not None:
-            self._file.close()
+        """Rename the current part into place, without a video that is incomplete; one that does not fit is removed."""
+        if self._writer is None:
+            return
+        writer = self._writer
+        try:
+            try:
+                self._drop()
+            finally:
+                self._writer, self._bytes, self._videos = None, 0, 0
+                writer.close()
             commit(self._written, self._path)
-            self._file, self._bytes, self._videos = None, 0, 0
+        finally:
+            self._written.unlink(missing_ok=True)

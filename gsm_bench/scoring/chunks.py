@@ -1,9 +1,7 @@
 """Chunks: finished rows of a run, kept in a folder beside the score file and shared by any number of processes.
 
-A chunk is written aside and renamed, so it is complete or absent. A process claims a chunk by creating its claim
-file, which only one process can do. A claim whose process is gone, or has not renewed it for two minutes, is taken
-over by renaming it away, which again only one process can do. If two processes ever score the same chunk, they write
-the same content, so it enters the score file once.
+A chunk is written aside and renamed, so it is complete or absent. `gsm_bench.scoring.claims` shares the work. If two
+processes ever score the same chunk, they write the same content, so it enters the score file once.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ import json
 import os
 import shutil
 import socket
-import threading
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,15 +23,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.files import alive, aside, create_whole, write_whole
+from gsm_bench.files import create_whole, write_whole
 from gsm_bench.fingerprints import unknown_fingerprints
 from gsm_bench.scorefile import NOT_SCORED, Scores
+from gsm_bench.scoring.claims import ClaimFolder
 
 DAMAGED = (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, zlib.error)
 """What reading a damaged chunk may raise."""
-STALE_AFTER_S = 120.0
-HEARTBEAT_S = 20.0
-MERGE = "merge"
 CARD = "run.json"
 
 
@@ -120,13 +115,8 @@ class ReadRows:
     fingerprints: NDArray[np.void]
 
 
-class ChunkFolder:
+class ChunkFolder(ClaimFolder):
     """The chunks of one run: `run.json` with its signature, finished chunks, claims on chunks in work."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._claims: set[Path] = set()
-        self._stop = threading.Event()
 
     def join(self, card: RunCard) -> RunCard:
         """Create the folder, or join the run that is already there; returns the card of that run."""
@@ -162,7 +152,7 @@ class ChunkFolder:
             stored_frames=np.array(list(chunk.stored_frames.items()), np.int64).reshape(-1, 2),
             fingerprints=chunk.fingerprints, **arrays,
         )  # fmt: skip
-        write_whole(self._file(number), buffer.getvalue())
+        write_whole(self._file(number), buffer.getvalue(), sweeps=False)
         self.release(str(number))
 
     def read(self, number: int) -> Chunk:
@@ -186,34 +176,6 @@ class ChunkFolder:
                 if len(rows.rows) == len(rows.status) == len(rows.num_frames) == len(rows.fingerprints):
                     yield rows
 
-    def claim(self, name: str) -> bool:
-        """Claim chunk `name` for this process; False if a living process holds it.
-
-        Raises:
-            FileNotFoundError: the folder is gone.
-        """
-        path = self.path / f"{name}.claim"
-        for _ in range(2):
-            host, pid = _this_process()
-            if create_whole(path, json.dumps({"host": host, "pid": pid}).encode()):
-                self._claims.add(path)
-                return True
-            if not self._clear_if_stale(path):
-                return False
-        return False
-
-    def release(self, name: str) -> None:
-        """Release a claim of this process."""
-        path = self.path / f"{name}.claim"
-        self._claims.discard(path)
-        if _owner(path) == _this_process():
-            path.unlink(missing_ok=True)
-
-    def release_all(self) -> None:
-        """Release all claims of this process."""
-        for path in list(self._claims):
-            self.release(path.stem)
-
     def drop_unsound(self) -> list[int]:
         """Remove finished chunks that are damaged or hold videos without a score; returns their numbers."""
         dropped = []
@@ -227,10 +189,6 @@ class ChunkFolder:
                 dropped.append(number)
         return dropped
 
-    def claimed_by_others(self) -> bool:
-        """Whether another living process works here."""
-        return any(path not in self._claims and not self._stale(path) for path in self.path.glob("*.claim"))
-
     def remove(self) -> None:
         """Remove the folder in one step: other processes see all of it or nothing.
 
@@ -242,75 +200,10 @@ class ChunkFolder:
         for left in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.done"):
             shutil.rmtree(left, ignore_errors=True)
 
-    @contextlib.contextmanager
-    def heartbeat(self) -> Iterator[None]:
-        """Renew the claims of this process while it works; release them at the end."""
-        thread = threading.Thread(target=self._renew, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            thread.join()
-            self.release_all()
-
     def _file(self, number: int) -> Path:
         return self.path / f"{number:06d}.npz"
-
-    def _renew(self) -> None:
-        while not self._stop.wait(HEARTBEAT_S):
-            for path in list(self._claims):
-                with contextlib.suppress(FileNotFoundError):
-                    os.utime(path)
-
-    def _clear_if_stale(self, path: Path) -> bool:
-        """Rename a stale claim away; True if the chunk can be claimed."""
-        owner = _owner(path)
-        if not self._stale(path):
-            return not path.exists()
-        grave = aside(path)
-        try:
-            path.rename(grave)
-        except FileNotFoundError:
-            return True
-        if _owner(grave) != owner:  # another process took the stale claim over first: this one is alive
-            with contextlib.suppress(FileExistsError):
-                os.link(grave, path)
-            grave.unlink(missing_ok=True)
-            return False
-        grave.unlink(missing_ok=True)
-        return True
-
-    def _stale(self, path: Path) -> bool:
-        try:
-            renewed = path.stat().st_mtime
-        except FileNotFoundError:
-            return False
-        host, pid = _owner(path)
-        if host == socket.gethostname() and not alive(pid):
-            return True
-        return self._folder_time() - renewed > STALE_AFTER_S
-
-    def _folder_time(self) -> float:
-        """The time on the clock of the file system that stamps the claims."""
-        probe = self.path / f".clock.{socket.gethostname()}.{os.getpid()}"
-        probe.touch()
-        return probe.stat().st_mtime
 
 
 def _fingerprints(file: Any) -> NDArray[np.void]:
     """The fingerprints of a chunk; chunks of earlier versions have none."""
     return np.asarray(file["fingerprints"]) if "fingerprints" in file.files else unknown_fingerprints(len(file["rows"]))
-
-
-def _this_process() -> tuple[str, int]:
-    return socket.gethostname(), os.getpid()
-
-
-def _owner(claim: Path) -> tuple[str, int]:
-    """Host and pid of a claim; ("", 0) if it is gone or incomplete."""
-    try:
-        owner = json.loads(claim.read_text())
-        return str(owner["host"]), int(owner["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "", 0

@@ -11,12 +11,13 @@ from torch import nn
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.nets.cost import count_cost
 from gsm_bench.scorefile import NOT_SCORED
-from gsm_bench.scoring.chunks import MERGE, BatchResult, Chunk, ChunkFolder, joined
+from gsm_bench.scoring.chunks import BatchResult, Chunk, ChunkFolder, joined
+from gsm_bench.scoring.claims import MERGE
 from gsm_bench.scoring.job import Job
 from gsm_bench.scoring.merge import merge
 from gsm_bench.scoring.resume import open_run, pending_rows
+from gsm_bench.scoring.waiting import Waiting
 
-POLL_S = 0.3
 LOOK_EVERY_S = 5.0
 """Time between listings of the folder for chunks of other processes; listing thousands takes longer than a batch."""
 LISTING_SHARE = 50
@@ -134,7 +135,7 @@ class ModelRun:
         """Chunks in the folder that nobody has finished, those of other shards included; 0 once it is merged."""
         return len(self.chunks.keys() - self.folder.finished()) if self.folder.path.exists() else 0
 
-    def merge_when_complete(self) -> None:
+    def merge_when_complete(self, waiting: Waiting) -> None:
         """Write the score file if all chunks are finished; else the last shard to finish writes it."""
         while self.folder.path.exists() and not self.chunks_left():
             if self.folder.claim(MERGE):
@@ -142,7 +143,7 @@ class ModelRun:
                 merge(self.job, self.folder, self.chunks, cost)
                 self.folder.remove()
             else:
-                time.sleep(POLL_S)
+                waiting.wait([self.folder])
 
     def check_merged_elsewhere(self, error: FileNotFoundError) -> None:
         """Accept a folder that disappeared if another process wrote the score file.

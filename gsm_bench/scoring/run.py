@@ -18,8 +18,9 @@ from torch import nn
 from gsm_bench.scorefile import NOT_SCORED, SCORED, ScoreHead, open_scores
 from gsm_bench.scoring.chunks import BatchResult, Chunk
 from gsm_bench.scoring.job import Job
-from gsm_bench.scoring.model_run import POLL_S, ModelRun
+from gsm_bench.scoring.model_run import ModelRun
 from gsm_bench.scoring.pipeline import Batch, run_locally
+from gsm_bench.scoring.waiting import Waiting
 
 Engine = Callable[["Run"], None]
 """Scores the batches that a run claims and writes its chunks."""
@@ -27,11 +28,16 @@ Engine = Callable[["Run"], None]
 
 @dataclass(frozen=True)
 class Progress:
-    """Videos done by all processes of a run, of those that this run set out to score."""
+    """Videos done by all processes of a run, of those that this run set out to score.
+
+    Attributes:
+        waiting: for whom this process waits and since when, in words; empty while it works.
+    """
 
     done: int
     total: int
     bad: int
+    waiting: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ class Run:
         self._progress = progress
         self._engine = engine
         self._started = time.monotonic()
+        self._waiting = Waiting(self._report)
         self._total = sum(model.pending.size for model in self.models)
 
     def execute(self) -> list[Outcome]:
@@ -121,7 +128,7 @@ class Run:
                     while any([not model.is_complete() for model in self.models]):  # noqa: C419  asks every model
                         self._engine(self)
                     for model in self.models:
-                        model.merge_when_complete()
+                        model.merge_when_complete(self._waiting)
                     return
                 except FileNotFoundError as error:
                     self._drop_merged_models(error)
@@ -169,6 +176,7 @@ class Run:
             for chunk in unfinished:
                 if models := [model for model in self.models if model.claim(chunk)]:
                     claims += 1
+                    self._waiting.over()
                     yield chunk, models
             if not claims:
                 yield None
@@ -177,7 +185,7 @@ class Run:
     def _wait_for_others(self) -> None:
         """Wait a moment, unless this process has finished all chunks by now."""
         if self._unfinished():
-            time.sleep(POLL_S)
+            self._waiting.wait(model.folder for model in self.models)
             for model in self.models:
                 model.look_for_finished()
             self._report()
@@ -186,9 +194,9 @@ class Run:
         """Chunks of this process's shard that a model lacks, in order, as far as is known here."""
         return sorted(set().union(*(model.unfinished for model in self.models)))
 
-    def _report(self) -> None:
+    def _report(self, waiting: str = "") -> None:
         done = sum(model.done_videos for model in self.models)
-        self._progress(Progress(min(done, self._total), self._total, sum(model.bad for model in self.models)))
+        self._progress(Progress(min(done, self._total), self._total, sum(model.bad for model in self.models), waiting))
 
     def _outcome(self, model: ModelRun) -> Outcome:
         videos, left = len(model.job.split), model.chunks_left()

@@ -7,10 +7,8 @@ counts a block.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +17,7 @@ from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.ensembles.fuse import member_mean, refuse_broken_rows
 from gsm_bench.ensembles.members import MemberSpec, OpenMember, open_members
 from gsm_bench.metrics.topk import KS
+from gsm_bench.processes import process_pool
 from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.selection.subset_block import Node, SubsetBlock
 from gsm_bench.settings import Space
@@ -146,7 +145,7 @@ def _counting(counter: _SubsetCounter) -> Iterator[Iterator[dict[int, NDArray[np
         counter.labels,
         counter.folds,
     )
-    with ProcessPoolExecutor(processes, get_context("spawn"), _enter_process, arguments) as pool:
+    with process_pool(processes, _enter_process, arguments) as pool:
         yield pool.map(_count_in_process, counter.blocks)
 
 

@@ -8,11 +8,10 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import groupby
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gsm_bench.errors import RunConflictError, SplitError
-from gsm_bench.files import write_whole
+from gsm_bench.files import aside, full_disk_named, locked, sweep_folder, write_whole
+from gsm_bench.processes import process_pool
 from gsm_bench.shapes.card import write_card
 from gsm_bench.shapes.classes import ACTIONS, CLASSES, SHAPES
 from gsm_bench.shapes.events import DrawnVideo, Event, Split, plan_videos
@@ -79,6 +79,7 @@ def make(
     videos: int | None = None,
     processes: int = 1,
     progress: Progress | None = None,
+    waiting: Callable[[], None] | None = None,
 ) -> GeneratedSplit:
     """Generate a split of Temporal Shapes in `directory`, or finish one that was interrupted.
 
@@ -89,24 +90,40 @@ def make(
         videos: number of videos, in pairs of an event and its reversal; by default the benchmark's.
         processes: number of processes; the bytes do not depend on it.
         progress: called with (videos done, videos in total).
+        waiting: called before waiting for another process that makes a split here.
 
     Raises:
         RunConflictError: the directory holds this split with another recipe.
+        DiskError: the disk is full; finished videos are kept.
+        WorkerError: a process was killed; finished videos are kept.
     """
     recipe = _recipe(split, seed, videos)
     root = Path(directory)
     frames_root = root / FRAMES_FOLDER
     frames_root.mkdir(parents=True, exist_ok=True)
-    _claim(root, recipe)
-    planned = plan_videos(split, recipe.seed, recipe.videos)
-    missing = [video for video in planned if not (frames_root / video.id).is_dir()]
-    _draw(missing, frames_root, processes, progress, total=len(planned))
-    _write_lists(root, split, planned)
-    result = GeneratedSplit(recipe, list_path(root, split), frames_root, len(missing), checksum(root, split))
-    finished = json.dumps(asdict(recipe) | {"checksum": result.checksum}, indent=1) + "\n"
-    write_whole(_recipe_path(root, split), finished.encode())
-    write_whole(root / "README.md", write_card(_existing_recipes(root)).encode())
-    return result
+    with _folder_locked(root, waiting or (lambda: None)), full_disk_named(root):
+        _claim(root, recipe)
+        planned = plan_videos(split, recipe.seed, recipe.videos)
+        missing = [video for video in planned if not (frames_root / video.id).is_dir()]
+        _draw(missing, frames_root, processes, progress, total=len(planned))
+        _write_lists(root, split, planned)
+        result = GeneratedSplit(recipe, list_path(root, split), frames_root, len(missing), checksum(root, split))
+        finished = json.dumps(asdict(recipe) | {"checksum": result.checksum}, indent=1) + "\n"
+        write_whole(_recipe_path(root, split), finished.encode())
+        write_whole(root / "README.md", write_card(_existing_recipes(root)).encode())
+        return result
+
+
+@contextmanager
+def _folder_locked(root: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """One process at a time makes splits in a folder; another one waits for it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(root / "shapes", wait=False))
+        except BlockingIOError:
+            waiting()
+            stack.enter_context(locked(root / "shapes"))
+        yield
 
 
 def list_path(directory: str | Path, split: Split) -> Path:
@@ -202,6 +219,7 @@ def _read_recipe(path: Path) -> dict[str, object]:
 def _draw(
     missing: Sequence[DrawnVideo], frames_root: Path, processes: int, progress: Progress | None, *, total: int
 ) -> None:
+    sweep_folder(frames_root)
     jobs = [(event, tuple(videos)) for event, videos in groupby(missing, key=lambda video: video.event)]
     done = total - len(missing)
     if progress:
@@ -219,7 +237,7 @@ def _each(write: Callable[[Job], int], jobs: Iterable[Job], processes: int) -> I
     if processes <= 1:
         yield from map(write, jobs)
         return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with process_pool(processes) as pool:
         yield from pool.map(write, jobs, chunksize=4)
 
 
@@ -239,12 +257,17 @@ def _encode(frame: Frames) -> bytes:
 
 def _write_video(folder: Path, encoded: Sequence[bytes]) -> None:
     """Write a video's frames to a temporary folder and rename it: a folder with the final name is complete."""
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    for number, data in enumerate(encoded, start=1):
-        (aside / frame_name(number)).write_bytes(data)
-    aside.replace(folder)
+    written = aside(folder)
+    try:
+        written.mkdir()
+        for number, data in enumerate(encoded, start=1):
+            (written / frame_name(number)).write_bytes(data)
+        written.replace(folder)
+    except OSError:
+        if not folder.is_dir():  # else a worker of a killed run has just finished it
+            raise
+    finally:
+        shutil.rmtree(written, ignore_errors=True)
 
 
 def _write_lists(root: Path, split: Split, videos: Sequence[DrawnVideo]) -> None:

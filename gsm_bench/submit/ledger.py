@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from gsm_bench.errors import SubmissionError
-from gsm_bench.files import file_sha256
+from gsm_bench.files import file_sha256, full_disk_named, locked
 from gsm_bench.submit.targets import TARGETS
 
 LEDGER = "ledger.jsonl"
@@ -94,19 +94,26 @@ class Ledger:
         return entries
 
     def add(self, entry: Entry) -> None:
-        """Append one line and flush it to disk; a line is written completely or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        fields = {key: value for key, value in asdict(entry).items() if value not in ("", {}, ())}
-        line = json.dumps(fields, allow_nan=False) + "\n"
-        handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            size = os.fstat(handle).st_size
-            if size and os.pread(handle, 1, size - 1) != b"\n":  # an editor removed the last line break
-                line = "\n" + line
-            os.write(handle, line.encode())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        """Append one line and flush it to disk; a line is written completely or not at all.
+
+        Raises:
+            DiskError: the disk is full.
+        """
+        with locked(self.path), full_disk_named(self.path):
+            _append(self.path, entry)
+
+    def add_answer(self, entry: Entry, *, dated: bool) -> tuple[Entry, bool]:
+        """Append the server's answer to a file, unless it is recorded already; returns its record, and whether it is new.
+
+        Args:
+            dated: whether the user gave the date; then the same answer of another time is another attempt.
+        """
+        with locked(self.path), full_disk_named(self.path):
+            for known in self.entries():
+                if replace(known, date=entry.date) == entry and (known.date == entry.date or not dated):
+                    return known, False
+            _append(self.path, entry)
+        return entry, True
 
     def written(self, file: str) -> Entry | None:
         """The last record of writing `file`."""
@@ -126,6 +133,26 @@ class Ledger:
         left = None if limits.in_all is None else max(0, limits.in_all - len(dates))
         left_today = None if limits.per_day is None else max(0, min(limits.per_day - dates.count(today), left or 0))
         return Attempts(dates.count(today), len(dates), left_today, left)
+
+
+def _append(path: Path, entry: Entry) -> None:
+    """Append a line to the file; one that does not fit is taken back."""
+    fields = {key: value for key, value in asdict(entry).items() if value not in ("", {}, ())}
+    line = json.dumps(fields, allow_nan=False).encode() + b"\n"
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":  # an editor removed the last line break
+            line = b"\n" + line
+        try:
+            while line:
+                line = line[os.write(handle, line) :]
+        except OSError:
+            os.ftruncate(handle, size)
+            raise
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _entry(line: bytes) -> Entry:
@@ -187,8 +214,10 @@ def sent_rows(entries: Sequence[Entry]) -> tuple[dict[str, Any], ...]:
 
 def record_sent(
     ledger: Ledger, path: Path, shown: str, score: Mapping[str, float], failed: str, date: str | None
-) -> Entry:
-    """Record the server's result for a file of this workspace; returns the new record.
+) -> tuple[Entry, bool]:
+    """Record the server's result for a file of this workspace; returns its record, and whether it is new.
+
+    The same result of the same file is one attempt, unless its date is given and is another one.
 
     Args:
         shown: the path relative to the workspace.
@@ -207,8 +236,7 @@ def record_sent(
         )
     when = datetime.now(UTC) if date is None else _moment(date)
     sent = replace(written, event=SENT, date=when.isoformat(timespec="seconds"), content={}, score=score, failed=failed)
-    ledger.add(sent)
-    return sent
+    return ledger.add_answer(sent, dated=date is not None)
 
 
 def _moment(text: str) -> datetime:

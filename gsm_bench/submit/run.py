@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gsm_bench.files import file_sha256
 from gsm_bench.manifest import Manifest
 from gsm_bench.splits import read_split
 from gsm_bench.submit.epic import Options, Submission, build
@@ -74,8 +75,9 @@ def prepare(request: SubmissionRequest, manifest: Manifest, workspace: Workspace
     dataset = manifest.dataset(target.name)
     source = resolve_source(request.source, manifest, workspace, target.name, split)
     paths = [request.out] if request.out else _paths(target, split, workspace, source.name)
-    for path in paths:
-        refuse_existing(path, request.force)
+    if _record_of(paths[-1], workspace):  # else an earlier run may have been killed before its end
+        for path in paths:
+            refuse_existing(path, request.force)
     listed = read_split(dataset, split, request.data or workspace.data / dataset.folder)
     return PreparedSubmission(request, build(source, target, listed, manifest, request.options), paths[0])
 
@@ -98,6 +100,15 @@ def write_submission(prepared: PreparedSubmission, workspace: Workspace) -> Writ
     path = folder.with_name(f"{folder.name}.zip")
     entry = bundle(path, request.target, files, force=request.force)
     return WrittenSubmission(file, _record(entry, path, ledger, workspace))
+
+
+def _record_of(path: Path, workspace: Workspace) -> Entry | None:
+    """The record of writing a file as it is; None if there is no file, or the ledger does not know it."""
+    if not path.is_file():
+        return None
+    ledger, name = Ledger(workspace.submissions / LEDGER), workspace.stored_name(path.absolute())
+    entry = ledger.by_sha256(file_sha256(path), name)
+    return entry if entry and entry.file == name else None
 
 
 def _paths(target: Target, split: str, workspace: Workspace, source: str) -> Sequence[Path]:
@@ -129,5 +140,8 @@ def _other_splits(
 
 def _record(entry: Entry, path: Path, ledger: Ledger, workspace: Workspace) -> SubmissionFile:
     recorded = replace(entry, file=workspace.stored_name(path.absolute()))
+    known = _record_of(path, workspace)
+    if known is not None and replace(known, date=entry.date) == recorded:
+        return SubmissionFile(path, known, path.stat().st_size)
     ledger.add(recorded)
     return SubmissionFile(path, recorded, path.stat().st_size)

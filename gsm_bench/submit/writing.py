@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gsm_bench.errors import SubmissionError
-from gsm_bench.files import aside, commit, commit_new
+from gsm_bench.files import aside, commit, commit_new, file_sha256, full_disk_named, sweep
 from gsm_bench.submit.check import check_file
 from gsm_bench.submit.document import json_pieces, write_json, write_zip
 from gsm_bench.submit.epic import Submission
@@ -34,7 +34,6 @@ def write_file(path: Path, submission: Submission, *, force: bool = False) -> En
     Raises:
         SubmissionError: the file exists, or the scores read back are not the exact ones; then no file is left.
     """
-    refuse_existing(path, force)
     target, member = submission.target, submission.target.member_of(submission.split.name)
     with _temporary(path) as written:
         if path.suffix == ".zip":
@@ -65,7 +64,6 @@ def bundle(path: Path, target: Target, written: Mapping[str, tuple[Path, Entry]]
     Raises:
         SubmissionError: the zip exists, or a file changed since it was written.
     """
-    refuse_existing(path, force)
     contents = {}
     for name, (file, entry) in written.items():
         contents[name] = file.read_bytes()
@@ -116,7 +114,7 @@ def _entry(path: Path, written: Path, target: Target, contents: Mapping[str, Ser
 
 
 def refuse_existing(path: Path, force: bool) -> None:
-    """Raise SubmissionError if the file exists and must not be replaced."""
+    """Raise SubmissionError if something is at the path and must not be replaced."""
     if path.exists() and not force:
         raise _exists(path)
 
@@ -126,18 +124,23 @@ def _exists(path: Path) -> SubmissionError:
 
 
 def _place(written: Path, path: Path, force: bool) -> None:
-    """Rename a validated file; a file of the same name that another process wrote meanwhile is kept."""
+    """Rename a validated file; a file of the same name and other bytes is kept.
+
+    One of the same bytes comes from a run that was killed before it could record the file in the ledger.
+    """
     if force:
         commit(written, path)
-    elif not commit_new(written, path):
+    elif not commit_new(written, path) and file_sha256(written) != file_sha256(path):
         raise _exists(path)
 
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    written = aside(path).with_suffix(path.suffix)
+    sweep(path)
+    written = aside(path, path.suffix)
     try:
-        yield written
+        with full_disk_named(path):
+            yield written
     finally:
         written.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from gsm_bench.errors import DiskError, ScoreFileError
 from gsm_bench.files import commit_new, new_file
 from gsm_bench.scorefile import write
-from tests.cases.shell import one_error, shell
+from tests.cases.shell import environment, one_error, shell
 from tests.conftest import clip_scores
 
 A, B = (f"scores/toy/val/{name}.h5" for name in "ab")
@@ -82,6 +83,28 @@ def test_of_parallel_writers_one_wins_and_the_others_say_so(files, gsmbench, wri
     assert sorted(run.returncode for run in runs) == [0] + [1] * (writers - 1), errors
     assert all("exists" in error for run, error in zip(runs, errors, strict=True) if run.returncode)
     assert not [path for path in Path().iterdir() if path.name.startswith(".fused")]
+
+
+@pytest.mark.parametrize("room", [0, 2000, 50_000, 190_000])
+def test_a_large_file_that_does_not_fit_after_all(tmp_path, room):
+    """Another process takes the room in mid-write: one error, no crash, nothing left, whatever HDF5 was writing."""
+    code = (
+        "import resource\n"
+        "import numpy as np\n"
+        "from gsm_bench import scorefile\n"
+        "from gsm_bench.errors import DiskError\n"
+        "from tests.conftest import clip_scores\n"
+        "scorefile.MOST_IN_MEMORY, scorefile.ensure_room = 0, lambda *_: None\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
+        "try:\n"
+        "    scorefile.write('a.h5', clip_scores(np.zeros((500, 2, 50), np.float32)))\n"
+        "except DiskError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "ulimit -f" in done.stdout
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_large_file_meets_the_limit_before_hdf5_does(tmp_path, monkeypatch):

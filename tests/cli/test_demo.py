@@ -4,6 +4,7 @@ import subprocess
 import sys
 from typing import get_args
 
+import click
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -51,6 +52,27 @@ def test_demo_end_to_end_and_again(gsmbench, workspace):
         assert content_hash(path) == content_hash(workspace.root / "two" / path.relative_to(workspace.root / "one")), (
             path.name
         )
+
+
+def test_a_demo_that_was_interrupted_goes_on(gsmbench, workspace, monkeypatch):
+    from gsm_bench.cli import demo
+
+    def killed(directory, arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(demo, "_result_steps", lambda _: [("Stop", [])])
+        patched.setattr(demo, "_run", killed)
+        with pytest.raises(click.Abort):
+            demo.command.main(["--from-scores", "--dir", "one"], standalone_mode=False)
+    first = next((workspace.root / "one/scores").rglob("*.h5"))
+    whole = first.read_bytes()
+    first.unlink()
+    assert "empty directory" in gsmbench("demo", "--dir", "one", "--videos", 28).err, "other options are another demo"
+    monkeypatch.setattr(demo, "_result_steps", lambda _: [])
+    assert gsmbench("demo", "--from-scores", "--dir", "one").status == 0
+    assert first.read_bytes() == whole
+    assert "empty directory" in gsmbench("demo", "--from-scores", "--dir", "one").err
 
 
 def test_demo_from_scores_needs_no_torch(workspace):

@@ -184,3 +184,51 @@ def test_killed_again_and_again_it_ends_the_same(workspace):
         assert set(actual) == set(expected)
         assert all(np.array_equal(a, b) for name in expected for a, b in zip(actual[name], expected[name], strict=True))
     assert not parts.exists()
+
+
+@pytest.mark.parametrize("left", ["all", "card", "one part", "nothing but the folder"])
+def test_a_run_killed_at_its_last_step_is_finished_by_the_next(toys, gsmbench, monkeypatch, left):
+    frames, parts = toys.data / "toy/frames", toys.root / "packed.h5.parts"
+
+    def killed(path):
+        if left == "card":
+            (path / "000000.h5").unlink()
+        if left in ("one part", "nothing but the folder"):
+            (path / "run.json").unlink()
+        if left == "nothing but the folder":
+            (path / "000000.h5").unlink()
+        raise SystemExit
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(packing_room.shutil, "rmtree", killed)
+        pack_it(frames, toys.root / "packed.h5")
+    assert parts.exists()
+    whole = (toys.root / "packed.h5").read_bytes()
+    ran = gsmbench("pack", frames, "packed.h5", "--quiet")
+    assert ran.status == 0, ran.err
+    assert "packed earlier" in ran.out
+    assert not parts.exists()
+    assert (toys.root / "packed.h5").read_bytes() == whole
+    assert "this file exists" in gsmbench("pack", frames, "packed.h5", "--quiet").err
+
+
+@pytest.mark.parametrize("room", [3000, 60_000, 150_000])
+def test_a_disk_that_becomes_full_is_one_error(toys, room, monkeypatch):
+    """Also where HDF5 meets the end in mid-write, because there seemed to be room before."""
+    frames = toys.data / "toy/frames"
+    code = (
+        "import resource, sys\n"
+        "from gsm_bench import files\n"
+        "from gsm_bench.frames import pack, pack_writer\n"
+        "pack.ensure_room = pack_writer.ensure_room = lambda *_: None\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
+        "from gsm_bench.cli import main\n"
+        f"main(['pack', {str(frames)!r}, 'packed.h5', '--quiet'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode == 1, done.stderr
+    assert "ulimit -f" in done.stderr and "Traceback" not in done.stderr
+    assert not list(toys.root.rglob("*.tmp*"))
+    assert pack_it(frames, toys.root / "packed.h5").videos == VIDEOS

@@ -6,7 +6,9 @@ import time
 
 import numpy as np
 
-from gsm_bench.scoring.chunks import STALE_AFTER_S, Chunk, ChunkFolder, RunCard
+from gsm_bench.scoring import claims
+from gsm_bench.scoring.chunks import Chunk, ChunkFolder, RunCard
+from gsm_bench.scoring.claims import STALE_AFTER_S
 
 CARD = RunCard("a=1; b=2", "then")
 
@@ -70,6 +72,32 @@ def test_a_claim_on_another_machine_lives_by_its_heartbeat(tmp_path):
     assert not folder.claim("1")
     claim_of(folder, "1", dead_pid(), host="elsewhere", age_s=STALE_AFTER_S + 5)
     assert folder.claim("1")
+
+
+def test_a_claim_stamped_in_the_future_ages_by_what_is_seen(tmp_path, monkeypatch):
+    """The clock of another machine is hours ahead, or its process is gone: nobody waits for ever."""
+    folder, now = ChunkFolder(tmp_path), time.monotonic()
+    claim_of(folder, "1", 5, host="elsewhere", age_s=-7200)
+    assert not folder.claim("1")
+    monkeypatch.setattr(claims.time, "monotonic", lambda: now + STALE_AFTER_S - 5)
+    assert not folder.claim("1")
+    claim_of(folder, "1", 5, host="elsewhere", age_s=-7300)
+    assert folder.claimed_by_others(), "it was renewed: its process lives"
+    monkeypatch.setattr(claims.time, "monotonic", lambda: now + 2 * STALE_AFTER_S - 15)
+    assert not folder.claim("1")
+    assert "process 5 on elsewhere for chunk 1, last sign of it seen at " in folder.waiting_for()
+    monkeypatch.setattr(claims.time, "monotonic", lambda: now + 2 * STALE_AFTER_S + 15)
+    assert folder.waiting_for() == ""
+    assert folder.claim("1")
+
+
+def test_nobody_is_waited_for_where_nobody_works(tmp_path):
+    folder = ChunkFolder(tmp_path)
+    claim_of(folder, "1", dead_pid())
+    assert folder.claim("2")
+    assert folder.waiting_for() == ""
+    claim_of(folder, "merge", os.getppid())
+    assert f"process {os.getppid()} on {socket.gethostname()} for the merge" in folder.waiting_for()
 
 
 def test_a_claim_cut_short_by_a_crash_is_not_for_ever(tmp_path):

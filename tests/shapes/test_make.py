@@ -1,14 +1,22 @@
 import csv
 import io
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gsm_bench.errors import RunConflictError, SplitError
+from gsm_bench.errors import RunConflictError, SplitError, WorkerError
+from gsm_bench.files import alive
 from gsm_bench.sampling import sample_indices
 from gsm_bench.shapes import CLASSES, DEFAULT_SEEDS, checksum, make, plan_videos, read_list, reversed_class
 from gsm_bench.shapes.card import write_card
@@ -17,6 +25,9 @@ from gsm_bench.shapes.textures import SEEN, UNSEEN
 from gsm_bench.workspace import shipped_manifests
 
 VIDEOS = 14
+ROOT = Path(__file__).parents[2]
+making = sys.modules["gsm_bench.shapes.make"]
+WRITE_EVENT = making._write_event
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +131,9 @@ def test_an_interrupted_run_is_finished_without_drawing_anything_twice(generated
     with pytest.raises(SplitError, match="no val split of Temporal Shapes here"):
         read_list(tmp_path, "val")
     assert "not finished" not in (generated[0] / "README.md").read_text()
-    leftover = tmp_path / "frames" / ".200009.part"
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    leftover = tmp_path / "frames" / f".200009.{socket.gethostname()}.{ended.pid}.1.tmp"
     leftover.mkdir()
     (leftover / "00099.jpg").write_bytes(b"half a pic")
     seen = []
@@ -182,3 +195,59 @@ def test_a_changed_frame_changes_the_checksum(tmp_path):
 def test_the_light_side_stays_light():
     check = "import sys, gsm_bench.shapes; raise SystemExit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+
+
+def test_two_at_once_draw_each_video_once(generated, tmp_path):
+    """The second waits for the first, says so, and finds everything there."""
+    drawing, said, results = threading.Event(), threading.Event(), []
+
+    def first():
+        def progress(done, total):
+            drawing.set()
+            assert said.wait(60)
+
+        results.append(make(tmp_path, "val", seed=5, videos=VIDEOS, progress=progress))
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert drawing.wait(60)
+    second = make(tmp_path, "val", seed=5, videos=VIDEOS, waiting=said.set)
+    thread.join()
+    assert (results[0].written, second.written) == (VIDEOS, 0)
+    assert results[0].checksum == second.checksum == generated[1].checksum
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_killed_worker_is_one_error_and_finished_videos_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "_write_event", partial(die_after, 2))
+    with pytest.raises(WorkerError, match="a worker process was killed"):
+        make(tmp_path, "val", seed=5, videos=VIDEOS, processes=2)
+    monkeypatch.undo()
+    again = make(tmp_path, "val", seed=5, videos=VIDEOS)
+    assert 0 < again.written < VIDEOS
+    assert not list(tmp_path.rglob(".*"))
+
+
+def die_after(videos, frames_root, job):
+    if len(list(frames_root.iterdir())) >= videos:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return WRITE_EVENT(frames_root, job)
+
+
+def test_workers_end_with_their_parent(tmp_path):
+    code = f"from gsm_bench.shapes import make\nif __name__ == '__main__':\n    make({str(tmp_path)!r}, 'train', processes=2)\n"
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    parent = subprocess.Popen([sys.executable, script], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    while not list(tmp_path.glob("frames/*")):
+        assert parent.poll() is None
+        time.sleep(0.01)
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    if not children.exists():
+        pytest.skip("this system does not list child processes")
+    workers = [int(pid) for pid in children.read_text().split()]
+    assert workers
+    parent.kill()
+    parent.wait()
+    while any(map(alive, workers)):  # a test that hangs has failed
+        time.sleep(0.01)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gsm_bench.submit.ledger import Ledger
+from tests.cases.shell import one_error, shell
 from tests.submit.conftest import LEVELS
 
 
@@ -22,6 +23,47 @@ def test_log(submitted_zip, epic, gsmbench):
     assert [row["event"] for row in shown["rows"]] == ["written", "sent", "failed"]
     assert shown["rows"][1]["score"] == "verb 65.2, noun 48, action 35.5"
     assert "0 of today's attempts and 48 in total" in shown["notes"][0]
+
+
+def test_the_same_answer_twice_is_one_attempt(submitted_zip, epic, gsmbench):
+    path = epic.submissions / "ledger.jsonl"
+    answer = ["submit", "log", submitted_zip, "--score", "verb=65.2,noun=48"]
+    assert "in the ledger already" not in gsmbench(*answer).err
+    once = path.read_bytes()
+    again = gsmbench(*answer)
+    assert again.status == 0
+    assert "note: this result is in the ledger already, of 2" in again.err
+    assert "49 in total are left (1 sent so far)" in again.err
+    assert path.read_bytes() == once
+    for other in (["--score", "verb=65.2,noun=49"], ["--score", "verb=65.2,noun=48", "--date", "2026-01-02"]):
+        gsmbench("submit", "log", submitted_zip, *other)
+    assert [entry.event for entry in Ledger(path).entries()] == ["written", "sent", "sent", "sent"]
+    gsmbench("submit", "log", submitted_zip, "--score", "verb=65.2,noun=48", "--date", "2026-01-02")
+    for _ in range(2):
+        gsmbench("submit", "log", submitted_zip, "--failed", "MissingResultException")
+    assert len(Ledger(path).entries()) == 5
+
+
+def test_a_line_that_does_not_fit_is_taken_back(submitted_zip, epic):
+    path = epic.submissions / "ledger.jsonl"
+    before = path.read_bytes()
+    ran = shell("submit", "log", submitted_zip, "--score", "verb=1", file_size=len(before) + 20)
+    assert "ulimit -f" in one_error(ran)
+    assert path.read_bytes() == before
+    assert sorted(item.name for item in path.parent.iterdir()) == ["epic-100", "ledger.jsonl"]
+
+
+def test_a_run_killed_before_its_record_is_finished_by_the_next(submitted_zip, epic, gsmbench):
+    path, zipped = epic.submissions / "ledger.jsonl", submitted_zip.read_bytes()
+    path.unlink()
+    ran = gsmbench("submit", "epic100", *LEVELS)
+    assert ran.status == 0, ran.err
+    assert submitted_zip.read_bytes() == zipped
+    assert [entry.file for entry in Ledger(path).entries()] == ["submissions/epic-100/mine.zip"]
+    path.unlink()
+    submitted_zip.write_bytes(b"of somebody")
+    assert "exists already" in gsmbench("submit", "epic100", *LEVELS).err
+    assert submitted_zip.read_bytes() == b"of somebody"
 
 
 def test_attempts_end_with_the_day(submitted_zip, epic, gsmbench):

@@ -23,12 +23,19 @@ def test_each_table_has_a_file_of_its_name(tmp_path):
 
 
 def test_nothing_is_overwritten_without_force(tmp_path):
-    write_tables(TABLES[1:2], "csv", tmp_path)
+    (written,) = write_tables(TABLES[1:2], "csv", tmp_path)
+    written.write_text("of somebody")
     with pytest.raises(GsmBenchError, match="exists already"):
         write_tables(TABLES, "csv", tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
     write_tables(TABLES, "csv", tmp_path, force=True)
     assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_run_that_was_killed_between_two_files_is_finished(tmp_path):
+    """A file of the same content is no conflict."""
+    write_tables(TABLES[1:2], "csv", tmp_path)
+    assert len(write_tables(TABLES, "csv", tmp_path)) == len(list(tmp_path.iterdir())) == 4
 
 
 @pytest.mark.parametrize("form", FORMATS)

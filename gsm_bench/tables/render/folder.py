@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gsm_bench.errors import GsmBenchError
-from gsm_bench.files import create_whole, write_whole
+from gsm_bench.files import create_whole, sweep, write_whole
 from gsm_bench.settings import Mark
 from gsm_bench.tables.render import render
 from gsm_bench.tables.table import Table
@@ -23,22 +23,27 @@ def write_tables(
     """Write each table to a file of its name in `folder`, which is created; returns the paths.
 
     Raises:
-        GsmBenchError: a file exists, and `force` is not set; nothing is written then.
+        GsmBenchError: a file with another content exists, and `force` is not set; nothing is written then.
     """
-    paths = [folder / f"{stem}.{SUFFIXES.get(form, form)}" for stem in _stems(tables)]
-    there = [path for path in paths if path.exists()]
-    if there and not force:
-        raise GsmBenchError(
-            "this file exists already", where=there[0], fix="use --force to replace it, or another --out"
-        )
+    contents = {
+        folder / f"{stem}.{SUFFIXES.get(form, form)}": f"{render(table, form, width=WIDTH, marks=marks)}\n".encode()
+        for table, stem in zip(tables, _stems(tables), strict=True)
+    }
+    others = [path for path, content in contents.items() if path.exists() and path.read_bytes() != content]
+    if others and not force:
+        raise _exists(others[0])
     folder.mkdir(parents=True, exist_ok=True)
-    for table, path in zip(tables, paths, strict=True):
-        content = f"{render(table, form, width=WIDTH, marks=marks)}\n".encode()
+    for path, content in contents.items():
+        sweep(path)
         if force:
             write_whole(path, content)
-        elif not create_whole(path, content):
-            raise GsmBenchError("this file exists already", where=path, fix="use --force to replace it")
-    return paths
+        elif not create_whole(path, content) and path.read_bytes() != content:
+            raise _exists(path)
+    return list(contents)
+
+
+def _exists(path: Path) -> GsmBenchError:
+    return GsmBenchError("this file exists already", where=path, fix="use --force to replace it, or another --out")
 
 
 def _stems(tables: Sequence[Table]) -> list[str]:
