@@ -107,6 +107,7 @@ SLOW = (
     "cases/test_console.py::test_other_commands_on_such_consoles",
     "cases/test_runs.py::test_a_child_with_much_to_say",
     "figures/test_kinds.py::test_same_bytes_twice",
+    "report/test_page.py",
     "test_readme.py::test_every_command_of_the_readme",
 )
 """Tests of seconds each, by the beginning of their names: `make test-slow` runs them, CI too."""

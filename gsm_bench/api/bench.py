@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from gsm_bench.api.sources import LabelFinder, NamedSource, Source
     from gsm_bench.figures.style import Plot
+    from gsm_bench.report.content import ReportContent
     from gsm_bench.scorefile import ScoreFile
     from gsm_bench.selection.subsets import Progress
     from gsm_bench.settings import ActionSource, FigureKind, Metric, Rule, SearchMethod, Space, Theme
@@ -392,6 +393,26 @@ class Bench:
         if out is not None:
             plot.save(Path(out), force=force)
         return plot
+
+    def report(
+        self, *names: str, dataset: str | None = None, split: str | None = None, data: Place | None = None,
+        title: str | None = None, out: Place | None = None, force: bool = False,
+    ) -> ReportContent:  # fmt: skip
+        """Everything that a report shows; with `out`, also written as one HTML file.
+
+        Args:
+            names: models, ensembles, score files; all of the workspace if there are none.
+            out: file to write; an existing one needs `force`.
+        """
+        from gsm_bench.api.report import gather_report
+        from gsm_bench.report.page import write_page
+        from gsm_bench.report.sections import report_html
+
+        content = gather_report(self, names, dataset=dataset, split=split, data=None if data is None else Path(data))
+        content = replace(content, title=title or content.title)
+        if out is not None:
+            write_page(Path(out), report_html(content), force=force)
+        return content
 
     def audit(self, *names: Place, videos: int | None = None) -> Result:
         """What does not add up in tables: a row per fault, none for tables that are consistent.

@@ -85,11 +85,13 @@ class LabelFinder:
     """Ground truth of score files, read once for files of the same videos.
 
     Attributes:
+        data: directory with the labels, if one was given.
         messages: what a user has to know of the labels.
     """
 
     def __init__(self, manifest: Manifest, workspace: Workspace, data: str | Path | None = None) -> None:
-        self._places = (manifest, workspace, None if data is None else Path(data))
+        self.data = None if data is None else Path(data)
+        self._places = (manifest, workspace, self.data)
         self._truth_of = remember_truth(self._find)
         self.messages: list[str] = []
 
@@ -120,5 +122,6 @@ class GivenLabels(LabelFinder):
     """Labels that were given, for every score file."""
 
     def __init__(self, truth: GroundTruth) -> None:
+        self.data = None
         self._truth_of = lambda _: truth
         self.messages = []

@@ -42,6 +42,7 @@ SECTIONS = {
     "Show": {
         "table": ("gsm_bench.cli.table", "Fill a table of the paper from score files."),
         "figure": ("gsm_bench.cli.figure", "Draw a figure from score files."),
+        "report": ("gsm_bench.cli.report", "Write one HTML file with every number and its videos."),
     },
     "Submit": {
         "submit": ("gsm_bench.cli.submit", "Write a submission and validate it."),

@@ -1,0 +1,106 @@
+"""From content to one HTML file: template, styles, scripts and payload, all inline."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gsm_bench.errors import ExportError
+from gsm_bench.files import new_file
+from gsm_bench.report.payload import Payload, safe_json
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+STYLES = ("tokens", "page", "tables", "charts", "clips", "print")
+SCRIPTS = (
+    "core/elements", "core/payload", "core/navigation", "core/keys", "core/panels",
+    "panels/results", "panels/clips",
+    "core/start",
+)  # fmt: skip
+"""Files of ``page/`` in the order in which they run, one program together."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with content, once per split.
+
+    Attributes:
+        id: the name in the address: ``#results``.
+        title, lead: heading, and one or two sentences below it.
+        body: HTML that shows without scripts.
+    """
+
+    id: str
+    title: str
+    lead: str
+    body: Markup
+
+
+@dataclass(frozen=True)
+class SplitPage:
+    """The sections of one split; `name` makes ids of elements unique."""
+
+    key: str
+    name: str
+    sections: Sequence[Section]
+
+
+def page_html(title: str, splits: Sequence[SplitPage], payload: Payload) -> str:
+    """The whole file as text."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    from gsm_bench import __version__
+
+    style, script = style_text(), script_text()
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_read("template.html")).render(
+        title=title,
+        version=__version__,
+        policy=policy(style, script),
+        style=Markup(style),
+        script=Markup(script),
+        splits=splits,
+        index=Markup(safe_json(payload.index())),
+        blobs=payload.encoded(),
+    )
+
+
+def write_page(path: Path, text: str, *, force: bool = False) -> None:
+    """Write the file beside its place and rename it; an existing one needs `force`."""
+    exists = ExportError("this report exists already", where=path, fix="--force replaces it, --out names another file")
+    with new_file(path, force=force, exists=exists) as written:
+        written.write_text(text, encoding="utf-8")
+
+
+def style_text() -> str:
+    """All styles as one sheet."""
+    return "\n".join(_read(f"{name}.css") for name in STYLES)
+
+
+def script_text() -> str:
+    """All scripts as one program without global names."""
+    body = "\n".join(_read(f"{name}.js") for name in SCRIPTS)
+    return f'(() => {{\n"use strict";\n{body}\n}})();'
+
+
+def policy(style: str, script: str) -> str:
+    """A content security policy: this style and this script alone, pictures of the page itself, no network."""
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "img-src data: blob:; form-action 'none'; base-uri 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _read(name: str) -> str:
+    return files("gsm_bench.report").joinpath("page", name).read_text(encoding="utf-8")

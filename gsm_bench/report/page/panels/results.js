@@ -1,0 +1,2 @@
+// The leaderboard: sorting.
+panels.register({ id: "results" });

@@ -1,0 +1,86 @@
+"""A real browser for tests of the report: Debian's chromium through Playwright, without a network.
+
+Tests in this folder have it as a fixture, one browser per module::
+
+    def test_something(chromium):
+        with chromium.page(path_of_html) as page:
+            page.click("text=Top-1")
+
+`Browser.page` waits until the report is ready, and fails if the page asked for anything but its own file, or if a script
+failed. Tests that use it are slow: list their module in ``tests/conftest.py``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+EXECUTABLES = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
+READY = "html[data-ready]"
+
+
+@dataclass(frozen=True)
+class Browser:
+    """A running chromium; `engine` is Playwright's browser."""
+
+    engine: Any
+
+    @contextmanager
+    def page(
+        self, path: Path | str, *, at: str = "", throttle: float = 1, wait: bool = True, **context: Any
+    ) -> Iterator[Any]:
+        """A page that shows a file.
+
+        Args:
+            at: hash of the address, e.g. ``#clips?wrong=En3``.
+            throttle: slows the processor down by this factor.
+            wait: until the report says that it is ready.
+            context: options of Playwright, e.g. ``color_scheme="dark"``, ``viewport={"width": 360, "height": 740}``.
+        """
+        opened = self.engine.new_context(**context)
+        requests, problems = [], []
+        page = opened.new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        address = Path(path).absolute().as_uri()
+        opened.route(
+            "**/*", lambda route: route.continue_() if route.request.url.startswith(address) else route.abort()
+        )
+        if throttle != 1:
+            opened.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": throttle})
+        try:
+            page.goto(address + at)
+            if wait:
+                page.wait_for_selector(READY, state="attached")
+            yield page
+        finally:
+            opened.close()
+        others = [url for url in requests if not url.startswith((address, "data:", "blob:"))]
+        assert not others, f"the page asked for {others}"
+        assert not problems, problems
+
+
+def executable() -> str | None:
+    """Where a chromium is; None without one."""
+    return next((path for name in EXECUTABLES if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = executable()
+    if path is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as started:
+        engine = started.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield Browser(engine)
+        engine.close()
