@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from gsm_bench.cli.console import prepare_streams, say
+from gsm_bench.cli.run_log import run_log
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.run_origin import set_command
 
@@ -62,11 +63,14 @@ SECTIONS = {
     },
     "Machine": {
         "bench": ("gsm_bench.cli.bench", "Benchmark decoding, networks and fusion on this machine."),
+        "completion": ("gsm_bench.cli.completion", "Complete names in bash, zsh or fish."),
         "demo": ("gsm_bench.cli.demo", "Run everything, end to end, on a small benchmark."),
     },
 }
 COMMANDS = {name: command for section in SECTIONS.values() for name, command in section.items()}
 NO_MEMORY = "not enough memory\n  fix:   raise the limit (ulimit -v), or close other programs"
+INTERRUPTED = 130
+"""Exit status of a command that Ctrl-C ended, and in the run log that of one that ended by an unknown error."""
 RESUMABLE = ("score", "pack", "shapes", "train", "demo")
 """Commands that continue where an interrupted run stopped."""
 
@@ -110,7 +114,26 @@ def cli(context: click.Context, workspace: str | None) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit; a known error prints one message and exits with status 1."""
+    """Run the command line, add it to the run log and exit; a known error prints one message and exits with status 1."""
+    run_log.begin(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _run(arguments)
+    except SystemExit as stopped:
+        _log_end(stopped.code)
+        raise
+    except BaseException:
+        _log_end(INTERRUPTED)
+        raise
+
+
+def _log_end(status: object) -> None:
+    problem = run_log.end(status if isinstance(status, int) else 0)
+    if problem:
+        say(f"note: {problem}")
+
+
+def _run(arguments: list[str] | None) -> NoReturn:
+    """Run the command line and exit."""
     # Waiting threads of a network sleep instead of spinning. Where readers or other processes use the same cores,
     # spinning makes a small network 15 times slower; on an idle machine it makes no difference.
     set_command(["gsmbench", *(sys.argv[1:] if arguments is None else arguments)])

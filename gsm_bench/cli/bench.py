@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.options import (
     choice,
     data_option,
@@ -30,7 +31,14 @@ MAX_VIDEOS = 1024
 
 
 @click.command("bench", short_help="Benchmark decoding, networks and fusion on this machine.")
-@click.option("--model", default=MODEL, show_default=True, metavar="NAME", help="Whose network and input.")
+@click.option(
+    "--model",
+    default=MODEL,
+    show_default=True,
+    metavar="NAME",
+    shell_complete=completing.model_name,
+    help="Whose network and input.",
+)
 @click.option(
     "--seconds", type=click.FloatRange(0, min_open=True), default=20, show_default=True, help="Time to spend, about."
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.options import (
     bench,
     choice,
@@ -20,7 +21,7 @@ from gsm_bench.settings import Space
 
 
 @click.command("calibrate", short_help="Measure calibration, and fit a temperature.")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=completing.member_names)
 @click.option(
     "--bins", type=click.IntRange(1), default=15, show_default=True, help="Number of bins of the calibration errors."
 )

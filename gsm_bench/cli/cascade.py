@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.options import (
     bench,
     choice,
@@ -22,7 +23,7 @@ from gsm_bench.workspace import pasteable
 
 
 @click.command("cascade", short_help="Run more models only on videos with low confidence.")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.member_names)
 @click.option("--rule", type=choice(Rule), help="Only this rule (default: all).")
 @click.option(
     "--budget", type=click.FloatRange(0, min_open=True), metavar="G",

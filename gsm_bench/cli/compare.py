@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.options import (
     actions_option,
     bench,
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @click.command("compare", short_help="Test whether two results differ, and show where.")
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", shell_complete=completing.member_names)
+@click.argument("second", shell_complete=completing.member_names)
 @click.option("--videos", "list_videos", is_flag=True, help="List the videos that only one of the two has right.")
 @click.option("--why", is_flag=True, help="List the settings that differ, and how many predictions they change.")
 @click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import (
     PATH,
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 
 
 @click.command("ensemble", short_help="Fuse models and evaluate the ensemble.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.ensemble_name)
 @click.option(
     "--members",
+    shell_complete=completing.member_names,
     metavar="LIST",
     help="Instead of NAME: models or score files, @K for K clips: inv3_8f@2,inv3_12f,scores/x.h5.",
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import INCOMPLETE, PATH, bench, choice, data_option, say, workspace_option
 from gsm_bench.figures.style import COLUMN_IN, PAGE_IN, SUFFIXES, FigureStyle, write_new
@@ -38,7 +39,7 @@ class Width(click.ParamType[float]):
 
 @click.command("figure", short_help="Draw a figure from score files.")
 @click.argument("kind", type=click.Choice([*KINDS, "all", *OLD_NAMES]), metavar="KIND")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completing.member_names)
 @click.option(
     "--table",
     metavar="N",
@@ -49,8 +50,10 @@ class Width(click.ParamType[float]):
     "--most", type=click.IntRange(1), metavar="N", help="improved, confusion: pairs of classes that are named."
 )
 @click.option("--task", metavar="NAME", help="Task of the scores (default: action if there is one).")
-@click.option("--dataset", metavar="NAME", help="Data set (default: the model's).")
-@click.option("--split", metavar="NAME", help="Split (default: the model's).")
+@click.option(
+    "--dataset", metavar="NAME", shell_complete=completing.dataset_name, help="Data set (default: the model's)."
+)
+@click.option("--split", metavar="NAME", shell_complete=completing.split_name, help="Split (default: the model's).")
 @click.option("--out", type=PATH, metavar="FILE", help="pdf, svg or png; a directory for `all` (default: reports/).")
 @click.option("--format", "form", type=choice(FigureFormat), default="pdf", show_default=True, help="Without a FILE.")
 @click.option(

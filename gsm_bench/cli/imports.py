@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.options import (
     INCOMPLETE,
     PATH,
@@ -52,8 +53,18 @@ class Count(click.ParamType):  # type: ignore[type-arg]
     "--from", "asked", type=click.Choice(CHOICES), default="auto", show_default=True, metavar="FORMAT",
     help=f"The dump's format: {', '.join(CHOICES)}. By default it is detected from the content.",
 )  # fmt: skip
-@click.option("--dataset", metavar="NAME", help="The data set that was tested, where it is known.")
-@click.option("--split", metavar="NAME", help="Its split (default: the one that models are evaluated on).")
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    shell_complete=completing.dataset_name,
+    help="The data set that was tested, where it is known.",
+)
+@click.option(
+    "--split",
+    metavar="NAME",
+    shell_complete=completing.split_name,
+    help="Its split (default: the one that models are evaluated on).",
+)
 @data_option
 @click.option(
     "--classes", multiple=True, metavar="[TASK=]FILE",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import PATH, format_option, print_table, registry, say, workspace_option
 from gsm_bench.workspace import pasteable
@@ -34,7 +35,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.argument("patterns", nargs=-1)
+@click.argument("patterns", nargs=-1, shell_complete=completing.model_name)
 @format_option
 @workspace_option
 def list_models(patterns: tuple[str, ...], form: str) -> None:
@@ -74,7 +75,7 @@ def _list_row(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> di
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.model_name)
 @format_option
 @workspace_option
 def show_model(name: str, form: str) -> None:
@@ -170,7 +171,7 @@ def _cost_lines(entry: ModelEntry, workspace: Workspace) -> list[tuple[str, str]
 
 
 @command.command("cost")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=completing.model_name)
 @click.option(
     "--clips", type=click.IntRange(1), default=1, show_default=True, metavar="K", help="Clips per video, for models."
 )
@@ -209,7 +210,7 @@ def cost(names: tuple[str, ...], clips: int, form: str) -> None:
 
 
 @command.command("check")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.model_name)
 @click.option("--file", "file", type=PATH, metavar="FILE", help="The checkpoint (default: the entry's).")
 @click.option("--pin", is_flag=True, help="Write the file's sha256 into manifests/local.toml.")
 @workspace_option
@@ -299,7 +300,7 @@ def _echo_fit(fit: Fit) -> None:
 @click.option("--network", metavar="NAME", help="bninception, inceptionv3 or package.module:function.")
 @click.option("--frames", type=click.IntRange(1), metavar="T")
 @click.option("--classes", type=click.IntRange(1), metavar="C")
-@click.option("--dataset", metavar="NAME")
+@click.option("--dataset", metavar="NAME", shell_complete=completing.dataset_name)
 @click.option("--split", metavar="NAME")
 @click.option(
     "--set",

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.console import echo, echo_drawn
 from gsm_bench.cli.console import say as say
+from gsm_bench.cli.progress import AS_JSON
+from gsm_bench.cli.run_log import run_log
 from gsm_bench.settings import ActionSource, Mark
 from gsm_bench.tables.render import FORMATS
 
@@ -64,8 +67,12 @@ def format_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def split_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--dataset`` and ``--split``."""
-    function = click.option("--split", metavar="NAME", help="Split (default: the model's).")(function)
-    return click.option("--dataset", metavar="NAME", help="Data set (default: the model's).")(function)
+    function = click.option(
+        "--split", metavar="NAME", shell_complete=completing.split_name, help="Split (default: the model's)."
+    )(function)
+    return click.option(
+        "--dataset", metavar="NAME", shell_complete=completing.dataset_name, help="Data set (default: the model's)."
+    )(function)
 
 
 def data_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,6 +110,19 @@ def frames_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def progress_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--quiet``, and ``--json-progress``, which `ProgressDisplay` looks up."""
+
+    def remember(context: click.Context, _: click.Parameter, value: bool) -> None:
+        context.meta[AS_JSON] = value
+
+    function = click.option(
+        "--json-progress", is_flag=True, expose_value=False, callback=remember,
+        help="Print progress as lines of JSON, for a scheduler.",
+    )(function)  # fmt: skip
+    return click.option("--quiet", is_flag=True, help="Hide progress.")(function)
+
+
 def registry() -> tuple[Workspace, Manifest]:
     """The workspace of this call and its registry."""
     opened = bench()
@@ -115,6 +135,7 @@ def bench() -> Bench:
 
     context = click.get_current_context()
     opened = Bench(context.obj)
+    run_log.workspace = opened.workspace.root
     for problem in () if WARNED in context.meta else opened.manifest.problems:
         say(f"warning: {problem}")
     context.meta[WARNED] = True

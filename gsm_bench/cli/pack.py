@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gsm_bench.cli.options import INCOMPLETE, PATH, format_option, print_table, say
+from gsm_bench.cli.options import INCOMPLETE, PATH, format_option, print_table, progress_options, say
 from gsm_bench.cpu_count import usable_cpus
 
 
@@ -38,7 +38,7 @@ from gsm_bench.cpu_count import usable_cpus
     help="Number of the first frame in file names (default: 1; pictures numbered from 0 are refused).",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-@click.option("--quiet", is_flag=True, help="Hide progress.")
+@progress_options
 @format_option
 def command(
     source: Path, out: Path, quality: int, lossless: bool, workers: int | None, names: str | None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import (
     INCOMPLETE,
@@ -17,6 +18,7 @@ from gsm_bench.cli.options import (
     format_option,
     frames_option,
     print_table,
+    progress_options,
     registry,
     say,
     split_options,
@@ -45,7 +47,12 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 
 
 @click.command("score", short_help="Score a split with a model.")
-@click.option("--model", metavar="NAME", help="A model of the registry (gsmbench models list).")
+@click.option(
+    "--model",
+    metavar="NAME",
+    shell_complete=completing.model_name,
+    help="A model of the registry (gsmbench models list).",
+)
 @click.option(
     "--models", metavar="A,B,..", help="Several models that share one reading of the frames, each into its own file."
 )
@@ -118,7 +125,7 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     show_default=True,
     help="ray: on the cluster at $RAY_ADDRESS, or a local one, with --workers network processes.",
 )
-@click.option("--quiet", is_flag=True, help="No progress.")
+@progress_options
 @format_option
 @workspace_option
 def command(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.options import (
     bench,
     choice,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @click.command("search", short_help="Find the best ensemble of a pool for its cost.")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completing.member_names)
 @click.option("--members", metavar="LIST", help="The pool between commas, as for gsmbench ensemble.")
 @click.option(
     "--method",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gsm_bench.cli.console import echo
-from gsm_bench.cli.options import PATH, say, workspace_option
+from gsm_bench.cli.options import PATH, progress_options, say, workspace_option
 from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.workspace import pasteable
 
@@ -36,7 +36,7 @@ def command() -> None:
     metavar="N",
     help="Number of processes (default: one per core). It does not change the bytes.",
 )
-@click.option("--quiet", is_flag=True, help="Hide progress.")
+@progress_options
 @workspace_option
 def make_split(
     directory: Path, split: str, seed: int | None, videos: int | None, workers: int | None, quiet: bool

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import (
     PATH,
@@ -53,8 +54,18 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--model``, ``--ensemble``, ``--scores`` and where the result goes."""
     for option in reversed(
         (
-            click.option("--model", metavar="NAME", help="A model of the registry, with all clips of its score file."),
-            click.option("--ensemble", metavar="NAME", help="An ensemble of the registry."),
+            click.option(
+                "--model",
+                metavar="NAME",
+                shell_complete=completing.model_name,
+                help="A model of the registry, with all clips of its score file.",
+            ),
+            click.option(
+                "--ensemble",
+                metavar="NAME",
+                shell_complete=completing.ensemble_name,
+                help="An ensemble of the registry.",
+            ),
             click.option(
                 "--scores", type=PATH, metavar="FILE", help="A score file (default: the only one of the split)."
             ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.options import (
     PATH,
     bench,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command("table", short_help="Fill a table of the paper, or your own, from score files.")
-@click.argument("number", required=False)
+@click.argument("number", required=False, shell_complete=completing.table_name)
 @click.option("--rows", metavar="LIST", help="Rows of your own: models, ensembles and score files, @K for K clips.")
 @click.option("--with-paper", metavar="NUMBER", help="Show the printed rows of this table above the others.")
 @click.option("--columns", metavar="LIST", help="Show these columns: label,frames,gflops,top1,..")
@@ -40,8 +41,15 @@ if TYPE_CHECKING:
 @click.option(
     "--videos", type=click.IntRange(1), metavar="N", help="With --audit: number of videos, if the table does not say."
 )
-@click.option("--dataset", metavar="NAME", help="Fill the rows with scores of another data set.")
-@click.option("--split", metavar="NAME", help="Fill the rows with scores of another split.")
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    shell_complete=completing.dataset_name,
+    help="Fill the rows with scores of another data set.",
+)
+@click.option(
+    "--split", metavar="NAME", shell_complete=completing.split_name, help="Fill the rows with scores of another split."
+)
 @click.option("--partial", is_flag=True, help="Show a dash for rows without scores.")
 @click.option(
     "--annotations",

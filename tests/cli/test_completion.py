@@ -1,0 +1,50 @@
+"""Names that a shell completes."""
+
+import pytest
+
+from gsm_bench.cli.completion import SHELLS
+
+
+def complete(gsmbench, monkeypatch, *words):
+    """What bash is offered for the last of some words."""
+    monkeypatch.setenv("_GSMBENCH_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", " ".join(["gsmbench", *words]))
+    monkeypatch.setenv("COMP_CWORD", str(len(words)))
+    return [line.partition(",")[2] for line in gsmbench().out.splitlines() if line]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["score", "--model", "inv3_1"], ["inv3_12f", "inv3_16f"]),
+        (["compare", "inv3_8f,inv3_1"], ["inv3_8f,inv3_12f", "inv3_8f,inv3_16f"]),
+        (["score", "--dataset", "something-v2", "--split", "v"], ["validation"]),
+        (["score", "--dataset", "to"], ["toy"]),
+        (["models", "show", "toy_4"], ["toy_4f"]),
+        (["ensemble", "En3x"], ["En3x2"]),
+        (["scor"], ["score"]),
+        (["score", "--model", "nosuch"], []),
+    ],
+)
+def test_names_of_the_registry(words, offered, gsmbench, monkeypatch, workspace):
+    assert complete(gsmbench, monkeypatch, *words) == offered
+
+
+def test_names_of_the_workspace_that_the_line_names(gsmbench, monkeypatch, workspace, tmp_path):
+    root = str(workspace.root)
+    monkeypatch.delenv("GSMBENCH_HOME", raising=False)
+    monkeypatch.chdir("/")
+    assert complete(gsmbench, monkeypatch, "score", "--model", "toy_4") == []
+    assert complete(gsmbench, monkeypatch, "--workspace", root, "score", "--model", "toy_4") == ["toy_4f"]
+    assert complete(gsmbench, monkeypatch, "score", "--workspace", root, "--model", "toy_4") == ["toy_4f"]
+
+
+def test_a_broken_workspace_offers_nothing(gsmbench, monkeypatch):
+    assert complete(gsmbench, monkeypatch, "--workspace", "/nosuch", "score", "--model", "inv") == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_script_of_each_shell(shell, gsmbench):
+    ran = gsmbench("completion", shell)
+    assert ran.status == 0
+    assert "_GSMBENCH_COMPLETE" in ran.out
