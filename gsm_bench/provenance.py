@@ -12,7 +12,7 @@ import msgspec
 VERSION_1_KEYS = {"halved": "batch_halvings", "eager": "compile_fallbacks"}
 """Keys of score files of format version 1, with their names since."""
 OPTIONAL_KEYS = {
-    "command_line", "host", "code_commit", "frames_path", "fingerprint",
+    "sample", "command_line", "host", "code_commit", "frames_path", "fingerprint",
     "compile", "resized_by", "ignore_keys", "frames", "frames_note", "frames_unused", "list_columns",
     "batch_halvings", "compile_fallbacks", "frames_text", "members",
     "space", "cascade", "imported_from", "source_sha256", "source_format", "assumptions",
@@ -35,7 +35,7 @@ class Provenance:
         versions: version of each package that was used.
         started, finished: times in ISO 8601, UTC.
         signature: one line of everything that could change a number.
-        limit: number of videos, for a run over the first ones only.
+        limit: number of videos, for a run over the first ones only; sample: for one over some at equal distances.
         command_line: the words of the command; host: the machine; code_commit: commit of the package, else its version.
         frames_path: file or folder of the frames, or of the data set that they were searched in.
         fingerprint: digests of ``/fingerprints``, of the numbers of frames used and of those that the list gives.
@@ -75,6 +75,7 @@ class Provenance:
     finished: str | None = None
     signature: str | None = None
     limit: int | None = None
+    sample: int | None = None
     command_line: Sequence[str] | None = None
     host: str | None = None
     code_commit: str | None = None

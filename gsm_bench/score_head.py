@@ -18,10 +18,42 @@ from gsm_bench.id_array import IdArray
 from gsm_bench.provenance import Provenance
 from gsm_bench.settings import Space
 
-FORMAT, VERSION = "gsm_bench.scores", 2
+FEATURE_KIND = "features"
 VIEW_TYPE = np.dtype([("clip", "<i2"), ("crop", "i1"), ("flip", "u1"), ("offset", "<f8")])
 SCORED, SUBSTITUTED, NOT_SCORED = 0, 1, 2
 Order = Literal["ids", "unverified"]
+
+
+@dataclass(frozen=True)
+class FileForm:
+    """What a file of values [N, V, C] holds: scores per task, or features per layer.
+
+    Attributes:
+        format, version: attributes of the file.
+        group: the group of its datasets.
+        kinds: what an attribute ``kind`` of a dataset may be.
+        noun, values: the file and its values in messages.
+        command: makes one; another: what to do about a file of another format.
+    """
+
+    format: str
+    version: int
+    group: str
+    kinds: tuple[str, ...]
+    noun: str
+    values: str
+    command: str
+    another: str
+
+
+SCORES = FileForm(
+    "gsm_bench.scores", 2, "scores", get_args(Space), "score file", "scores", "gsmbench score --model NAME",
+    "import it with gsmbench import",
+)  # fmt: skip
+FEATURES = FileForm(
+    "gsm_bench.features", 1, "features", (FEATURE_KIND,), "feature file", "features",
+    "gsmbench features --model NAME", "gsmbench features --model NAME writes one",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,9 +109,9 @@ def problem_of(head: ScoreHead) -> str | None:
     return None
 
 
-def write_head(file: h5py.File, head: ScoreHead) -> None:
+def write_head(file: h5py.File, head: ScoreHead, form: FileForm = SCORES) -> None:
     """Write everything but the scores into an open file."""
-    file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+    file.attrs["format"], file.attrs["version"] = form.format, form.version
     file.attrs["order"] = head.order
     file.attrs["provenance"] = head.provenance.to_json()
     file["video_ids"] = head.ids.texts.astype(h5py.string_dtype("utf-8", head.ids.texts.dtype.itemsize))
@@ -103,8 +135,8 @@ def _write_texts(file: h5py.File, name: str, texts: tuple[str, ...]) -> None:
     file[name] = np.array(encoded, dtype=h5py.string_dtype("utf-8", length))
 
 
-def read_head(file: h5py.File, scores: Mapping[str, h5py.Dataset]) -> ScoreHead:
-    """The head of an open score file with the datasets `scores` [N, V, C] per task.
+def read_head(file: h5py.File, scores: Mapping[str, h5py.Dataset], form: FileForm = SCORES) -> ScoreHead:
+    """The head of an open file with the datasets `scores` [N, V, C] per task.
 
     Raises:
         ValueError, TypeError, KeyError, OSError, RuntimeError: the file is damaged.
@@ -113,11 +145,13 @@ def read_head(file: h5py.File, scores: Mapping[str, h5py.Dataset]) -> ScoreHead:
     views = _read_views(own_dataset(file, "views"))
     for task, dataset in scores.items():
         if dataset.ndim != 3 or dataset.shape[:2] != (len(ids), len(views)):
-            raise ValueError(f"{task} scores of shape {dataset.shape} for {len(ids)} videos and {len(views)} views")
+            raise ValueError(
+                f"{task} {form.values} of shape {dataset.shape} for {len(ids)} videos and {len(views)} views"
+            )
         if dataset.dtype.kind != "f":
-            raise ValueError(f"{task} scores are {dataset.dtype}, not real numbers in floating point")
-        if dataset.attrs["kind"] not in get_args(Space):
-            raise ValueError(f"{task} scores have the unknown kind {dataset.attrs['kind']!r}")
+            raise ValueError(f"{task} {form.values} are {dataset.dtype}, not real numbers in floating point")
+        if dataset.attrs["kind"] not in form.kinds:
+            raise ValueError(f"{task} {form.values} have the unknown kind {dataset.attrs['kind']!r}")
     labels, names = own_group(file, "labels"), own_group(file, "classes")
     return ScoreHead(
         ids=ids,

@@ -28,12 +28,13 @@ from gsm_bench.hdf5_check import declared_length, own_group
 from gsm_bench.hdf5_writer import new_hdf5
 from gsm_bench.id_array import IdArray
 from gsm_bench.score_head import (
-    FORMAT,
+    FEATURES,
     NOT_SCORED,
     SCORED,
+    SCORES,
     SUBSTITUTED,
-    VERSION,
     VIEW_TYPE,
+    FileForm,
     ScoreHead,
     problem_of,
     read_head,
@@ -59,7 +60,7 @@ DAMAGE = (
 """What h5py, numpy and json raise for a damaged file."""
 MOST_REASON = 300
 """Characters of a library's own message that are shown."""
-COPY_AGAIN = "copy it again, or score again with --fresh"
+COPY_AGAIN = "copy it again, or run the command again with --fresh"
 
 
 @dataclass(frozen=True)
@@ -80,23 +81,23 @@ class ScoreFile:
     """
 
     @classmethod
-    def open(cls, path: str | Path) -> ScoreFile:
+    def open(cls, path: str | Path, form: FileForm = SCORES) -> ScoreFile:
         """Open a score file for reading; raises ScoreFileError if it is missing, damaged or of another format."""
         path = Path(path)
-        file = _open_hdf5(path)
+        file = _open_hdf5(path, form)
         try:
-            return ScoreFile(path, file)
+            return ScoreFile(path, file, form)
         except BaseException:
             file.close()
             raise
 
-    def __init__(self, path: Path, file: h5py.File) -> None:
+    def __init__(self, path: Path, file: h5py.File, form: FileForm = SCORES) -> None:
         self.path = path
-        self._file = file
-        with _damage_named(path):
-            _check_version(path, file)
-            self._datasets = own_group(file, "scores")
-            self.head = read_head(file, self._datasets)
+        self._file, self._form = file, form
+        with _damage_named(path, form):
+            _check_version(path, file, form)
+            self._datasets = own_group(file, form.group)
+            self.head = read_head(file, self._datasets, form)
             self._places = {task: _place(dataset) for task, dataset in self._datasets.items()}
         self._descriptor = file.id.get_vfd_handle() if file.driver == "sec2" else -1
 
@@ -181,7 +182,7 @@ class ScoreFile:
 
     def _read(self, task: str, rows: slice | NDArray[np.int64]) -> Scores:
         """Scores float32 [n, V, C] of rows in rising order, by way of HDF5."""
-        with _damage_named(self.path):
+        with _damage_named(self.path, self._form):
             return np.asarray(self._datasets[task][rows], dtype=np.float32)
 
 
@@ -222,44 +223,46 @@ AVERAGED = np.array([(-1, -1, 0, np.nan)], dtype=VIEW_TYPE)
 
 
 @contextmanager
-def open_scores(path: str | Path) -> Iterator[ScoreFile]:
+def open_scores(path: str | Path, form: FileForm = SCORES) -> Iterator[ScoreFile]:
     """Open a score file for reading; raises ScoreFileError if it is missing, damaged or of another format."""
-    with ScoreFile.open(path) as file:
+    with ScoreFile.open(path, form) as file:
         yield file
 
 
-def _open_hdf5(path: Path) -> h5py.File:
+def _open_hdf5(path: Path, form: FileForm) -> h5py.File:
     """The open file, once its length is the one that its header states: HDF5 may hang on one with bytes too many."""
     if not path.is_file():
-        raise ScoreFileError("no such score file", where=path, fix="gsmbench score --model NAME")
+        raise ScoreFileError(f"no such {form.noun}", where=path, fix=form.command)
     try:
         expected, length = declared_length(path), path.stat().st_size
         if expected not in (None, length):
-            raise _damaged(path, f"it has {length:,} bytes, its header states {expected:,}")
+            raise _damaged(path, form, f"it has {length:,} bytes, its header states {expected:,}")
         return h5py.File(path, "r")
     except (OSError, ValueError) as error:
         raise ScoreFileError("this file is not HDF5, or it is damaged", where=path, fix=COPY_AGAIN) from error
 
 
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
+def _damage_named(path: Path, form: FileForm) -> Iterator[None]:
     """Turn what a damaged file raises into a ScoreFileError."""
     try:
         yield
     except DAMAGE as error:
-        raise _damaged(path, " ".join(str(error).split()) or type(error).__name__) from error
+        raise _damaged(path, form, " ".join(str(error).split()) or type(error).__name__) from error
 
 
-def _damaged(path: Path, reason: str) -> ScoreFileError:
-    return ScoreFileError(f"this score file is damaged: {reason[:MOST_REASON]}", where=path, fix=COPY_AGAIN)
+def _damaged(path: Path, form: FileForm, reason: str) -> ScoreFileError:
+    return ScoreFileError(f"this {form.noun} is damaged: {reason[:MOST_REASON]}", where=path, fix=COPY_AGAIN)
 
 
-def _check_version(path: Path, file: h5py.File) -> None:
-    if not np.array_equal(file.attrs.get("format"), FORMAT):
-        raise ScoreFileError("this HDF5 file is not a score file", where=path, fix="import it with gsmbench import")
+def _check_version(path: Path, file: h5py.File, form: FileForm) -> None:
+    if not np.array_equal(file.attrs.get("format"), form.format):
+        others = [other for other in (SCORES, FEATURES) if np.array_equal(file.attrs.get("format"), other.format)]
+        what, fix = (f"but a {others[0].noun}", form.command) if others else ("", form.another)
+        raise ScoreFileError(f"this HDF5 file is not a {form.noun} {what}".strip(), where=path, fix=fix)
     number = int(file.attrs["version"])
-    if number > VERSION:
-        what = f"this score file has format version {number}, newer than {VERSION}"
+    if number > form.version:
+        what = f"this {form.noun} has format version {number}, newer than {form.version}"
         raise ScoreFileError(what, where=path, fix="pip install -U gsm-bench")
 
 
@@ -294,7 +297,12 @@ def write(path: str | Path, clip_scores: ClipScores, *, force: bool = False) -> 
 
 @contextmanager
 def create(
-    path: str | Path, head: ScoreHead, *, force: bool = False, final_head: Callable[[], ScoreHead] | None = None
+    path: str | Path,
+    head: ScoreHead,
+    *,
+    force: bool = False,
+    final_head: Callable[[], ScoreHead] | None = None,
+    form: FileForm = SCORES,
 ) -> Iterator[dict[str, h5py.Dataset]]:
     """Write a score file block by block: yields one dataset [N, V, C] per task; renamed into place at the end.
 
@@ -310,8 +318,8 @@ def create(
     with new_file(path, force=force, exists=exists) as written:
         ensure_room(path, size)
         with _new_hdf5(written, in_memory=size <= MOST_IN_MEMORY) as file:
-            yield _create_datasets(file, head)
-            write_head(file, final_head() if final_head else head)
+            yield _create_datasets(file, head, form)
+            write_head(file, final_head() if final_head else head, form)
 
 
 @contextmanager
@@ -345,11 +353,11 @@ def content_hash(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _create_datasets(file: h5py.File, head: ScoreHead) -> dict[str, h5py.Dataset]:
+def _create_datasets(file: h5py.File, head: ScoreHead, form: FileForm) -> dict[str, h5py.Dataset]:
     datasets = {}
     for task, kind in head.kinds.items():
         shape = (len(head.ids), len(head.views), head.classes_per_task[task])
-        datasets[task] = file.create_dataset(f"scores/{task}", shape, np.float32)
+        datasets[task] = file.create_dataset(f"{form.group}/{task}", shape, np.float32)
         datasets[task].attrs["kind"] = kind
     return datasets
 

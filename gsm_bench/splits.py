@@ -106,6 +106,10 @@ class Split:
         """A split of the first `limit` videos."""
         return self.reordered(np.arange(min(limit, len(self))))
 
+    def spread(self, count: int) -> Split:
+        """A split of `count` videos at equal distances, in list order; all of a smaller split."""
+        return self if count >= len(self) else self.reordered(np.arange(count) * len(self) // count)
+
     def reordered(self, rows: NDArray[np.int64]) -> Split:
         """A split of the videos in rows int64 [n], in that order."""
         return replace(

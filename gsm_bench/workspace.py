@@ -1,4 +1,4 @@
-"""The workspace: one directory with manifests, checkpoints, data, scores, submissions and reports."""
+"""The workspace: one directory with manifests, checkpoints, data, scores, features, submissions and reports."""
 
 from __future__ import annotations
 
@@ -88,6 +88,10 @@ class Workspace:
     def score_path(self, dataset: str, split: str, model: str) -> Path:
         """Default path of the scores of `model` on a split."""
         return self.scores / dataset / split / f"{model}.h5"
+
+    def feature_path(self, dataset: str, split: str, model: str) -> Path:
+        """Default path of the features of `model` on a split."""
+        return self.root / "features" / dataset / split / f"{model}.h5"
 
     def checkpoint_path(self, file: str) -> Path:
         """Path of a manifest's checkpoint file: absolute, in checkpoints/, or beside the shipped manifests."""

@@ -39,6 +39,7 @@ SHARED = {
     "hdf5_writer": set(),
     "score_head": {"fingerprints", "hdf5_check", "id_array", "provenance", "settings"},
     "scorefile": {"errors", "files", "hdf5_check", "hdf5_writer", "id_array", "score_head"},
+    "featurefile": {"errors", "id_array", "score_head", "scorefile", "workspace"},
 }
 # What each room may use beside itself and the shared modules, from the bottom of the house to its top.
 ROOMS = {

@@ -55,6 +55,7 @@ SECTIONS = {
     },
     "Registry and data": {
         "models": ("gsm_bench.cli.models", "List, show, check and add models."),
+        "features": ("gsm_bench.cli.features", "Write the features of a network's layers."),
         "pack": ("gsm_bench.cli.pack", "Pack the frames of many videos into one HDF5 file."),
         "shapes": ("gsm_bench.cli.shapes", "Generate Temporal Shapes, the benchmark of this package."),
     },
@@ -71,7 +72,7 @@ COMMANDS = {name: command for section in SECTIONS.values() for name, command in 
 NO_MEMORY = "not enough memory\n  fix:   raise the limit (ulimit -v), or close other programs"
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C ended, and in the run log that of one that ended by an unknown error."""
-RESUMABLE = ("score", "pack", "shapes", "train", "demo")
+RESUMABLE = ("score", "features", "pack", "shapes", "train", "demo")
 """Commands that continue where an interrupted run stopped."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,17 +23,14 @@ from gsm_bench.cli.options import (
     split_options,
     workspace_option,
 )
+from gsm_bench.cli.scoring import announce, say_videos, score_models
 from gsm_bench.settings import BadFramePolicy, Compile, Crops, EngineName, FrameOrder, Precision, Prefer, Resize
 from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
-    from gsm_bench.scoring.job import Job
     from gsm_bench.scoring.plan import Plan
     from gsm_bench.scoring.prepare import Request
-    from gsm_bench.scoring.run import Engine, Outcome
     from gsm_bench.tables.table import Table
-
-SHOWN = 10
 
 
 def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -163,7 +159,7 @@ def command(
         return _score_cascade(cascade, request, quiet=quiet)
     if plan:
         return _print_plans(request, names, form, quiet=quiet)
-    return _score(request, names, devices[1:], engine, quiet=quiet)
+    return score_models(request, names, devices[1:], engine, quiet=quiet)
 
 
 def _check_together(
@@ -183,46 +179,6 @@ def _check_together(
             raise click.UsageError(f"--cascade does not go with {option}")
 
 
-def _score(request: Request, names: list[str], others: list[str], engine: EngineName, *, quiet: bool) -> int:
-    """Score models on this process's device, and on others with child processes."""
-    from dataclasses import replace
-
-    from gsm_bench.cli.progress import ProgressDisplay
-    from gsm_bench.scoring.job import check_device
-    from gsm_bench.scoring.multi_device import arguments_of, helpers_on, shared_workers
-    from gsm_bench.scoring.prepare import prepare_together
-    from gsm_bench.scoring.resume import open_run
-    from gsm_bench.scoring.run import run_together
-
-    workspace, manifest = registry()
-    cluster_workers = request.workers
-    request = shared_workers(request, 1 + len(others))
-    prepared = prepare_together([replace(request, model=name) for name in names], manifest, workspace)
-    if not quiet:
-        _announce([job for job, _ in prepared])
-    for note in (prepared[0][0].split.note, prepared[0][0].source.note):
-        if note:
-            say(f"note: {note}")
-    for device in others:
-        check_device(device)
-    jobs = [(open_run(job), loaded.network) for job, loaded in prepared]
-    for job, _ in jobs:
-        if job.left_out_keys:
-            say(
-                f"note: {job.entry.name}: keys of training code in the checkpoint are left out: {', '.join(job.left_out_keys[:SHOWN])}"
-            )
-        if job.inputs_note:
-            say(f"note: {job.inputs_note}")
-    arguments = ["--workspace", str(workspace.root), *arguments_of(request, names)]
-    label = names[0] if len(names) == 1 else f"{len(names)} models"
-    with helpers_on(others, arguments) as failures, ProgressDisplay(label, quiet=quiet) as display:
-        outcomes = run_together(jobs, display, _engine(engine, cluster_workers))
-    for failure in failures:
-        say(f"note: {failure}\n      the other devices scored its chunks")
-    _say_rate(outcomes)
-    return max(_conclude(job, outcome) for (job, _), outcome in zip(jobs, outcomes, strict=True))
-
-
 def _print_plans(request: Request, names: list[str], form: str, *, quiet: bool) -> int:
     from dataclasses import replace
 
@@ -232,7 +188,7 @@ def _print_plans(request: Request, names: list[str], form: str, *, quiet: bool) 
     workspace, manifest = registry()
     prepared = prepare_together([replace(request, model=name) for name in names], manifest, workspace)
     if not quiet:
-        _announce([job for job, _ in prepared])
+        announce([job for job, _ in prepared])
     for job, loaded in prepared:
         print_table(_plan_table(plan_run(job, loaded.network)), form)
     return 0
@@ -253,19 +209,9 @@ def _score_cascade(name: str, request: Request, *, quiet: bool) -> int:
         say(f"{member.model}: {videos:,} of {outcome.reached[0]:,} videos")
     if outcome.mean_macs is not None:
         say(f"{outcome.mean_macs / 1e9:.2f} GFLOPs per video on average")
-    _say_videos(outcome.bad, "is not scored", "are not scored")
+    say_videos(outcome.bad, "is not scored", "are not scored")
     echo(pasteable(outcome.path))
     return INCOMPLETE if outcome.bad else 0
-
-
-def _engine(name: EngineName, workers: int | None) -> Engine:
-    if name == "local":
-        from gsm_bench.scoring.pipeline import run_locally
-
-        return run_locally
-    from gsm_bench.scoring.ray_engine import RayEngine
-
-    return RayEngine(workers)
 
 
 def _names(model: str | None, models: str | None, out: Path | None) -> list[str]:
@@ -278,79 +224,6 @@ def _names(model: str | None, models: str | None, out: Path | None) -> list[str]
     if len(names) > 1 and out:
         raise click.UsageError("--models writes one file per model: leave out --out")
     return names
-
-
-def _announce(jobs: list[Job]) -> None:
-    from gsm_bench.scoring.prepare import longer_than_listed
-
-    split = jobs[0].split
-    names_by_views: dict[int, list[str]] = {}
-    for job in jobs:
-        names_by_views.setdefault(len(job.views), []).append(job.entry.name)
-    for views, names in names_by_views.items():
-        say(
-            f"{', '.join(names)}: {len(split):,} {'video' if len(split) == 1 else 'videos'} of {split.dataset}/{split.name} "
-            f"({split.list_path}), {views} {'view' if views == 1 else 'views'} each, on {jobs[0].settings.device}"
-        )
-    if split.full_size and split.full_size != len(split):
-        say(f"note: the full split has {split.full_size:,} videos")
-    if (longer := longer_than_listed(jobs[0])) is not None:
-        video, frames = longer
-        say(
-            f"note: video {video.id!r} has {frames:,} frames, its list says {video.num_frames:,}: only these are used; "
-            "check that the list belongs to these frames"
-        )
-    for job in jobs:
-        if job.entry.ignore_keys:
-            say(f"note: checkpoint keys ignored by the entry {job.entry.name}: {', '.join(job.entry.ignore_keys)}")
-
-
-def _say_rate(outcomes: list[Outcome]) -> None:
-    scored, reused = sum(o.scored for o in outcomes), sum(o.reused for o in outcomes)
-    seconds = max(outcome.seconds for outcome in outcomes)
-    rate = f", {scored / seconds:.2f} videos/s" if seconds else ""
-    by = f" with {len(outcomes)} models" if len(outcomes) > 1 else ""
-    say(f"scored {scored:,} videos{by} ({reused:,} already had scores) in {seconds:.1f} s{rate}")
-
-
-def _conclude(job: Job, outcome: Outcome) -> int:
-    if outcome.path is None:
-        left = "1 chunk is" if outcome.chunks_left == 1 else f"{outcome.chunks_left} chunks are"
-        say(f"this shard is done; {left} left to other shards, the last shard writes {pasteable(job.target)}")
-        return 0
-    for clips, chunks in outcome.batch_halvings.items():
-        say(f"note: memory did not hold the batch; {_chunks(chunks)} ran with {clips} clips per forward pass")
-    for reason, chunks in outcome.compile_fallbacks.items():
-        say(f"note: the network could not be compiled and ran uncompiled, for {_chunks(chunks)}: {reason}")
-    if outcome.frames_unused:
-        say(f"note: {outcome.frames_unused}; check that the list belongs to these frames")
-    _say_videos(outcome.substituted, "was scored with a substituted frame", "were scored with substituted frames")
-    _say_videos(outcome.bad, "is not scored", "are not scored")
-    echo(pasteable(outcome.path))
-    if outcome.bad:
-        say(f"fix these videos and run the same command again, which scores only them{_advice(outcome.bad)}")
-        return INCOMPLETE
-    return 0
-
-
-def _advice(bad: dict[str, str]) -> str:
-    """Mentions the substitute frame where a video has a bad frame among readable ones."""
-    frames = any(re.match(r"frame \d+ of ", reason) for reason in bad.values())
-    return "; or use --on-bad-frame nearest" if frames else ""
-
-
-def _chunks(count: int) -> str:
-    return "1 chunk" if count == 1 else f"{count:,} chunks"
-
-
-def _say_videos(reasons: dict[str, str], one: str, many: str) -> None:
-    if not reasons:
-        return
-    say(f"{len(reasons):,} {'video ' + one if len(reasons) == 1 else 'videos ' + many}:")
-    for name, reason in list(reasons.items())[:SHOWN]:
-        say(f"  {name}: {reason}")
-    if len(reasons) > SHOWN:
-        say(f"  and {len(reasons) - SHOWN:,} more, all named in the score file")
 
 
 def _plan_table(plan: Plan) -> Table:

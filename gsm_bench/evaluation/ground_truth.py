@@ -188,10 +188,10 @@ def _check_class_names(candidate: Split, head: ScoreHead) -> None:
 
 
 def _rows_of(candidate: Split, head: ScoreHead) -> NDArray[np.int64] | None:
-    """Rows of the split for the videos of the score file: all of them, or the first ones for a run with a limit."""
+    """Rows of the split for the videos of the score file: all, the first ones of a limit, or those of a sample."""
     if candidate.ids[: len(head)] == head.ids:
         return np.arange(len(head))
-    if len(candidate) != len(head):
+    if len(candidate) != len(head) and not head.provenance.sample:
         return None
     rows = head.ids.rows_in(candidate.ids)
     return None if (rows < 0).any() else rows

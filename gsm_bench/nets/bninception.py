@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gsm_bench.nets.units import BackboneOptions, UnitNet, max_pool
+from gsm_bench.nets.units import BackboneOptions, Means, UnitNet, keep_mean, max_pool
 
 
 class Block(NamedTuple):
@@ -45,6 +45,7 @@ class BNInception(UnitNet):
     CONV = ""
     NORM = "_bn"
     GSM_SITES = tuple(f"inception_{name}_{'3x3_reduce' if block.halves else '1x1'}" for name, block in BLOCKS.items())
+    BLOCK_NAMES = tuple(f"inception_{name}" for name in BLOCKS)
     FEATURES = 1024
 
     def __init__(self, options: BackboneOptions) -> None:
@@ -74,9 +75,9 @@ class BNInception(UnitNet):
         x = max_pool(self.unit("conv1_7x7_s2", x), stride=2)  # [B*T, 64, 56, 56]
         return max_pool(self.chain(("conv2_3x3_reduce", "conv2_3x3"), x), stride=2)  # [B*T, 192, 28, 28]
 
-    def blocks(self, x: Tensor) -> Tensor:
-        for name, block in BLOCKS.items():
-            x = self._block(f"inception_{name}", block, x)
+    def blocks(self, x: Tensor, means: Means | None = None) -> Tensor:
+        for name, block in zip(self.BLOCK_NAMES, BLOCKS.values(), strict=True):
+            x = keep_mean(name, self._block(name, block, x), means)
         return x
 
     def _block(self, name: str, block: Block, x: Tensor) -> Tensor:

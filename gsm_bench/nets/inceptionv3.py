@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gsm_bench.nets.units import BackboneOptions, UnitNet, max_pool
+from gsm_bench.nets.units import BackboneOptions, Means, UnitNet, keep_mean, max_pool
 
 FIVE_POOLS = {"mixed": 32, "mixed_1": 64, "mixed_2": 64}
 """35x35-style blocks and the channels of their pooled branch."""
@@ -39,6 +39,7 @@ class InceptionV3(UnitNet):
         "mixed_9_conv",
         "mixed_10_conv",
     )
+    BLOCK_NAMES = ("mixed", *(f"mixed_{number}" for number in range(1, 11)))
     FEATURES = 2048
 
     def __init__(self, options: BackboneOptions) -> None:
@@ -113,15 +114,15 @@ class InceptionV3(UnitNet):
         x = max_pool(self.chain(("conv", "conv_1", "conv_2"), x), stride=2)  # [B*T, 64, 56, 56]
         return max_pool(self.chain(("conv_3", "conv_4"), x), stride=2)  # [B*T, 192, 27, 27]
 
-    def blocks(self, x: Tensor) -> Tensor:
+    def blocks(self, x: Tensor, means: Means | None = None) -> Tensor:
         for name in FIVE_POOLS:
-            x = self._five(name, x)
-        x = self._mixed_3(x)  # [B*T, 768, 13, 13]
+            x = keep_mean(name, self._five(name, x), means)
+        x = keep_mean("mixed_3", self._mixed_3(x), means)  # [B*T, 768, 13, 13]
         for name in SEVEN_WIDTHS:
-            x = self._seven(name, x)
-        x = self._mixed_8(x)  # [B*T, 1280, 6, 6]
+            x = keep_mean(name, self._seven(name, x), means)
+        x = keep_mean("mixed_8", self._mixed_8(x), means)  # [B*T, 1280, 6, 6]
         for name in ("mixed_9", "mixed_10"):
-            x = self._fan(name, x)
+            x = keep_mean(name, self._fan(name, x), means)
         return x
 
     def _five(self, name: str, x: Tensor) -> Tensor:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from gsm_bench.nets.bninception import BNInception
 from gsm_bench.nets.gate_shift import GateActivation
 from gsm_bench.nets.heads import build_head
 from gsm_bench.nets.inceptionv3 import InceptionV3
-from gsm_bench.nets.units import BackboneOptions, UnitNet
+from gsm_bench.nets.units import BackboneOptions, Means, UnitNet, keep_mean, map_mean
 from gsm_bench.settings import Temporal
 
 Backbone = Literal["bninception", "inceptionv3"]
+POOL = "pool"
+"""The classifier's input among the layers of a network."""
 BACKBONES: dict[str, type[UnitNet]] = {"bninception": BNInception, "inceptionv3": InceptionV3}
 
 
@@ -22,7 +23,13 @@ class SegmentNetwork(nn.Module):
     """Segment consensus over a 2-D backbone: clips [B, T, 3, S, S] to logits [B, C], or to a dict of them per task.
 
     Children carry the released names: ``base_model`` and ``new_fc``.
+
+    Attributes:
+        feature_layers: blocks whose means over the clip are returned instead of logits, ``pool`` for the classifier's
+            input; empty for logits.
     """
+
+    feature_layers: tuple[str, ...] = ()
 
     def __init__(self, base_model: UnitNet, *, frames: int, classes: int | dict[str, int], dropout: float) -> None:
         super().__init__()
@@ -36,13 +43,22 @@ class SegmentNetwork(nn.Module):
         batch, frames = clips.shape[:2]
         if frames != self.frames:
             raise ValueError(f"this network takes clips of {self.frames} frames, not {frames}")
+        if self.feature_layers:
+            return self._features(clips)
         features = self.base_model(clips.flatten(0, 1))  # [B*T, F, H, W]
         # Half precision ends here: the classifier and the mean over frames are float32.
-        pooled = features.mean((2, 3), dtype=torch.promote_types(features.dtype, torch.float32))  # [B*T, F]
+        pooled = map_mean(features)  # [B*T, F]
         logits: Tensor | dict[str, Tensor] = self.new_fc(self.dropout(pooled))  # [B*T, C]
         if isinstance(logits, dict):
             return {task: values.view(batch, frames, -1).mean(1) for task, values in logits.items()}
         return logits.view(batch, frames, -1).mean(1)  # [B, C]
+
+    def _features(self, clips: Tensor) -> dict[str, Tensor]:
+        """float32 [B, T, 3, S, S] -> means over the maps and frames of each layer, float32 [B, F]."""
+        means: Means = dict.fromkeys(self.feature_layers)
+        maps = self.base_model(clips.flatten(0, 1), means)
+        keep_mean(POOL, maps, means)
+        return {name: values.view(*clips.shape[:2], -1).mean(1) for name, values in means.items() if values is not None}
 
 
 def build_network(

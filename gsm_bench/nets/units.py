@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from gsm_bench.nets.gate_shift import GateActivation, GateShift
 
 Kernel = int | tuple[int, int]
+Means = dict[str, Tensor | None]
+"""Means over the feature map of each frame, float32 [B*T, F], by block; None until they are known."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class UnitNet(nn.Module):
     CONV: ClassVar[str]
     NORM: ClassVar[str]
     GSM_SITES: ClassVar[tuple[str, ...]]
+    BLOCK_NAMES: ClassVar[tuple[str, ...]]
+    """Inception blocks, the first one first."""
     FEATURES: ClassVar[int]
     """Channels of the last feature map at width 1."""
     features: int
@@ -62,19 +66,19 @@ class UnitNet(nn.Module):
         self.options = options
         self.sites = frozenset(self.GSM_SITES[len(self.GSM_SITES) - options.gsm_blocks :])
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Frames [B*T, 3, S, S] to feature maps [B*T, `features`, S', S']."""
+    def forward(self, x: Tensor, means: Means | None = None) -> Tensor:
+        """Frames [B*T, 3, S, S] to feature maps [B*T, `features`, S', S']; `means` as for `blocks`."""
         if self.pixels_at_once is None or x.device.type != "cpu" or torch.compiler.is_compiling():
-            return self.blocks(self.stem(x))
+            return self.blocks(self.stem(x), means)
         frames = max(1, self.pixels_at_once // (x.shape[-2] * x.shape[-1]))
-        return self.blocks(torch.cat([self.stem(piece) for piece in torch.split(x, frames)]))
+        return self.blocks(torch.cat([self.stem(piece) for piece in torch.split(x, frames)]), means)
 
     def stem(self, x: Tensor) -> Tensor:
         """Frames to the first block's input; a frame's result depends on no other frame."""
         raise NotImplementedError
 
-    def blocks(self, x: Tensor) -> Tensor:
-        """The stem's maps through all Inception blocks."""
+    def blocks(self, x: Tensor, means: Means | None = None) -> Tensor:
+        """The stem's maps through all Inception blocks; `means` gets those over the maps of the blocks that it names."""
         raise NotImplementedError
 
     def add_unit(self, name: str, into: int, out: int, *, kernel: Kernel, stride: int = 1, padding: Kernel = 0) -> int:
@@ -119,6 +123,18 @@ class UnitNet(nn.Module):
 
     def _gsm_name(self, name: str) -> str:
         return f"gsm_{name}{self.CONV}"
+
+
+def map_mean(x: Tensor) -> Tensor:
+    """Means over the maps [B*T, C, H, W], [B*T, C]; float32 also where the maps are of half precision."""
+    return x.mean((2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
+
+
+def keep_mean(name: str, x: Tensor, means: Means | None) -> Tensor:
+    """The maps of block `name`, unchanged, once `means` has theirs if it names the block."""
+    if means is not None and name in means:
+        means[name] = map_mean(x)
+    return x
 
 
 def max_pool(x: Tensor, *, stride: int, padding: int = 0) -> Tensor:

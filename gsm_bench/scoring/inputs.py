@@ -49,7 +49,7 @@ def _earlier_scores(job: Job) -> Iterator[_Earlier]:
     folder = ChunkFolder(job.chunks_path)
     card = folder.card()
     if job.target.exists() and not (card and card.fresh):
-        with open_scores(job.target) as file:
+        with open_scores(job.target, job.form) as file:
             head = file.head
         if head.num_frames is not None and head.ids == job.split.ids:
             prints = unknown_fingerprints(len(head)) if head.fingerprints is None else head.fingerprints
@@ -134,9 +134,9 @@ def _stored(fingerprint: np.void) -> str:
 def _conflict(job: Job, earlier: _Earlier, lines: list[str]) -> RunConflictError:
     details = "\n".join(lines)
     return RunConflictError(
-        f"scores of {job.entry.name} are already here, made from another list or from other frames\n{details}\n"
+        f"{job.form.values} of {job.entry.name} are already here, made from another list or from other frames\n{details}\n"
         f"  there: list {earlier.list_path}, frames in {earlier.frames_path}\n"
         f"  now:   list {job.split.list_path.resolve()}, frames in {job.frames_path}",
         where=earlier.where,
-        fix="--out FILE writes this run elsewhere, --fresh starts again and replaces the old scores",
+        fix=f"--out FILE writes this run elsewhere, --fresh starts again and replaces the old {job.form.values}",
     )

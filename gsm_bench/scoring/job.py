@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from gsm_bench.frames.sources import FrameSource
 from gsm_bench.provenance import Provenance
 from gsm_bench.run_origin import run_origin
 from gsm_bench.sampling import clip_offsets
+from gsm_bench.score_head import FEATURE_KIND, FEATURES, SCORES, FileForm
 from gsm_bench.scorefile import views_array
 from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Precision, Resize
 from gsm_bench.splits import Split
@@ -64,9 +66,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Job:
-    """One model on one split, and the score file.
+    """One model on one split, and the score file, or the feature file of a run that computes features.
 
     Attributes:
+        layers: number of features of each layer that is written instead of scores; empty for scores.
+        sample: number of videos, for a run over some at equal distances.
         search: the folder of networks of the user's own.
         left_out_keys: keys of the checkpoint that belong to training code and were left out.
         frames_path: the given place of the frames, else the directory of the data set.
@@ -86,6 +90,28 @@ class Job:
     left_out_keys: tuple[str, ...] = ()
     frames_path: str = ""
     inputs_note: str | None = None
+    layers: Mapping[str, int] = field(default_factory=dict)
+    sample: int | None = None
+
+    @property
+    def form(self) -> FileForm:
+        """What the file of this run holds."""
+        return FEATURES if self.layers else SCORES
+
+    @property
+    def columns(self) -> dict[str, int]:
+        """Columns of the file per task, or per layer."""
+        return dict(self.layers) or self.entry.tasks
+
+    @property
+    def kind(self) -> str:
+        """Kind of its values."""
+        return FEATURE_KIND if self.layers else self.entry.score_kind
+
+    @property
+    def network_entry(self) -> ModelEntry:
+        """The entry with what the network of this run returns as its classes."""
+        return replace(self.entry, classes=dict(self.layers)) if self.layers else self.entry
 
     @property
     def read_plan(self) -> ReadPlan:
@@ -124,7 +150,8 @@ class Job:
             "checkpoint": self.checkpoint_sha256
             + (f"#{entry.checkpoint.weights}" if entry.checkpoint.weights else "")
             + "".join(f" without {key}" for key in entry.ignore_keys),
-            "kind": entry.score_kind,
+            "kind": self.kind,
+            **({"layers": ",".join(self.layers)} if self.layers else {}),
             "split": f"{self.split.dataset}/{self.split.name}/{self.split.sha256}",
             "views": _compact([[float(v["offset"]), int(v["crop"]), int(v["flip"])] for v in self.views]),
             "order": settings.frame_order,
@@ -190,6 +217,7 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
         finished=finished,
         signature=job.signature,
         limit=job.limit,
+        sample=job.sample,
         frames_path=job.frames_path or None,
         **run_origin(),
         ignore_keys=[*entry.ignore_keys, *job.left_out_keys],

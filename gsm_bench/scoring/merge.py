@@ -35,6 +35,7 @@ def merge(job: Job, folder: ChunkFolder, chunks: Iterable[int], cost: Cost) -> N
             content.head(Provenance()),
             force=True,
             final_head=lambda: content.head(_provenance(job, before, cost, content)),
+            form=job.form,
         ) as datasets:
             if earlier:
                 _copy_scores(earlier, datasets)
@@ -84,9 +85,9 @@ class _Content:
 
     def head(self, origin: Provenance) -> ScoreHead:
         """The head of the score file as it stands."""
-        tasks = self.job.entry.tasks
+        columns = self.job.columns
         return ScoreHead(
-            ids=self.job.split.ids, kinds=dict.fromkeys(tasks, self.job.entry.score_kind), classes_per_task=tasks,
+            ids=self.job.split.ids, kinds=dict.fromkeys(columns, self.job.kind), classes_per_task=columns,  # type: ignore[arg-type]
             views=self.job.views, status=self.status, provenance=origin, class_names=self.class_names,
             problems=self.problems, num_frames=self.num_frames, fingerprints=self.fingerprints,
         )  # fmt: skip
@@ -132,7 +133,7 @@ def now() -> str:
 
 
 def _class_names(job: Job) -> dict[str, tuple[str, ...]]:
-    return {task: names for task, names in job.split.class_names.items() if task in job.entry.tasks}
+    return {} if job.layers else {t: names for t, names in job.split.class_names.items() if t in job.entry.tasks}
 
 
 def _copy_scores(earlier: ScoreFile, datasets: Mapping[str, h5py.Dataset]) -> None:
@@ -152,5 +153,5 @@ def _earlier_scores(job: Job, stack: ExitStack) -> ScoreFile | None:
     """The score file of an earlier run with the same signature, open as long as the stack."""
     if not job.target.exists():
         return None
-    earlier = stack.enter_context(open_scores(job.target))
+    earlier = stack.enter_context(open_scores(job.target, job.form))
     return earlier if earlier.head.provenance.signature == job.signature else None

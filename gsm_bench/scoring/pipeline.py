@@ -225,7 +225,8 @@ def run_locally(run: Run) -> None:
         ThreadPoolExecutor(1, thread_name_prefix="chunks") as writer,
     ):
         scorers = {
-            model: Scorer(model.network, model.job.entry, model.job.settings, forward_pool) for model in run.models
+            model: Scorer(model.network, model.job.network_entry, model.job.settings, forward_pool)
+            for model in run.models
         }
         writing: list[Future[None]] = []
         try:

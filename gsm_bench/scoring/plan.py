@@ -85,7 +85,7 @@ def plan_run(job: Job, network: nn.Module) -> Plan:
         identical=identical,
         seconds=len(left) / rate if rate and len(left) else None,
         videos_per_second=rate,
-        bytes=content_size(len(job.split), len(job.views), sum(job.entry.tasks.values())),
+        bytes=content_size(len(job.split), len(job.views), sum(job.columns.values())),
     )
 
 
@@ -93,7 +93,7 @@ def _timed_rate(job: Job, network: nn.Module, rows: np.ndarray) -> float | None:
     """Videos per second of reading and scoring, after one batch to warm up; None if no video can be read."""
     size, plan = job.settings.batch, job.read_plan
     with ForwardPool(job.settings) as forward_pool, ThreadPoolExecutor(job.settings.workers) as pool:
-        scorer = Scorer(network, job.entry, job.settings, forward_pool)
+        scorer = Scorer(network, job.network_entry, job.settings, forward_pool)
         sample = rows[: size * (1 + max(TIMED_BATCHES, forward_pool.count))]
         read = pool.map(lambda row: read_views(job.source, job.split.video(int(row)), plan), sample)
         batches = ([next(read) for _ in sample[start : start + size]] for start in range(0, len(sample), size))

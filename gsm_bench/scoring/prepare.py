@@ -15,7 +15,9 @@ from gsm_bench.entries import DatasetEntry, ModelEntry
 from gsm_bench.errors import FrameError, GsmBenchError, SplitError
 from gsm_bench.frames.sources import FrameSource, open_source
 from gsm_bench.manifest import Manifest, check_same_classes
+from gsm_bench.nets.features import with_features
 from gsm_bench.nets.registry import LoadedNetwork, load_network
+from gsm_bench.score_head import FEATURES, SCORES, FileForm
 from gsm_bench.scorefile import NOT_SCORED, open_scores
 from gsm_bench.scoring.job import (
     DEFAULT_BATCH,
@@ -39,7 +41,12 @@ MAX_WORKERS = 16
 
 @dataclass(frozen=True)
 class Request:
-    """What to score and how; None takes the value of the model's entry, or the default for this machine."""
+    """What to score and how; None takes the value of the model's entry, or the default for this machine.
+
+    Attributes:
+        limit: only the first so many videos; sample: so many at equal distances.
+        layers: whose features are computed instead of scores.
+    """
 
     model: str
     dataset: str | None = None
@@ -62,13 +69,19 @@ class Request:
     resize: Resize | None = None
     prefer: Prefer = "folder"
     compile: Compile = "none"
+    sample: int | None = None
+    layers: tuple[str, ...] = ()
 
 
 def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple[Job, LoadedNetwork]:
     """Resolve a request, its checkpoint loaded; raises a GsmBenchError that says what is missing and how to get it."""
     job = job_of(request, manifest, workspace)
     network = load_network(job.entry, workspace.checkpoint_path(job.entry.checkpoint.file), search=workspace.root)
-    return replace(job, checkpoint_sha256=network.sha256, left_out_keys=network.left_out), network
+    job = replace(job, checkpoint_sha256=network.sha256, left_out_keys=network.left_out)
+    if not request.layers:
+        return job, network
+    features = with_features(network.network, request.layers, job.entry)
+    return replace(job, layers=features.widths), replace(network, network=features.network)
 
 
 def job_of(request: Request, manifest: Manifest, workspace: Workspace, checkpoint_sha256: str = "") -> Job:
@@ -124,7 +137,14 @@ def _requested_split(request: Request, entry: ModelEntry, manifest: Manifest, wo
     check_same_classes(entry, dataset)
     data = request.data or workspace.data / dataset.folder
     split = read_split(dataset, split_name, data)
-    return _RequestedSplit(dataset, split.head(request.limit) if request.limit else split, data)
+    return _RequestedSplit(dataset, _part(split, request), data)
+
+
+def _part(split: Split, request: Request) -> Split:
+    """The requested videos of a split."""
+    if request.sample:
+        return split.spread(request.sample)
+    return split.head(request.limit) if request.limit else split
 
 
 def _with_frames(request: Request, requested: _RequestedSplit) -> tuple[Split, FrameSource]:
@@ -134,8 +154,7 @@ def _with_frames(request: Request, requested: _RequestedSplit) -> tuple[Split, F
     def read(columns: Sequence[str]) -> Split:
         if not columns:
             return requested.split
-        split = read_split(dataset, requested.split.name, requested.data, columns)
-        return split.head(request.limit) if request.limit else split
+        return _part(read_split(dataset, requested.split.name, requested.data, columns), request)
 
     def open_frames(split: Split) -> FrameSource:
         return open_source(dataset, requested.data, split.sample(SAMPLED_VIDEOS), request.frames, request.prefer)
@@ -177,14 +196,15 @@ def _job(
             f"{dataset.name}/{split.name} has no videos", where=split.list_path, fix="use a list with rows"
         )
     target = request.out or _target(request, entry, dataset.name, split.name, workspace)
+    form = FEATURES if request.layers else SCORES
     if target.is_dir():
         raise GsmBenchError(
-            "the score file would be written over a directory", where=target, fix="use --out DIRECTORY/FILE.h5"
+            f"the {form.noun} would be written over a directory", where=target, fix="use --out DIRECTORY/FILE.h5"
         )
     split, source = _with_frames(request, requested)
     return Job(
         entry=entry,
-        split=split if request.fresh else _with_kept_counts(split, target),
+        split=split if request.fresh else _with_kept_counts(split, target, form),
         source=source,
         views=score_views(request.clips or entry.clips, request.crops or entry.crops),
         settings=settings,
@@ -192,6 +212,7 @@ def _job(
         checkpoint_sha256=checkpoint_sha256,
         fresh=request.fresh,
         limit=request.limit,
+        sample=request.sample,
         search=workspace.root,
         frames_path=str((request.frames or requested.data).resolve()),
     )
@@ -232,17 +253,20 @@ def _target(request: Request, entry: ModelEntry, dataset: str, split: str, works
         name += f".{request.frame_order}"
     if request.limit:
         name += f".limit-{request.limit}"
-    return workspace.score_path(dataset, split, name)
+    if request.sample:
+        name += f".sample-{request.sample}"
+    place = workspace.feature_path if request.layers else workspace.score_path
+    return place(dataset, split, name)
 
 
-def _with_kept_counts(split: Split, target: Path) -> Split:
+def _with_kept_counts(split: Split, target: Path, form: FileForm) -> Split:
     """The split with frame counts of an earlier run where its list has none, so that missing frames are noticed.
 
     Counts that came from a list, and not from the stored frames, are not kept.
     """
     if split.num_frames.all() or not target.exists():
         return split
-    with open_scores(target) as file:
+    with open_scores(target, form) as file:
         head = file.head
     if head.ids != split.ids or head.num_frames is None:
         return split

@@ -32,7 +32,7 @@ def pending_rows(job: Job) -> NDArray[np.int64]:
         raise _conflict(job, card.signature, job.chunks_path)
     if (card and card.fresh) or not job.target.exists():  # an interrupted --fresh run is resumed
         return all_rows
-    with open_scores(job.target) as file:
+    with open_scores(job.target, job.form) as file:
         head = file.head
     before = str(head.provenance.signature)
     if before != job.signature:
@@ -81,7 +81,7 @@ def _conflict(job: Job, before: str, where: Path) -> RunConflictError:
         f"{signature_difference(before, job.signature)}\n"
         f"  there: {before}\n  now:   {job.signature}",
         where=where,
-        fix="--out FILE writes this run elsewhere, --fresh starts again and replaces the old scores",
+        fix=f"--out FILE writes this run elsewhere, --fresh starts again and replaces the old {job.form.values}",
     )
 
 

@@ -204,12 +204,12 @@ class Run:
             None if left else model.job.target, videos, model.scored, videos - model.pending.size + model.reused,
             model.decoded, time.monotonic() - self._started, chunks_left=left,
         )  # fmt: skip
-        return outcome if left else _with_file_content(outcome, model.job.target)
+        return outcome if left else _with_file_content(outcome, model.job)
 
 
-def _with_file_content(outcome: Outcome, path: Path) -> Outcome:
+def _with_file_content(outcome: Outcome, job: Job) -> Outcome:
     """The outcome with problems and fallbacks as the score file has them, those of other processes included."""
-    with open_scores(path) as file:
+    with open_scores(job.target, job.form) as file:
         head = file.head
     return replace(
         outcome,
