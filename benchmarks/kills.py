@@ -62,7 +62,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     from gsm_bench.workspace import Workspace
-    from tests.conftest import TOY_MANIFEST, TOY_NETWORK
+    from tests.conftest import TOY_MANIFEST, TOY_NETWORK, trust
     from tests.scoring.test_kills import Server
     from tests.scoring.test_together import add_model
     from tests.scoring.toys import make_checkpoint, make_clips
@@ -73,6 +73,8 @@ def main():
         (folder / "manifests/toy.toml").write_text(TOY_MANIFEST)
         (folder / "toynet.py").write_text(TOY_NETWORK)
         workspace = Workspace.locate(folder)
+        os.environ["XDG_CONFIG_HOME"] = str(folder / "configuration")
+        trust(workspace)
         make_clips(workspace, CLIPS, lengths=(3, 9))
         make_checkpoint(workspace)
         add_model(workspace, "toy_6f", 6, 24, 30, 1)

@@ -35,7 +35,7 @@ from gsm_bench.manifest import load_manifest
 from gsm_bench.nets.registry import network_for
 from gsm_bench.scorefile import write
 from gsm_bench.workspace import Workspace
-from tests.conftest import TOY_MANIFEST, TOY_NETWORK, clip_scores
+from tests.conftest import TOY_MANIFEST, TOY_NETWORK, clip_scores, trust
 
 LIMIT_S = 10
 VIDEOS = 3
@@ -75,6 +75,8 @@ def build(root):
     write(root / "a.h5", clip_scores(scores, **place))
     torch.manual_seed(0)
     (root / "checkpoints").mkdir()
+    os.environ["XDG_CONFIG_HOME"] = str(root / "configuration")
+    trust(Workspace.locate(root))
     network = network_for(load_manifest(Workspace.locate(root)).model("toy_4f"), search=root)
     torch.save({"epoch": 3, "state_dict": network.state_dict()}, root / "checkpoints/toy.safetensors")
 

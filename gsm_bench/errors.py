@@ -54,6 +54,10 @@ class NetworkError(GsmBenchError):
     """A network cannot be built, or its output is not scores."""
 
 
+class TrustError(GsmBenchError):
+    """Code of a workspace was not allowed to run, or the list of what is allowed cannot be used."""
+
+
 class ScoreFileError(GsmBenchError):
     """A score file is missing, damaged or of another format."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -76,6 +77,14 @@ class Manifest:
     def cascade(self, name: str) -> CascadeEntry:
         """The cascade `name`; raises ManifestError if it is unknown."""
         return _find(self.cascades, name, "cascade", "gsmbench cascade MODEL,MODEL --save NAME creates one")
+
+    def models_of(self, names: Iterable[str]) -> list[ModelEntry]:
+        """The models of these names, and the members of ensembles of these names; unknown names are left out."""
+        members = [
+            [member.model for member in self.ensembles[name].members] if name in self.ensembles else [name]
+            for name in names
+        ]
+        return [self.models[name] for name in dict.fromkeys(itertools.chain(*members)) if name in self.models]
 
     def dataset(self, name: str) -> DatasetEntry:
         """The data set `name`; raises ManifestError if it is unknown."""

@@ -105,6 +105,7 @@ SLOW = (
     "api/test_files.py::test_scoring_writes",
     "submit/test_check.py::test_a_thousand_random_mutations",
     "cases/test_console.py::test_other_commands_on_such_consoles",
+    "cases/test_trust.py::test_modules_beside_the_manifests_are_never_imported",
     "cases/test_runs.py::test_a_child_with_much_to_say",
     "figures/test_kinds.py::test_same_bytes_twice",
     "report/test_page.py",
@@ -152,15 +153,38 @@ def reference_module(name: str) -> ModuleType:
     return module
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_configuration(tmp_path_factory):
+    """A configuration directory of the tests: which code is trusted is no matter of whoever runs them."""
+    before = os.environ.get("XDG_CONFIG_HOME")
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("configuration"))
+    yield
+    if before is None:
+        del os.environ["XDG_CONFIG_HOME"]
+    else:
+        os.environ["XDG_CONFIG_HOME"] = before
+
+
+def trust(workspace: Workspace) -> None:
+    """Allow the code of all models of a workspace to run, as it is now."""
+    from gsm_bench.manifest import load_manifest
+    from gsm_bench.permissions import allow, missing_permissions
+
+    for code in missing_permissions(list(load_manifest(workspace).models.values()), workspace.root).values():
+        allow(code)
+
+
 @pytest.fixture
 def workspace(tmp_path, monkeypatch) -> Workspace:
-    """An empty workspace with the toy entries; the current directory."""
+    """An empty workspace with the toy entries, whose code may run; the current directory."""
     (tmp_path / "manifests").mkdir()
     (tmp_path / "manifests" / "toy.toml").write_text(TOY_MANIFEST)
     (tmp_path / "toynet.py").write_text(TOY_NETWORK)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GSMBENCH_HOME", raising=False)
-    return Workspace.locate(tmp_path)
+    located = Workspace.locate(tmp_path)
+    trust(located)
+    return located
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ SHARED = {
     "manifest_files": {"entries", "errors", "workspace"},
     "manifest": {"entries", "errors", "manifest_files", "workspace", "layouts"},
     "local_manifest": {"entries", "errors", "workspace", "manifest", "files", "settings"},
+    "network_code": {"errors"},
+    "permissions": {"entries", "errors", "files", "network_code"},
     "splits": {"entries", "errors", "id_array", "layouts", "manifest", "actions"},
     "processes": {"errors"},
     "hdf5_check": set(),

@@ -480,6 +480,21 @@ class Bench:
 
         return score_model(self, model, options)
 
+    def trust(self, *models: str) -> list[Path]:
+        """Allow the code of these models to run until one of its files changes, as ``gsmbench trust allow`` does.
+
+        Code can do whatever you can: allow only what you have read, or whose author you trust.
+
+        Returns:
+            The files of the workspace that may run now and could not before.
+        """
+        from gsm_bench.permissions import allow, missing_permissions
+
+        missing = missing_permissions([self.manifest.model(name) for name in models], self.workspace.root)
+        for code in missing.values():
+            allow(code)
+        return [self.workspace.root / file for code in missing.values() for file in code.sources]
+
     def source(self, name: Source, dataset: str | None = None, split: str | None = None) -> NamedSource:
         """The members that a name stands for."""
         from gsm_bench.api.sources import resolve_source

@@ -61,6 +61,7 @@ SECTIONS = {
     },
     "Trust": {
         "doctor": ("gsm_bench.cli.doctor", "Examine this machine, or the frames of a data set."),
+        "trust": ("gsm_bench.cli.trust", "List, allow and forget code that workspaces may run."),
     },
     "Machine": {
         "bench": ("gsm_bench.cli.bench", "Benchmark decoding, networks and fusion on this machine."),

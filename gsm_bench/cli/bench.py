@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gsm_bench.cli import completing
+from gsm_bench.cli.ask_for_code import ask_for_code
 from gsm_bench.cli.options import (
     choice,
     data_option,
@@ -79,6 +80,7 @@ def command(
     from gsm_bench.scoring.prepare import Request, prepare
 
     workspace, manifest = registry()
+    ask_for_code([manifest.model(model)], workspace)
     with tempfile.TemporaryDirectory(prefix="gsmbench-") as directory:
         folder = Path(directory)
         own = data or frames or dataset or manifest.model(model).dataset != "shapes"

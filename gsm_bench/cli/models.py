@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gsm_bench.cli import completing
+from gsm_bench.cli.ask_for_code import ask_for_code
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import PATH, format_option, print_table, registry, say, workspace_option
 from gsm_bench.workspace import pasteable
@@ -151,14 +152,17 @@ def _printed(published: Published) -> str:
 
 
 def _cost_lines(entry: ModelEntry, workspace: Workspace) -> list[tuple[str, str]]:
+    from gsm_bench.entries import OWN_NETWORKS
     from gsm_bench.errors import NetworkError
 
+    if entry.network not in OWN_NETWORKS:
+        return [("cost", f"not counted here, because that runs {entry.network}: gsmbench models cost {entry.name}")]
     try:
         from gsm_bench.nets.cost import entry_cost
     except ImportError:
         return [("cost", "needs torch: pip install 'gsm-bench[score]'")]
     try:
-        cost = entry_cost(entry, search=workspace.root)
+        cost = entry_cost(entry)
     except NetworkError as error:
         return [("cost", error.what)]
     return [
@@ -189,6 +193,7 @@ def cost(names: tuple[str, ...], clips: int, form: str) -> None:
     from gsm_bench.tables.table import Column, Table
 
     workspace, manifest = registry()
+    ask_for_code(manifest.models_of(names), workspace)
     costs = [video_cost(name, manifest, clips=clips, search=workspace.root) for name in names]
     keys = ("name", "frames_text", "params", "macs_paper_per_view", "macs_paper", "macs_bare", "uncounted")
     rows = tuple({key.removesuffix("_text"): getattr(each, key) for key in keys} for each in costs)
@@ -234,6 +239,7 @@ def check_model(name: str, file: Path | None, pin: bool) -> int:
 
     workspace, manifest = registry()
     entry = manifest.model(name)
+    ask_for_code([entry], workspace)
     path = file or workspace.checkpoint_path(entry.checkpoint.file)
     network, checkpoint = network_for(entry, search=workspace.root), read_checkpoint(path)
     checkpoint = choose_weights(network, checkpoint, entry.ignore_keys, entry.checkpoint.weights)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gsm_bench.cli import completing
+from gsm_bench.cli.ask_for_code import ask_for_code
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import (
     INCOMPLETE,
@@ -186,6 +187,7 @@ def _print_plans(request: Request, names: list[str], form: str, *, quiet: bool) 
     from gsm_bench.scoring.prepare import prepare_together
 
     workspace, manifest = registry()
+    ask_for_code([manifest.model(name) for name in names], workspace)
     prepared = prepare_together([replace(request, model=name) for name in names], manifest, workspace)
     if not quiet:
         announce([job for job, _ in prepared])
@@ -203,6 +205,7 @@ def _score_cascade(name: str, request: Request, *, quiet: bool) -> int:
 
     workspace, manifest = registry()
     entry = manifest.cascade(name)
+    ask_for_code([manifest.model(member.model) for member in entry.members], workspace)
     request = replace(request, model=entry.members[0].model)
     outcome = run_cascade(entry, request, manifest, workspace, lambda label: ProgressDisplay(label, quiet=quiet))
     for member, videos in zip(entry.members, (*outcome.reached, *[0] * len(entry.members)), strict=False):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from gsm_bench.cli.ask_for_code import ask_for_code
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import INCOMPLETE, registry, say
 from gsm_bench.settings import EngineName
@@ -30,6 +31,7 @@ def score_models(request: Request, names: list[str], others: list[str], engine: 
     from gsm_bench.scoring.run import run_together
 
     workspace, manifest = registry()
+    ask_for_code([manifest.model(name) for name in names], workspace)
     cluster_workers = request.workers
     request = shared_workers(request, 1 + len(others))
     prepared = prepare_together([replace(request, model=name) for name in names], manifest, workspace)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +10,12 @@ from typing import Any
 from torch import nn
 
 from gsm_bench.entries import OWN_NETWORKS, ModelEntry
-from gsm_bench.errors import CheckpointError, NetworkError
+from gsm_bench.errors import CheckpointError, NetworkError, TrustError
 from gsm_bench.files import file_sha256
 from gsm_bench.nets.checkpoint import load_weights
 from gsm_bench.nets.segment import build_network
+from gsm_bench.network_code import NetworkCode, running
+from gsm_bench.permissions import allowed_code
 
 
 @dataclass(frozen=True)
@@ -34,18 +32,20 @@ class LoadedNetwork:
     left_out: tuple[str, ...] = ()
 
 
-def network_for(entry: ModelEntry, *, search: Path | None = None) -> nn.Module:
+def network_for(entry: ModelEntry, *, search: Path | None = None, code: NetworkCode | None = None) -> nn.Module:
     """Build the entry's network, untrained.
 
     Args:
         entry: whose ``network`` names it.
-        search: a directory, beside the installed packages, where ``package.module`` is looked for.
+        search: the workspace of the entry, where ``package.module`` is looked for before the installed packages.
+        code: of that network, where it was allowed to run already.
 
     Raises:
         NetworkError: the function is missing, fails, or does not return a module.
+        TrustError: the user did not allow this workspace to run it.
     """
     if entry.network not in OWN_NETWORKS:
-        return _foreign_network(entry, search)
+        return _foreign_network(entry, code or allowed_code(entry, search or Path.cwd()))
     uncounted = [task for task, classes in entry.tasks.items() if classes == 0]
     if uncounted:
         raise NetworkError(
@@ -89,41 +89,27 @@ def _where_to_get(entry: ModelEntry) -> str:
     )
 
 
-def _foreign_network(entry: ModelEntry, search: Path | None) -> nn.Module:
-    function = _function(entry.network, search)
-    try:
-        network = function(entry)
-    except Exception as error:
-        raise NetworkError(
-            f"{entry.network} failed for {entry.name}: {type(error).__name__}: {error}", fix="fix the function"
-        ) from error
+def _foreign_network(entry: ModelEntry, code: NetworkCode) -> nn.Module:
+    network = _call(entry, code)
     if not isinstance(network, nn.Module):
         raise NetworkError(f"{entry.network} returned a {type(network).__name__}", fix="return a torch.nn.Module")
     return network
 
 
-def _function(name: str, search: Path | None) -> Callable[[ModelEntry], Any]:
-    module_name, _, function_name = name.partition(":")
+def _call(entry: ModelEntry, code: NetworkCode) -> Any:
+    """What the function of a network returns; the user's own file may raise anything."""
+    function: Any = None
     try:
-        with _importable([str(search)] if search else []):
-            module = importlib.import_module(module_name)
-    except Exception as error:  # the user's own file may hold anything
-        raise NetworkError(
-            f"cannot import {module_name}: {type(error).__name__}: {error}",
-            where=search,
-            fix="install it, put its file into the workspace, or fix it",
-        ) from error
-    function: Callable[[ModelEntry], Any] | None = getattr(module, function_name, None)
-    if function is None:
-        raise NetworkError(f"{module_name} has no function {function_name}", where=getattr(module, "__file__", None))
-    return function
-
-
-@contextmanager
-def _importable(directories: Sequence[str]) -> Iterator[None]:
-    sys.path[:0] = directories
-    try:
-        yield
-    finally:
-        for directory in directories:
-            sys.path.remove(directory)
+        with running(code) as function:
+            if callable(function):
+                return function(entry)
+    except TrustError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        if function is not None:
+            raise NetworkError(f"{entry.network} failed for {entry.name}: {reason}", fix="fix the function") from error
+        fix = "install it, put its file into the workspace, or fix it"
+        raise NetworkError(f"cannot import {code.module}: {reason}", where=code.folder, fix=fix) from error
+    name = entry.network.partition(":")[2]
+    raise NetworkError(f"{code.module} has no function {name}", where=code.folder, fix="define it, or name another")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -44,7 +45,7 @@ def arguments_of(request: Request, models: Sequence[str]) -> list[str]:
 
 @contextmanager
 def helpers_on(
-    devices: Sequence[str], arguments: Sequence[str], program: Sequence[str] = (sys.executable, "-m", "gsm_bench")
+    devices: Sequence[str], arguments: Sequence[str], program: Sequence[str] = (sys.executable, "-P", "-m", "gsm_bench")
 ) -> Iterator[list[str]]:
     """Run ``gsmbench`` with `arguments` once more on each of `devices`; yields a list that fills with their failures.
 
@@ -60,6 +61,14 @@ def helpers_on(
             child.stop()
 
 
+def _environment() -> dict[str, str]:
+    """The environment of a child that imports this package, but nothing else, from the current directory."""
+    package = Path(__file__).parents[2]
+    if package != Path.cwd():
+        return dict(os.environ)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")])}
+
+
 class _Child:
     """A child process whose messages are read as they come, so that they never fill the pipe and block it."""
 
@@ -68,7 +77,7 @@ class _Child:
         self._end = ""
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            errors="replace",
+            errors="replace", env=_environment(),
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

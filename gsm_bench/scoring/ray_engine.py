@@ -21,13 +21,16 @@ from typing import Any
 import numpy as np
 import ray
 from ray.exceptions import RayError, RayTaskError
+from ray.job_config import JobConfig
 
-from gsm_bench.entries import ModelEntry
+from gsm_bench.entries import OWN_NETWORKS, ModelEntry
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.frames.read_views import VideoPixels
 from gsm_bench.nets.registry import network_for
+from gsm_bench.network_code import NetworkCode
+from gsm_bench.permissions import allowed_code
 from gsm_bench.scoring.chunks import BatchResult
-from gsm_bench.scoring.job import Settings
+from gsm_bench.scoring.job import Job, Settings
 from gsm_bench.scoring.network import ForwardPool, Scorer
 from gsm_bench.scoring.pipeline import (
     Batch,
@@ -55,13 +58,13 @@ class ActorModel:
     """What an actor needs to build a network; the weights are sent separately.
 
     Attributes:
-        search: the folder of networks of the user's own, which all machines must see.
+        code: of a network of the user's own, which was allowed to run; None for one of this package.
     """
 
     entry: ModelEntry
     settings: Settings
     views: int
-    search: Path | None
+    code: NetworkCode | None
 
 
 class NetworkActor:
@@ -72,7 +75,7 @@ class NetworkActor:
         self.forward_pool = ForwardPool(models[0].settings)
         self.scorers = []
         for model, state in zip(models, ray.get(list(weights)), strict=True):
-            network = network_for(model.entry, search=model.search)
+            network = network_for(model.entry, code=model.code)
             network.load_state_dict(state)
             self.scorers.append(Scorer(network, model.entry, model.settings, self.forward_pool))
 
@@ -86,6 +89,10 @@ class NetworkActor:
             batch_result(rows, videos[at], passes[at], self.scorers[place], self.models[place].views)
             for at, place in enumerate(places)
         ]
+
+
+def _code(job: Job) -> NetworkCode | None:
+    return None if job.entry.network in OWN_NETWORKS or job.search is None else allowed_code(job.entry, job.search)
 
 
 def _read_rows(requests: Sequence[ReadRequest]) -> list[dict[int, VideoPixels]]:
@@ -135,7 +142,7 @@ class _Driver:
         self.read = ray.remote(num_cpus=min(1.0, 0.5 * cores), max_retries=-1, scheduling_strategy="SPREAD")(_read_rows)
         self.places = {model: at for at, model in enumerate(run.models)}
         self.models = [
-            ActorModel(m.job.entry, replace(m.job.settings, threads=1), len(m.job.views), m.job.search)
+            ActorModel(m.job.entry, replace(m.job.settings, threads=1), len(m.job.views), _code(m.job))
             for m in run.models
         ]
         # Kept for the whole run: a restarted actor fetches them again.
@@ -211,6 +218,13 @@ def _cause(error: RayTaskError) -> BaseException:
     return cause if isinstance(cause, GsmBenchError) else error
 
 
+class _NoSearchPath(list[str]):
+    """Where workers look for modules, kept empty: Ray would add the current directory, and run whatever lies there."""
+
+    def extend(self, _: object) -> None:
+        pass
+
+
 @contextmanager
 def _cluster() -> Iterator[None]:
     """A connection to Ray, closed afterwards unless it existed before."""
@@ -223,9 +237,12 @@ def _cluster() -> Iterator[None]:
     # Workers import this package from where this process has it.
     package = str(Path(__file__).parents[2])
     runtime = {"env_vars": {"PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}}
+    job_config = JobConfig()
+    job_config._py_driver_sys_path = _NoSearchPath()
     try:
         ray.init(
             address=address,
+            job_config=job_config,
             include_dashboard=False if address == LOCAL else None,
             log_to_driver=False,
             logging_level=logging.ERROR,

@@ -19,6 +19,8 @@ from gsm_bench.scoring.pipeline import run_locally  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare_together  # noqa: E402
 from gsm_bench.scoring.ray_engine import NetworkActor, RayEngine  # noqa: E402
 from gsm_bench.scoring.run import run_together  # noqa: E402
+from tests.cases.shell import shell  # noqa: E402
+from tests.conftest import trust  # noqa: E402
 from tests.scoring.test_run import StopError, damage, stop_after  # noqa: E402
 from tests.scoring.test_together import add_model  # noqa: E402
 from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
@@ -46,8 +48,22 @@ def two_nodes():
 def toys(workspace):
     make_clips(workspace, CLIPS, lengths=(3, 9))
     make_checkpoint(workspace)
+    make_checkpoint(workspace, "toy_bninc")
     add_model(workspace, "toy_6f", 6, 24, 30, 1)
     return workspace
+
+
+MARK = "import pathlib; pathlib.Path({mark!r}).touch()\n"
+
+
+def test_workers_import_nothing_from_the_current_directory(toys):
+    """Ray looks there first: a folder that somebody sent must not run in its workers."""
+    mark = toys.root / "RAN"
+    for name in ("torch", "simplejpeg", "safetensors", "msgspec"):
+        (toys.root / f"{name}.py").write_text(MARK.format(mark=str(mark)))
+    ran = shell("score", "--model", "toy_bninc", "--engine", "ray", "--limit", 4, "--quiet", seconds=90)
+    assert ran.status == 0, ran.err
+    assert not mark.exists()
 
 
 def score(workspace, engine=None, progress=lambda _: None, names=NAMES, **choices):
@@ -95,9 +111,14 @@ def test_begun_here_and_finished_locally(two_nodes, toys, expected):
 
 
 def test_a_network_that_cannot_be_built_there(two_nodes, toys):
+    """Its file is not needed on other machines; what it asks for is."""
+    net = toys.root / "toynet.py"
+    net.write_text(f"import pathlib\npathlib.Path({str(toys.root / 'needed')!r}).stat()\n{net.read_text()}")
+    (toys.root / "needed").touch()
+    trust(toys)
     requests = [Request("toy_4f", threads=1)]
     jobs = prepare_together(requests, load_manifest(toys), toys)
-    (toys.root / "toynet.py").unlink()
+    (toys.root / "needed").unlink()
     with pytest.raises(GsmBenchError, match="cannot be built on the cluster"):
         run_together([(job, loaded.network) for job, loaded in jobs], engine=RayEngine(1))
 
@@ -107,7 +128,7 @@ class SlowActor(NetworkActor):
 
     def __init__(self, models, weights):
         super().__init__(models, weights)
-        folder = models[0].search / "pids"
+        folder = models[0].code.folder / "pids"
         folder.mkdir(exist_ok=True)
         (folder / str(os.getpid())).touch()
 

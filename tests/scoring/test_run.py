@@ -14,6 +14,7 @@ from gsm_bench.scorefile import content_hash, open_scores, read  # noqa: E402
 from gsm_bench.scoring.plan import plan_run  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare  # noqa: E402
 from gsm_bench.scoring.run import run  # noqa: E402
+from tests.conftest import trust  # noqa: E402
 from tests.scoring.toys import decoded_frames, make_checkpoint, make_clips  # noqa: E402
 
 CLIPS = 40
@@ -396,9 +397,7 @@ def add_own(workspace, answer):
     from safetensors.torch import save_file
 
     save_file({"scale": torch.ones(1)}, workspace.checkpoints / "own.safetensors")
-    import sys
-
-    sys.modules.pop("mynet", None)
+    trust(workspace)
 
 
 def test_own_network(toys):
@@ -431,9 +430,7 @@ def test_own_network_that_fails(toys):
     with pytest.raises(NetworkError, match=r"own failed on clips \[2, 4, 3, 32, 32\]: RuntimeError"):
         run(job, loaded.network)
     (toys.root / "mynet.py").write_text("def build(entry:")
-    import sys
-
-    sys.modules.pop("mynet", None)
+    trust(toys)
     with pytest.raises(NetworkError, match="SyntaxError"):
         prepare(Request("own"), load_manifest(toys), toys)
 
