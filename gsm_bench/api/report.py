@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,8 +69,16 @@ def gather_report(
         _split(bench, place, [row for row in rows if row.place == place], labels)
         for place in dict.fromkeys(row.place for row in rows)
     ]
-    command = " ".join(run_origin()["command_line"])
-    return ReportContent("Report", command, tuple(splits), (*messages, *labels.messages))
+    origin = run_origin()
+    return ReportContent(
+        title=", ".join(dict.fromkeys(one.title for one in splits)),
+        command=shlex.join(origin["command_line"]),
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        version=origin["code_commit"],
+        splits=tuple(splits),
+        messages=(*messages, *labels.messages),
+        complete=not messages and not any(result.evaluation.not_scored for one in splits for result in one.results),
+    )
 
 
 def _stored(bench: Bench, messages: list[str]) -> Iterator[_Named]:

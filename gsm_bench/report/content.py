@@ -63,6 +63,8 @@ class ReportContent:
     Attributes:
         title: of the page.
         command: the command line that made it.
+        written: when, in UTC.
+        version: the commit or version of this package.
         splits: with at least one result each.
         messages: what was left out, and what the commands say beside the same numbers.
         complete: whether every score file could be read, and every video has a score.
@@ -70,6 +72,8 @@ class ReportContent:
 
     title: str
     command: str
+    written: str
+    version: str
     splits: tuple[ReportedSplit, ...]
     messages: Sequence[str] = ()
     complete: bool = True

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 STYLES = ("tokens", "page", "tables", "charts", "clips", "print")
 SCRIPTS = (
-    "core/elements", "core/payload", "core/navigation", "core/keys", "core/panels",
-    "panels/results", "panels/clips",
+    "core/elements", "core/payload", "core/navigation", "core/keys", "core/panels", "core/tables", "core/choices",
+    "panels/results", "panels/filters", "panels/clips", "panels/predictions",
     "core/start",
 )  # fmt: skip
 """Files of ``page/`` in the order in which they run, one program together."""
@@ -51,7 +51,17 @@ class SplitPage:
     sections: Sequence[Section]
 
 
-def page_html(title: str, splits: Sequence[SplitPage], payload: Payload) -> str:
+@dataclass(frozen=True)
+class PageTexts:
+    """Texts of the page around its sections."""
+
+    title: str
+    subtitle: str
+    footer: str
+    messages: Sequence[str] = ()
+
+
+def page_html(texts: PageTexts, splits: Sequence[SplitPage], payload: Payload) -> str:
     """The whole file as text."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -61,7 +71,7 @@ def page_html(title: str, splits: Sequence[SplitPage], payload: Payload) -> str:
     style, script = style_text(), script_text()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(_read("template.html")).render(
-        title=title,
+        **vars(texts),
         version=__version__,
         policy=policy(style, script),
         style=Markup(style),

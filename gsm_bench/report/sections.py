@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from gsm_bench.metrics.topk import BEYOND
 from gsm_bench.report.content import ReportContent, ReportedResult, ReportedSplit
 from gsm_bench.report.markup import table_markup
-from gsm_bench.report.page import Section, SplitPage, page_html
+from gsm_bench.report.page import PageTexts, Section, SplitPage, page_html
 from gsm_bench.report.payload import Payload, SplitPayload, smallest_unsigned
+from gsm_bench.tables.render.cells import plain
 
 SHOWN = 5
 """Best classes that a page keeps of each video and result."""
@@ -26,7 +27,18 @@ def report_html(content: ReportContent) -> str:
         part = payload.split(split.key)
         add_videos(part, split)
         pages.append(SplitPage(split.key, f"s{number}", tuple(sections_of(split, part))))
-    return page_html(content.title, pages, payload)
+    return page_html(page_texts(content), pages, payload)
+
+
+def page_texts(content: ReportContent) -> PageTexts:
+    """What stands above and below the sections."""
+    counts = [f"{len(split.ids):,} videos of {split.title}, {len(split.results)} results" for split in content.splits]
+    return PageTexts(
+        title=plain(content.title),
+        subtitle=plain("; ".join(counts)) + ".",
+        footer=plain(f"Written {content.written} by gsmbench {content.version}: {content.command}."),
+        messages=[plain(message) for message in content.messages],
+    )
 
 
 def sections_of(split: ReportedSplit, payload: SplitPayload) -> Iterator[Section]:

@@ -1,10 +1,15 @@
 // Keyboard shortcuts, and the list of them that ? opens.
 
 const keys = (() => {
-  /** @type {Map<string, {what: string, run: (event: KeyboardEvent) => void}>} */
+  /** @type {Map<string, {what: string, run: (event: KeyboardEvent) => (void|false)}>} */
   const known = new Map();
 
-  /** Add a shortcut. @param {string} key as in KeyboardEvent.key @param {string} what it does @param {Function} run */
+  /**
+   * Add a shortcut.
+   * @param {string} key as in KeyboardEvent.key
+   * @param {string} what it does
+   * @param {(event: KeyboardEvent) => (void|false)} run returns false where the key is not meant for it
+   */
   function register(key, what, run) {
     known.set(key, { what, run });
   }
@@ -18,14 +23,13 @@ const keys = (() => {
     if (typing(event.target) && event.key !== "Escape") return;
     const shortcut = known.get(event.key);
     if (!shortcut) return;
-    event.preventDefault();
-    shortcut.run(event);
+    if (shortcut.run(event) !== false) event.preventDefault();
   });
 
   function show() {
     const rows = [...known].map(([key, { what }]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]).flat();
     const dialog = h("dialog", { "aria-label": "Keyboard shortcuts" }, h("h2", {}, "Keyboard shortcuts"),
-      h("dl", { class: "keys" }, ...rows), h("form", { method: "dialog" }, h("button", {}, "Close")));
+      h("dl", { class: "keys" }, ...rows), h("button", { type: "button", onclick: () => dialog.close() }, "Close"));
     dialog.addEventListener("close", () => dialog.remove());
     document.body.append(dialog);
     dialog.showModal();

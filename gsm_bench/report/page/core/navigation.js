@@ -1,11 +1,12 @@
 // The address decides what is shown: #section?parameter=value, so that every view has a link.
 
 const nav = (() => {
-  /** The hash of a view. @param {string} section @param {Object<string, any>} [parameters] */
+  /** The hash of a view. @param {string} section @param {Object<string, any>|URLSearchParams} [parameters] */
   function link(section, parameters) {
     const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(parameters || {})) {
-      if (value !== null && value !== undefined && value !== "") query.set(name, String(value));
+    const entries = parameters instanceof URLSearchParams ? [...parameters] : Object.entries(parameters || {});
+    for (const [name, value] of entries) {
+      if (value !== null && value !== undefined && value !== "") query.append(name, String(value));
     }
     const current = new URLSearchParams(location.hash.split("?")[1] || "").get("split");
     if (current && !query.has("split")) query.set("split", current);

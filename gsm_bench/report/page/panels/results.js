@@ -1,2 +1,7 @@
-// The leaderboard: sorting.
-panels.register({ id: "results" });
+// Every static table: sorting.
+panels.register({
+  id: "results",
+  render(root) {
+    root.closest("main").querySelectorAll("table[data-table]").forEach(sortable);
+  },
+});
