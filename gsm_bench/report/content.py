@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.evaluation.calibrate import Calibrated
 from gsm_bench.evaluation.evaluation import Evaluation
+from gsm_bench.evaluation.per_class import ClassEvaluation
 from gsm_bench.evaluation.top_classes import TopClasses
 from gsm_bench.id_array import IdArray
+from gsm_bench.selection.search import SearchResult
 from gsm_bench.tables.table import Table
+
+
+@dataclass(frozen=True)
+class ReportedTable:
+    """A table, and the command line that prints the same; empty where no command does."""
+
+    table: Table
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -19,18 +31,34 @@ class ReportedResult:
     """A row of the leaderboard.
 
     Attributes:
-        name: unique in the split; what the address of a view calls it.
+        name: unique in the split; what the address of a view calls it, short where that is clear.
+        source: how a command line names it.
         evaluation: its accuracies and ranks.
         rows: int64 [N], its row for each video of the split; -1 where it has none.
         best: per task, its best classes in its own rows; empty where only ranks are kept.
-        members: names of the members of an ensemble, as given.
+        classes: per task, its accuracy class by class; empty likewise.
+        members: of an ensemble, as a command line names them.
+        forward: whether frames were read in their own order.
     """
 
     name: str
+    source: str
     evaluation: Evaluation
     rows: NDArray[np.int64]
     best: Mapping[str, TopClasses] = field(default_factory=dict)
+    classes: Mapping[str, ClassEvaluation] = field(default_factory=dict)
     members: tuple[str, ...] = ()
+    forward: bool = True
+
+
+@dataclass(frozen=True)
+class ReportedFile:
+    """A score file: its path in the workspace, its sha256, its number of videos, and its provenance as in the file."""
+
+    path: str
+    sha256: str
+    videos: int
+    provenance: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,7 +72,12 @@ class ReportedSplit:
         labels: int [N] per task; negative unknown.
         class_names: per task, in column order.
         results: of the leaderboard, in its order.
-        leaderboard: the table of all results, one row for each.
+        leaderboard: a row for each result.
+        paper: tables of the registry on this split.
+        search: what a search of the best models found; its tables.
+        epic: verb, noun and action metrics.
+        calibrated: names of results with their calibration; its tables.
+        files: score files that the results are made of.
     """
 
     key: str
@@ -53,7 +86,13 @@ class ReportedSplit:
     labels: Mapping[str, NDArray[np.integer]]
     class_names: Mapping[str, tuple[str, ...]]
     results: tuple[ReportedResult, ...]
-    leaderboard: Table
+    leaderboard: ReportedTable
+    paper: tuple[ReportedTable, ...] = ()
+    search: tuple[SearchResult, tuple[ReportedTable, ...]] | None = None
+    epic: tuple[ReportedTable, ...] = ()
+    calibrated: tuple[tuple[str, Calibrated], ...] = ()
+    calibration: tuple[ReportedTable, ...] = ()
+    files: tuple[ReportedFile, ...] = ()
 
 
 @dataclass(frozen=True)

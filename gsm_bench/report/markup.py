@@ -1,51 +1,86 @@
-"""Tables as HTML that scripts can sort and link; every text is escaped by the template language."""
+"""Tables as HTML that scripts can sort; numbers link to their videos; every text is escaped."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from gsm_bench.tables.render.cells import cell_parts, is_unknown, plain
-from gsm_bench.tables.render.marks import Rank, ranks_of
+from markupsafe import Markup
+
+from gsm_bench.report.content import ReportedTable
+from gsm_bench.tables.render.cells import Parts, cell_parts, is_unknown, plain
+from gsm_bench.tables.render.marks import ranks_of
 from gsm_bench.tables.table import TIED, Column, Table
 
-if TYPE_CHECKING:
-    from markupsafe import Markup
+Link = Callable[[int, str], str | None]
+"""The address behind a cell, by the number of its row and the key of its column; None without one."""
+TIED_WORDS = "no significant difference from the best"
 
 
-def table_markup(table: Table, names: Mapping[int, str] | None = None) -> Markup:
-    """A table with its notes.
+def table_markup(reported: ReportedTable, link: Link | None = None) -> Markup:
+    """A table with its notes and its command line.
 
-    Each cell has its raw number in ``data-raw``, its key in ``data-key``; `names` gives rows a ``data-name`` by number.
+    Each cell has the key of its column in ``data-key`` and its raw number in ``data-raw``.
     """
-    from markupsafe import Markup
-
-    head = Markup("").join(
-        Markup('<th scope="col" class="{}" data-key="{}">{}</th>').format(
-            kind_of(column), column.key, column.title.replace("\n", " ")
-        )
-        for column in table.columns
+    table = reported.table
+    title = plain(table.title) or plain(table.name)
+    return Markup(
+        '<div class="scroll" tabindex="0" role="region" aria-label="{title}">'
+        '<table data-table="{name}" data-command="{command}"><caption>{title}</caption>'
+        "<thead><tr>{heads}</tr></thead>{bodies}</table></div>{notes}{line}"
+    ).format(
+        title=title,
+        name=table.name,
+        command=reported.command,
+        heads=Markup("").join(map(_head, table.columns)),
+        bodies=Markup("\n").join(_bodies(table, link)),
+        notes=_notes(table),
+        line=Markup('<code class="command">{}</code>').format(reported.command) if reported.command else "",
     )
+
+
+def _head(column: Column) -> Markup:
+    title = column.title.replace("\n", " ") or column.key
+    return Markup('<th scope="col" class="{}" data-key="{}">{}</th>').format(kind_of(column), column.key, plain(title))
+
+
+def _bodies(table: Table, link: Link | None) -> list[Markup]:
     ranks, bodies, at = ranks_of(table), [], 0
     for block in table.blocks:
         rows = []
         for row in block:
-            cells = Markup("").join(_cell(row, column, ranks.get((at, column.key))) for column in table.columns)
-            name = Markup(' data-name="{}"').format(names[at]) if names and at in names else ""
-            rows.append(Markup("<tr{}>{}</tr>").format(name, cells))
+            cells = (
+                _cell(row, column, ranks.get((at, column.key), ""), link(at, column.key) if link else None)
+                for column in table.columns
+            )
+            rows.append(Markup("<tr>{}</tr>").format(Markup("").join(cells)))
             at += 1
         bodies.append(Markup("<tbody>{}</tbody>").format(Markup("\n").join(rows)))
-    notes = Markup("").join(Markup("<li>{}</li>").format(plain(note.strip())) for note in table.notes)
-    return Markup(
-        '<div class="scroll" tabindex="0" role="region" aria-label="{title}"><table data-table="{name}">'
-        "<caption>{title}</caption><thead><tr>{head}</tr></thead>{bodies}</table></div>{notes}"
-    ).format(
-        title=plain(table.title) or plain(table.name),
-        name=table.name,
-        head=head,
-        bodies=Markup("\n").join(bodies),
-        notes=Markup('<ul class="notes">{}</ul>').format(notes) if notes else "",
+    return bodies
+
+
+def _cell(row: Mapping[str, Any], column: Column, rank: str, address: str | None) -> Markup:
+    parts, value = cell_parts(row, column), row.get(column.key)
+    raw = Markup(' data-raw="{}"').format(repr(value)) if is_number(value) else ""
+    shown = Markup('<span class="value">{}</span>').format(parts.value)
+    if address and not is_unknown(value):
+        shown = Markup('<a href="{}">{}</a>').format(address, shown)
+    classes = " ".join(filter(None, (kind_of(column), rank)))
+    return Markup('<td class="{}" data-key="{}"{}>{}</td>').format(classes, column.key, raw, _with_marks(parts, shown))
+
+
+def _with_marks(parts: Parts, shown: Markup) -> Markup:
+    """A value between its mark and its interval."""
+    tied = Markup('<abbr class="tied" title="{}">{}</abbr> ').format(TIED_WORDS, TIED) if parts.tied else ""
+    spread = parts.interval + parts.bounds
+    return Markup("{}{}{}").format(
+        tied, shown, Markup('<span class="interval">{}</span>').format(spread) if spread else ""
     )
+
+
+def _notes(table: Table) -> Markup:
+    notes = Markup("").join(Markup("<li>{}</li>").format(plain(note.strip())) for note in table.notes)
+    return Markup('<ul class="notes">{}</ul>').format(notes) if notes else Markup("")
 
 
 def kind_of(column: Column) -> str:
@@ -53,25 +88,33 @@ def kind_of(column: Column) -> str:
     return "text" if column.unit == "text" else "number"
 
 
-def _cell(row: Mapping[str, Any], column: Column, rank: Rank | None) -> Markup:
-    from markupsafe import Markup
-
-    parts = cell_parts(row, column)
-    value = row.get(column.key)
-    raw = Markup(' data-raw="{}"').format(repr(value)) if _is_number(value) else ""
-    classes = " ".join(filter(None, (kind_of(column), rank or "")))
-    tied = Markup('<span class="tied" title="no significant difference from the best">{}</span> ').format(TIED)
-    return Markup('<td class="{}"{} data-key="{}">{}<span class="value">{}</span>{}</td>').format(
-        classes,
-        raw,
-        column.key,
-        tied if parts.tied else "",
-        parts.value,
-        Markup('<span class="interval">{}</span>').format(parts.interval + parts.bounds)
-        if parts.interval or parts.bounds
-        else "",
-    )
+def is_number(value: Any) -> bool:
+    """Whether a raw value is a known number; truth values are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and not is_unknown(value)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not is_unknown(value)
+def table_json(table: Table) -> dict[str, Any]:
+    """A table for scripts: per column its key, title and kind, the texts of its cells, and numbers to sort by."""
+    return {
+        "title": plain(table.title),
+        "notes": [plain(note) for note in table.notes],
+        "columns": [
+            {
+                "key": column.key,
+                "title": column.title.replace("\n", " "),
+                "kind": kind_of(column),
+                "texts": [_joined(cell_parts(row, column)) for row in table.rows],
+                "numbers": [_rounded(row.get(column.key)) for row in table.rows] if column.unit != "text" else None,
+            }
+            for column in table.columns
+        ],
+    }
+
+
+def _joined(parts: Parts) -> str:
+    return f"{parts.value}{parts.interval}{parts.bounds}"
+
+
+def _rounded(value: Any) -> float | None:
+    """A number to sort by; what is shown is its text."""
+    return round(value, 6) if is_number(value) else None

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 STYLES = ("tokens", "page", "tables", "charts", "clips", "print")
 SCRIPTS = (
     "core/elements", "core/payload", "core/navigation", "core/keys", "core/panels", "core/tables", "core/choices",
-    "panels/results", "panels/filters", "panels/clips", "panels/predictions",
+    "core/tip", "core/drawn",
+    "panels/results", "panels/cost", "panels/filters", "panels/clips", "panels/predictions", "panels/classes", "panels/confusion",
     "core/start",
 )  # fmt: skip
 """Files of ``page/`` in the order in which they run, one program together."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import MemberSpec, OpenMember, shared_out
 from gsm_bench.errors import GsmBenchError
@@ -59,6 +60,15 @@ class SearchRow:
 
 
 @dataclass(frozen=True)
+class Attempts:
+    """Every subset that a search tried: bool [S, M] its members; float64 [S] multiply-adds (NaN unknown) and accuracy."""
+
+    members: NDArray[np.bool_]
+    macs: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class SearchResult:
     """A pool searched exhaustively.
 
@@ -80,6 +90,7 @@ class SearchResult:
         disagreement: share of videos for which two of them predict different classes; NaN for one member.
         gain: of the best subset over the best single choice.
         unverified: whether some rows were matched by position.
+        attempts: every subset within the budget; None where they were not kept.
     """
 
     config: SearchConfig
@@ -101,6 +112,7 @@ class SearchResult:
     disagreement: float
     gain: HeldOutGain
     unverified: bool
+    attempts: Attempts | None = field(default=None, repr=False)
 
 
 def search(
@@ -170,7 +182,14 @@ def _result(
         disagreement=disagreement(singles),
         gain=candidates.gain(),
         unverified=task.unverified,
+        attempts=_attempts(candidates),
     )
+
+
+def _attempts(candidates: Candidates) -> Attempts:
+    allowed = candidates.allowed
+    accuracy = np.asarray(candidates.counts.accuracy(candidates.k), np.float64)
+    return Attempts(candidates.counts.subsets[allowed], candidates.costs.macs[allowed], accuracy[allowed])
 
 
 def _rows(candidates: Candidates, truth: GroundTruth, predictions: PredictSubset) -> tuple[SearchRow, ...]:

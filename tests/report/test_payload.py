@@ -15,13 +15,15 @@ def test_arrays_are_where_the_index_says():
     part = payload.split("toy/val")
     part.add("a", np.arange(3, dtype=np.uint8))
     part.add("b", np.array([[1.5, -2]], np.float32))
+    part.add("two", np.array([1, 2, 0x1234], np.uint16))
     part.add_json("ids", ["ä", "</script>"])
     (split,) = payload.index()["splits"]
     blob = zlib.decompress(base64.b64decode(payload.encoded()["s0-core"]))
-    a, b, ids = (split["arrays"][name] for name in ("a", "b", "ids"))
+    a, b, two, ids = (split["arrays"][name] for name in ("a", "b", "two", "ids"))
     assert np.frombuffer(blob, np.uint8, 3, a["at"]).tolist() == [0, 1, 2]
     assert b["at"] % 4 == 0
     assert np.frombuffer(blob, "<f4", 2, b["at"]).tolist() == [1.5, -2]
+    assert blob[two["at"] : two["at"] + 6] == bytes([1, 2, 0x34, 0, 0, 0x12])
     assert json.loads(blob[ids["at"] : ids["at"] + ids["bytes"]]) == ["ä", "</script>"]
 
 

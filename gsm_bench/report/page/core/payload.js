@@ -50,8 +50,16 @@ const payload = (() => {
     const buffer = await blob(place.blob);
     if (place.type === "json") return JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, place.at, place.bytes)));
     const length = place.shape.reduce((product, size) => product * size, 1);
-    const values = new VIEWS[place.type](buffer, place.at, length);
+    const two = place.type.endsWith("2");
+    const values = two ? joined(VIEWS[place.type], new Uint8Array(buffer, place.at, 2 * length)) : new VIEWS[place.type](buffer, place.at, length);
     values.shape = place.shape;
+    return values;
+  }
+
+  /** Values of two bytes, whose low bytes are stored before all high ones. */
+  function joined(View, bytes) {
+    const values = new View(bytes.length / 2);
+    for (let at = 0; at < values.length; at++) values[at] = bytes[at] | (bytes[at + values.length] << 8);
     return values;
   }
 
