@@ -104,8 +104,10 @@ def _results(
     assert isinstance(result, EvaluationResult)  # tables of rows are
     ids = max((evaluation.ids for evaluation in result.evaluations), key=len)
     names = short_row_names(sources)
-    made = zip(rows, names, result.evaluations, strict=True)
-    reported = [(row, _result(bench, row, name, evaluation, ids, where, labels)) for row, name, evaluation in made]
+    rows_named = zip(rows, names, result.evaluations, strict=True)
+    reported = [
+        (row, _result(bench, row, name, evaluation, ids, where, labels)) for row, name, evaluation in rows_named
+    ]
     table = result.table()
     column = next((column.key for column in reversed(table.columns) if column.key.endswith("top1")), "")
     place = {id(row): at for at, row in enumerate(table.rows)}

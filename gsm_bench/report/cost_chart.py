@@ -41,19 +41,19 @@ def cost_chart(split: ReportedSplit) -> tuple[Markup, dict[str, Any]] | None:
     points = chart_points(split)
     if len(points) < 2:
         return None
-    attempts = split.search[0].attempts if split.search else None
+    tried = split.search[0].tried if split.search else None
     costs = [point.cost for point in points]
     tops = [value for point in points for value in (point.top1, point.low, point.high) if value is not None]
-    if attempts is not None:
-        costs += [value / 1e9 for value in attempts.macs.tolist() if value > 0]
-        tops += (100 * attempts.accuracy).tolist()
+    if tried is not None:
+        costs += [value / 1e9 for value in tried.macs.tolist() if value > 0]
+        tops += (100 * tried.accuracy).tolist()
     x = scale_of(costs, LEFT, WIDTH - RIGHT, log=is_wide(costs))
     y = scale_of(tops, HEIGHT - BOTTOM, TOP)
     front = pareto_points(points)
     body = Markup("").join(
         [
             _axes(x, y),
-            Markup('<g class="attempts"></g>'),
+            Markup('<g class="tried"></g>'),
             _staircase(front, x, y),
             *(_point(point, x, y) for point in points),
             *_labels(front, points, x, y),
@@ -62,7 +62,7 @@ def cost_chart(split: ReportedSplit) -> tuple[Markup, dict[str, Any]] | None:
     chart = Markup(
         '<figure class="chart"><svg viewBox="0 0 {w} {h}" role="group" aria-label="Top-1 accuracy against GFLOPs per video" '
         'data-chart="cost">{body}</svg>{legend}</figure>'
-    ).format(w=WIDTH, h=HEIGHT, body=body, legend=_legend(points, attempts is not None))
+    ).format(w=WIDTH, h=HEIGHT, body=body, legend=_legend(points, tried is not None))
     scales = {"x": [x.low, x.high, x.start, x.end, int(x.log)], "y": [y.low, y.high, y.start, y.end, 0]}
     return chart, scales
 

@@ -113,10 +113,10 @@ def _all_linked(split: ReportedSplit, tables: Iterable[ReportedTable]) -> Markup
 
 
 def _cost(split: ReportedSplit, payload: SplitPayload) -> Iterator[Section]:
-    drawn = cost_chart(split)
-    if drawn is None:
+    pair = cost_chart(split)
+    if pair is None:
         return
-    chart, scales = drawn
+    chart, scales = pair
     payload.fact("cost", scales)
     lead = "Top-1 with its 95% interval against the cost of one video. Follow a point to the videos that it has wrong."
     yield Section("cost", "Accuracy and cost", lead, chart)
@@ -126,14 +126,14 @@ def _members(split: ReportedSplit, payload: SplitPayload) -> Iterator[Section]:
     if split.search is None:
         return
     result, tables = split.search
-    if result.attempts is not None:
+    if result.tried is not None:
         payload.fact("choices", [choice.label for choice in result.choices])
         payload.add_json(
             "attempts",
             {
-                "members": ["".join("01"[held] for held in row) for row in result.attempts.members.tolist()],
-                "gflops": [None if value != value else value / 1e9 for value in result.attempts.macs.tolist()],
-                "top1": result.attempts.accuracy.tolist(),
+                "members": ["".join("01"[held] for held in row) for row in result.tried.members.tolist()],
+                "gflops": [None if value != value else value / 1e9 for value in result.tried.macs.tolist()],
+                "top1": result.tried.accuracy.tolist(),
             },
         )
     body = _all_linked(split, tables)

@@ -60,7 +60,7 @@ class SearchRow:
 
 
 @dataclass(frozen=True)
-class Attempts:
+class TriedSubsets:
     """Every subset that a search tried: bool [S, M] its members; float64 [S] multiply-adds (NaN unknown) and accuracy."""
 
     members: NDArray[np.bool_]
@@ -90,7 +90,7 @@ class SearchResult:
         disagreement: share of videos for which two of them predict different classes; NaN for one member.
         gain: of the best subset over the best single choice.
         unverified: whether some rows were matched by position.
-        attempts: every subset within the budget; None where they were not kept.
+        tried: every subset within the budget; None where they were not kept.
     """
 
     config: SearchConfig
@@ -112,7 +112,7 @@ class SearchResult:
     disagreement: float
     gain: HeldOutGain
     unverified: bool
-    attempts: Attempts | None = field(default=None, repr=False)
+    tried: TriedSubsets | None = field(default=None, repr=False)
 
 
 def search(
@@ -182,14 +182,14 @@ def _result(
         disagreement=disagreement(singles),
         gain=candidates.gain(),
         unverified=task.unverified,
-        attempts=_attempts(candidates),
+        tried=_tried(candidates),
     )
 
 
-def _attempts(candidates: Candidates) -> Attempts:
+def _tried(candidates: Candidates) -> TriedSubsets:
     allowed = candidates.allowed
     accuracy = np.asarray(candidates.counts.accuracy(candidates.k), np.float64)
-    return Attempts(candidates.counts.subsets[allowed], candidates.costs.macs[allowed], accuracy[allowed])
+    return TriedSubsets(candidates.counts.subsets[allowed], candidates.costs.macs[allowed], accuracy[allowed])
 
 
 def _rows(candidates: Candidates, truth: GroundTruth, predictions: PredictSubset) -> tuple[SearchRow, ...]:

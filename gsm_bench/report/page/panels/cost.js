@@ -11,7 +11,7 @@ panels.register({
     const flat = (value, log) => (log ? Math.log10(value) : value);
     const place = ([low, high, start, end, log], value) => start + ((end - start) * (flat(value, log) - flat(low, log))) / (flat(high, log) - flat(low, log));
     const points = attempts.gflops.map((gflops, at) => (gflops ? [place(x, gflops), place(y, 100 * attempts.top1[at]), at] : null)).filter(Boolean);
-    chart.querySelector(".attempts").append(svg("path", { d: points.map(([px, py]) => `M${px.toFixed(1)} ${py.toFixed(1)}h0`).join("") }));
+    chart.querySelector(".tried").append(svg("path", { d: points.map(([px, py]) => `M${px.toFixed(1)} ${py.toFixed(1)}h0`).join("") }));
     const choices = split.fact("choices");
     const words = (at) => {
       const members = choices.filter((_, choice) => attempts.members[at][choice] === "1");
