@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from gsm_bench.errors import ExportError
@@ -18,6 +19,8 @@ def write_v1(path: Path, file: ScoreFile, task: str) -> list[str]:
             "this score file has no class names, which the format needs",
             fix="put category.txt beside the list and score again, or import with --dataset",
         )
+    _check_fields(head.ids, "id")
+    _check_fields(names, "class name")
     with path.open("w", encoding="utf-8") as text:
         for rows in blocks(len(head)):
             best = best_classes(mean_rows(file, task, rows), 1)[:, 0]
@@ -32,6 +35,7 @@ def write_v2(path: Path, file: ScoreFile, task: str) -> list[str]:
         raise ExportError(
             f"the format needs five classes; the scores have {head.classes_per_task[task]}", fix="--to something-v1"
         )
+    _check_fields(head.ids, "id")
     with path.open("w", encoding="utf-8") as text:
         for rows in blocks(len(head)):
             best = best_classes(mean_rows(file, task, rows), 5).tolist()
@@ -39,6 +43,13 @@ def write_v2(path: Path, file: ScoreFile, task: str) -> list[str]:
                 ";".join([video, *map(str, row)]) + "\n" for video, row in zip(head.ids[rows], best, strict=True)
             )
     return [*notes, *_order(head), *_column_order(head, task)]
+
+
+def _check_fields(fields: Iterable[str], what: str) -> None:
+    """Refuse a text that would be several fields or rows; all others are written as they are."""
+    odd = next((field for field in fields if any(character in field for character in ";\n\r")), None)
+    if odd is not None:
+        raise ExportError(f"the {what} {odd!r} holds a separator of this format", fix="--to csv or npz")
 
 
 def _order(head: ScoreHead) -> list[str]:

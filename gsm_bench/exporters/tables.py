@@ -19,12 +19,16 @@ from gsm_bench.exporters.rows import blocks
 from gsm_bench.importers.columns import ROW_ID, STATUS, VIDEO_ID
 from gsm_bench.scorefile import VIEW_TYPE, ScoreFile, ScoreHead, Scores
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 NINE_DIGITS = "%.9g"
 """Nine digits restore every float32 exactly."""
 
 
 def write_csv(path: Path, file: ScoreFile, _: str) -> list[str]:
-    """Write a row per video and view, a column per class."""
+    """Write a row per video and view, a column per class; returns a note on ids that look like formulas.
+
+    Ids are exact: programs match videos by them, and YouTube's ids may begin with ``-``.
+    """
     names = _score_names(file.head)
     line = ",".join([NINE_DIGITS] * len(names)) + "\n"
     with path.open("w", encoding="utf-8", newline="") as text:
@@ -36,7 +40,11 @@ def write_csv(path: Path, file: ScoreFile, _: str) -> list[str]:
             for at, scores in enumerate(_score_rows(file, rows).tolist()):
                 writer.writerow([values[at] for values in others])
                 text.write("," + line % tuple(scores))
-    return []
+    odd = [name for name in file.head.ids if name.startswith(FORMULA)]
+    if not odd:
+        return []
+    first = f"{len(odd):,} {'id begins' if len(odd) == 1 else 'ids begin'} like a formula, first: {odd[0]!r}"
+    return [f"{first}; in a spreadsheet, import that column as text"]
 
 
 def write_parquet(path: Path, file: ScoreFile, _: str) -> list[str]:

@@ -122,6 +122,11 @@ def _texts(column: ScoreColumn) -> list[str]:
     return [column.text(row) for row in range(len(column.numbers))]
 
 
+def _exact(column: ScoreColumn) -> Sequence[str]:
+    """Ids of our own export, also those with blanks at an end."""
+    return _texts(column) if column.words is None else column.words
+
+
 def _as_dump(columns: list[ScoreColumn], name: str, has_header: bool, options: ReadOptions, where: Path) -> Dump:
     if has_header and any(SCORE_COLUMN.fullmatch(column.name) for column in columns):
         return _own_export(columns, name, where)
@@ -158,7 +163,7 @@ def _own_export(columns: list[ScoreColumn], name: str, where: Path) -> Dump:
     if id_name is None:
         raise DumpError("this export has no column of ids", where=where, fix="export it again")
     views, ids, order = _views(
-        [others[key] for key in VIEW_COLUMNS if key in others and key != id_name], tuple(_texts(others[id_name])), where
+        [others[key] for key in VIEW_COLUMNS if key in others and key != id_name], tuple(_exact(others[id_name])), where
     )
     count = len(views)
     scores, kinds, names = _by_task([column for column in columns if column.name not in others], order, len(ids), count)

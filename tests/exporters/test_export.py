@@ -211,3 +211,46 @@ def test_exports_that_say_clip_ids_are_still_read(target, gsmbench, workspace):
         ran = gsmbench("import", name, "--out", f"{name}.h5")
         assert ran.status == 0, ran.err
         assert content_hash(f"{name}.h5") == content_hash("x.h5")
+
+
+FORMULAS = (
+    "=1+1", "+cmd|' /C calc'!A0", "-3B32lodo2M", "@SUM(A1)", "-0.5", "\t=1", "'=1", "''", "\uff1d1", "-2+3+cmd|'x'!A0", "=",
+)  # fmt: skip
+"""Ids that a spreadsheet takes for formulas; one of them is a usual id of YouTube."""
+
+
+@pytest.mark.parametrize("target", ["csv", "npz", "parquet"])
+def test_ids_like_formulas_stay_exact_for_programs(target, gsmbench, workspace):
+    if target == "parquet":
+        pytest.importorskip("pyarrow")
+    write("x.h5", clip_scores(RNG.standard_normal((len(FORMULAS), 2, 3)), FORMULAS, names=("=a", "-b", "@c")))
+    ran = gsmbench("export", "x.h5", "--to", target, "--out", "x.table")
+    assert ran.status == 0, ran.err
+    assert ("import that column as text" in ran.err) == (target == "csv")
+    assert gsmbench("import", "x.table", "--out", "y.h5").status == 0
+    assert read("y.h5").ids == FORMULAS
+    assert read("y.h5").class_names == {"action": ("=a", "-b", "@c")}
+    assert content_hash("y.h5") == content_hash("x.h5")
+
+
+def test_ids_like_formulas_stay_exact_for_servers(gsmbench, workspace):
+    ids = [name for name in FORMULAS if name.strip() == name]
+    scores = np.eye(6, dtype=np.float32)[np.arange(len(ids)) % 6][:, None]
+    write("x.h5", clip_scores(scores, ids, offsets=(0.5,), names=("+a", "=b", "@c", "d", "e", "f")))
+    assert gsmbench("export", "x.h5", "--to", "something-v2", "--out", "y.csv").status == 0
+    assert [line.split(";")[0] for line in Path("y.csv").read_text().splitlines()] == ids
+    assert gsmbench("export", "x.h5", "--to", "something-v1", "--out", "z.csv").status == 0
+    assert ";=b\n" in Path("z.csv").read_text()
+
+
+@pytest.mark.parametrize("odd", ["a;b", "a\rb"])
+def test_ids_that_would_be_two_fields_of_a_servers_file(odd, gsmbench, workspace):
+    scores = np.eye(6, dtype=np.float32)[:2][:, None]
+    write("x.h5", clip_scores(scores, [odd, "b"], offsets=(0.5,), names=tuple("abcdef")))
+    for target in ("something-v1", "something-v2"):
+        ran = gsmbench("export", "x.h5", "--to", target)
+        assert ran.status == 1
+        assert "separator" in ran.err
+    assert not Path("x.csv").exists()
+    write("n.h5", clip_scores(scores, ["a", "b"], offsets=(0.5,), names=("a", "b;c", "d", "e", "f", "g")))
+    assert "class name" in gsmbench("export", "n.h5", "--to", "something-v1").err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ from gsm_bench.tables.render.cells import plain
 from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.table import Table
 
-FORMULA = ("=", "+", "-", "@")
-"""A spreadsheet runs a text that begins so."""
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""A spreadsheet runs a text that begins so; the last four are the wide forms of East Asian scripts."""
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def draw(tables: Sequence[Table], screen: Screen) -> str:
@@ -33,7 +35,7 @@ def _draw(table: Table) -> str:
     keys = list(dict.fromkeys([column.key for column in table.columns] + [key for row in rows for key in row]))
     out = io.StringIO()
     writer = csv.DictWriter(out, keys, restval="", lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({key: _value(key) for key in keys})
     writer.writerows(_line(row) for row in rows)
     return out.getvalue().rstrip("\n")
 
@@ -43,8 +45,9 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:
-    """Numbers as they are; a text in one line that no spreadsheet takes for a formula."""
+    """Numbers as they are, also as text; other text in one line that no spreadsheet takes for a formula."""
     if not isinstance(value, str):
         return value
     text = plain(value)
-    return f"'{text}" if len(text) > 1 and text.startswith(FORMULA) else text
+    formula = len(text) > 1 and value.lstrip().startswith(FORMULA) and not NUMBER.fullmatch(text)
+    return f"'{text}" if formula else text

@@ -52,5 +52,5 @@ def _notes(notes: Sequence[str]) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """A text without the characters that begin a cell, a tag or an emphasis."""
-    return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", plain(text))
+    """A text without the characters that begin a cell, a tag, an entity, a formula or an emphasis."""
+    return re.sub(r"([\\`*_<>|\[\]&~$])", r"\\\1", plain(text))
