@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from gsm_bench.tables.render import cell, render_all
+from gsm_bench.tables.render import cell, render_all, with_even_intervals
 from gsm_bench.tables.render.latex_text import escape
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def frame_of(table: Table, form: Form = "raw") -> pandas.DataFrame:
         )
         return pandas.DataFrame([dict(row) for row in table.rows], columns=columns)
     shown = escape if form == "latex" else str
+    table = with_even_intervals(table)
     rows = [[shown(cell(row, column)) for column in table.columns] for row in table.rows]
     return pandas.DataFrame(rows, columns=[shown(heading(column)) for column in table.columns])
 

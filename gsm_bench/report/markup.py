@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from gsm_bench.report.content import ReportedTable
-from gsm_bench.tables.render.cells import Parts, cell_parts, is_unknown, plain
+from gsm_bench.tables.render.cells import Parts, cell_parts, is_unknown, plain, with_even_intervals
 from gsm_bench.tables.render.marks import ranks_of
 from gsm_bench.tables.table import TIED, Column, Table
 
@@ -22,7 +22,7 @@ def table_markup(reported: ReportedTable, link: Link | None = None) -> Markup:
 
     Each cell has the key of its column in ``data-key`` and its raw number in ``data-raw``.
     """
-    table = reported.table
+    table = with_even_intervals(reported.table)
     title = plain(table.title) or plain(table.name)
     return Markup(
         '<div class="scroll" tabindex="0" role="region" aria-label="{title}">'
@@ -95,6 +95,7 @@ def is_number(value: Any) -> bool:
 
 def table_json(table: Table) -> dict[str, Any]:
     """A table for scripts: per column its key, title and kind, the texts of its cells, and numbers to sort by."""
+    table = with_even_intervals(table)
     return {
         "title": plain(table.title),
         "notes": [plain(note) for note in table.notes],

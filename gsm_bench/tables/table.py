@@ -18,12 +18,17 @@ TIED = "≈"
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the key of its raw values, its heading, how values are shown, and which of them is the best."""
+    """One column: the key of its raw values, its heading, how values are shown, and which of them is the best.
+
+    Attributes:
+        both_ends: whether intervals are shown by both ends also where they are symmetric.
+    """
 
     key: str
     title: str
     unit: Unit = "text"
     best: Best = ""
+    both_ends: bool = False
 
 
 @dataclass(frozen=True)

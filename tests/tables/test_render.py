@@ -133,3 +133,18 @@ def test_a_narrow_terminal_leaves_out_intervals_and_says_so():
     assert "90.00 [80.0, 95.0]" in narrow
     assert "[90.0" not in narrow
     assert narrow.splitlines()[-1] == "No room for the intervals of Top-5."
+
+
+def test_a_column_has_one_form_of_intervals():
+    columns = (Column("name", "Name"), Column("top1", "Top-1", "percent"), Column("top5", "Top-5", "percent"))
+    even = {"top1": 0.5, "top1_low95": 0.46, "top1_high95": 0.54}
+    uneven = {"top1": 0.99, "top1_low95": 0.90, "top1_high95": 0.995}
+    five = {"top5": 0.7, "top5_low95": 0.66, "top5_high95": 0.74}
+    table = Table("", columns, (({"name": "a", **even, **five}, {"name": "b", **uneven, **five}),))
+    for form in ("rich", "md", "latex", "html"):
+        text = render(table, form, width=160)
+        assert "46.0, 54.0" in text
+        assert "90.0, 99.5" in text
+        assert "66.0" not in text
+    alone = Table("", columns, (({"name": "a", **even},),))
+    assert "[46.0" not in render(alone, "md")

@@ -6,14 +6,14 @@ import importlib
 from collections.abc import Iterable, Sequence
 
 from gsm_bench.settings import Mark
-from gsm_bench.tables.render.cells import cell
+from gsm_bench.tables.render.cells import cell, with_even_intervals
 from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.table import Table
 
 FORMATS = {"rich": "terminal", "md": "markdown", "latex": "latex", "html": "html", "csv": "csv", "json": "json"}
 """The module of every format, by its name on the command line; each has ``draw(tables, screen)``."""
 
-__all__ = ["FORMATS", "Screen", "cell", "render", "render_all"]
+__all__ = ["FORMATS", "Screen", "cell", "render", "render_all", "with_even_intervals"]
 
 
 def render(
@@ -34,5 +34,6 @@ def render_all(
         marks: what is marked; what the format usually marks if None.
     """
     module = importlib.import_module(f"gsm_bench.tables.render.{FORMATS[form]}")  # a command loads its own format alone
+    tables = [with_even_intervals(table) for table in tables]
     text: str = module.draw(tables, Screen(width, colour, None if marks is None else frozenset(marks)))
     return text

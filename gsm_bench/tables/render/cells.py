@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gsm_bench.printable import printable
-from gsm_bench.tables.table import TIED, Column
+from gsm_bench.tables.table import TIED, Column, Table
 
 DASH = "-"
 SMALLEST_P = 1e-4
@@ -56,7 +56,7 @@ def cell_parts(row: Mapping[str, Any], column: Column) -> Parts:
         return Parts(text)
     low, high = row.get(f"{column.key}_low"), row.get(f"{column.key}_high")
     bounds = "" if low is None or high is None else f" ({_text(low, column)} to {_text(high, column)})"
-    return Parts(text, _interval(value, row, column), bounds, bool(row.get(f"{column.key}_tied")))
+    return Parts(text, _interval(row, column), bounds, bool(row.get(f"{column.key}_tied")))
 
 
 def is_unknown(value: Any) -> bool:
@@ -64,16 +64,33 @@ def is_unknown(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _interval(value: Any, row: Mapping[str, Any], column: Column) -> str:
+def with_even_intervals(table: Table) -> Table:
+    """The table with both ends of all intervals in each column where one interval is not symmetric."""
+    columns = (replace(column, both_ends=any(_uneven(row, column) for row in table.rows)) for column in table.columns)
+    return replace(table, columns=tuple(columns))
+
+
+def _uneven(row: Mapping[str, Any], column: Column) -> bool:
+    """Whether half of an interval, to the digit shown, would hide where its ends are."""
+    value, (low, high) = row.get(column.key), _ends(row, column)
+    if is_unknown(value) or low is None or high is None:
+        return False
+    half, offset = (high - low) / 2, abs((high + low) / 2 - value)
+    return bool(offset > min(LARGEST_OFFSET, max(PRINTED_OFFSET, half / 20)))
+
+
+def _ends(row: Mapping[str, Any], column: Column) -> tuple[float | None, float | None]:
+    return row.get(f"{column.key}_low95"), row.get(f"{column.key}_high95")
+
+
+def _interval(row: Mapping[str, Any], column: Column) -> str:
     """Half of an interval that is symmetric to the digit shown, else both ends."""
-    low, high = row.get(f"{column.key}_low95"), row.get(f"{column.key}_high95")
+    low, high = _ends(row, column)
     if low is None or high is None:
         return ""
-    half = (high - low) / 2
-    offset = abs((high + low) / 2 - value)
-    if offset <= min(LARGEST_OFFSET, max(PRINTED_OFFSET, half / 20)):
-        return f" ±{100 * half:.1f}"
-    return f" [{100 * low:.1f}, {100 * high:.1f}]"
+    if column.both_ends or _uneven(row, column):
+        return f" [{100 * low:.1f}, {100 * high:.1f}]"
+    return f" ±{100 * (high - low) / 2:.1f}"
 
 
 def _text(value: Any, column: Column) -> str:
