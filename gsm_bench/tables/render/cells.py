@@ -73,10 +73,10 @@ def with_even_intervals(table: Table) -> Table:
 def _uneven(row: Mapping[str, Any], column: Column) -> bool:
     """Whether half of an interval, to the digit shown, would hide where its ends are."""
     value, (low, high) = row.get(column.key), _ends(row, column)
-    if is_unknown(value) or low is None or high is None:
+    if value is None or low is None or high is None:
         return False
-    half, offset = (high - low) / 2, abs((high + low) / 2 - value)
-    return bool(offset > min(LARGEST_OFFSET, max(PRINTED_OFFSET, half / 20)))
+    half, offset = (high - low) / 2, abs((high + low) / 2 - float(value))
+    return offset > min(LARGEST_OFFSET, max(PRINTED_OFFSET, half / 20))
 
 
 def _ends(row: Mapping[str, Any], column: Column) -> tuple[float | None, float | None]:
