@@ -182,6 +182,7 @@ class DatasetEntry:
         class_files: names of the file with the class names, in search order.
         data: its directory in the workspace's data/, if not its name.
         other_frame_patterns: further patterns, for releases that store some videos elsewhere.
+        class_groups: named sets of groups of classes, each group a list of class names; a class is in one group of a set.
         first_frame: number of the first frame in the file names. None means 1, as in the released code, and refuses
             files that are numbered from 0.
     """
@@ -200,6 +201,7 @@ class DatasetEntry:
     data: str = ""
     other_frame_patterns: tuple[str, ...] = ()
     first_frame: Literal[0, 1] | None = None
+    class_groups: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:

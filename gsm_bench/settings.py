@@ -25,7 +25,7 @@ Metric = Literal["top1", "top5"]
 SearchMethod = Literal["exact", "greedy", "weights"]
 Theme = Literal["light", "dark"]
 FigureKind = Literal[
-    "complexity", "improved", "confusion", "reliability", "pareto", "cascade", "per-class", "agreement"
+    "complexity", "improved", "confusion", "reliability", "pareto", "cascade", "per-class", "agreement", "tsne"
 ]  # fmt: skip
 FigureFormat = Literal["pdf", "svg", "png"]
 SourceKind = Literal["logits", "probabilities", "log_probabilities", "softmax_sums"]

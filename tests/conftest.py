@@ -220,6 +220,25 @@ def clip_scores(
     )
 
 
+def write_features(path: Path, ids, layers: dict[str, np.ndarray], *, status=None, **provenance) -> Path:
+    """A feature file of one view from arrays [N, F] by layer."""
+    from gsm_bench.score_head import FEATURES, ScoreHead
+    from gsm_bench.scorefile import create
+
+    head = ScoreHead(
+        ids=tuple(ids),
+        kinds=dict.fromkeys(layers, "features"),
+        classes_per_task={layer: values.shape[1] for layer, values in layers.items()},
+        views=views_array((0.5,), 1),
+        status=np.zeros(len(ids), np.uint8) if status is None else np.asarray(status, np.uint8),
+        provenance=provenance,
+    )
+    with create(path, head, form=FEATURES) as datasets:
+        for layer, values in layers.items():
+            datasets[layer][...] = values[:, None]
+    return path
+
+
 @pytest.fixture
 def toy_labels(workspace) -> np.ndarray:
     """A labelled list of 60 clips in data/toy, without frames; int [60]."""

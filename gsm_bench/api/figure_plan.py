@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gsm_bench.api.feature_figures import has_features
 from gsm_bench.api.figures import RULES, FigureRequest
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.workspace import pasteable
@@ -69,7 +70,18 @@ def plan_figures(bench: Bench, dataset: str, split: str, data: Path | None = Non
         reason = f"labels of {dataset}/{split}: put its list into {pasteable(bench.workspace.data / dataset)}"
         return [PlannedFigure(kind, None, reason) for kind in RULES]
     chosen = _names_by_kind(bench, dataset, models)
-    return [_planned(bench, kind, chosen[kind], dataset, split, data) for kind in RULES]
+    of_scores = [_planned(bench, kind, names, dataset, split, data) for kind, names in chosen.items()]
+    return [*of_scores, _planned_tsne(bench, [model.name for model in models], dataset, split, data)]
+
+
+def _planned_tsne(bench: Bench, names: Sequence[str], dataset: str, split: str, data: Path | None) -> PlannedFigure:
+    """The least and the most accurate of the models that have features."""
+    have = [name for name in names if has_features(bench, name, dataset, split)]
+    if not have:
+        command = f"gsmbench{bench.workspace.option} features --model {names[-1]}"
+        return PlannedFigure("tsne", None, f"features: {command}")
+    ends = tuple(dict.fromkeys((have[0], have[-1])))
+    return PlannedFigure("tsne", FigureRequest(ends, dataset=dataset, split=split, data=data))
 
 
 def _planned(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gsm_bench.api.evaluating import evaluate_classes_of
-from gsm_bench.api.sources import short_names
+from gsm_bench.api.sources import short_names, task_of
 from gsm_bench.ensembles.members import common_tasks, open_members, shared_out
 from gsm_bench.ensembles.spaces import fusion_space
-from gsm_bench.errors import GsmBenchError, LabelError, MissingScoresError, TaskError
+from gsm_bench.errors import GsmBenchError, LabelError, MissingScoresError
 from gsm_bench.evaluation.agreement import agreement
 from gsm_bench.evaluation.predictions import predict
 from gsm_bench.figures.style import FigureStyle, Plot
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 RENAMED = {"accuracy-cost": "complexity"}
 BLOCKS = {"3": ("earlier work", "GSM", "own scores"), "4": ("1 clip", "2 clips", "ensembles")}
 """Names of the blocks of tables."""
+MOST_PANELS = 12
 CURVE_STEPS = 20
 """Thresholds per rule of a cascade's curve."""
 
@@ -38,8 +39,10 @@ class FigureRequest:
         table: of the paper, for `complexity`; table 3 if there are no names either; 4 on other data sets than its own.
         dataset, split, data: where the scores are, and the directory with the labels.
         task: for classes and agreement; action where there is one, else the first.
-        block: names of classes for `confusion`.
+        block: names of classes for `confusion` and `tsne`.
         most: pairs of classes that are named; that of the kind if None.
+        layers: of `tsne`; the classifier's input if empty.
+        groups: of classes for `tsne`: a set of the data set's entry, or a TOML file.
     """
 
     names: Sequence[str] = ()
@@ -50,6 +53,8 @@ class FigureRequest:
     task: str | None = None
     block: Sequence[str] = ()
     most: int | None = None
+    layers: Sequence[str] = ()
+    groups: str | None = None
 
     @property
     def places(self) -> dict[str, Any]:
@@ -152,18 +157,9 @@ def _classes(bench: Bench, names: Sequence[str], request: FigureRequest) -> tupl
     chosen = []
     for name in names:
         evaluations = evaluate_classes_of(bench.source(name, request.dataset, request.split), truth_of)
-        task = _task([evaluation.task for evaluation in evaluations], request.task)
+        task = task_of([evaluation.task for evaluation in evaluations], request.task)
         chosen += [evaluation for evaluation in evaluations if evaluation.task == task]
     return chosen, truth_of.messages
-
-
-def _task(tasks: Sequence[str], requested: str | None) -> str:
-    """The requested task; else action where there is one, else the first."""
-    if not tasks:
-        raise LabelError("no task has labels", fix="give a labelled list: --data DIR")
-    if requested and requested not in tasks:
-        raise TaskError(f"no task {requested!r} with labels", fix=f"--task {' or '.join(tasks)}")
-    return requested or ("action" if "action" in tasks else tasks[0])
 
 
 def _reliability(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
@@ -196,7 +192,7 @@ def _agreement(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot
     sources = [bench.source(name, request.dataset, request.split) for name in request.names]
     opened = {path: file for source in sources for path, file in source.opened.items()}
     with open_members([member for source in sources for member in source.members], opened) as members:
-        task = _task(common_tasks(members), request.task)
+        task = task_of(common_tasks(members), request.task)
         truth_of = bench.labels(request.data)
         labels = truth_of.if_any(members).labels.get(task)
         labels = np.full(len(members[0].head), -1) if labels is None else labels
@@ -209,6 +205,12 @@ def _agreement(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot
     return _noted(draw_agreement(style, result), truth_of.messages)
 
 
+def _tsne(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+    from gsm_bench.api.feature_figures import make_tsne
+
+    return make_tsne(bench, request, style)
+
+
 MANY = 1_000
 RULES = {
     "complexity": FigureRules(_complexity, 0, MANY, "any number of names", "complexity --table 4"),
@@ -219,5 +221,6 @@ RULES = {
     "cascade": FigureRules(_cascade, 1, MANY, "the members of a cascade", "cascade inv3_8f,inv3_12f,inv3_16f"),
     "per-class": FigureRules(_per_class, 1, 4, "one to four names", "per-class inv3_8f inv3_16f"),
     "agreement": FigureRules(_agreement, 2, MANY, "two or more names", "agreement inv3_8f inv3_12f inv3_16f"),
+    "tsne": FigureRules(_tsne, 1, MOST_PANELS, "one to twelve models", "tsne tsn_bninc_8f bninc_8f"),
 }
 """Every kind of figure."""

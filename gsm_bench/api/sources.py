@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gsm_bench.ensembles.members import MemberSpec, OpenMember, named_members
-from gsm_bench.errors import LabelError
+from gsm_bench.errors import LabelError, TaskError
 from gsm_bench.evaluation.ground_truth import GroundTruth, ground_truth_for, members_truth, remember_truth
 from gsm_bench.scorefile import InMemoryScores, ScoreFile, ScoreHead
 
@@ -79,6 +79,15 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 def _stem(text: str) -> str:
     return Path(text).stem if text.endswith((".h5", ".hdf5")) else text
+
+
+def task_of(tasks: Sequence[str], requested: str | None) -> str:
+    """The requested task; else action where there is one, else the first."""
+    if not tasks:
+        raise LabelError("no task has labels", fix="give a labelled list: --data DIR")
+    if requested and requested not in tasks:
+        raise TaskError(f"no task {requested!r} with labels", fix=f"--task {' or '.join(tasks)}")
+    return requested or ("action" if "action" in tasks else tasks[0])
 
 
 class LabelFinder:

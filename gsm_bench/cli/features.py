@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from gsm_bench.cli.options import PATH, choice, data_option, frames_option, split_options, workspace_option
+from gsm_bench.cli import completing
+from gsm_bench.cli.options import (
+    PATH,
+    choice,
+    data_option,
+    frames_option,
+    progress_options,
+    split_options,
+    workspace_option,
+)
 from gsm_bench.cli.scoring import score_models
 from gsm_bench.settings import BadFramePolicy, Crops, Precision, Prefer
 
@@ -21,7 +30,13 @@ def _layers(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
 
 
 @click.command("features", short_help="Write the features of a network's layers.")
-@click.option("--model", metavar="NAME", required=True, help="A model of the registry (gsmbench models list).")
+@click.option(
+    "--model",
+    metavar="NAME",
+    required=True,
+    shell_complete=completing.model_name,
+    help="A model of the registry (gsmbench models list).",
+)
 @click.option(
     "--layers",
     callback=_layers,
@@ -67,7 +82,7 @@ def _layers(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
     show_default=True,
     help="What to read if a video has both a folder of pictures and a file, such as a video or an archive.",
 )
-@click.option("--quiet", is_flag=True, help="No progress.")
+@progress_options
 @workspace_option
 def command(
     *, model: str, layers: tuple[str, ...], dataset: str | None, split: str | None, data: Path | None,

@@ -45,7 +45,15 @@ class Width(click.ParamType[float]):
     metavar="N",
     help="complexity: the rows of this table of the paper (default: 3 if no NAMES; 4 on other data sets).",
 )
-@click.option("--classes", metavar="A,B", help="confusion: only these classes, and those that they are confused with.")
+@click.option(
+    "--classes", metavar="A,B", help="confusion: these classes and those that they are confused with; tsne: only these."
+)
+@click.option("--layers", metavar="A,B", help="tsne: a panel for each of these layers (default: pool).")
+@click.option(
+    "--groups",
+    metavar="NAME",
+    help="tsne: groups of classes of the data set (something-v1 has `ten`), or a TOML file with them.",
+)
 @click.option(
     "--most", type=click.IntRange(1), metavar="N", help="improved, confusion: pairs of classes that are named."
 )
@@ -73,11 +81,12 @@ class Width(click.ParamType[float]):
 @data_option
 @workspace_option
 def command(
-    kind: str, names: tuple[str, ...], table: str | None, classes: str | None, most: int | None, task: str | None,
+    kind: str, names: tuple[str, ...], table: str | None, classes: str | None, layers: str | None,
+    groups: str | None, most: int | None, task: str | None,
     dataset: str | None, split: str | None, out: Path | None, form: str, numbers: Path | None, width: float | None,
     title: str | None, theme: Theme, force: bool, data: Path | None,
 ) -> int:  # fmt: skip
-    """Draw a figure from score files.
+    """Draw a figure from score files, or from feature files.
 
     \b
     KIND, and what NAMES are: models, ensembles, score files
@@ -89,6 +98,7 @@ def command(
       cascade      cascades of members, cheapest first               NAMES
       per-class    accuracy class by class                           NAME [NAMES]
       agreement    how often results predict the same class          NAMES
+      tsne         features of several models or layers in the plane MODELS
       all          what can be made from the workspace
 
     \b
@@ -111,11 +121,15 @@ def command(
     if out and out.suffix.lower() not in SUFFIXES:
         raise click.UsageError(f"--out {out}: a figure is a {', '.join(SUFFIXES)} file")
     request = FigureRequest(
-        names, table, dataset, split, data, task, tuple(classes.split(",")) if classes else (), most
+        names, table, dataset, split, data, task, _parts(classes), most, _parts(layers), groups
     )  # fmt: skip
     plot = make_figure(opened, kind, request, style)
     _write(plot, out or opened.workspace.reports / f"{kind}.{form}", force, numbers)
     return 0
+
+
+def _parts(text: str | None) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()
 
 
 def _write(plot: Plot, path: Path, force: bool, numbers: Path | None = None) -> None:

@@ -13,6 +13,7 @@ from matplotlib.text import Text
 
 from gsm_bench.api.bench import Bench
 from gsm_bench.workspace import shipped_manifests
+from tests.conftest import write_features
 
 MODELS = ("shapes_8f", "shapes_12f", "shapes_16f", "shapes_24f")
 KINDS = {
@@ -24,7 +25,12 @@ KINDS = {
     "cascade": MODELS[:3],
     "per-class": ("shapes_8f", "shapes_16f"),
     "agreement": ("shapes_tsn_8f", *MODELS, "shapes_En3x2"),
+    "tsne": ("shapes_tsn_8f", "shapes_8f"),
 }
+
+
+SCORE_KINDS = [kind for kind in KINDS if kind not in ("tsne", "saliency", "frames")]
+"""Kinds that are drawn from score files alone."""
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +38,18 @@ def shapes(tmp_path_factory) -> Bench:
     root = tmp_path_factory.mktemp("shapes")
     shutil.copytree(shipped_manifests() / "shapes" / "data", root / "data" / "shapes")
     shutil.copytree(shipped_manifests() / "shapes" / "scores", root / "scores")
-    return Bench(root)
+    bench = Bench(root)
+    for model, spread in (("shapes_tsn_8f", 3.0), ("shapes_8f", 0.3)):
+        head = bench.scores(model).head
+        labels = bench.labels()(head).labels["action"][::3]
+        rng = np.random.default_rng(0)
+        means = rng.standard_normal((14, 16))
+        features = means[labels] + spread * rng.standard_normal((len(labels), 16))
+        write_features(
+            bench.workspace.feature_path("shapes", "val", model), [*head.ids][::3], {"pool": features, "mid": features[:, :8]},
+            model=model, dataset="shapes", split="val", sample=187,
+        )  # fmt: skip
+    return bench
 
 
 def options(kind: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from gsm_bench.figures.style import FigureStyle
 from gsm_bench.scorefile import read, write
 from gsm_bench.workspace import shipped_manifests
 from tests.conftest import clip_scores
-from tests.figures.conftest import KINDS, MODELS, clipped, options, overlaps, texts_of
+from tests.figures.conftest import KINDS, MODELS, SCORE_KINDS, clipped, options, overlaps, texts_of
 
 ODD_NAMES = (
     "a_b_c",
@@ -60,7 +60,7 @@ def own(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCORE_KINDS)
 def test_names_with_signs_are_written_as_they_are(own, kind, tmp_path):
     bench, files = own
     names = {"confusion": files[:1], "cascade": [",".join(files)], "pareto": files}.get(kind, files)
@@ -74,7 +74,7 @@ def test_one_model(shapes, kind, tmp_path):
     sound(shapes.figure(kind, "shapes_8f"), tmp_path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCORE_KINDS)
 def test_cost_unknown(shapes, kind, tmp_path):
     """Files without multiply-adds and parameters: other axes, or a list under the axis."""
     shutil.copytree(shipped_manifests() / "shapes" / "data", tmp_path / "data" / "shapes")
@@ -96,26 +96,26 @@ def test_cost_unknown(shapes, kind, tmp_path):
         assert labels[0] == "members run per video"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCORE_KINDS)
 def test_the_same_result_twice_is_no_trouble(shapes, kind, tmp_path):
     names = {"confusion": ["shapes_8f"], "pareto": ["shapes_8f"], "cascade": ["shapes_8f@1,shapes_8f@2"]}
     sound(shapes.figure(kind, *names.get(kind, ["shapes_8f", "shapes_8f"])), tmp_path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCORE_KINDS)
 def test_missing_scores_name_the_command(shapes, kind):
     names = {"confusion": ["inv3_8f"]}.get(kind, ["inv3_8f", "inv3_12f"])
     with pytest.raises(GsmBenchError, match=r"gsmbench .*score --models? inv3_8f"):
         shapes.figure(kind, *names)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCORE_KINDS)
 def test_another_split_is_an_error_that_says_so(shapes, kind):
     with pytest.raises(GsmBenchError, match=r"no split 'nosuch'|--split"):
         shapes.figure(kind, *(KINDS[kind] or ["shapes_8f"]), split="nosuch", **options(kind))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCORE_KINDS)
 def test_no_video_is_scored(tmp_path, kind):
     files = [
         random_file(tmp_path / f"{name}.h5", ("a", "b"), seed=seed, videos=3, status=[2, 2, 2])
