@@ -73,7 +73,7 @@ COMMANDS = {name: command for section in SECTIONS.values() for name, command in 
 NO_MEMORY = "not enough memory\n  fix:   raise the limit (ulimit -v), or close other programs"
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C ended, and in the run log that of one that ended by an unknown error."""
-RESUMABLE = ("score", "features", "pack", "shapes", "train", "demo")
+RESUMABLE = ("score", "features", "pack", "shapes", "train", "demo", "doctor")
 """Commands that continue where an interrupted run stopped."""
 
 

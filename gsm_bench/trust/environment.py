@@ -23,7 +23,7 @@ from typing import Any
 from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.run_origin import code_commit
-from gsm_bench.workspace import Workspace, shipped_manifests
+from gsm_bench.workspace import Workspace
 
 DISTRIBUTION = "gsm-bench"
 PURPOSES = {
@@ -225,8 +225,7 @@ def _workspace(workspace: Workspace, problems: list[str]) -> Lines:
         yield "registry", "cannot be read"
         problems.append(str(error))
         return
-    shipped = shipped_manifests()
-    own = [origin for origin in manifest.origins.values() if origin.file.parent != shipped]
+    own = [origin for origin in manifest.origins.values() if not origin.shipped]
     yield (
         "registry",
         f"{len(manifest.models)} models, {len(manifest.datasets)} data sets, {len(own)} entries of your own",

@@ -27,9 +27,17 @@ def decoded(content: bytes, number: int, where: str) -> Picture:
 
     Pixels of 16 bits are scaled to 8 bits. JPEG data with damage is an error.
     """
+    pixels = decoded_pixels(content, number, where)
+    return Image.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels
+
+
+def decoded_pixels(content: bytes, number: int, where: str) -> NDArray[np.uint8] | Picture:
+    """As `decoded`, in the form in which it was decoded: uint8 [H, W, 3], or a picture of Pillow."""
     try:
         if content.startswith(JPEG):
-            return _decoded_jpeg(content)
+            pixels = _jpeg_pixels(content)
+            if pixels is not None:
+                return pixels
         with Image.open(io.BytesIO(content)) as image:
             return _as_rgb(image)
     except UNDECODABLE as error:
@@ -44,23 +52,21 @@ def reason(error: BaseException) -> str:
     return message.replace("\n", " ") or type(error).__name__
 
 
-def _decoded_jpeg(content: bytes) -> Image.Image:
-    """A JPEG as RGB; raises ValueError if it is damaged.
+def _jpeg_pixels(content: bytes) -> NDArray[np.uint8] | None:
+    """A JPEG as uint8 RGB [H, W, 3], None where Pillow has to decode it; raises ValueError if it is damaged.
 
     A strict decoder judges and decodes. Pillow decodes what the strict decoder does not support, and inks.
     """
-    pixels: NDArray[np.uint8] | None = None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
         if height * width <= 2 * (Image.MAX_IMAGE_PIXELS or height * width):  # Pillow refuses larger ones
-            pixels = simplejpeg.decode_jpeg(content, "RGB", strict=True)
+            pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(content, "RGB", strict=True)
             if colours in RGB_OF_YCC and _decoders_agree():
-                return Image.fromarray(pixels)
+                return pixels
     except ValueError as error:
         if any(words in str(error) for words in DAMAGE):
             raise ValueError(f"the JPEG data is damaged: {reason(error)}") from error
-    with Image.open(io.BytesIO(content)) as image:
-        return _as_rgb(image)
+    return None
 
 
 @lru_cache(maxsize=1)

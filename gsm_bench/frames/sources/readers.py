@@ -197,6 +197,11 @@ class ReaderSource:
         except FrameError:
             return UNKNOWN
 
+    def forms(self, video: Video) -> list[FrameReader]:
+        """Readers of all folders and files that hold `video`, the one that is read first; empty if only one is known."""
+        forms = getattr(self._find, "forms", None)
+        return list(forms(video)) if forms else []
+
     def reader(self, video: Video) -> FrameReader:
         """The reader of the file or folder of `video`."""
         with self._lock:
