@@ -110,6 +110,9 @@ SLOW = (
     "figures/test_kinds.py::test_same_bytes_twice",
     "report/test_page.py",
     "test_readme.py::test_every_command_of_the_readme",
+    "trust/test_doctor_data.py::test_killed_and_continued",
+    "trust/test_doctor_data.py::test_a_video_that_kills",
+    "trust/test_doctor_data.py::test_chunks_of_another",
 )
 """Tests of seconds each, by the beginning of their names: `make test-slow` runs them, CI too."""
 

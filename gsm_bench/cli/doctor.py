@@ -42,8 +42,7 @@ def command(context: click.Context, form: str) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from gsm_bench.trust.doctor_tables import environment_table
-    from gsm_bench.trust.environment import examine_environment
+    from gsm_bench.trust.environment import environment_table, examine_environment
     from gsm_bench.workspace import Workspace
 
     print_tables([environment_table(examine_environment(Workspace.locate(context.obj)))], form)
@@ -100,8 +99,9 @@ def examine_data(
     Example:
       gsmbench doctor data --dataset something-v1 --split validation --out frames.json
     """
-    from gsm_bench.trust.data_report import check_report_path, read_report, without_kinds, write_report
+    from gsm_bench.trust.data_report import without_kinds
     from gsm_bench.trust.doctor_tables import summary_table
+    from gsm_bench.trust.report_files import check_report_path, read_report, write_report
 
     if out is not None:
         check_report_path(out, force=force)

@@ -29,6 +29,7 @@ from gsm_bench.settings import BadFramePolicy, Compile, Crops, EngineName, Frame
 from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
+    from gsm_bench.scoring.job import Job
     from gsm_bench.scoring.plan import Plan
     from gsm_bench.scoring.prepare import Request
     from gsm_bench.tables.table import Table
@@ -192,7 +193,7 @@ def _print_plans(request: Request, names: list[str], form: str, *, quiet: bool) 
     if not quiet:
         announce([job for job, _ in prepared])
     for job, loaded in prepared:
-        print_table(_plan_table(plan_run(job, loaded.network)), form)
+        print_table(_plan_table(plan_run(job, loaded.network), _doctor_line(job, request)), form)
     return 0
 
 
@@ -229,7 +230,14 @@ def _names(model: str | None, models: str | None, out: Path | None) -> list[str]
     return names
 
 
-def _plan_table(plan: Plan) -> Table:
+def _doctor_line(job: Job, request: Request) -> str:
+    """The command that examines all frames of a job before a long run."""
+    places = {"--data": request.data, "--frames": request.frames}
+    words = [f" {option} {pasteable(place)}" for option, place in places.items() if place]
+    return f"gsmbench doctor data --dataset {job.split.dataset} --split {job.split.name}{''.join(words)}"
+
+
+def _plan_table(plan: Plan, doctor: str) -> Table:
     from gsm_bench.tables.table import Column, Table
 
     items = tuple({"what": what, "value": value, "shown": _shown(value, unit)} for what, value, unit in plan.rows())
@@ -237,6 +245,7 @@ def _plan_table(plan: Plan) -> Table:
         f"{plan.job.entry.name} on {plan.job.split.dataset}/{plan.job.split.name}",
         (Column("what", "Plan"), Column("shown", "")),
         (items,),
+        (f"A plan looks at few frames; this decodes all of them: {doctor}",),
         name="plan",
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -15,7 +14,7 @@ from gsm_bench.frames.sources.hdf5 import Hdf5Reader
 from gsm_bench.frames.sources.pictures import decoded_pixels
 from gsm_bench.frames.sources.readers import FrameReader, ImageSequenceReader, ReaderSource
 from gsm_bench.splits import Video
-from gsm_bench.trust.data_findings import Finding, PictureMark, VideoExam, encodable, kind_of, of_frames
+from gsm_bench.trust.data_findings import FrameFinding, PictureMark, VideoExam, encodable, kind_of, of_frames
 from gsm_bench.trust.data_header import VideoHeader, header_of
 from gsm_bench.trust.data_looks import Pixels, Small, distance, looks_of, pixels_of, small_copies, small_copy
 from gsm_bench.trust.data_stills import longest_still, still_findings
@@ -39,7 +38,7 @@ def examine(source: ReaderSource, video: Video) -> VideoExam:
         seen.decode(reader, numbers)
     except FrameError as error:
         seen.where = seen.where or error.where or ""
-        seen.findings.append(Finding(kind_of(error), error.what))
+        seen.findings.append(FrameFinding(kind_of(error), error.what))
         return seen.exam()
     seen.findings += still_findings(reader, seen.sound, seen.small())
     return seen.exam()
@@ -54,27 +53,29 @@ def _numbers(reader: FrameReader, video: Video, seen: _Seen) -> Sequence[int]:
     """Numbers of the frames to decode, ascending: of a segment those that it should have, else all that are stored."""
     if video.video:
         return range(video.start, video.start + video.num_frames)
-    numbers = reader.numbers() if isinstance(reader, ImageSequenceReader) else range(1, reader.count() + 1)
+    numbers: Sequence[int] = range(1, reader.count() + 1)
+    if isinstance(reader, ImageSequenceReader) and reader.gap():
+        numbers = reader.numbers()
     seen.findings += _count_findings(numbers, video.num_frames)
     return numbers
 
 
-def _count_findings(numbers: Sequence[int], listed: int) -> Iterator[Finding]:
+def _count_findings(numbers: Sequence[int], listed: int) -> Iterator[FrameFinding]:
     """Findings of the ascending numbers of stored frames; `listed` frames are expected, 0 if unknown."""
     if not numbers:
-        yield Finding("missing", "its folder or file holds no frames")
+        yield FrameFinding("missing", "its folder or file holds no frames")
         return
     last, expected = numbers[-1], f"its list says {listed:,}"
     if last > len(numbers):
         gaps = sorted(set(range(1, last)).difference(numbers))
         yield of_frames("gap", "no frames {frames}", gaps)
     if listed and last < listed:
-        yield Finding("fewer-frames", f"{len(numbers):,} frames, {expected}")
+        yield FrameFinding("fewer-frames", f"{len(numbers):,} frames, {expected}")
     if listed and last > listed:
-        yield Finding("more-frames", f"{len(numbers):,} frames, {expected}")
+        yield FrameFinding("more-frames", f"{len(numbers):,} frames, {expected}")
 
 
-def _other_forms(forms: Sequence[FrameReader]) -> list[Finding]:
+def _other_forms(forms: Sequence[FrameReader]) -> list[FrameFinding]:
     """A finding where a folder and a file of one video have different numbers of frames."""
     counts = []
     for form in forms:
@@ -84,7 +85,7 @@ def _other_forms(forms: Sequence[FrameReader]) -> list[Finding]:
             counts.append(f"{_form(form)} unreadable")
     if len({words.partition(" ")[2] for words in counts}) == 1:
         return []
-    return [Finding("several-forms", f"{', '.join(counts)}; the first is read")]
+    return [FrameFinding("several-forms", f"{', '.join(counts)}; the first is read")]
 
 
 class _Seen:
@@ -95,10 +96,11 @@ class _Seen:
         self.where = self.form = ""
         self.stored = 0
         self.header = VideoHeader()
-        self.findings: list[Finding] = []
+        self.findings: list[FrameFinding] = []
         self.sound: list[int] = []
-        self._sizes: Counter[tuple[int, int]] = Counter()
+        self._shape: tuple[int, ...] = ()
         self._of_size: dict[tuple[int, int], list[int]] = {}
+        self._numbers: list[int] = []
         self._marked: list[tuple[int, Pixels]] = []
         self._copies: list[Small] = []
         self._waiting: list[Small] = []
@@ -118,16 +120,16 @@ class _Seen:
         self.stored = len(numbers) - len(bad.get("gap", ()))
         self.findings += [_of_bad(kind, reasons, numbers[-1]) for kind, reasons in bad.items()]
         self._put_together()
-        if len(self._sizes) > 1:
+        if len(self._of_size) > 1:
             self.findings.append(self._mixed_sizes())
 
     def _keep(self, number: int, pixels: Pixels) -> None:
         self.sound.append(number)
         self._waiting.append(small_copy(pixels))
-        size = pixels.shape[1], pixels.shape[0]
-        self._sizes[size] += 1
-        if len(self._sizes) > 1:
-            self._of_size.setdefault(size, []).append(number)
+        if pixels.shape != self._shape:
+            self._shape = pixels.shape
+            self._numbers = self._of_size.setdefault((pixels.shape[1], pixels.shape[0]), [])
+        self._numbers.append(number)
         if len(self._waiting) == AT_ONCE:
             self._put_together()
 
@@ -136,13 +138,18 @@ class _Seen:
             self._copies.append(small_copies(self._waiting))
             self._waiting = []
 
-    def _mixed_sizes(self) -> Finding:
-        (width, height), most = self._sizes.most_common(1)[0]
-        others = [size for size in self._sizes if size != (width, height)]
-        numbers = sorted(number for size in others for number in self._of_size.get(size, ()))
-        words = ", ".join(f"{w} x {h}" for w, h in others[:3])
-        what = f"{most:,} pictures of {width} x {height}, {sum(self._sizes.values()) - most:,} of {words}"
-        return of_frames("mixed-size", f"{what}: {{frames}}" if numbers else what, numbers)
+    @property
+    def _size(self) -> tuple[int, int]:
+        """Width and height of most pictures."""
+        return max(self._of_size, key=lambda size: len(self._of_size[size]), default=(0, 0))
+
+    def _mixed_sizes(self) -> FrameFinding:
+        width, height = self._size
+        others = {size: numbers for size, numbers in self._of_size.items() if size != self._size}
+        numbers = sorted(number for some in others.values() for number in some)
+        words = ", ".join(f"{w} x {h}" for w, h in list(others)[:3])
+        what = f"{len(self.sound) - len(numbers):,} pictures of {width} x {height}, others of {words}: {{frames}}"
+        return of_frames("mixed-size", what, numbers)
 
     def small(self) -> Small:
         """Small copies of the sound frames, uint8 [n, 3, SIDE * SIDE]."""
@@ -151,7 +158,7 @@ class _Seen:
         return self._copies[0]
 
     def exam(self) -> VideoExam:
-        width, height = self._sizes.most_common(1)[0][0] if self._sizes else (0, 0)
+        width, height = self._size
         looks = looks_of([pixels for _, pixels in self._marked])
         marks = [
             PictureMark(number, look, pixels_of(pixels))
@@ -188,7 +195,7 @@ def _kind_of_picture(error: FrameError) -> str:
     return "gap" if "is missing" in error.what else "damaged"
 
 
-def _of_bad(kind: str, reasons: dict[int, str], last: int) -> Finding:
+def _of_bad(kind: str, reasons: dict[int, str], last: int) -> FrameFinding:
     """One finding of all frames that are bad in one way, with the reason of the first; `last` is the last frame."""
     numbers = sorted(reasons)
     if kind == "gap":

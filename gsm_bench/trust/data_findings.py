@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from msgspec import Meta
 
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.names import FrameNamesError
@@ -45,7 +48,7 @@ SHOWN_NUMBERS = 20
 
 
 @dataclass(frozen=True)
-class Finding:
+class FrameFinding:
     """One thing that is wrong with a video.
 
     Attributes:
@@ -70,8 +73,8 @@ class PictureMark:
     """
 
     number: int
-    look: str
-    pixels: str
+    look: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+    pixels: Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class VideoExam:
     coloured: bool = False
     still: tuple[int, int] = (0, 0)
     marks: tuple[PictureMark, ...] = ()
-    findings: tuple[Finding, ...] = field(default=())
+    findings: tuple[FrameFinding, ...] = field(default=())
 
 
 def kind_of(error: FrameError) -> str:
@@ -120,9 +123,9 @@ def encodable(text: str) -> str:
     return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-def of_frames(kind: str, what: str, numbers: Sequence[int]) -> Finding:
+def of_frames(kind: str, what: str, numbers: Sequence[int]) -> FrameFinding:
     """A finding of some frames; `what` may hold ``{frames}``, which becomes their numbers in words."""
-    return Finding(kind, what.format(frames=numbers_text(numbers)), tuple(numbers[:SHOWN_NUMBERS]))
+    return FrameFinding(kind, what.format(frames=numbers_text(numbers)), tuple(numbers[:SHOWN_NUMBERS]))
 
 
 def numbers_text(numbers: Sequence[int], most: int = 4) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from gsm_bench.trust.data_findings import Finding, VideoExam
+from gsm_bench.trust.data_findings import FrameFinding, VideoExam
 from gsm_bench.trust.data_looks import bits_between
 
 LEAST_VIDEOS = 10
@@ -41,7 +41,7 @@ def with_outliers(exams: Sequence[VideoExam], confirm: Confirm) -> list[VideoExa
         exams: of all videos, without such findings.
         confirm: whether two videos that look alike have the same pictures; reads them again.
     """
-    findings: dict[str, list[Finding]] = defaultdict(list)
+    findings: dict[str, list[FrameFinding]] = defaultdict(list)
     for name, finding in [
         *_repeated(exams),
         *_odd_sizes(exams),
@@ -55,7 +55,7 @@ def with_outliers(exams: Sequence[VideoExam], confirm: Confirm) -> list[VideoExa
     ]
 
 
-Named = Iterator[tuple[str, Finding]]
+Named = Iterator[tuple[str, FrameFinding]]
 """Ids of videos with a finding each."""
 
 
@@ -68,7 +68,10 @@ def _repeated(exams: Sequence[VideoExam]) -> Named:
         first, last = exam.still
         whole = any(finding.kind in ("frozen", "blank") for finding in exam.findings)
         if not whole and last - first >= LEAST_STILL and shares[exam.id] >= REPEATED:
-            yield exam.id, Finding("repeated", f"frames {first} to {last} of {exam.decoded:,} are the same picture")
+            yield (
+                exam.id,
+                FrameFinding("repeated", f"frames {first} to {last} of {exam.decoded:,} are the same picture"),
+            )
 
 
 def _odd_sizes(exams: Sequence[VideoExam]) -> Named:
@@ -77,11 +80,11 @@ def _odd_sizes(exams: Sequence[VideoExam]) -> Named:
     areas = sorted(width * height for width, height in sizes.values())
     for name, (width, height) in sizes.items():
         if usual is not None and (width, height) != usual:
-            yield name, Finding("odd-size", f"{width} x {height}; nearly all others have {usual[0]} x {usual[1]}")
+            yield name, FrameFinding("odd-size", f"{width} x {height}; nearly all others have {usual[0]} x {usual[1]}")
         elif usual is None and len(sizes) >= LEAST_VIDEOS:
             times = width * height / areas[len(areas) // 2]
             if not 1 / AREA_TIMES <= times <= AREA_TIMES:
-                yield name, Finding("odd-size", f"{width} x {height}: {times:.2g} times the pixels of others")
+                yield name, FrameFinding("odd-size", f"{width} x {height}: {times:.2g} times the pixels of others")
 
 
 def _odd_rates(exams: Sequence[VideoExam]) -> Named:
@@ -89,9 +92,12 @@ def _odd_rates(exams: Sequence[VideoExam]) -> Named:
     usual = _usual({name: round(rate / RATE_STEP) for name, rate in rates.items()})
     for name, rate in rates.items():
         if not RATES[0] <= rate <= RATES[1]:
-            yield name, Finding("odd-rate", f"{rate:g} frames per second")
+            yield name, FrameFinding("odd-rate", f"{rate:g} frames per second")
         elif usual is not None and abs(round(rate / RATE_STEP) - usual) > 1:
-            yield name, Finding("odd-rate", f"{rate:g} frames per second; nearly all others have {usual * RATE_STEP:g}")
+            yield (
+                name,
+                FrameFinding("odd-rate", f"{rate:g} frames per second; nearly all others have {usual * RATE_STEP:g}"),
+            )
 
 
 def _grey(exams: Sequence[VideoExam]) -> Named:
@@ -100,7 +106,7 @@ def _grey(exams: Sequence[VideoExam]) -> Named:
     if _usual(coloured) is True:
         for name, has_colour in coloured.items():
             if not has_colour:
-                yield name, Finding("grey", "its pictures have no colour; nearly all others have")
+                yield name, FrameFinding("grey", "its pictures have no colour; nearly all others have")
 
 
 def _usual(values: Mapping[str, Value]) -> Value | None:
@@ -120,7 +126,7 @@ def _duplicates(exams: Sequence[VideoExam], confirm: Confirm) -> Named:
         others = sorted({at for key in _bands(exam) for at in places[key][:MOST_GATHERED]})
         twin = next((at for at in others if _alike(exams[at], exam) and confirm(exams[at], exam)), None)
         if twin is not None:
-            yield exam.id, Finding("duplicate", f"the same pictures as {exams[twin].id!r}")
+            yield exam.id, FrameFinding("duplicate", f"the same pictures as {exams[twin].id!r}")
             continue
         for key in _bands(exam):
             places[key].append(place)

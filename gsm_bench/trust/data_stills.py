@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.readers import FrameReader
-from gsm_bench.trust.data_findings import Finding, of_frames
+from gsm_bench.trust.data_findings import FrameFinding, of_frames
 from gsm_bench.trust.data_looks import SIDE, Pixels, Small, are_equal, colour_name, distance, is_flat
 
 CONFIRMED = 8
@@ -23,15 +23,15 @@ STILL_COPY = 8
 """Two small copies may be equal if no value differs by more."""
 LEAST_FRAMES = 4
 """Videos of fewer frames are not called frozen."""
-MANY_BLANK = 0.1
-"""Share of blank pictures in a video that is worth a finding: films fade from black."""
+MANY_BLANK, LEAST_BLANK = 0.1, 2
+"""Share of blank pictures in a video, and number, that are worth a finding: films fade from black."""
 SAME_COPY = 1
 """Two small copies are those of a picture that is repeated if no value differs by more."""
 GREY, GREY_NOISE, GREY_ROWS = 128, 3, SIDE // 8
 """Value of what a decoder did not decode, levels around it, and rows of a small copy that have it."""
 
 
-def still_findings(reader: FrameReader, numbers: Sequence[int], small: Small) -> list[Finding]:
+def still_findings(reader: FrameReader, numbers: Sequence[int], small: Small) -> list[FrameFinding]:
     """Findings of the sound frames `numbers` [n] with their small copies uint8 [n, 3, SIDE * SIDE]."""
     if not numbers:
         return []
@@ -41,30 +41,31 @@ def still_findings(reader: FrameReader, numbers: Sequence[int], small: Small) ->
     return [*_frozen(reader, numbers, small), *_half_grey(numbers, small)]
 
 
-def _confirmed_flat(reader: FrameReader, numbers: Sequence[int], small: Small) -> Finding | None:
+def _confirmed_flat(reader: FrameReader, numbers: Sequence[int], small: Small) -> FrameFinding | None:
     """A finding of pictures of one colour."""
     suspects = np.flatnonzero(_ranges(small) <= FLAT_COPY)
-    if not suspects.size or suspects.size < MANY_BLANK * len(numbers):
+    whole = suspects.size == len(numbers)
+    if not whole and suspects.size < max(LEAST_BLANK, MANY_BLANK * len(numbers)):
         return None
     looked_at = dict(_read(reader, [numbers[at] for at in _spread(suspects)]))
     flat = [picture for picture in looked_at.values() if is_flat(picture)]
     if not flat or len(flat) < len(looked_at):
         return None
     colour = colour_name(flat[len(flat) // 2])
-    if suspects.size == len(numbers):
-        return Finding("blank", f"all {len(numbers):,} pictures are {colour}")
+    if whole:
+        return FrameFinding("blank", f"all {len(numbers):,} pictures are {colour}")
     frames = [numbers[at] for at in suspects.tolist()]
     return of_frames("blank-frames", f"{len(frames):,} of {len(numbers):,} pictures are {colour}: {{frames}}", frames)
 
 
-def _frozen(reader: FrameReader, numbers: Sequence[int], small: Small) -> Iterator[Finding]:
+def _frozen(reader: FrameReader, numbers: Sequence[int], small: Small) -> Iterator[FrameFinding]:
     """A finding of one picture that fills the video."""
     count = len(numbers)
     if count < LEAST_FRAMES or _longest_run(small, STILL_COPY)[1] < count:
         return
     pictures = [picture for _, picture in _read(reader, [numbers[at] for at in _spread(np.arange(count))])]
     if len(pictures) > 1 and all(are_equal(pictures[0], picture) for picture in pictures[1:]):
-        yield Finding("frozen", f"all {count:,} pictures are the same")
+        yield FrameFinding("frozen", f"all {count:,} pictures are the same")
 
 
 def longest_still(numbers: Sequence[int], small: Small) -> tuple[int, int]:
@@ -85,7 +86,7 @@ def _longest_run(small: Small, tolerance: int) -> tuple[int, int]:
     return best
 
 
-def _half_grey(numbers: Sequence[int], small: Small) -> list[Finding]:
+def _half_grey(numbers: Sequence[int], small: Small) -> list[FrameFinding]:
     """A finding of pictures whose lower rows are the grey of data that were not decoded, if others have none."""
     below = small[:, :, -GREY_ROWS * SIDE :].reshape(len(small), -1)
     grey = (below.max(axis=1) <= GREY + GREY_NOISE) & (below.min(axis=1) >= GREY - GREY_NOISE)

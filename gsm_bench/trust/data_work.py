@@ -7,12 +7,12 @@ import os
 import shutil
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from gsm_bench.files import write_whole
 from gsm_bench.frames.sources.readers import ReaderSource
 from gsm_bench.splits import Video
 from gsm_bench.trust.data_examine import examine
-from gsm_bench.trust.data_findings import Finding, VideoExam
+from gsm_bench.trust.data_findings import FrameFinding, VideoExam
 
 CHUNKS = (64, 2000)
 """Chunks that a small, and a large, data set is divided into."""
@@ -114,7 +114,7 @@ def _finished_chunk(examination: Examination, number: int) -> list[VideoExam] | 
     """A finished chunk; None if there is none, or it is damaged."""
     try:
         exams = msgspec.json.decode(examination.path(number).read_bytes(), type=list[VideoExam])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):  # msgspec's errors are ValueErrors
         return None
     expected = [video.id for video in examination.chunk(number)]
     return exams if [exam.id for exam in exams] == expected else None
@@ -123,47 +123,42 @@ def _finished_chunk(examination: Examination, number: int) -> list[VideoExam] | 
 def _worked_off(examination: Examination, left: Sequence[int]) -> Iterator[tuple[int, list[VideoExam]]]:
     """The chunks in the order in which they are finished.
 
-    A chunk in work when a process died is examined again, video by video: one that ends the process again is named.
+    Chunks in work when a process died are examined again, one at a time.
     """
-    waiting = iter(left)
-    suspects: list[int] = []
-    while True:
+    waiting, suspects = deque(left), list[int]()
+    while waiting:
         running: dict[Future[list[VideoExam]], int] = {}
         try:
-            with _pool(examination) as pool:
-                while True:
-                    for number in islice(waiting, examination.workers * AHEAD - len(running)):
-                        running[pool.submit(_examine_here, examination.chunk(number))] = number
-                    if not running:
-                        break
+            with _pool(examination, examination.workers) as pool:
+                while waiting or running:
+                    while waiting and len(running) < examination.workers * AHEAD:
+                        running[pool.submit(_examine_here, examination.chunk(waiting[0]))] = waiting[0]
+                        waiting.popleft()
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         chunk = future.result()
                         yield running.pop(future), chunk
-            break
         except BrokenProcessPool:
-            suspects += [number for future, number in running.items() if not _succeeded(future)]
-            yield from ((number, future.result()) for future, number in running.items() if _succeeded(future))
+            suspects += running.values()
     for number in suspects:
-        yield number, [exam for video in examination.chunk(number) for exam in _alone(examination, video)]
+        yield number, _retried(examination, examination.chunk(number))
 
 
-def _succeeded(future: Future[list[VideoExam]]) -> bool:
-    return future.done() and not future.cancelled() and future.exception() is None
-
-
-def _alone(examination: Examination, video: Video) -> list[VideoExam]:
-    """The exam of one video in a process of its own."""
+def _retried(examination: Examination, videos: Sequence[Video]) -> list[VideoExam]:
+    """The exams of some videos, of which one may end the process that reads it: halves lead to that video."""
     try:
         with _pool(examination, 1) as pool:
-            return pool.submit(_examine_here, [video]).result()
+            return pool.submit(_examine_here, videos).result()
     except BrokenProcessPool:
-        finding = Finding("crash", "the process that read it was ended: its decoder failed, or memory ran out")
-        return [VideoExam(video.id, listed=video.num_frames, findings=(finding,))]
+        if len(videos) > 1:
+            half = len(videos) // 2
+            return [*_retried(examination, videos[:half]), *_retried(examination, videos[half:])]
+    finding = FrameFinding("crash", "the process that read it was ended: its decoder failed, or memory ran out")
+    return [VideoExam(videos[0].id, listed=videos[0].num_frames, findings=(finding,))]
 
 
-def _pool(examination: Examination, workers: int | None = None) -> ProcessPoolExecutor:
+def _pool(examination: Examination, workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
-        workers or examination.workers,
+        workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=partial(_prepare_process, examination.source),
     )

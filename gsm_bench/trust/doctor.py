@@ -24,8 +24,9 @@ from gsm_bench.splits import Split, Video, read_split
 from gsm_bench.trust.data_findings import VideoExam, encodable
 from gsm_bench.trust.data_looks import are_copies
 from gsm_bench.trust.data_outliers import with_outliers
-from gsm_bench.trust.data_report import FramesReport, fingerprint_of, keep_report
+from gsm_bench.trust.data_report import FramesReport, fingerprint_of
 from gsm_bench.trust.data_work import Examination, Progress, examine_all, forget
+from gsm_bench.trust.report_files import keep_report
 from gsm_bench.workspace import Workspace
 
 SAMPLED_VIDEOS = 256

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
 from gsm_bench.tables.notes import counted, some_of
 from gsm_bench.tables.table import Column, Table
 from gsm_bench.trust.data_compare import DIFFERENCES, FramesComparison
 from gsm_bench.trust.data_findings import KINDS
 from gsm_bench.trust.data_report import FramesReport
-from gsm_bench.trust.environment import Environment
 
 SHOWN = 3
 """Ids, and details, of each kind in a summary."""
-
-
-def environment_table(environment: Environment) -> Table:
-    """Fact by fact, in blocks; the problems as notes."""
-    blocks = tuple(
-        tuple({"part": fact.part, "what": fact.what, "value": fact.value} for fact in facts)
-        for _, facts in groupby(environment.facts, key=lambda fact: fact.part)
-    )
-    notes = tuple(f"Problem: {problem}." for problem in environment.problems)
-    return Table("", (Column("what", "Environment"), Column("value", "")), blocks, notes, name="environment")
 
 
 def summary_table(report: FramesReport) -> Table:

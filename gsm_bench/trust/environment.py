@@ -17,12 +17,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.run_origin import code_commit
+from gsm_bench.tables.table import Column, Table
 from gsm_bench.workspace import Workspace
 
 DISTRIBUTION = "gsm-bench"
@@ -87,6 +89,16 @@ def examine_environment(workspace: Workspace) -> Environment:
         for what, value in look(workspace, problems):
             facts.append(Fact(part, what, _without_home(value)))
     return Environment(tuple(facts), tuple(map(_without_home, problems)))
+
+
+def environment_table(environment: Environment) -> Table:
+    """Fact by fact, in blocks; the problems as notes."""
+    blocks = tuple(
+        tuple({"part": fact.part, "what": fact.what, "value": fact.value} for fact in facts)
+        for _, facts in groupby(environment.facts, key=lambda fact: fact.part)
+    )
+    notes = tuple(f"Problem: {problem}." for problem in environment.problems)
+    return Table("", (Column("what", "Environment"), Column("value", "")), blocks, notes, name="environment")
 
 
 Lines = Iterator[tuple[str, str]]

@@ -65,7 +65,7 @@ class FolderReader(ImageSequenceReader):
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         for number, content in self.encoded(numbers):
-            where = str(self._path(number))
+            where = f"{self.where}/{self._name(number)}"
             yield number, content if isinstance(content, FrameError) else decoded(content, number, where)
 
     def frame_sizes(self, numbers: Sequence[int]) -> list[int]:
@@ -77,16 +77,14 @@ class FolderReader(ImageSequenceReader):
         except OSError:
             return 0
 
-    def _path(self, number: int) -> Path:
-        return self.folder / self._name(number)
-
     def _name(self, number: int) -> str:
         return self._listed[1].get(number) or self.names.name(number)
 
     def _bytes(self, number: int) -> bytes | FrameError:
-        path = self._path(number)
+        path = f"{self.where}/{self._name(number)}"
         try:
-            return path.read_bytes()
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a Path, and a buffer, take longer than reading
+                return file.read()
         except FileNotFoundError:
             return FrameError(f"frame {number} is missing", where=path)
         except OSError as error:
