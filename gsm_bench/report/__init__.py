@@ -14,9 +14,13 @@ How a section is added
 
         panels.register({
           id: "playground",                      // of its section
+          first: false,                          // optional: true renders it before the page counts as ready
           async render(root, split) { ... },     // root: the section's <div class="panel">, which holds the static body
           show(root, split, parameters) { ... }, // optional: the hash asks for this section: #playground?weights=1,2
         });
+
+    The page is ready (``html[data-ready]``) when the first panels are rendered, and complete (``html[data-complete]``) when
+    all are; ``show`` is called after ``render``.
 
     ``split`` (typedef `Split` in ``core/payload.js``): ``split.key``, ``split.videos``, ``split.results``,
     ``split.fact(name)`` and ``await split.array(name)``, a typed array with ``shape``. A blob is inflated when the first

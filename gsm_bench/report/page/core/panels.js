@@ -3,6 +3,7 @@
 /**
  * @typedef {Object} Panel
  * @property {string} id of its section
+ * @property {boolean} [first] render before the page is ready; others follow when nothing else is to do
  * @property {(root: HTMLElement, split: Split) => (void|Promise<void>)} [render]
  * @property {(root: HTMLElement, split: Split, parameters: URLSearchParams) => void} [show] the address asks for it
  */

@@ -3,7 +3,7 @@
 (() => {
   const mains = [...document.querySelectorAll("main.split")];
   const bar = document.querySelector(".bar-top nav");
-  /** @type {Map<number, Promise<void>>} */
+  /** @type {Map<string, Promise<void>>} */
   const rendered = new Map();
 
   function splitAsked() {
@@ -13,22 +13,37 @@
 
   const rootOf = (main, id) => main.querySelector(`section[data-panel="${CSS.escape(id)}"] > .panel`);
 
-  async function renderAll(at) {
-    for (const panel of panels.all()) {
-      const root = rootOf(mains[at], panel.id);
-      if (!root || !panel.render) continue;
-      try {
-        await panel.render(root, payload.splits[at]);
-      } catch (error) {
-        console.error(error);
-        root.append(h("p", { class: "problem", role: "alert" }, `This part could not be shown: ${error.message}`));
-      }
+  /** Render one panel of a split, once. @returns {Promise<void>} */
+  function render(at, panel) {
+    const key = `${at} ${panel.id}`;
+    if (!rendered.has(key)) rendered.set(key, attempt(at, panel));
+    return rendered.get(key);
+  }
+
+  async function attempt(at, panel) {
+    const root = rootOf(mains[at], panel.id);
+    if (!root || !panel.render) return;
+    try {
+      await panel.render(root, payload.splits[at]);
+    } catch (error) {
+      console.error(error);
+      root.append(h("p", { class: "problem", role: "alert" }, `This part could not be shown: ${error.message}`));
     }
   }
 
-  function render(at) {
-    if (!rendered.has(at)) rendered.set(at, renderAll(at));
-    return rendered.get(at);
+  /** Render what is asked for and what is read first; all others when nothing else is to do. */
+  async function renderSplit(at, asked) {
+    const all = panels.all();
+    const first = all.filter((panel) => panel.id === asked || panel.first);
+    for (const panel of first) await render(at, panel);
+    const rest = all.filter((panel) => !first.includes(panel));
+    (async () => {
+      for (const panel of rest) {
+        await new Promise((resolve) => requestIdleCallback(resolve, { timeout: 2000 }));
+        await render(at, panel);
+      }
+      document.documentElement.dataset.complete = "yes";
+    })();
   }
 
   /** The links of the sections, with the one that is read marked. */
@@ -57,8 +72,8 @@
     const at = splitAsked();
     mains.forEach((main, other) => { main.hidden = other !== at; });
     fillBar(mains[at]);
-    await render(at);
     const { section, parameters } = nav.asked();
+    await renderSplit(at, section);
     const root = section && rootOf(mains[at], section);
     if (root) {
       const panel = panels.get(section);

@@ -14,7 +14,7 @@ const sortable = (() => {
     const unknown = (value) => value === null || value === "-" || value === "" || Number.isNaN(value);
     if (unknown(one) || unknown(other)) return Number(unknown(one)) - Number(unknown(other));
     if (typeof one === "number" && typeof other === "number") return sign * (one - other);
-    return sign * String(one).localeCompare(String(other), "en", { numeric: true });
+    return sign * collator.compare(String(one), String(other));
   }
 
   /** Make a table sortable. @param {HTMLTableElement} table */

@@ -71,7 +71,7 @@ panels.register((() => {
     if (state.form.contains(document.activeElement) && state.form.childElementCount) return fillForm(state);
     const results = split.results.map((result) => [result.name, result.name]);
     const predicting = split.results.filter((result) => result.predictions >= 0).map((result) => [result.name, result.name]);
-    const classes = videos.names.map((name) => [name, plain(name)]).sort((one, other) => one[1].localeCompare(other[1], "en"));
+    const classes = videos.names.map((name) => [name, plain(name)]).sort((one, other) => collator.compare(one[1], other[1]));
     const value = (name) => parameters.get(name) || "";
     const on = (name) => (text) => change(state, { [name]: text });
     const search = h("input", { type: "search", name: "q", value: value("q"), placeholder: "id or class", autocomplete: "off",
@@ -212,8 +212,8 @@ panels.register((() => {
       state.parameters = parameters;
       nav.go("clips", parameters, true);
     }
-    cancelAnimationFrame(state.frame);
-    state.frame = requestAnimationFrame(() => detail(state));
+    clearTimeout(state.later); // after the list is painted
+    state.later = setTimeout(() => requestAnimationFrame(() => detail(state)), quiet ? 30 : 0);
   }
 
   async function detail(state) {
@@ -270,7 +270,7 @@ panels.register((() => {
     state.list.focus();
   });
 
-  return { id: "clips", render, show: (root, split, parameters) => apply(states.get(root), parameters) };
+  return { id: "clips", first: true, render, show: (root, split, parameters) => apply(states.get(root), parameters) };
 })());
 
 /** Thousandths as a percentage. @param {number} permille */
