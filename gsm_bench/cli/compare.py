@@ -66,8 +66,13 @@ def command(
     """
     if points is not None and not power:
         raise click.UsageError("--points belongs to --power")
-    result = bench().compare(
+    from gsm_bench.cli.report_links import say_compared
+
+    opened = bench()
+    result = opened.compare(
         first, second, dataset=dataset, split=split, data=data, actions=actions, why=why, most=most,
         list_videos=list_videos, power=power, points=points,
     )  # fmt: skip
-    return print_result(result, form, several=True, out=out, force=force)
+    status = print_result(result, form, several=True, out=out, force=force)
+    say_compared(opened, (first, second), result)
+    return status

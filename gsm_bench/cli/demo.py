@@ -142,5 +142,5 @@ def _next(directory: Path) -> str:
         "      shows where to download a released checkpoint, and where to put it\n"
         "  gsmbench score --model inv3_12f --plan\n"
         "      shows how long yours takes\n"
-        f"Scores are in {directory / 'scores'}."
+        f"Scores are in {directory / 'scores'}; open {directory / 'reports' / 'report.html'} in a browser."
     )

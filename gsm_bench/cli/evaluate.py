@@ -75,8 +75,14 @@ def command(
         return _evaluate_parts(files, actions, split, annotations, offline, data, form, out, force)
     if (per_class or confusions) and most is None and form not in ("csv", "json"):
         most = PAIRS
-    result = bench().evaluate(*files, data=data, actions=actions, per_class=per_class, confusions=confusions, most=most)
-    return print_result(result, form, several=True, out=out, force=force, marks=marks)
+    opened = bench()
+    result = opened.evaluate(*files, data=data, actions=actions, per_class=per_class, confusions=confusions, most=most)
+    status = print_result(result, form, several=True, out=out, force=force, marks=marks)
+    if confusions:
+        from gsm_bench.cli.report_links import say_confused
+
+        say_confused(opened, result.evaluations)
+    return status
 
 
 def _evaluate_parts(

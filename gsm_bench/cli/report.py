@@ -8,6 +8,7 @@ import click
 
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import INCOMPLETE, PATH, bench, data_option, say, split_options, workspace_option
+from gsm_bench.cli.report_links import REPORT
 from gsm_bench.workspace import pasteable
 
 
@@ -35,7 +36,7 @@ def command(
       gsmbench report inv3_8f@2 inv3_12f@2 En1 --out en1.html
     """
     place = bench()
-    path = out or place.workspace.reports / "report.html"
+    path = out or place.workspace.reports / REPORT
     report = place.report(*names, dataset=dataset, split=split, data=data, title=title, out=path, force=force)
     for message in report.messages:
         say(message)

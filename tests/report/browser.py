@@ -23,7 +23,7 @@ import pytest
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 EXECUTABLES = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
-READY = "html[data-ready]"
+READY, COMPLETE = "html[data-ready]", "html[data-complete]"
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Browser:
 
     @contextmanager
     def page(
-        self, path: Path | str, *, at: str = "", throttle: float = 1, wait: bool = True, **context: Any
+        self, path: Path | str, *, at: str = "", throttle: float = 1, wait: str = READY, **context: Any
     ) -> Iterator[Any]:
         """A page that shows a file.
 
         Args:
             at: hash of the address, e.g. ``#clips?wrong=En3``.
             throttle: slows the processor down by this factor.
-            wait: until the report says that it is ready.
+            wait: for an element: `READY` when the page can be used, `COMPLETE` when all of it is there.
             context: options of Playwright, e.g. ``color_scheme="dark"``, ``viewport={"width": 360, "height": 740}``.
         """
         opened = self.engine.new_context(**context)
@@ -59,8 +59,7 @@ class Browser:
             opened.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": throttle})
         try:
             page.goto(address + at)
-            if wait:
-                page.wait_for_selector(READY, state="attached")
+            page.wait_for_selector(wait, state="attached")
             yield page
         finally:
             opened.close()

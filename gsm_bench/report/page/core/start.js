@@ -51,6 +51,7 @@
     const sections = [...main.querySelectorAll("section[data-panel]")];
     bar.replaceChildren(...sections.map((section) => h("a", { href: nav.link(section.dataset.panel), "data-to": section.dataset.panel },
       section.querySelector("h2").textContent)));
+    document.querySelector(".skip").href = `#${sections[0].querySelector("h2").id}`;
     document.querySelectorAll(".splits a").forEach((anchor, at) => {
       if (mains[at] === main) anchor.setAttribute("aria-current", "page");
       else anchor.removeAttribute("aria-current");
@@ -84,6 +85,16 @@
     markSection();
   }
 
+  /** Static links lead to their own split. */
+  function completeLinks(main) {
+    for (const anchor of main.querySelectorAll('a[href^="#"]')) {
+      const address = anchor.getAttribute("href");
+      if (/[?&]split=/.test(address)) continue;
+      anchor.setAttribute("href", `${address}${address.includes("?") ? "&" : "?"}split=${encodeURIComponent(main.dataset.split)}`);
+    }
+  }
+
+  if (mains.length > 1) mains.forEach(completeLinks);
   window.addEventListener("hashchange", follow);
   document.addEventListener("scroll", markSection, { passive: true });
   follow().then(() => { document.documentElement.dataset.ready = "yes"; });

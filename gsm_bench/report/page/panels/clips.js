@@ -19,7 +19,7 @@ panels.register((() => {
     state.count = h("p", { class: "count", role: "status" });
     state.sizer = h("div", { class: "sizer", role: "none" });
     state.list = h("div", { class: "list", role: "listbox", tabindex: "0", "aria-label": "Videos" }, state.sizer);
-    state.video = h("article", { class: "video", tabindex: "-1", "aria-label": "Selected video" });
+    state.video = h("article", { class: "video", tabindex: "0", "aria-label": "Selected video" });
     state.root.replaceChildren(state.form, state.count, h("div", { class: "browser" }, state.list, state.video));
     state.list.addEventListener("scroll", () => draw(state), { passive: true });
     state.list.addEventListener("keydown", (event) => pressed(state, event));
@@ -107,12 +107,15 @@ panels.register((() => {
   function counts(state) {
     const { rows, split, parameters } = state;
     const active = [...parameters].filter(([name]) => !["video", "task", "by", "sort", "split"].includes(name));
+    const named = [...parameters.getAll("right"), ...parameters.getAll("wrong"), ...parameters.getAll("by")];
+    const absent = named.filter((name) => filters.rowOf(split, name) < 0);
     const swap = parameters.get("right") !== null || parameters.get("wrong") !== null;
     state.count.replaceChildren(h("strong", {}, counted(rows.length)), ` of ${counted(split.videos)} videos`,
       ...active.map(([name, value]) => chip(state, name, value)),
       swap ? h("button", { type: "button", class: "quiet", onclick: () => change(state, { right: parameters.get("wrong"), wrong: parameters.get("right") }) },
         "Swap right and wrong") : "",
-      active.length > 1 ? h("button", { type: "button", class: "quiet", onclick: () => clear(state) }, "Clear all") : "");
+      active.length > 1 ? h("button", { type: "button", class: "quiet", onclick: () => clear(state) }, "Clear all") : "",
+      absent.length ? h("span", { class: "problem" }, `This report has no result ${absent.join(", ")}.`) : "");
   }
 
   const WORDS = {
