@@ -109,6 +109,7 @@ SLOW = (
     "cases/test_runs.py::test_a_child_with_much_to_say",
     "figures/test_kinds.py::test_same_bytes_twice",
     "report/test_page.py",
+    "report/test_hostile.py",
     "test_readme.py::test_every_command_of_the_readme",
     "trust/test_doctor_data.py::test_killed_and_continued",
     "trust/test_doctor_data.py::test_a_video_that_kills",

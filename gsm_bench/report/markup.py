@@ -94,22 +94,26 @@ def is_number(value: Any) -> bool:
 
 
 def table_json(table: Table) -> dict[str, Any]:
-    """A table for scripts: per column its key, title and kind, the texts of its cells, and numbers to sort by."""
+    """A table for scripts: per column its key, title and kind, the texts of its cells, and numbers to sort by.
+
+    Texts that cannot be shown as they are have their raw values in ``names``, for links.
+    """
     table = with_even_intervals(table)
     return {
         "title": plain(table.title),
         "notes": [plain(note) for note in table.notes],
-        "columns": [
-            {
-                "key": column.key,
-                "title": column.title.replace("\n", " "),
-                "kind": kind_of(column),
-                "texts": [_joined(cell_parts(row, column)) for row in table.rows],
-                "numbers": [_rounded(row.get(column.key)) for row in table.rows] if column.unit != "text" else None,
-            }
-            for column in table.columns
-        ],
+        "columns": [_column_json(table, column) for column in table.columns],
     }
+
+
+def _column_json(table: Table, column: Column) -> dict[str, Any]:
+    values = [row.get(column.key) for row in table.rows]
+    texts = [_joined(cell_parts(row, column)) for row in table.rows]
+    title = column.title.replace("\n", " ")
+    shown = {"key": column.key, "title": title, "kind": kind_of(column), "texts": texts, "numbers": None}
+    if column.unit != "text":
+        return {**shown, "numbers": [_rounded(value) for value in values]}
+    return shown if values == texts else {**shown, "names": [str(value) for value in values]}
 
 
 def _joined(parts: Parts) -> str:

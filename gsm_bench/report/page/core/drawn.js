@@ -1,9 +1,14 @@
 // Tables that scripts draw from what `table_json` wrote.
 
+/** The raw text of a cell, for links: what is shown may have marks escaped. */
+function rawText(column, row) {
+  return column.names ? column.names[row] : column.texts[row];
+}
+
 /**
  * A sortable table.
  * @param {string} caption
- * @param {{key: string, title: string, kind: string, texts: string[], numbers: (number|null)[]|null}[]} columns
+ * @param {{key: string, title: string, kind: string, texts: string[], numbers: (number|null)[]|null, names?: string[]}[]} columns
  * @param {(row: number, key: string) => (string|null)} [link] address of a cell
  * @param {(row: number, key: string) => (string|null)} [look] class of a cell
  */

@@ -6,6 +6,14 @@
   /** @type {Map<string, Promise<void>>} */
   const rendered = new Map();
 
+  /** The section that an address opened: it stays in view while sections above it grow, until someone moves. */
+  let pinned = null;
+  const stay = () => { if (pinned) pinned.scrollIntoView(); };
+  for (const gesture of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+    window.addEventListener(gesture, () => { pinned = null; }, { passive: true, capture: true });
+  }
+  new ResizeObserver(stay).observe(document.body);
+
   function splitAsked() {
     const key = nav.asked().parameters.get("split");
     return Math.max(0, payload.splits.findIndex((split) => split.key === key));
@@ -79,9 +87,10 @@
     if (root) {
       const panel = panels.get(section);
       if (panel && panel.show) await panel.show(root, payload.splits[at], parameters);
-      root.parentElement.scrollIntoView();
-      root.parentElement.querySelector("h2").focus({ preventScroll: true });
+      pinned = root.parentElement;
+      pinned.querySelector("h2").focus({ preventScroll: true });
     }
+    stay();
     markSection();
   }
 

@@ -32,7 +32,7 @@ panels.register((() => {
 
   const link = (state, table) => (row, key) => {
     if (!key.startsWith("top1") && key !== "videos") return null;
-    const own = { class: table.columns[0].texts[row], task: state.task };
+    const own = { class: rawText(table.columns[0], row), task: state.task };
     return nav.link("clips", key === "videos" ? { ...own, by: state.a } : { ...own, right: key === "top1b" ? state.b : state.a });
   };
 
@@ -45,8 +45,9 @@ panels.register((() => {
   function compared(state, tables) {
     const [first, second] = [tables[state.a], tables[state.b]];
     const column = (table, key) => table.columns.find((one) => one.key === key);
-    const other = new Map(second.columns[0].texts.map((name, row) => [name, row]));
-    const rows = first.columns[0].texts.map((name) => other.get(name));
+    const names = (table) => table.columns[0].texts.map((_, row) => rawText(table.columns[0], row));
+    const other = new Map(names(second).map((name, row) => [name, row]));
+    const rows = names(first).map((name) => other.get(name));
     const tops = column(second, "top1");
     const texts = rows.map((row) => (row === undefined ? "-" : tops.texts[row]));
     const numbers = rows.map((row) => (row === undefined ? null : tops.numbers[row]));

@@ -20,7 +20,8 @@ panels.register((() => {
     state.sizer = h("div", { class: "sizer", role: "none" });
     state.list = h("div", { class: "list", role: "listbox", tabindex: "0", "aria-label": "Videos" }, state.sizer);
     state.video = h("article", { class: "video", tabindex: "0", "aria-label": "Selected video" });
-    state.root.replaceChildren(state.form, state.count, h("div", { class: "browser" }, state.list, state.video));
+    state.browser = h("div", { class: "browser" }, state.list, state.video);
+    state.root.replaceChildren(state.form, state.count, state.browser);
     state.list.addEventListener("scroll", () => draw(state), { passive: true });
     state.list.addEventListener("keydown", (event) => pressed(state, event));
     state.list.addEventListener("click", (event) => {
@@ -40,6 +41,7 @@ panels.register((() => {
     const wanted = parameters.get("video");
     const video = wanted === null ? -1 : state.videos.ids.indexOf(wanted);
     const place = video < 0 ? -1 : state.rows.indexOf(video);
+    state.browser.classList.toggle("chosen", place >= 0);
     form(state);
     counts(state);
     state.sizer.style.height = `${state.rows.length * ROW_PX}px`;
@@ -212,6 +214,7 @@ panels.register((() => {
     if (!quiet && state.at >= 0) {
       const parameters = new URLSearchParams(state.parameters);
       parameters.set("video", state.videos.ids[state.rows[at]]);
+      state.browser.classList.add("chosen"); // print it
       state.parameters = parameters;
       nav.go("clips", parameters, true);
     }

@@ -119,7 +119,7 @@ panels.register((() => {
   function pairs(state, table) {
     const column = (key) => table.columns.find((one) => one.key === key);
     const address = (row, key) => (key === "videos"
-      ? nav.link("clips", { task: state.task, class: column("true").texts[row], predicted: column("predicted").texts[row], by: state.by }) : null);
+      ? nav.link("clips", { task: state.task, class: rawText(column("true"), row), predicted: rawText(column("predicted"), row), by: state.by }) : null);
     return h("div", {}, drawnTable(`Most confused by ${state.by}`, ["true", "predicted", "videos", "of_class"].map(column), address),
       h("ul", { class: "notes" }, ...table.notes.map((note) => h("li", {}, note))));
   }
