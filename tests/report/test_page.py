@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gsm_bench import Bench
-from gsm_bench.tables.render import cell
+from gsm_bench.tables.render import cell, with_even_intervals
 from tests.report.browser import COMPLETE
 
 MAIN = "main:not([hidden])"
@@ -70,7 +70,7 @@ def test_classes_and_confusions_are_the_command_lines(chromium, demo_report, dem
     with chromium.page(demo_report, at="#classes?a=shapes_8f@2", wait=COMPLETE) as page:
         for section, name in (("classes", "per-class"), ("confusion", "confusions")):
             go(page, "#confusion?by=shapes_8f@2")
-            table = result.table(name)
+            table = with_even_intervals(result.table(name))
             cells = page.locator(f"{MAIN} section[data-panel={section}] tbody tr").all()
             keys = page.locator(f"{MAIN} section[data-panel={section}] th").evaluate_all(
                 "all => all.map(one => one.dataset.key)"
