@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from math import ceil, prod
-from pathlib import Path
 
 import h5py
 
@@ -21,14 +20,15 @@ MOST_EXPANDED = 64
 FREE_BYTES = 64 << 20
 
 
-def declared_length(path: Path) -> int | None:
+def declared_length(start: bytes) -> int | None:
     """Length in bytes that the header of an HDF5 file states; None for a file whose header is not at its start.
+
+    Args:
+        start: the first `SUPERBLOCK_BYTES` of the file.
 
     Raises:
         ValueError: the header is damaged.
     """
-    with path.open("rb") as file:
-        start = file.read(SUPERBLOCK_BYTES)
     if not start.startswith(SIGNATURE):
         return None
     version = start[8] if len(start) == SUPERBLOCK_BYTES else -1
@@ -49,7 +49,10 @@ def own_item(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
         raise ValueError(f"{_path(group, name)} is missing")
     if not isinstance(link, h5py.HardLink):
         raise ValueError(f"{_path(group, name)} is a link to another place")
-    return group[name]
+    item = group[name]
+    if not isinstance(item, h5py.Group | h5py.Dataset):
+        raise ValueError(f"{_path(group, name)} holds no data")
+    return item
 
 
 def own_group(group: h5py.Group, name: str) -> dict[str, h5py.Dataset]:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from gsm_bench.fingerprints import FINGERPRINT_TYPE
 from gsm_bench.hdf5_check import own_dataset, own_group
+from gsm_bench.hdf5_reader import CheckedHdf5, GuardedFile
+from gsm_bench.hdf5_texts import check_texts, own_attribute
 from gsm_bench.id_array import IdArray
 from gsm_bench.provenance import Provenance
 from gsm_bench.settings import Space
@@ -135,13 +137,15 @@ def _write_texts(file: h5py.File, name: str, texts: tuple[str, ...]) -> None:
     file[name] = np.array(encoded, dtype=h5py.string_dtype("utf-8", length))
 
 
-def read_head(file: h5py.File, scores: Mapping[str, h5py.Dataset], form: FileForm = SCORES) -> ScoreHead:
+def read_head(content: CheckedHdf5, scores: Mapping[str, h5py.Dataset], form: FileForm = SCORES) -> ScoreHead:
     """The head of an open file with the datasets `scores` [N, V, C] per task.
 
     Raises:
         ValueError, TypeError, KeyError, OSError, RuntimeError: the file is damaged.
     """
-    ids = _read_ids(_renamed(file, "video_ids", "clip_ids"))
+    source, file = content.source, content.file
+    ids = _read_ids(source, _renamed(file, "video_ids", "clip_ids"))
+    kinds = {task: own_attribute(source, dataset, "kind") for task, dataset in scores.items()}
     views = _read_views(own_dataset(file, "views"))
     for task, dataset in scores.items():
         if dataset.ndim != 3 or dataset.shape[:2] != (len(ids), len(views)):
@@ -150,20 +154,20 @@ def read_head(file: h5py.File, scores: Mapping[str, h5py.Dataset], form: FileFor
             )
         if dataset.dtype.kind != "f":
             raise ValueError(f"{task} {form.values} are {dataset.dtype}, not real numbers in floating point")
-        if dataset.attrs["kind"] not in form.kinds:
-            raise ValueError(f"{task} {form.values} have the unknown kind {dataset.attrs['kind']!r}")
+        if kinds[task] not in form.kinds:
+            raise ValueError(f"{task} {form.values} have the unknown kind {kinds[task]!r}")
     labels, names = own_group(file, "labels"), own_group(file, "classes")
     return ScoreHead(
         ids=ids,
-        kinds={task: str(dataset.attrs["kind"]) for task, dataset in scores.items()},  # type: ignore[misc]
+        kinds=kinds,
         classes_per_task={task: dataset.shape[2] for task, dataset in scores.items()},
         views=views,
         status=_read_status(own_dataset(file, "status"), len(ids)),
-        provenance=Provenance.of(json.loads(file.attrs["provenance"])),
+        provenance=Provenance.of(json.loads(own_attribute(source, file, "provenance"))),
         labels={task: _labels(dataset, len(ids), scores[task].shape[2]) for task, dataset in labels.items()},
-        class_names={task: _class_names(dataset, scores[task].shape[2]) for task, dataset in names.items()},
-        order=_read_order(file.attrs.get("order", "ids")),
-        problems=_read_problems(file),
+        class_names={task: _class_names(source, dataset, scores[task].shape[2]) for task, dataset in names.items()},
+        order=_read_order(own_attribute(source, file, "order", "ids")),
+        problems=_read_problems(source, file),
         num_frames=_per_video(own_dataset(file, "num_frames"), len(ids)) if "num_frames" in file else None,
         fingerprints=_read_fingerprints(own_dataset(file, "fingerprints"), len(ids))
         if "fingerprints" in file
@@ -171,8 +175,8 @@ def read_head(file: h5py.File, scores: Mapping[str, h5py.Dataset], form: FileFor
     )
 
 
-def _read_ids(dataset: h5py.Dataset) -> IdArray:
-    values = _text_array(dataset)
+def _read_ids(source: GuardedFile, dataset: h5py.Dataset) -> IdArray:
+    values = _text_array(source, dataset)
     if values.dtype.kind != "S":
         values = IdArray.of(_texts(values)).texts
     return _ids_of(values.tobytes(), values.dtype.itemsize)
@@ -193,10 +197,11 @@ def _ids_of(raw: bytes, width: int) -> IdArray:
     return ids
 
 
-def _text_array(dataset: h5py.Dataset) -> NDArray[Any]:
+def _text_array(source: GuardedFile, dataset: h5py.Dataset) -> NDArray[Any]:
     """Texts of a dataset [N], encoded."""
     if h5py.check_string_dtype(dataset.dtype) is None or dataset.ndim != 1:
         raise ValueError(f"{dataset.name} is not a list of texts")
+    check_texts(source, dataset)
     return np.asarray(dataset[()])
 
 
@@ -205,8 +210,8 @@ def _texts(values: NDArray[Any]) -> tuple[str, ...]:
     return tuple(joined.split("\n")) if len(values) else ()
 
 
-def _class_names(dataset: h5py.Dataset, classes: int) -> tuple[str, ...]:
-    names = _texts(_text_array(dataset))
+def _class_names(source: GuardedFile, dataset: h5py.Dataset, classes: int) -> tuple[str, ...]:
+    names = _texts(_text_array(source, dataset))
     if len(names) != classes:
         raise ValueError(f"{dataset.name} holds {len(names)} names for {classes} classes")
     return names
@@ -262,9 +267,9 @@ def _labels(dataset: h5py.Dataset, videos: int, classes: int) -> NDArray[np.int3
     return values.astype(np.int32)
 
 
-def _read_problems(file: h5py.File) -> dict[str, str]:
+def _read_problems(source: GuardedFile, file: h5py.File) -> dict[str, str]:
     problems = own_group(file, "problems")
     if not problems:
         return {}
-    ids = _texts(_text_array(problems["video_ids" if "video_ids" in problems else "clip_ids"]))
-    return dict(zip(ids, _texts(_text_array(problems["reasons"])), strict=True))
+    ids = _texts(_text_array(source, problems["video_ids" if "video_ids" in problems else "clip_ids"]))
+    return dict(zip(ids, _texts(_text_array(source, problems["reasons"])), strict=True))

@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.files import ensure_room, new_file
-from gsm_bench.hdf5_check import declared_length, own_group
+from gsm_bench.hdf5_check import own_group
+from gsm_bench.hdf5_reader import CheckedHdf5
+from gsm_bench.hdf5_texts import own_attribute
 from gsm_bench.hdf5_writer import new_hdf5
 from gsm_bench.id_array import IdArray
 from gsm_bench.score_head import (
@@ -84,22 +86,21 @@ class ScoreFile:
     def open(cls, path: str | Path, form: FileForm = SCORES) -> ScoreFile:
         """Open a score file for reading; raises ScoreFileError if it is missing, damaged or of another format."""
         path = Path(path)
-        file = _open_hdf5(path, form)
+        content = _open_hdf5(path, form)
         try:
-            return ScoreFile(path, file, form)
+            return ScoreFile(path, content, form)
         except BaseException:
-            file.close()
+            content.close()
             raise
 
-    def __init__(self, path: Path, file: h5py.File, form: FileForm = SCORES) -> None:
+    def __init__(self, path: Path, content: CheckedHdf5, form: FileForm = SCORES) -> None:
         self.path = path
-        self._file, self._form = file, form
+        self._hdf5, self._form = content, form
         with _damage_named(path, form):
-            _check_version(path, file, form)
-            self._datasets = own_group(file, form.group)
-            self.head = read_head(file, self._datasets, form)
+            _check_version(path, content, form)
+            self._datasets = own_group(content.file, form.group)
+            self.head = read_head(content, self._datasets, form)
             self._places = {task: _place(dataset) for task, dataset in self._datasets.items()}
-        self._descriptor = file.id.get_vfd_handle() if file.driver == "sec2" else -1
 
     def __enter__(self) -> ScoreFile:
         return self
@@ -119,7 +120,7 @@ class ScoreFile:
 
     def close(self) -> None:
         """Close the file; its head stays."""
-        self._file.close()
+        self._hdf5.close()
 
     @property
     def ids(self) -> IdArray:
@@ -153,7 +154,7 @@ class ScoreFile:
         if place is not None and start < stop and hasattr(os, "posix_fadvise"):
             row_bytes = len(self.head.views) * self.head.classes_per_task[task] * 4
             at, size = place + start * row_bytes, (stop - start) * row_bytes
-            os.posix_fadvise(self._descriptor, at, size, os.POSIX_FADV_WILLNEED)
+            os.posix_fadvise(self._hdf5.source.descriptor, at, size, os.POSIX_FADV_WILLNEED)
 
     def _map_at(self, place: int, task: str, start: int, stop: int) -> Scores:
         """Scores float32 [stop - start, V, C] mapped from the file without a copy, in two thirds of the time of a read.
@@ -167,7 +168,7 @@ class ScoreFile:
         at = place + start * row_bytes
         before = at % mmap.ALLOCATIONGRANULARITY
         size = before + shape[0] * row_bytes
-        mapped = mmap.mmap(self._descriptor, size, flags=MAPPED, prot=mmap.PROT_READ, offset=at - before)
+        mapped = mmap.mmap(self._hdf5.source.descriptor, size, flags=MAPPED, prot=mmap.PROT_READ, offset=at - before)
         return np.frombuffer(mapped, "<f4", offset=before).reshape(shape)
 
     def rows(self, task: str, rows: NDArray[np.int64]) -> Scores:
@@ -229,16 +230,14 @@ def open_scores(path: str | Path, form: FileForm = SCORES) -> Iterator[ScoreFile
         yield file
 
 
-def _open_hdf5(path: Path, form: FileForm) -> h5py.File:
-    """The open file, once its length is the one that its header states: HDF5 may hang on one with bytes too many."""
+def _open_hdf5(path: Path, form: FileForm) -> CheckedHdf5:
     if not path.is_file():
         raise ScoreFileError(f"no such {form.noun}", where=path, fix=form.command)
     try:
-        expected, length = declared_length(path), path.stat().st_size
-        if expected not in (None, length):
-            raise _damaged(path, form, f"it has {length:,} bytes, its header states {expected:,}")
-        return h5py.File(path, "r")
-    except (OSError, ValueError) as error:
+        return CheckedHdf5(path)
+    except ValueError as error:
+        raise _damaged(path, form, str(error)) from error
+    except OSError as error:
         raise ScoreFileError("this file is not HDF5, or it is damaged", where=path, fix=COPY_AGAIN) from error
 
 
@@ -255,12 +254,13 @@ def _damaged(path: Path, form: FileForm, reason: str) -> ScoreFileError:
     return ScoreFileError(f"this {form.noun} is damaged: {reason[:MOST_REASON]}", where=path, fix=COPY_AGAIN)
 
 
-def _check_version(path: Path, file: h5py.File, form: FileForm) -> None:
-    if not np.array_equal(file.attrs.get("format"), form.format):
-        others = [other for other in (SCORES, FEATURES) if np.array_equal(file.attrs.get("format"), other.format)]
+def _check_version(path: Path, content: CheckedHdf5, form: FileForm) -> None:
+    name = own_attribute(content.source, content.file, "format")
+    if name != form.format:
+        others = [other for other in (SCORES, FEATURES) if name == other.format]
         what, fix = (f"but a {others[0].noun}", form.command) if others else ("", form.another)
         raise ScoreFileError(f"this HDF5 file is not a {form.noun} {what}".strip(), where=path, fix=fix)
-    number = int(file.attrs["version"])
+    number = int(own_attribute(content.source, content.file, "version"))
     if number > form.version:
         what = f"this {form.noun} has format version {number}, newer than {form.version}"
         raise ScoreFileError(what, where=path, fix="pip install -U gsm-bench")
@@ -268,7 +268,7 @@ def _check_version(path: Path, file: h5py.File, form: FileForm) -> None:
 
 def _place(scores: h5py.Dataset) -> int | None:
     """Offset of scores in their file in bytes; None unless they are contiguous little-endian float32."""
-    plain = scores.chunks is None and scores.dtype == np.dtype("<f4") and scores.file.driver == "sec2"
+    plain = scores.chunks is None and scores.dtype == np.dtype("<f4")
     place = scores.id.get_offset() if plain and not scores.file.userblock_size else None
     return None if place is None else int(place)
 

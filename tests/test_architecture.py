@@ -38,9 +38,20 @@ SHARED = {
     "splits": {"entries", "errors", "id_array", "layouts", "manifest", "actions"},
     "processes": {"errors"},
     "hdf5_check": set(),
+    "hdf5_reader": {"hdf5_check"},
+    "hdf5_texts": {"hdf5_reader"},
     "hdf5_writer": set(),
-    "score_head": {"fingerprints", "hdf5_check", "id_array", "provenance", "settings"},
-    "scorefile": {"errors", "files", "hdf5_check", "hdf5_writer", "id_array", "score_head"},
+    "score_head": {"fingerprints", "hdf5_check", "hdf5_reader", "hdf5_texts", "id_array", "provenance", "settings"},
+    "scorefile": {
+        "errors",
+        "files",
+        "hdf5_check",
+        "hdf5_reader",
+        "hdf5_texts",
+        "hdf5_writer",
+        "id_array",
+        "score_head",
+    },
     "featurefile": {"errors", "id_array", "score_head", "scorefile", "workspace"},
 }
 # What each room may use beside itself and the shared modules, from the bottom of the house to its top.

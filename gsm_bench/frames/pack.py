@@ -29,6 +29,7 @@ from gsm_bench.frames.sources.hdf5 import FORMAT, open_frames
 from gsm_bench.frames.sources.names import INFER_NAMES, Naming
 from gsm_bench.frames.sources.pictures import decoded
 from gsm_bench.frames.sources.readers import FrameReader, ImageSequenceReader
+from gsm_bench.hdf5_texts import own_attribute
 from gsm_bench.hdf5_writer import new_hdf5
 from gsm_bench.workspace import pasteable
 
@@ -186,15 +187,15 @@ def _can_resume(packing: Packing) -> bool:
 
 def _lacks_videos(packing: Packing) -> bool | None:
     """Whether the file lacks videos; None if it is missing, or not of this packing."""
-    with suppress(FrameError), open_frames(packing.target) as file:
-        if json.loads(file.attrs.get("card", "null")) == packing.card:
-            return bool(len(file.attrs["not_packed"]))
+    with suppress(FrameError), open_frames(packing.target) as content:
+        if json.loads(own_attribute(content.source, content.file, "card", "null")) == packing.card:
+            return bool(content.file.attrs.get_id("not_packed").shape != (0,))
     return None
 
 
 def _names(path: Path) -> set[str]:
-    with open_frames(path) as file:
-        return set(file)
+    with open_frames(path) as content:
+        return set(content.file)
 
 
 def _chunks(packing: Packing, readers: dict[str, FrameReader]) -> Iterator[tuple[str, VideoRows | FrameError]]:
@@ -285,9 +286,9 @@ def _merge(packing: Packing, readers: dict[str, FrameReader], bad: dict[str, str
             file.attrs["not_packed"] = np.array(sorted(bad), dtype=h5py.string_dtype())
             for source in sources:
                 with open_frames(source) as part:
-                    for name in part:
+                    for name in part.file:
                         if name not in file:  # after a kill, both the file and its parts may exist
-                            part.copy(name, file)
+                            part.file.copy(name, file)
         commit(written, packing.target)
     finally:
         written.unlink(missing_ok=True)

@@ -71,8 +71,8 @@ class _Discovery:
 
     def _in_hdf5(self, place: Path) -> Iterator[Named]:
         try:
-            with open_frames(place) as file:
-                names = list(file)
+            with open_frames(place) as content:
+                names = list(content.file)
         except FrameError:
             names = [place.stem]  # reading it reports the error
         yield from ((name, place.stem, Hdf5Reader(place, name)) for name in names)

@@ -15,15 +15,19 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.names import spellings
 from gsm_bench.frames.sources.pictures import reason
 from gsm_bench.frames.sources.readers import ImageSequenceReader, gap_in
-from gsm_bench.hdf5_check import declared_length, own_dataset, own_item
+from gsm_bench.hdf5_check import own_dataset, own_item
+from gsm_bench.hdf5_reader import CheckedHdf5, GuardedFile
+from gsm_bench.hdf5_texts import check_texts, own_attribute, read_content, text_places
 
 FORMAT = "gsm_bench.frames"
 BYTES = h5py.vlen_dtype(np.uint8)
+Places = NDArray[np.void]
 ROWS_AT_ONCE = 64
 BROKEN = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 
@@ -51,11 +55,11 @@ class Hdf5Reader(ImageSequenceReader):
             return ""
 
     def count(self) -> int:
-        with self._open() as frames:
+        with self._open() as (_, frames):
             return int(frames.shape[0]) - len(frames.attrs.get("missing", ()))
 
     def numbers(self) -> list[int]:
-        with self._open() as frames:
+        with self._open() as (_, frames):
             missing = set(frames.attrs.get("missing", ()))
             return [number for number in range(1, len(frames) + 1) if number not in missing]
 
@@ -63,26 +67,30 @@ class Hdf5Reader(ImageSequenceReader):
         return gap_in(self.numbers())
 
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
-        with self._open() as frames:
+        with self._open() as (source, frames):
             rows = frames.shape[0]
+            places = text_places(source, frames) if frames.chunks is None else None
             for start in range(0, len(numbers), ROWS_AT_ONCE):
                 some = numbers[start : start + ROWS_AT_ONCE]
-                contents = self._rows(frames, [number for number in some if 1 <= number <= rows])
+                contents = self._rows(source, frames, places, [number for number in some if 1 <= number <= rows])
                 for number in some:
                     yield number, contents.get(number) or FrameError(f"frame {number} is missing", where=self.where)
 
-    def _rows(self, frames: h5py.Dataset, numbers: list[int]) -> dict[int, bytes | FrameError]:
-        """The bytes of some rows in one read; one by one if that fails."""
+    def _rows(
+        self, source: GuardedFile, frames: h5py.Dataset, places: Places | None, numbers: list[int]
+    ) -> dict[int, bytes | FrameError]:
+        """The bytes of some rows; one by one if that fails."""
         try:
-            return dict(zip(numbers, _read_rows(frames, numbers), strict=True))
+            return dict(zip(numbers, _read_rows(source, frames, places, numbers), strict=True))
         except BROKEN as error:
             if len(numbers) > 1:
-                return {number: self._rows(frames, [number])[number] for number in numbers}
+                return {number: self._rows(source, frames, places, [number])[number] for number in numbers}
             return {numbers[0]: FrameError(f"frame {numbers[0]} cannot be read: {reason(error)}", where=self.where)}
 
     @contextmanager
-    def _open(self) -> Iterator[h5py.Dataset]:
-        with open_frames(self.path) if self.alone else kept_open(self.path) as file:
+    def _open(self) -> Iterator[tuple[GuardedFile, h5py.Dataset]]:
+        with open_frames(self.path) if self.alone else kept_open(self.path) as content:
+            file = content.file
             try:
                 name = name_in(file, self.name)
                 frames = None if name is None else own_frames(file, name)
@@ -96,7 +104,7 @@ class Hdf5Reader(ImageSequenceReader):
                 what = f"dataset {self.name!r} is {_described(frames)}, not one row of JPEG bytes per frame"
                 raise FrameError(what, where=self.path)
             try:
-                yield frames
+                yield content.source, frames
             except BROKEN as error:
                 raise FrameError(f"its frames cannot be read: {reason(error)}", where=self.where) from error
 
@@ -133,10 +141,13 @@ def _described(item: h5py.Dataset | h5py.Group) -> str:
     return f"{item.dtype if inner is None else f'rows of {np.dtype(inner)}'} {list(item.shape)}"
 
 
-def _read_rows(frames: h5py.Dataset, numbers: list[int]) -> list[bytes]:
-    """Rows by number in one read; ``frames[...]`` of h5py takes three times as long."""
+def _read_rows(source: GuardedFile, frames: h5py.Dataset, places: Places | None, numbers: list[int]) -> list[bytes]:
+    """Rows by number; by way of HDF5 only where its file does not say where they lie."""
     if not numbers:
         return []
+    if places is not None:
+        return [read_content(source, places[number - 1]) for number in numbers]
+    check_texts(source, frames)
     space = frames.id.get_space()
     space.select_elements(np.array(numbers)[:, None] - 1)
     out = np.empty(len(numbers), object)
@@ -144,31 +155,27 @@ def _read_rows(frames: h5py.Dataset, numbers: list[int]) -> list[bytes]:
     return [row.tobytes() for row in out]
 
 
-def _open_file(path: Path) -> h5py.File:
+def _open_file(path: Path) -> CheckedHdf5:
     try:
-        expected, length = declared_length(path), path.stat().st_size
-    except (OSError, ValueError) as error:
-        raise FrameError(f"this is not an HDF5 file, or it is damaged: {reason(error)}", where=path) from error
-    if expected not in (None, length):
-        raise FrameError(f"it is damaged: it has {length:,} bytes, its header states {expected:,}", where=path)
-    try:
-        return h5py.File(path, "r")
-    except OSError:
+        return CheckedHdf5(path)
+    except ValueError as error:
+        raise FrameError(f"this file is damaged: {reason(error)}", where=path) from error
+    except OSError as error:
+        raise FrameError("this is not an HDF5 file, or it is damaged", where=path) from error
+
+
+@contextmanager
+def open_frames(path: Path) -> Iterator[CheckedHdf5]:
+    """Open a file for reading; what HDF5 raises for a damaged one becomes a FrameError."""
+    with _open_file(path) as content:
         try:
-            return h5py.File(path, "r", locking=False)  # some network file systems refuse locks
-        except OSError as error:
-            raise FrameError("this is not an HDF5 file, or it is damaged", where=path) from error
+            yield content
+        except BROKEN as error:
+            raise FrameError(f"this file is damaged: {reason(error)}", where=path) from error
 
 
 @contextmanager
-def open_frames(path: Path) -> Iterator[h5py.File]:
-    """Open a file for reading."""
-    with _open_file(path) as file:
-        yield file
-
-
-@contextmanager
-def kept_open(path: Path) -> Iterator[h5py.File]:
+def kept_open(path: Path) -> Iterator[CheckedHdf5]:
     """A file that stays open for later readers of this process, until it is replaced."""
     try:
         state = path.stat()
@@ -178,11 +185,11 @@ def kept_open(path: Path) -> Iterator[h5py.File]:
 
 
 @lru_cache(maxsize=4)
-def _opened(path: Path, state: tuple[int, int, int]) -> h5py.File:
+def _opened(path: Path, state: tuple[int, int, int]) -> CheckedHdf5:
     return _open_file(path)
 
 
 def stored_encoding(path: Path) -> str:
     """How the pictures of a packed file differ from their originals; empty for copied bytes."""
-    with open_frames(path) as file:
-        return str(file.attrs.get("encoding", ""))
+    with open_frames(path) as content:
+        return str(own_attribute(content.source, content.file, "encoding", ""))

@@ -142,7 +142,8 @@ class ReadersInFile:
             present = self._look(sample, lambda name: bool(archive.folders_called(name)))
             form = "pictures in a folder per video, anywhere in the archive"
         else:
-            with open_frames(self.path) as file:
+            with open_frames(self.path) as content:
+                file = content.file
                 names = [f"{name}/.." if isinstance(file[name], h5py.Group) else name for name in islice(file, SHOWN)]
                 present = self._look(sample, lambda name: name_in(file, name) is not None)
             form = "one variable-length row of bytes per frame, in a dataset per video"
