@@ -110,6 +110,7 @@ SLOW = (
     "figures/test_kinds.py::test_same_bytes_twice",
     "report/test_page.py",
     "report/test_hostile.py",
+    "report/test_odd_inputs.py",
     "test_readme.py::test_every_command_of_the_readme",
     "trust/test_doctor_data.py::test_killed_and_continued",
     "trust/test_doctor_data.py::test_a_video_that_kills",

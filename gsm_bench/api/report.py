@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.api.report_parts import Where, calibrations, epic_parts, paper_tables, score_files, searched, words
-from gsm_bench.api.report_rows import Place, RowName, given_rows, short_row_names, stored_rows
+from gsm_bench.api.report_rows import Place, RowName, fitting_rows, given_rows, short_row_names, stored_rows
 from gsm_bench.api.results import EvaluationResult
 from gsm_bench.api.sources import LabelFinder, NamedSource
 from gsm_bench.ensembles.member_files import place_text
@@ -42,19 +42,21 @@ def gather_report(
     Raises:
         MissingScoresError: there is no score file.
     """
-    messages: list[str] = []
-    rows = [*given_rows(bench, names, dataset, split)] if names else stored_rows(bench, messages)
+    left_out: list[str] = []
+    rows = [*given_rows(bench, names, dataset, split)] if names else stored_rows(bench, left_out)
     rows = [row for row in rows if dataset in (None, row.place[0]) and split in (None, row.place[1])]
     if not rows:
-        problems = "; ".join(messages)
+        problems = "; ".join(left_out)
         raise MissingScoresError(
             f"no score file to report{f': {problems}' if problems else ''}",
             where=bench.workspace.scores,
             fix="gsmbench score --model NAME",
         )
-    labels = bench.labels(data)
-    places = dict.fromkeys(row.place for row in rows)
-    splits = [_split(bench, place, [row for row in rows if row.place == place], labels, messages) for place in places]
+    labels, notes = bench.labels(data), list[str]()
+    by_place = {
+        place: [row for row in rows if row.place == place] for place in dict.fromkeys(row.place for row in rows)
+    }
+    splits = [_split(bench, place, fitting_rows(own, left_out), labels, notes) for place, own in by_place.items()]
     origin = run_origin()
     return ReportContent(
         title=f"Results on {' and '.join(dict.fromkeys(one.title for one in splits))}",
@@ -62,14 +64,12 @@ def gather_report(
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         version=origin["code_commit"],
         splits=tuple(splits),
-        messages=(*messages, *labels.messages),
-        complete=not messages and not any(result.evaluation.not_scored for one in splits for result in one.results),
+        messages=(*left_out, *notes, *labels.messages),
+        complete=not left_out and not any(result.evaluation.not_scored for one in splits for result in one.results),
     )
 
 
-def _split(
-    bench: Bench, place: Place, rows: Sequence[RowName], labels: LabelFinder, messages: list[str]
-) -> ReportedSplit:
+def _split(bench: Bench, place: Place, rows: Sequence[RowName], labels: LabelFinder, notes: list[str]) -> ReportedSplit:
     """One split, evaluated; results in the order of the leaderboard."""
     known = place[0] in bench.manifest.datasets
     where: Where = {"dataset": place[0], "split": place[1]} if known else {}
@@ -77,7 +77,7 @@ def _split(
     first = next(result.evaluation for _, result in pairs if result.evaluation.ids == ids)
     names, truth = [row.source for row, _ in pairs], first.truth.labels if first.truth else {}
     source = bench.source(names[0], **where)
-    named, calibration = calibrations(bench, pairs, where, labels.data, messages) if truth else ((), ())
+    named, calibration = calibrations(bench, pairs, where, labels.data, notes) if truth else ((), ())
     return ReportedSplit(
         key=place_text(*place) or "scores",
         title=bench.manifest.datasets[place[0]].title if known else place_text(*place) or "scores",
@@ -86,9 +86,9 @@ def _split(
         class_names=_class_names(source, first),
         results=tuple(result for _, result in pairs),
         leaderboard=leaderboard,
-        paper=tuple(paper_tables(bench, where, labels.data, messages)) if known else (),
-        search=searched(bench, pairs, where, labels.data, messages) if truth else None,
-        epic=tuple(epic_parts(bench, pairs, labels.data, messages)) if truth else (),
+        paper=tuple(paper_tables(bench, where, labels.data, notes)) if known else (),
+        search=searched(bench, pairs, where, labels.data, notes) if truth else None,
+        epic=tuple(epic_parts(bench, pairs, labels.data, notes)) if truth else (),
         calibrated=named,
         calibration=calibration,
         files=tuple(score_files(bench, [result for _, result in pairs])),

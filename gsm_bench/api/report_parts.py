@@ -40,7 +40,7 @@ def words(command: str, where: Where, *, data: Path | None, **options: str) -> s
     return f"gsmbench {command} {shlex.join(pairs)}".strip()
 
 
-def paper_tables(bench: Bench, where: Where, data: Path | None, messages: list[str]) -> Iterator[ReportedTable]:
+def paper_tables(bench: Bench, where: Where, data: Path | None, notes: list[str]) -> Iterator[ReportedTable]:
     """Every table of the registry for this data set, with dashes where scores are missing."""
     for name, entry in bench.manifest.tables.items():
         number, _, variant = name.partition(".")
@@ -50,17 +50,22 @@ def paper_tables(bench: Bench, where: Where, data: Path | None, messages: list[s
         try:
             result = bench.table(number, partial=True, data=data, dataset=variant or None)
         except GsmBenchError as error:
-            messages.append(f"table {number} is left out: {error.what}")
+            notes.append(f"note: table {number} is left out: {error.what}")
             continue
         if any(row.get("source") != "printed" and row.get("file") for row in result.rows):
             yield ReportedTable(result.table(), words(f"table {number} --partial", options, data=data))
 
 
 def searched(
-    bench: Bench, rows: Sequence[tuple[RowName, ReportedResult]], where: Where, data: Path | None, messages: list[str]
+    bench: Bench, rows: Sequence[tuple[RowName, ReportedResult]], where: Where, data: Path | None, notes: list[str]
 ) -> tuple[SearchResult, tuple[ReportedTable, ...]] | None:
     """A search of the best models, at most `POOL`; None with fewer than two."""
-    single = [(row, result) for row, result in rows if not result.members and row.predicts and row.forward]
+    most = max(len(result.evaluation.ids) for _, result in rows)
+    single = [
+        (row, result)
+        for row, result in rows
+        if not result.members and row.predicts and row.forward and len(result.evaluation.ids) == most
+    ]
     best = sorted(single, key=lambda pair: -_top1(pair[1]))[:POOL]
     if len(best) < 2:
         return None
@@ -70,7 +75,7 @@ def searched(
     try:
         result = bench.search(pool, **where, data=data)
     except GsmBenchError as error:
-        messages.append(f"no search: {error.what}")
+        notes.append(f"note: no search: {error.what}")
         return None
     if not isinstance(result.search, SearchResult):
         return None
@@ -79,17 +84,17 @@ def searched(
 
 
 def calibrations(
-    bench: Bench, rows: Sequence[tuple[RowName, ReportedResult]], where: Where, data: Path | None, messages: list[str]
+    bench: Bench, rows: Sequence[tuple[RowName, ReportedResult]], where: Where, data: Path | None, notes: list[str]
 ) -> tuple[tuple[tuple[str, Calibrated], ...], tuple[ReportedTable, ...]]:
     """The most accurate results with their calibration, by name, and its tables."""
-    predicting = [(row, result) for row, result in rows if row.predicts and row.forward]
+    predicting = [(row, result) for row, result in rows if row.predicts and row.forward and _top1(result) >= 0]
     best = sorted(predicting, key=lambda pair: -_top1(pair[1]))[:CALIBRATED]
     if not best:
         return (), ()
     try:
         result = bench.calibrate(*(row.source for row, _ in best), **where, data=data)
     except GsmBenchError as error:
-        messages.append(f"no calibration: {error.what}")
+        notes.append(f"note: no calibration: {error.what}")
         return (), ()
     command = words(f"calibrate {shlex.join(row.source for row, _ in best)} --reliability", where, data=data)
     tasks = len(result.calibrations) // len(best)
@@ -98,7 +103,7 @@ def calibrations(
 
 
 def epic_parts(
-    bench: Bench, rows: Sequence[tuple[RowName, ReportedResult]], data: Path | None, messages: list[str]
+    bench: Bench, rows: Sequence[tuple[RowName, ReportedResult]], data: Path | None, notes: list[str]
 ) -> Iterator[ReportedTable]:
     """Verb, noun and action metrics of each score file that has verbs and nouns."""
     paths = [str(file.path) for row, result in rows if row.predicts for file in result.evaluation.files
@@ -108,7 +113,7 @@ def epic_parts(
         try:
             result = bench.parts(path, data=data)
         except GsmBenchError as error:
-            messages.append(f"no parts of {shown}: {error.what}")
+            notes.append(f"note: no parts of {shown}: {error.what}")
             continue
         yield ReportedTable(result.table(), words(f"evaluate --parts {shlex.quote(shown)}", {}, data=data))
 

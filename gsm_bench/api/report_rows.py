@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gsm_bench.ensembles.alignment import check_classes, check_labels
 from gsm_bench.ensembles.members import open_members, protocols, specs_of_entry
 from gsm_bench.errors import GsmBenchError
-from gsm_bench.scorefile import open_scores
+from gsm_bench.scorefile import ScoreHead, open_scores
 
 if TYPE_CHECKING:
     from gsm_bench.api.bench import Bench
@@ -27,21 +28,54 @@ class RowName:
         source: as a command line names it.
         place: where its videos are from.
         predicts: whether its predictions are kept, not its ranks alone.
-        forward: whether its frames were read in their own order.
+        head: of its score file, or of its first member's.
     """
 
     source: str
     place: Place
-    predicts: bool = True
-    forward: bool = True
+    predicts: bool
+    head: ScoreHead = field(repr=False)
+
+    @property
+    def forward(self) -> bool:
+        """Whether its frames were read in their own order."""
+        return self.head.provenance.frame_order == "forward"
 
 
-def stored_rows(bench: Bench, messages: list[str]) -> list[RowName]:
-    """Every score file in every clip protocol, then the ensembles; `messages` gets what is left out, and why."""
-    rows = [row for path in _score_files(bench) for row in _rows_of(bench, path, messages)]
+def stored_rows(bench: Bench, left_out: list[str]) -> list[RowName]:
+    """Every score file in every clip protocol, then the ensembles; `left_out` gets what is left out, and why."""
+    rows = [row for path in _score_files(bench) for row in _rows_of(bench, path, left_out)]
     for place in dict.fromkeys(row.place for row in rows):
-        rows += _ensembles(bench, place, messages)
+        rows += _ensembles(bench, place, left_out)
     return rows
+
+
+def fitting_rows(rows: Sequence[RowName], left_out: list[str]) -> list[RowName]:
+    """Of the rows of a split, those with videos and classes of the row with most videos."""
+    base = max(rows, key=lambda row: len(row.head))
+    fitting = []
+    for row in rows:
+        reason = "" if row is base else _difference(base, row)
+        if reason:
+            left_out.append(f"{row.source} is left out: {reason}")
+        else:
+            fitting.append(row)
+    return fitting
+
+
+def _difference(base: RowName, row: RowName) -> str:
+    """Why a row cannot stand beside the one with most videos; empty if it can."""
+    names, first, head = [base.source, row.source], base.head, row.head
+    places = head.ids.rows_in(first.ids)
+    if absent := int((places < 0).sum()):
+        return f"{absent:,} of its videos are not among those of {base.source}"
+    try:
+        check_classes(names, first, head)
+        for task in first.labels.keys() & head.labels.keys():
+            check_labels(names, task, head.ids, first.labels[task][places], head.labels[task])
+    except GsmBenchError as error:
+        return error.what
+    return ""
 
 
 def given_rows(bench: Bench, names: Sequence[str], dataset: str | None, split: str | None) -> Iterator[RowName]:
@@ -50,7 +84,7 @@ def given_rows(bench: Bench, names: Sequence[str], dataset: str | None, split: s
         source = bench.source(name, dataset, split)
         with open_members(source.members, source.opened) as members:
             provenance = members[0].head.provenance
-            yield RowName(name, (provenance.dataset or "", provenance.split or ""))
+            yield RowName(name, (provenance.dataset or "", provenance.split or ""), True, members[0].head)
 
 
 def short_row_names(sources: Sequence[str]) -> list[str]:
@@ -71,7 +105,7 @@ def _score_files(bench: Bench) -> list[Path]:
     return sorted(path for path in bench.workspace.scores.glob("*/*/*.h5") if path.is_file())
 
 
-def _rows_of(bench: Bench, path: Path, messages: list[str]) -> Iterator[RowName]:
+def _rows_of(bench: Bench, path: Path, left_out: list[str]) -> Iterator[RowName]:
     """A file's rows: one per number of clips that it holds, with predictions for the most clips."""
     name = str(path.relative_to(bench.workspace.root))
     place = (path.parent.parent.name, path.parent.name)
@@ -80,19 +114,19 @@ def _rows_of(bench: Bench, path: Path, messages: list[str]) -> Iterator[RowName]
             head = file.head
         bench.labels()(head)
     except GsmBenchError as error:
-        messages.append(f"{name} is left out: {error.what}")
+        left_out.append(f"{name} is left out: {error.what}")
         return
     if "," in name or name != name.strip():
-        messages.append(f"{name} is left out: a comma or space in its name separates members on a command line")
+        left_out.append(f"{name} is left out: a comma or space in its name separates members on a command line")
         return
     if path.stem in bench.manifest.models and place[0] in bench.manifest.datasets:
         name = path.stem
     for clips in protocols(head):
         source = f"{name}@{clips}" if (clips or 1) > 1 else name
-        yield RowName(source, place, clips == protocols(head)[-1], head.provenance.frame_order == "forward")
+        yield RowName(source, place, clips == protocols(head)[-1], head)
 
 
-def _ensembles(bench: Bench, place: Place, messages: list[str]) -> Iterator[RowName]:
+def _ensembles(bench: Bench, place: Place, left_out: list[str]) -> Iterator[RowName]:
     """The registered ensembles whose members all have score files on a split."""
     if place[0] not in bench.manifest.datasets or place[1] not in bench.manifest.datasets[place[0]].splits:
         return
@@ -101,9 +135,9 @@ def _ensembles(bench: Bench, place: Place, messages: list[str]) -> Iterator[RowN
             specs = specs_of_entry(entry, bench.manifest, bench.workspace, *place)
             if not all(spec.path.is_file() for spec in specs):
                 continue
-            with open_members(specs):
-                pass
+            with open_members(specs) as members:
+                head = members[0].head
         except GsmBenchError as error:
-            messages.append(f"{entry.name} is left out: {error.what}")
+            left_out.append(f"{entry.name} is left out: {error.what}")
             continue
-        yield RowName(entry.name, place)
+        yield RowName(entry.name, place, True, head)

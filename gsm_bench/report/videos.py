@@ -33,7 +33,14 @@ def add_videos(payload: SplitPayload, split: ReportedSplit) -> None:
 
 
 def _result_fact(result: ReportedResult, place: int) -> dict[str, Any]:
-    return {"name": result.name, "source": result.source, "predictions": place, "members": list(result.members)}
+    macs = result.evaluation.macs_paper
+    return {
+        "name": result.name,
+        "source": result.source,
+        "predictions": place,
+        "members": list(result.members),
+        "gflops": None if macs is None else macs / 1e9,
+    }
 
 
 def _add_task(payload: SplitPayload, split: ReportedSplit, predicting: Sequence[ReportedResult], task: str) -> None:

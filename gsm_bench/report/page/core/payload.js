@@ -5,6 +5,7 @@
  * @property {string} name unique in the split
  * @property {number} predictions row in the arrays of predictions; -1 if only ranks are kept
  * @property {string[]} members of an ensemble
+ * @property {number|null} gflops per video
  */
 /**
  * @typedef {Object} Split

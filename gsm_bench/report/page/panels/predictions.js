@@ -10,9 +10,18 @@ details.register({
     const shown = filters.shownResult(split, state.parameters);
     const rows = split.results.map((_, row) => row).filter((row) => split.results[row].predictions >= 0);
     rows.sort((one, other) => Number(other === shown) - Number(one === shown));
-    root.append(h("h4", {}, "Best classes"), h("div", { class: "cards" }, ...rows.map((row) => card(split, videos, video, row, label))));
+    root.append(h("p", { class: "soft" }, cheapest(split, videos, video)), h("h4", {}, "Best classes"), h("div", { class: "cards" }, ...rows.map((row) => card(split, videos, video, row, label))));
   },
 });
+
+/** The cheapest result that has a video right. */
+function cheapest(split, videos, video) {
+  const known = split.results.filter((result) => result.gflops !== null);
+  const right = known.filter((result) => videos.ranks[split.results.indexOf(result) * split.videos + video] === 0);
+  right.sort((one, other) => one.gflops - other.gflops);
+  if (!known.length) return "";
+  return right.length ? `Cheapest result that is right: ${plain(right[0].name)}, ${right[0].gflops.toFixed(2)} GFLOPs.` : "No result of known cost is right.";
+}
 
 function card(split, videos, video, row, label) {
   const { name, predictions } = split.results[row];
