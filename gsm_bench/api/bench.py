@@ -174,7 +174,7 @@ class Bench:
         source = self.source(name, dataset, split)
         source = replace(source, label=title or source.label)
         published = None
-        if isinstance(name, str) and name in self.manifest.ensembles and not (dataset or split or weights):
+        if isinstance(name, str) and name in self.manifest.ensembles and not (dataset or split or weights or space):
             published = next(iter(self.manifest.ensemble(name).published), None)
         return evaluate_ensemble(
             self, source, self.labels(data), weights, space, actions=actions, published=published,

@@ -13,6 +13,7 @@ from gsm_bench.ensembles.members import open_members
 from gsm_bench.evaluation.actions import rule_for
 from gsm_bench.evaluation.evaluation import Evaluation, evaluate_members
 from gsm_bench.evaluation.per_class import ClassEvaluation
+from gsm_bench.evaluation.reproduction import verdict_messages
 from gsm_bench.evaluation.score_files import evaluate_file, evaluate_file_classes, evaluate_member_classes
 from gsm_bench.scorefile import ScoreFile, open_scores
 from gsm_bench.tables.per_class import confusions_table, per_class_table
@@ -50,7 +51,7 @@ def evaluate_sources(
                 class_by_class += [confusions_table(classes, most)] if confusions else []
     evaluations = tuple(result for block in blocks for result in block)
     return EvaluationResult(
-        (results_table("", blocks, name="evaluate"), *class_by_class), (*truth_of.messages, *warnings_of(evaluations)),
+        (results_table("", blocks, name="evaluate"), *class_by_class), (*truth_of.messages, *warnings_of(evaluations), *verdicts_of(evaluations)),
         complete=not any(result.not_scored for result in evaluations), evaluations=evaluations,
     )  # fmt: skip
 
@@ -83,6 +84,11 @@ def evaluate_parts_of(
 def warnings_of(evaluations: Iterable[Evaluation]) -> list[str]:
     """Warnings about labels that hardly belong to the scores of some results."""
     return [f"warning: {result.label}: {text}" for result in evaluations for text in result.warnings]
+
+
+def verdicts_of(evaluations: Iterable[Evaluation]) -> list[str]:
+    """Whether measured accuracies are the published ones, in plain words."""
+    return verdict_messages([(result.label, result.reproduction) for result in evaluations])
 
 
 def evaluate_classes_of(source: NamedSource, truth_of: LabelFinder) -> list[ClassEvaluation]:

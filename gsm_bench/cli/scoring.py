@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gsm_bench.cli.ask_for_code import ask_for_code
@@ -57,7 +58,25 @@ def score_models(request: Request, names: list[str], others: list[str], engine: 
     for failure in failures:
         say(f"note: {failure}\n      the other devices scored its chunks")
     _say_rate(outcomes, prepared[0][0].form.values)
-    return max(_conclude(job, outcome) for (job, _), outcome in zip(jobs, outcomes, strict=True))
+    status = max(_conclude(job, outcome) for (job, _), outcome in zip(jobs, outcomes, strict=True))
+    for (job, _), outcome in zip(jobs, outcomes, strict=True):
+        if outcome.path is not None and job.entry.published and not job.layers:
+            _say_verdict(job, request.data)
+    return status
+
+
+def _say_verdict(job: Job, data: Path | None) -> None:
+    """Whether the accuracy is the published one, where labels are here."""
+    from gsm_bench.api.evaluating import verdicts_of
+    from gsm_bench.cli.options import bench
+    from gsm_bench.errors import GsmBenchError
+
+    try:
+        evaluations = bench().evaluate(job.target, data=data).evaluations
+    except GsmBenchError:  # evaluate says what is missing
+        return
+    for sentence in verdicts_of(evaluations):
+        say(sentence)
 
 
 def _engine(name: EngineName, workers: int | None) -> Engine:

@@ -20,6 +20,7 @@ from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.evaluation.input_differences import count_difference, count_text, input_notes
 from gsm_bench.evaluation.label_warnings import label_warning
 from gsm_bench.evaluation.predictions import predict
+from gsm_bench.evaluation.reproduction import Reproduction, reproduction_of, reproduction_of_ensemble
 from gsm_bench.id_array import IdArray
 from gsm_bench.metrics.intervals import Interval, accuracy_interval
 from gsm_bench.metrics.paired import PairedDifference, paired_difference
@@ -48,6 +49,7 @@ class Evaluation:
         warnings: why the labels hardly belong to the scores, one sentence per task; see `label_warnings`.
         ids, truth: the videos that the accuracies are over, in row order, and their ground truth.
         files: the score files that it is made of; empty without scores.
+        reproduction: whether its top-1 is the published one; None where nothing is published.
     """
 
     label: str
@@ -68,6 +70,7 @@ class Evaluation:
     ids: IdArray = field(default=IdArray.of(()), repr=False)
     truth: GroundTruth | None = field(default=None, repr=False, compare=False)
     files: tuple[MemberFile, ...] = ()
+    reproduction: Reproduction | None = None
 
     @property
     def place(self) -> str:
@@ -196,6 +199,9 @@ def _result(
         truth=truth,
         files=member_files(members),
         imported_cost=tuple(member.spec.label for member in members if _cost_is_imported(member.head.provenance)),
+        reproduction=reproduction_of(members[0], truth, accuracy)
+        if len(members) == 1
+        else reproduction_of_ensemble(members, published, truth, accuracy),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +28,14 @@ class GroundTruth:
         groups: int64 [N], equal for videos that are not independent, or None.
         split: the split that holds the labels, its videos in row order of the file; None for labels of an import.
         dataset: the data set of the split.
+        whole_labels: int32 [M] per task, of the list where it holds more videos than the file; else empty.
     """
 
     labels: dict[str, Labels]
     groups: NDArray[np.int64] | None = None
     split: Split | None = None
     dataset: DatasetEntry | None = None
+    whole_labels: Mapping[str, Labels] = field(default_factory=dict)
 
 
 TruthOf = Callable[[ScoreHead], GroundTruth]
@@ -71,10 +73,12 @@ def ground_truth_for(
         rows = _rows_of(candidate, head)
         if rows is not None:
             _check_class_names(candidate, head)
+            names = head.class_names.get("action", ())
+            whole = with_action_labels(candidate.labels, names) if len(rows) < len(candidate) else {}
             same = len(rows) == len(candidate) and candidate.ids == head.ids
             candidate = candidate if same else candidate.reordered(rows)
-            labels = with_action_labels(candidate.labels, head.class_names.get("action", ()))
-            return GroundTruth(labels, candidate.groups, candidate, entry)
+            labels = with_action_labels(candidate.labels, names)
+            return GroundTruth(labels, candidate.groups, candidate, entry, whole)
         fingerprint = candidate.sha256[:12]
         tried.append(f"{candidate.list_path} lists other videos ({len(candidate):,}, fingerprint {fingerprint})")
     if head.labels:

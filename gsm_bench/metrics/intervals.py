@@ -49,11 +49,14 @@ def accuracy_interval(correct: NDArray[np.int8], groups: NDArray[np.int64] | Non
     return clustered_interval(correct[known], groups[known])
 
 
-def wilson(hits: int, videos: int) -> Interval:
-    """Wilson's score interval (E. B. Wilson 1927) for `hits` among independent `videos`; NaN for none."""
+def wilson(hits: int, videos: int, quantile: float = QUANTILE) -> Interval:
+    """Wilson's score interval (E. B. Wilson 1927) for `hits` among independent `videos`; NaN for none.
+
+    `quantile` is the two-sided one of the normal distribution: of a 95% interval unless given.
+    """
     if not videos:
         return Interval(math.nan, math.nan)
-    return Interval(*_wilson(hits / videos, videos, QUANTILE))
+    return Interval(*_wilson(hits / videos, videos, quantile))
 
 
 def _wilson(share: float, count: float, quantile: float) -> tuple[float, float]:

@@ -25,6 +25,7 @@ CATALOGUE = {
     "p": Column("top1_p", "p", "p"),
     "published_top1": Column("published_top1", "Paper\nTop-1", "percent"),
     "published_top5": Column("published_top5", "Paper\nTop-5", "percent"),
+    "verdict": Column("verdict", "Repro-\nduced"),
     "videos": Column("videos", "Videos"),
     "source": Column("source", "Source"),
     "file": Column("file", "Score file"),

@@ -60,6 +60,8 @@ def _columns(tasks: Sequence[str], results: Sequence[Evaluation], *, published: 
     if published:
         yield Column("published_top1", "Paper\nTop-1", "percent")
         yield Column("published_top5", "Paper\nTop-5", "percent")
+        if any(result.reproduction and result.reproduction.verdict for result in results):
+            yield Column("verdict", "Repro-\nduced")
     if not brief:
         yield Column("videos", "Videos")
 
@@ -94,6 +96,10 @@ def _row(result: Evaluation, p_values: Mapping[str, float | None]) -> dict[str, 
         row["published_top1"] = _fraction(result.published.top1_percent)
         row["published_top5"] = _fraction(result.published.top5_percent)
         row["published_source"] = result.published.source
+    if result.reproduction:
+        row["verdict"] = result.reproduction.verdict or None
+        row["verdict_text"] = result.reproduction.sentence
+        row["verdict_published"] = result.reproduction.published
     return row
 
 
