@@ -82,6 +82,7 @@ ROOMS = {
         "submit",
         "figures",
         "report",
+        "frames",
         "scoring",
     },
     "bench": {"nets", "frames", "scoring", "ensembles", "evaluation", "tables"},

@@ -396,19 +396,30 @@ class Bench:
 
     def report(
         self, *names: str, dataset: str | None = None, split: str | None = None, data: Place | None = None,
-        title: str | None = None, out: Place | None = None, force: bool = False,
+        title: str | None = None, out: Place | None = None, force: bool = False, thumbnails: int = 1000,
+        all_clips: bool = False, progress: Progress = lambda done, total: None,
     ) -> ReportContent:  # fmt: skip
         """Everything that a report shows; with `out`, also written as one HTML file.
 
         Args:
             names: models, ensembles, score files; all of the workspace if there are none.
             out: file to write; an existing one needs `force`.
+            thumbnails: most videos whose frames the page holds.
+            all_clips: write the frames of all other videos into a folder beside the page.
+            progress: is called with the videos whose frames are read, and their total.
         """
         from gsm_bench.api.report import gather_report
-        from gsm_bench.report.page import write_page
+        from gsm_bench.api.report_frames import FrameSettings
+        from gsm_bench.report.page import refuse_existing, write_page
         from gsm_bench.report.sections import report_html
 
-        content = gather_report(self, names, dataset=dataset, split=split, data=None if data is None else Path(data))
+        frames = FrameSettings(videos=thumbnails, force=force, progress=progress)
+        if out is not None:
+            refuse_existing(Path(out), force=force)
+            frames = frames.beside(Path(out)) if all_clips else frames
+        content = gather_report(
+            self, names, dataset=dataset, split=split, data=None if data is None else Path(data), frames=frames
+        )
         content = replace(content, title=title or content.title)
         if out is not None:
             write_page(Path(out), report_html(content), force=force)

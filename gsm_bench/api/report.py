@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.api.report_frames import NORMAL, FrameSettings
+from gsm_bench.api.report_panels import with_panels
 from gsm_bench.api.report_parts import Where, calibrations, epic_parts, paper_tables, score_files, searched, words
 from gsm_bench.api.report_rows import Place, RowName, fitting_rows, given_rows, short_row_names, stored_rows
 from gsm_bench.api.results import EvaluationResult
@@ -35,13 +37,18 @@ if TYPE_CHECKING:
 
 def gather_report(
     bench: Bench, names: Sequence[str] = (), *, dataset: str | None = None, split: str | None = None,
-    data: Path | None = None,
+    data: Path | None = None, frames: FrameSettings = NORMAL,
 ) -> ReportContent:  # fmt: skip
     """All score files of a workspace and the ensembles that they make, or the results named, split by split.
 
+    Args:
+        frames: which frames are shown.
+
     Raises:
         MissingScoresError: there is no score file.
+        ExportError: the folder for frames has files already.
     """
+    frames.refuse_existing()
     left_out: list[str] = []
     rows = [*given_rows(bench, names, dataset, split)] if names else stored_rows(bench, left_out)
     rows = [row for row in rows if dataset in (None, row.place[0]) and split in (None, row.place[1])]
@@ -56,7 +63,10 @@ def gather_report(
     by_place = {
         place: [row for row in rows if row.place == place] for place in dict.fromkeys(row.place for row in rows)
     }
-    splits = [_split(bench, place, fitting_rows(own, left_out), labels, notes) for place, own in by_place.items()]
+    splits = [
+        _split(bench, place, fitting_rows(own, left_out), labels, notes, frames.part(number))
+        for number, (place, own) in enumerate(by_place.items())
+    ]
     origin = run_origin()
     return ReportContent(
         title=f"Results on {' and '.join(dict.fromkeys(one.title for one in splits))}",
@@ -69,7 +79,9 @@ def gather_report(
     )
 
 
-def _split(bench: Bench, place: Place, rows: Sequence[RowName], labels: LabelFinder, notes: list[str]) -> ReportedSplit:
+def _split(
+    bench: Bench, place: Place, rows: Sequence[RowName], labels: LabelFinder, notes: list[str], frames: FrameSettings
+) -> ReportedSplit:
     """One split, evaluated; results in the order of the leaderboard."""
     known = place[0] in bench.manifest.datasets
     where: Where = {"dataset": place[0], "split": place[1]} if known else {}
@@ -78,7 +90,7 @@ def _split(bench: Bench, place: Place, rows: Sequence[RowName], labels: LabelFin
     names, truth = [row.source for row, _ in pairs], first.truth.labels if first.truth else {}
     source = bench.source(names[0], **where)
     named, calibration = calibrations(bench, pairs, where, labels.data, notes) if truth else ((), ())
-    return ReportedSplit(
+    split = ReportedSplit(
         key=place_text(*place) or "scores",
         title=bench.manifest.datasets[place[0]].title if known else place_text(*place) or "scores",
         ids=ids,
@@ -93,6 +105,7 @@ def _split(bench: Bench, place: Place, rows: Sequence[RowName], labels: LabelFin
         calibration=calibration,
         files=tuple(score_files(bench, [result for _, result in pairs])),
     )
+    return with_panels(bench, split, first.truth, where, labels, notes, frames)
 
 
 def _results(

@@ -14,6 +14,9 @@ from gsm_bench.evaluation.evaluation import Evaluation
 from gsm_bench.evaluation.per_class import ClassEvaluation
 from gsm_bench.evaluation.top_classes import TopClasses
 from gsm_bench.id_array import IdArray
+from gsm_bench.report.cascade import ReportedCascade
+from gsm_bench.report.frames import ReportedFrames
+from gsm_bench.report.playground import Playground
 from gsm_bench.selection.search import SearchResult
 from gsm_bench.tables.table import Table
 
@@ -78,6 +81,7 @@ class ReportedSplit:
         epic: verb, noun and action metrics.
         calibrated: names of results with their calibration; its tables.
         files: score files that the results are made of.
+        cascades, playgrounds, frames: what scripts compute with and draw.
     """
 
     key: str
@@ -93,6 +97,9 @@ class ReportedSplit:
     calibrated: tuple[tuple[str, Calibrated], ...] = ()
     calibration: tuple[ReportedTable, ...] = ()
     files: tuple[ReportedFile, ...] = ()
+    cascades: tuple[ReportedCascade, ...] = ()
+    playgrounds: tuple[Playground, ...] = ()
+    frames: ReportedFrames | None = None
 
 
 @dataclass(frozen=True)

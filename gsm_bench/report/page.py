@@ -17,11 +17,12 @@ from gsm_bench.report.payload import Payload, safe_json
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-STYLES = ("tokens", "page", "tables", "charts", "clips", "print")
+STYLES = ("tokens", "page", "tables", "charts", "clips", "player", "playground", "print")
 SCRIPTS = (
     "core/elements", "core/payload", "core/navigation", "core/keys", "core/panels", "core/tables", "core/choices",
-    "core/tip", "core/drawn",
-    "panels/results", "panels/cost", "panels/filters", "panels/clips", "panels/predictions", "panels/classes", "panels/confusion",
+    "core/tip", "core/drawn", "core/sampling", "core/pictures", "core/fusion", "core/stages",
+    "panels/results", "panels/cost", "panels/filters", "panels/clips", "panels/predictions", "panels/frames",
+    "panels/playground", "panels/cascade", "panels/classes", "panels/confusion",
     "core/start",
 )  # fmt: skip
 """Files of ``page/`` in the order in which they run, one program together."""
@@ -54,12 +55,13 @@ class SplitPage:
 
 @dataclass(frozen=True)
 class PageTexts:
-    """Texts of the page around its sections."""
+    """Texts of the page around its sections, and whether it shows pictures of a folder beside it."""
 
     title: str
     subtitle: str
     footer: str
     messages: Sequence[str] = ()
+    pictures_beside: bool = False
 
 
 def page_html(texts: PageTexts, splits: Sequence[SplitPage], payload: Payload) -> str:
@@ -74,7 +76,7 @@ def page_html(texts: PageTexts, splits: Sequence[SplitPage], payload: Payload) -
     return environment.from_string(_read("template.html")).render(
         **vars(texts),
         version=__version__,
-        policy=policy(style, script),
+        policy=policy(style, script, pictures_beside=texts.pictures_beside),
         style=Markup(style),
         script=Markup(script),
         splits=splits,
@@ -83,11 +85,20 @@ def page_html(texts: PageTexts, splits: Sequence[SplitPage], payload: Payload) -
     )
 
 
+def refuse_existing(path: Path, *, force: bool = False) -> None:
+    """Raise ExportError for a report that exists, unless `force` replaces it."""
+    if path.exists() and not force:
+        raise _exists(path)
+
+
 def write_page(path: Path, text: str, *, force: bool = False) -> None:
     """Write the file beside its place and rename it; an existing one needs `force`."""
-    exists = ExportError("this report exists already", where=path, fix="--force replaces it, --out names another file")
-    with new_file(path, force=force, exists=exists) as written:
+    with new_file(path, force=force, exists=_exists(path)) as written:
         written.write_text(text, encoding="utf-8")
+
+
+def _exists(path: Path) -> ExportError:
+    return ExportError("this report exists already", where=path, fix="--force replaces it, --out names another file")
 
 
 def style_text() -> str:
@@ -101,11 +112,16 @@ def script_text() -> str:
     return f'(() => {{\n"use strict";\n{body}\n}})();'
 
 
-def policy(style: str, script: str) -> str:
-    """A content security policy: this style and this script alone, pictures of the page itself, no network."""
+def policy(style: str, script: str, *, pictures_beside: bool = False) -> str:
+    """A content security policy: this style and this script alone, pictures of the page itself, no network.
+
+    Args:
+        pictures_beside: pictures of the same folder too, on disk or on the same server.
+    """
+    pictures = "data: blob: 'self' file:" if pictures_beside else "data: blob:"
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "img-src data: blob:; form-action 'none'; base-uri 'none'"
+        f"img-src {pictures}; form-action 'none'; base-uri 'none'"
     )
 
 

@@ -11,12 +11,15 @@ from gsm_bench.evaluation.calibrate import bins_of
 from gsm_bench.evaluation.class_order import confused_order
 from gsm_bench.evaluation.epic import TASKS as EPIC_TASKS
 from gsm_bench.report.addresses import view_address
+from gsm_bench.report.cascade import add_cascades
 from gsm_bench.report.content import ReportContent, ReportedSplit, ReportedTable
 from gsm_bench.report.cost_chart import cost_chart
+from gsm_bench.report.frames import add_frames
 from gsm_bench.report.markup import Link, table_json, table_markup
 from gsm_bench.report.origins import origins_markup
 from gsm_bench.report.page import PageTexts, Section, SplitPage, page_html
 from gsm_bench.report.payload import Payload, SplitPayload
+from gsm_bench.report.playground import add_playground
 from gsm_bench.report.reliability_chart import reliability_chart
 from gsm_bench.report.videos import add_videos
 from gsm_bench.tables.per_class import confusions_table, per_class_table
@@ -24,6 +27,7 @@ from gsm_bench.tables.render.cells import plain
 from gsm_bench.tables.table import Table
 
 LINKED = ("top1", "top5")
+SCRIPTED = Markup('<p class="soft no-script">This part needs scripts.</p>')
 CONFUSIONS = 30
 """Confused pairs that are listed for each result; the matrix has all."""
 
@@ -35,6 +39,7 @@ def report_html(content: ReportContent) -> str:
     for number, split in enumerate(content.splits):
         part = payload.split(split.key)
         add_videos(part, split)
+        add_panels(part, split)
         pages.append(SplitPage(split.key, f"s{number}", tuple(sections_of(split, part))))
     return page_html(page_texts(content), pages, payload)
 
@@ -47,6 +52,7 @@ def page_texts(content: ReportContent) -> PageTexts:
         subtitle=plain("; ".join(counts)) + ".",
         footer=plain(f"Written {content.written} by gsmbench {content.version}: {content.command}"),
         messages=[plain(message) for message in content.messages],
+        pictures_beside=any(split.frames and split.frames.outside for split in content.splits),
     )
 
 
@@ -55,6 +61,8 @@ def sections_of(split: ReportedSplit, payload: SplitPayload) -> Iterator[Section
     yield _results(split)
     yield from _cost(split, payload)
     yield from _members(split, payload)
+    yield from _playground(split)
+    yield from _cascade(split)
     yield from _classes(split, payload)
     yield from _epic(split)
     yield from _reliability(split)
@@ -141,6 +149,34 @@ def _members(split: ReportedSplit, payload: SplitPayload) -> Iterator[Section]:
         "Every subset of the best models was tried: the best for each cost, and what each member of the best one adds."
     )
     yield Section("members", "Ensembles", lead, body)
+
+
+def add_panels(payload: SplitPayload, split: ReportedSplit) -> None:
+    """Arrays of what scripts compute with and draw."""
+    for playground in split.playgrounds:
+        add_playground(payload, playground)
+    if split.cascades:
+        add_cascades(payload, split.cascades)
+    if split.frames:
+        add_frames(payload, split.frames)
+
+
+def _playground(split: ReportedSplit) -> Iterator[Section]:
+    if split.playgrounds:
+        lead = (
+            "Tick members and set their weights: top-1 and top-5 of the fused scores follow. "
+            "The page computes them from rounded scores; the library's exact figures stand beside each saved ensemble."
+        )
+        yield Section("playground", "Playground", lead, SCRIPTED)
+
+
+def _cascade(split: ReportedSplit) -> Iterator[Section]:
+    if split.cascades:
+        lead = (
+            "Later members run only on videos whose confidence so far is at most the threshold. "
+            "Drag it: accuracy and mean cost follow."
+        )
+        yield Section("cascade", "Cascade", lead, SCRIPTED)
 
 
 def _classes(split: ReportedSplit, payload: SplitPayload) -> Iterator[Section]:

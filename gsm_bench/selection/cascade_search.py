@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,7 @@ class CascadeResult:
         videos: how many all members have scored and that have a label.
         left_out: videos with a label but without a score in some member.
         unverified: whether some rows were matched by position.
+        stages: ranks and confidences after every member, from which any setting can be simulated.
     """
 
     config: CascadeConfig
@@ -114,6 +115,7 @@ class CascadeResult:
     videos: int
     left_out: int
     unverified: bool
+    stages: Stages | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ def search_cascades(
         videos=len(stages.rows),
         left_out=labelled - len(stages.rows),
         unverified=any(member.head.order == "unverified" for member in members),
+        stages=stages,
     )
 
 

@@ -34,7 +34,7 @@ class Browser:
 
     @contextmanager
     def page(
-        self, path: Path | str, *, at: str = "", throttle: float = 1, wait: str = READY, **context: Any
+        self, path: Path | str, *, at: str = "", throttle: float = 1, wait: str = READY, beside: str = "", **context: Any
     ) -> Iterator[Any]:
         """A page that shows a file.
 
@@ -42,6 +42,7 @@ class Browser:
             at: hash of the address, e.g. ``#clips?wrong=En3``.
             throttle: slows the processor down by this factor.
             wait: for an element: `READY` when the page can be used, `COMPLETE` when all of it is there.
+            beside: name of a folder beside the page whose files it may ask for.
             context: options of Playwright, e.g. ``color_scheme="dark"``, ``viewport={"width": 360, "height": 740}``.
         """
         opened = self.engine.new_context(**context)
@@ -52,9 +53,9 @@ class Browser:
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         address = Path(path).absolute().as_uri()
-        opened.route(
-            "**/*", lambda route: route.continue_() if route.request.url.startswith(address) else route.abort()
-        )
+        folder = Path(path).absolute().with_name(beside).as_uri() + "/" if beside else address
+        known = (address, folder)
+        opened.route("**/*", lambda route: route.continue_() if route.request.url.startswith(known) else route.abort())
         if throttle != 1:
             opened.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": throttle})
         try:
@@ -63,7 +64,7 @@ class Browser:
             yield page
         finally:
             opened.close()
-        others = [url for url in requests if not url.startswith((address, "data:", "blob:"))]
+        others = [url for url in requests if not url.startswith((*known, "data:", "blob:"))]
         assert not others, f"the page asked for {others}"
         assert not problems, problems
 
