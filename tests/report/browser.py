@@ -34,7 +34,14 @@ class Browser:
 
     @contextmanager
     def page(
-        self, path: Path | str, *, at: str = "", throttle: float = 1, wait: str = READY, beside: str = "", **context: Any
+        self,
+        path: Path | str,
+        *,
+        at: str = "",
+        throttle: float = 1,
+        wait: str = READY,
+        beside: str = "",
+        **context: Any,
     ) -> Iterator[Any]:
         """A page that shows a file.
 

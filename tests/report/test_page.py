@@ -261,7 +261,7 @@ def test_shortcuts(chromium, demo_report):
 
 def test_the_matrix_is_read_with_arrow_keys(chromium, demo_report):
     with chromium.page(demo_report, at="#confusion?by=shapes_8f@2", wait=COMPLETE) as page:
-        matrix = page.locator(f"{MAIN} canvas")
+        matrix = page.locator(f"{MAIN} canvas[role=application]")
         matrix.focus()
         words = page.locator(f"{MAIN} .cell")
         diagonal = words.inner_text()

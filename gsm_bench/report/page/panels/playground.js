@@ -24,9 +24,7 @@ panels.register((() => {
     else if (facts.saved.length) take(state, facts.saved[0]);
     else state.members.forEach((member) => { member.ticked = true; });
     build(state);
-    if (!parameters.get("fused")) return;
-    state.root.closest("section").scrollIntoView();
-    compute(state);
+    if (parameters.get("fused")) compute(state);
   }
 
   function restore(state, parameters) {
