@@ -6,15 +6,14 @@
 # make reports    draw the figures and print the tables in reports/temporal-shapes
 # make lint       check format, style and types
 # make bench      print the speed bars, as ratios to plain code in the same run
-# make kills      kill runs 100 times at random, with changing numbers of processes, threads and readers
+# make attack     kills, parallel writers, full disks, damaged and hostile files: what docs/reliability.md promises
 # python benchmarks/gpu.py   measure every GPU figure, on a machine that has a GPU
-# make mutations   2,000 damaged score files, lists, TOML files, checkpoints, JPEGs, videos, archives
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: mutations test test-slow demo docs reports lint bench kills setup clean
+.PHONY: attack test test-slow demo docs reports lint bench setup clean
 setup: $(READY)
 
 # torch and torchvision come from the same index: torchvision cannot be imported with a CPU-only torch.
@@ -49,11 +48,8 @@ bench: setup
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/frames.py
 
-kills: setup
-	$(BIN)/python benchmarks/kills.py
-
-mutations: setup
-	$(BIN)/python benchmarks/mutations.py
+attack: setup
+	$(BIN)/python benchmarks/attack.py
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -42,7 +42,10 @@ def aside(path: Path, suffix: str = "") -> Path:
 
 
 def sweep(path: Path) -> None:
-    """Remove unfinished files and folders that killed writers of `path` left beside it; those of running writers stay."""
+    """Remove what killed writers of `path` left beside it: unfinished files and folders, a lock. That of others stays."""
+    if path.with_name(f".{path.name}.lock").exists():
+        with suppress(OSError), locked(path, wait=False):
+            pass
     _remove_abandoned(path.parent.glob(f".{glob.escape(path.name)}.*.tmp*"), f".{path.name}.")
 
 
@@ -161,10 +164,8 @@ def new_file(path: Path, *, force: bool, exists: GsmBenchError) -> Iterator[Path
     Raises:
         DiskError: the file does not fit; nothing is left of it.
     """
-    if path.exists() and not force:
-        raise exists
+    refuse_existing(path, force=force, exists=exists)
     path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path)
     written = aside(path)
     try:
         with full_disk_named(path):
@@ -175,6 +176,13 @@ def new_file(path: Path, *, force: bool, exists: GsmBenchError) -> Iterator[Path
                 raise exists
     finally:
         written.unlink(missing_ok=True)
+
+
+def refuse_existing(path: Path, *, force: bool, exists: GsmBenchError) -> None:
+    """Raise `exists` if something is at `path` and `force` is not set; what killed writers of it left is removed first."""
+    sweep(path)
+    if path.exists() and not force:
+        raise exists
 
 
 def commit(written: Path, path: Path) -> None:

@@ -84,6 +84,7 @@ SLOW = (
     "scoring/test_end_to_end.py",
     "scoring/test_resize_on_device.py::test_on_ray",
     "scoring/test_resize_on_device.py::test_the_released_codes_logits",
+    "bench/test_attack.py::test_at_toy_size",
     "bench/test_gpu_script.py",
     "bench/test_bench.py",
     "nets/test_parity.py::test_logits_equal_the_released_code[GSM-InceptionV3",

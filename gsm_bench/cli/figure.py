@@ -136,7 +136,7 @@ def _write(plot: Plot, path: Path, force: bool, numbers: Path | None = None) -> 
     """Write a figure, and its numbers if requested; print where."""
     from gsm_bench.tables.render import render
 
-    plot.save(path, force=force)
+    plot.save(path, force=force, same_is_done=numbers is not None)  # a killed run may have written the picture alone
     for note in plot.notes:
         say(note)
     echo(pasteable(path))

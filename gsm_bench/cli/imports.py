@@ -119,6 +119,7 @@ def command(
       gsmbench import joint.pkl
     """
     from gsm_bench.errors import ScoreFileError
+    from gsm_bench.files import refuse_existing
     from gsm_bench.importers.convert import import_dump
     from gsm_bench.importers.dump import ReadOptions
     from gsm_bench.importers.orders import ImportRequest
@@ -134,10 +135,8 @@ def command(
         options=ReadOptions(first_label, head, skipped, id_column, label_column),
     )  # fmt: skip
     place = out or _place(workspace, tested, model)
-    if place.exists() and not force:
-        raise ScoreFileError(
-            "this file already exists", where=place, fix="--force replaces it; or choose another --out"
-        )
+    exists = ScoreFileError("this file already exists", where=place, fix="--force replaces it; or choose another --out")
+    refuse_existing(place, force=force, exists=exists)
     imported = import_dump(request)
     say(f"{'detected format' if asked == 'auto' else 'format'}: {imported.format_title}")
     for line in imported.assumptions:

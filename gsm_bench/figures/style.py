@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 from gsm_bench.errors import ExportError, GsmBenchError
-from gsm_bench.files import new_file
+from gsm_bench.files import new_file, sweep
 from gsm_bench.settings import FigureFormat, Theme
 from gsm_bench.tables.render.cells import plain
 from gsm_bench.tables.table import Table
@@ -37,8 +37,11 @@ METADATA: dict[str, dict[str, None]] = {
 """Of a file's metadata, what would differ between two runs."""
 
 
-def write_new(path: Path, content: bytes, *, force: bool) -> None:
-    """Write a file; raises ExportError if it exists already, unless `force`."""
+def write_new(path: Path, content: bytes, *, force: bool, same_is_done: bool = False) -> None:
+    """Write a file; raises ExportError if it exists already, unless `force`, or `same_is_done` and the bytes are the same."""
+    if same_is_done and path.is_file() and path.read_bytes() == content:
+        sweep(path)
+        return
     exists = ExportError("this file exists already", where=path, fix="--force to replace it, or another --out")
     with new_file(path, force=force, exists=exists) as written:
         written.write_bytes(content)
@@ -166,11 +169,12 @@ class Plot:
     style: FigureStyle
     notes: tuple[str, ...] = ()
 
-    def save(self, path: Path, *, force: bool = False) -> None:
+    def save(self, path: Path, *, force: bool = False, same_is_done: bool = False) -> None:
         """Write the figure; the suffix decides the format. The bytes are the same on every run.
 
         Args:
             force: replace an existing file.
+            same_is_done: accept an existing file that is the same figure.
 
         Raises:
             GsmBenchError: another suffix than those of `SUFFIXES`.
@@ -179,7 +183,7 @@ class Plot:
         suffix = path.suffix.lower()
         if suffix not in SUFFIXES:
             raise GsmBenchError(f"{path} is no figure file", fix=f"a name that ends in {', '.join(SUFFIXES)}")
-        write_new(path, self.content(suffix), force=force)
+        write_new(path, self.content(suffix), force=force, same_is_done=same_is_done)
 
     def content(self, suffix: str) -> bytes:
         """The bytes of the figure as a file with one of `SUFFIXES`."""

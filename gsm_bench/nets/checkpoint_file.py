@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from gsm_bench.errors import CheckpointError
+from gsm_bench.nets.pickle_depth import refuse_deep_tuples
 from gsm_bench.nets.wrong_files import damaged_error, named_otherwise
 
 CODE_MODULES = """
@@ -123,6 +124,14 @@ class _Unpickler(pickle.Unpickler):
     """Looks every name up in a table of safe functions."""
 
     path: ClassVar[Path | None] = None
+
+    def __init__(self, stream: Any, **options: Any) -> None:
+        super().__init__(stream, **options)
+        self._stream = stream
+
+    def load(self) -> Any:
+        refuse_deep_tuples(self._stream)
+        return super().load()
 
     def find_class(self, module: str, name: str, /) -> Any:
         root = module.partition(".")[0]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gsm_bench.files import file_sha256
+from gsm_bench.files import file_sha256, sweep
 from gsm_bench.manifest import Manifest
 from gsm_bench.splits import read_split
 from gsm_bench.submit.epic import Options, Submission, build
@@ -71,6 +71,7 @@ def prepare(request: SubmissionRequest, manifest: Manifest, workspace: Workspace
         MissingScoresError, AlignmentError, LeakError, SplitError: as `resolve_source`, `read_split` and `build`.
     """
     target, split = request.target, request.split
+    sweep(workspace.submissions / LEDGER)
     Ledger(workspace.submissions / LEDGER).entries()  # raises early if the ledger is damaged
     dataset = manifest.dataset(target.name)
     source = resolve_source(request.source, manifest, workspace, target.name, split)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gsm_bench import files
 from gsm_bench.errors import SubmissionError
 from gsm_bench.files import aside, commit, commit_new, file_sha256, full_disk_named, sweep
 from gsm_bench.submit.check import check_file
@@ -109,14 +110,13 @@ def _entry(path: Path, written: Path, target: Target, contents: Mapping[str, Ser
         sha256=hashlib.sha256(written.read_bytes()).hexdigest(),
         target=target.name,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        content={name: scores.digest for name, scores in contents.items()},
+        content={path.name if name == written.name else name: scores.digest for name, scores in contents.items()},
     )
 
 
 def refuse_existing(path: Path, force: bool) -> None:
     """Raise SubmissionError if something is at the path and must not be replaced."""
-    if path.exists() and not force:
-        raise _exists(path)
+    files.refuse_existing(path, force=force, exists=_exists(path))
 
 
 def _exists(path: Path) -> SubmissionError:

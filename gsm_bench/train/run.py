@@ -16,7 +16,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from gsm_bench.errors import NetworkError, RunConflictError, SplitError
-from gsm_bench.files import new_file
+from gsm_bench.files import new_file, refuse_existing
 from gsm_bench.nets import SegmentNetwork, build_network
 from gsm_bench.shapes.classes import CLASSES, action_ids, class_counts
 from gsm_bench.train.clips import LoadedSplit, centre_clip, load_split, random_clip
@@ -57,8 +57,7 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> TrainResu
         RunConflictError: the checkpoint exists.
         NetworkError: the loss became infinite.
     """
-    if config.out.exists() and not config.force:
-        raise _exists(config)
+    refuse_existing(config.out, force=config.force, exists=_exists(config))
     if config.threads:
         torch.set_num_threads(config.threads)
     training, validation = load_split(config.data, "train"), load_split(config.data, "val")

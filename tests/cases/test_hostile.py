@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -560,3 +561,17 @@ def test_ids_never_leave_the_frame_directory(workspace, name):
     for ask in (readers, readers.find, readers.forms):
         with pytest.raises(FrameError, match="leads out of the frame directory"):
             ask(Video(name, 3, 0))
+
+
+def test_nothing_opens_the_file_that_a_link_names(pack):
+    """Asking whether a video is there is enough for h5py to open another file."""
+    from gsm_bench.errors import FrameError
+    from gsm_bench.frames.sources.hdf5 import Hdf5Reader
+
+    with h5py.File(pack, "r+") as file:
+        frames_elsewhere(file)
+    Path("elsewhere.h5").unlink()
+    os.mkfifo("elsewhere.h5")  # opening it would wait for ever
+    with pytest.raises(FrameError, match="another place"):
+        Hdf5Reader(pack, "v1").count()
+    assert Hdf5Reader(pack, "v0").count() == 8

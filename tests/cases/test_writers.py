@@ -73,6 +73,24 @@ def test_what_a_killed_writer_left_goes_with_the_next_run(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 
+@pytest.mark.parametrize("command", ["ensemble", "import", "export"])
+def test_a_writer_killed_between_its_file_and_its_end_leaves_nothing(files, gsmbench, command):
+    """The file has two names for a moment; the next run refuses it as before, and takes the second name away."""
+    np.savez("dump.npz", ids=[f"v{row}" for row in range(60)], scores=np.random.default_rng(1).standard_normal((60, 5)))
+    arguments = {
+        "ensemble": ["ensemble", "--members", A, "--out", "new.h5"],
+        "export": ["export", A, "--to", "npz", "--out", "new.h5"],
+        "import": ["import", "dump.npz", "--out", "new.h5"],
+    }[command]
+    assert gsmbench(*arguments).status == 0
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    os.link("new.h5", f".new.h5.{os.uname().nodename}.{ended.pid}.1.tmp")
+    Path(".new.h5.lock").touch()
+    assert "exists" in gsmbench(*arguments).err
+    assert not list(Path().glob(".new*"))
+
+
 @pytest.mark.parametrize("writers", [8])
 def test_of_parallel_writers_one_wins_and_the_others_say_so(files, gsmbench, writers):
     from tests.cases.shell import command, environment
@@ -113,3 +131,19 @@ def test_a_large_file_meets_the_limit_before_hdf5_does(tmp_path, monkeypatch):
     with pytest.raises(DiskError, match="ulimit -f"):
         write(tmp_path / "a.h5", clip_scores(np.zeros((500, 2, 50), np.float32)))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_figure_killed_before_its_numbers_is_finished(files, gsmbench):
+    """The picture is there already, and is the same."""
+    pytest.importorskip("matplotlib")
+    arguments = ["figure", "confusion", A, "--out", "new.svg", "--numbers", "new.csv"]
+    assert gsmbench(*arguments).status == 0
+    numbers = Path("new.csv").read_bytes()
+    Path("new.csv").unlink()
+    assert gsmbench(*arguments).status == 0
+    assert Path("new.csv").read_bytes() == numbers
+    assert "exists" in gsmbench(*arguments).err
+    Path("new.csv").unlink()
+    Path("new.svg").write_text("of somebody")
+    assert "exists" in gsmbench(*arguments).err
+    assert Path("new.svg").read_text() == "of somebody"

@@ -1,3 +1,4 @@
+import io
 import os
 import pickle
 
@@ -10,6 +11,8 @@ from safetensors.torch import save_file  # noqa: E402
 from gsm_bench.errors import CheckpointError  # noqa: E402
 from gsm_bench.nets import build_network, load_checkpoint  # noqa: E402
 from gsm_bench.nets.checkpoint import compare_keys, describe, read_checkpoint, stated_frames  # noqa: E402
+from gsm_bench.nets.checkpoint_file import read_saved  # noqa: E402
+from gsm_bench.nets.pickle_depth import refuse_deep_tuples  # noqa: E402
 
 
 def small(**options):
@@ -191,3 +194,28 @@ def test_description(network, tmp_path):
 def test_frames_that_a_file_states(tmp_path, name, beside, frames):
     torch.save({"state_dict": {"w": torch.zeros(1)}, **beside}, tmp_path / name)
     assert stated_frames(read_checkpoint(tmp_path / name)) == frames
+
+
+@pytest.mark.parametrize("name", ["hash_bomb", "hash_bomb_as_a_parameter", "hash_bomb_as_a_size"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_key_whose_hash_takes_years_is_refused(tmp_path, name, zipped):
+    from tests.importers.hostile import FILES
+    from tests.importers.hostile import zipped as in_a_zip
+
+    content, _ = FILES[name]
+    path = tmp_path / "net.pth"
+    path.write_bytes(in_a_zip({"net/data.pkl": content}) if zipped else content)
+    with pytest.raises(ValueError, match="nested more than 20 deep"):
+        refuse_deep_tuples(io.BytesIO(content))
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_saved(path)
+
+
+def test_deep_lists_and_dicts_of_training_code_are_read(tmp_path):
+    value = {"a": 1}
+    for _ in range(30):
+        value = {"args": [value]}
+    torch.save(
+        {"state_dict": {"w": torch.ones(2, 3)}, "config": value, "shape": (1, (2, (3, (4,))))}, tmp_path / "net.pth"
+    )
+    assert read_saved(tmp_path / "net.pth")["shape"] == (1, (2, (3, (4,))))

@@ -110,8 +110,18 @@ class Hdf5Reader(ImageSequenceReader):
 
 
 def name_in(file: h5py.File, name: str) -> str | None:
-    """The name of a video in a file; accents may be composed in another way."""
-    return next((form for form in (name, *spellings(name)) if form in file), None)
+    """The name of a video in a file; accents may be composed in another way. Links are not followed."""
+    return next((form for form in (name, *spellings(name)) if _has(file, form)), None)
+
+
+def _has(file: h5py.File, name: str) -> bool:
+    """Whether a file has an object or a link of this name; ``in`` of h5py would open the file that a link points to."""
+    group = file
+    for part in name.split("/")[:-1]:
+        if not isinstance(group.get(part, getlink=True), h5py.HardLink) or not isinstance(group[part], h5py.Group):
+            return False
+        group = group[part]
+    return group.get(name.rpartition("/")[2], getlink=True) is not None
 
 
 def own_frames(file: h5py.File, name: str) -> h5py.Dataset | h5py.Group:
@@ -124,7 +134,8 @@ def own_frames(file: h5py.File, name: str) -> h5py.Dataset | h5py.Group:
     group = file
     for folder in folders:
         group = own_item(group, folder)
-    return own_dataset(group, last) if group.get(last, getclass=True) is h5py.Dataset else own_item(group, last)
+    item = own_item(group, last)
+    return own_dataset(group, last) if isinstance(item, h5py.Dataset) else item
 
 
 def _holds_frames(item: h5py.Dataset | h5py.Group) -> bool:
