@@ -167,10 +167,10 @@ panels.register((() => {
       "aria-setsize": rows.length, "aria-posinset": at + 1,
     },
     h("span", { class: "id" }, videos.ids[video]),
-    h("span", { class: "class" }, label === videos.unknown ? "no label" : nameOf(videos, label)),
     strip(state, video),
-    h("span", { class: "guess" }, best === videos.unknown ? "no score" : [
-      verdict === "right" ? "right, " : verdict === "wrong" ? `${plain(nameOf(videos, best))}, ` : "", percent(videos.permille[first(video)])].join("")));
+    h("span", { class: "class" }, label === videos.unknown ? "no label" : nameOf(videos, label)),
+    h("span", { class: "guess" }, best === videos.unknown ? "no score" : verdict === "wrong" ? nameOf(videos, best) : verdict),
+    best === videos.unknown ? null : h("span", { class: "sure" }, percent(videos.permille[first(video)])));
     element.style.transform = `translateY(${at * ROW_PX}px)`;
     return element;
   }
