@@ -25,9 +25,11 @@ Metric = Literal["top1", "top5"]
 SearchMethod = Literal["exact", "greedy", "weights"]
 Theme = Literal["light", "dark"]
 FigureKind = Literal[
-    "complexity", "improved", "confusion", "reliability", "pareto", "cascade", "per-class", "agreement", "tsne"
+    "complexity", "improved", "confusion", "reliability", "pareto", "cascade", "per-class", "agreement", "tsne",
+    "saliency", "frames"
 ]  # fmt: skip
 FigureFormat = Literal["pdf", "svg", "png"]
+FilmFormat = Literal["mp4", "mkv", "webm"]
 SourceKind = Literal["logits", "probabilities", "log_probabilities", "softmax_sums"]
 """What the scores of an imported dump may be."""
 Mark = Literal["best", "second", "not-significant"]

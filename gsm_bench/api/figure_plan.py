@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gsm_bench.api.clip_figures import missing_frames
 from gsm_bench.api.feature_figures import has_features
 from gsm_bench.api.figures import RULES, FigureRequest
 from gsm_bench.errors import GsmBenchError
@@ -71,17 +73,73 @@ def plan_figures(bench: Bench, dataset: str, split: str, data: Path | None = Non
         return [PlannedFigure(kind, None, reason) for kind in RULES]
     chosen = _names_by_kind(bench, dataset, models)
     of_scores = [_planned(bench, kind, names, dataset, split, data) for kind, names in chosen.items()]
-    return [*of_scores, _planned_tsne(bench, [model.name for model in models], dataset, split, data)]
+    by_accuracy = [model.name for model in models]
+    plan = _Place(bench, dataset, split, data)
+    return [*of_scores, plan.tsne(by_accuracy), plan.frames(by_accuracy), plan.saliency(by_accuracy)]
 
 
-def _planned_tsne(bench: Bench, names: Sequence[str], dataset: str, split: str, data: Path | None) -> PlannedFigure:
-    """The least and the most accurate of the models that have features."""
-    have = [name for name in names if has_features(bench, name, dataset, split)]
-    if not have:
-        command = f"gsmbench{bench.workspace.option} features --model {names[-1]}"
-        return PlannedFigure("tsne", None, f"features: {command}")
-    ends = tuple(dict.fromkeys((have[0], have[-1])))
-    return PlannedFigure("tsne", FigureRequest(ends, dataset=dataset, split=split, data=data))
+@dataclass(frozen=True)
+class _Place:
+    """A split, and the figures that need more than score files; models are given from the least to the most accurate."""
+
+    bench: Bench
+    dataset: str
+    split: str
+    data: Path | None
+
+    def tsne(self, names: Sequence[str]) -> PlannedFigure:
+        """The least and the most accurate of the models that have features."""
+        have = [name for name in names if has_features(self.bench, name, self.dataset, self.split)]
+        if not have:
+            return self._lacks("tsne", f"features: gsmbench{self.bench.workspace.option} features --model {names[-1]}")
+        return self._of("tsne", tuple(dict.fromkeys((have[0], have[-1]))))
+
+    def frames(self, names: Sequence[str]) -> PlannedFigure:
+        """The ensemble with the most frames of models of this data set, else the most accurate model."""
+        sizes = {
+            entry.name: sum(self.bench.manifest.model(one.model).frames * one.clips for one in entry.members)
+            for entry in self.bench.manifest.ensembles.values()
+            if all(self.bench.manifest.model(one.model).dataset == self.dataset for one in entry.members)
+        }
+        name = max(sizes, key=lambda one: (sizes[one], one)) if sizes else names[-1]
+        planned = self._of("frames", (name,))
+        assert planned.request is not None
+        missing = missing_frames(self.bench, planned.request)
+        return self._lacks("frames", missing) if missing else planned
+
+    def saliency(self, names: Sequence[str]) -> PlannedFigure:
+        """The least accurate model and the most accurate one of as many frames, on a video that only the second has right."""
+        frames = {name: self.bench.manifest.model(name).frames for name in names}
+        chosen = tuple(dict.fromkeys((names[0], [name for name in names if frames[name] == frames[names[0]]][-1])))
+        missing = self._missing_network(chosen) or missing_frames(self.bench, FigureRequest(chosen, **self._where))
+        if missing:
+            return self._lacks("saliency", missing)
+        return self._of("saliency", chosen, ids=(self._telling_video(chosen),))
+
+    @property
+    def _where(self) -> dict[str, Any]:
+        return {"dataset": self.dataset, "split": self.split, "data": self.data}
+
+    def _missing_network(self, names: Sequence[str]) -> str:
+        """What a network of these models lacks to run; empty if nothing."""
+        if find_spec("torch") is None:
+            return "torch: pip install 'gsm-bench[score]'"
+        for name in names:
+            if not self.bench.workspace.checkpoint_path(self.bench.manifest.model(name).checkpoint.file).is_file():
+                return f"the checkpoint of {name}: gsmbench models show {name} says where it is"
+        return ""
+
+    def _telling_video(self, names: Sequence[str]) -> str:
+        """The first video that the last model has right and the first one does not; else the first video."""
+        first, last = (self.bench.per_video(name, **self._where) for name in (names[0], names[-1]))
+        telling = (last["rank"] == 1).to_numpy() & (first["rank"] != 1).to_numpy()
+        return str(first["id"].iloc[int(telling.argmax())])
+
+    def _of(self, kind: str, names: Sequence[str], ids: Sequence[str] = ()) -> PlannedFigure:
+        return PlannedFigure(kind, FigureRequest(tuple(names), ids=ids, **self._where))
+
+    def _lacks(self, kind: str, missing: str) -> PlannedFigure:
+        return PlannedFigure(kind, None, missing)
 
 
 def _planned(

@@ -39,10 +39,12 @@ class FigureRequest:
         table: of the paper, for `complexity`; table 3 if there are no names either; 4 on other data sets than its own.
         dataset, split, data: where the scores are, and the directory with the labels.
         task: for classes and agreement; action where there is one, else the first.
-        block: names of classes for `confusion` and `tsne`.
+        block: names of classes for `confusion` and `tsne`; the one that `saliency` explains.
         most: pairs of classes that are named; that of the kind if None.
         layers: of `tsne`; the classifier's input if empty.
         groups: of classes for `tsne`: a set of the data set's entry, or a TOML file.
+        ids: videos of `saliency` and `frames`; the first one of the split for `frames` if empty.
+        frames: a file or folder of frames outside `data`.
     """
 
     names: Sequence[str] = ()
@@ -55,6 +57,8 @@ class FigureRequest:
     most: int | None = None
     layers: Sequence[str] = ()
     groups: str | None = None
+    ids: Sequence[str] = ()
+    frames: Path | None = None
 
     @property
     def places(self) -> dict[str, Any]:
@@ -211,6 +215,18 @@ def _tsne(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
     return make_tsne(bench, request, style)
 
 
+def _saliency(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+    from gsm_bench.api.clip_figures import make_saliency
+
+    return make_saliency(bench, request, style)
+
+
+def _frames(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+    from gsm_bench.api.clip_figures import make_frames
+
+    return make_frames(bench, request, style)
+
+
 MANY = 1_000
 RULES = {
     "complexity": FigureRules(_complexity, 0, MANY, "any number of names", "complexity --table 4"),
@@ -222,5 +238,7 @@ RULES = {
     "per-class": FigureRules(_per_class, 1, 4, "one to four names", "per-class inv3_8f inv3_16f"),
     "agreement": FigureRules(_agreement, 2, MANY, "two or more names", "agreement inv3_8f inv3_12f inv3_16f"),
     "tsne": FigureRules(_tsne, 1, MOST_PANELS, "one to twelve models", "tsne tsn_bninc_8f bninc_8f"),
+    "saliency": FigureRules(_saliency, 1, 4, "one to four models", "saliency tsn_bninc_16f bninc_16f --ids ID,ID"),
+    "frames": FigureRules(_frames, 1, MANY, "ensembles or models", "frames En3x2 --ids ID"),
 }
 """Every kind of figure."""

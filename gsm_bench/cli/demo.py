@@ -19,6 +19,8 @@ REVERSED = ("shapes_tsn_8f", "shapes_8f")
 PLACE = ("--dataset", "shapes", "--split", "val")
 BATCH = "14"
 """Videos per pass: small networks are fastest in larger batches."""
+SAMPLE = "187"
+"""Videos with features: every third, so that each class has some."""
 
 UNFINISHED = ".demo.json"
 """File in a workspace whose demo is not finished: its options. The same command continues."""
@@ -106,6 +108,10 @@ def _scoring_steps(directory: Path, videos: int | None) -> list[Step]:
             [*score, "--models", ",".join(REVERSED), "--clips", "1", "--frame-order", "reversed"],
         ),
         (f"Score verbs, nouns and actions with {ACTIONS}", [*score, "--model", ACTIONS, "--clips", "1"]),
+        *(
+            (f"Compute features with {model}", ["features", "--batch", BATCH, "--model", model, "--sample", SAMPLE])
+            for model in REVERSED
+        ),
     ]
 
 

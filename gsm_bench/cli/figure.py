@@ -9,9 +9,9 @@ import click
 
 from gsm_bench.cli import completing
 from gsm_bench.cli.console import echo
-from gsm_bench.cli.options import INCOMPLETE, PATH, bench, choice, data_option, say, workspace_option
+from gsm_bench.cli.options import INCOMPLETE, PATH, bench, choice, data_option, frames_option, say, workspace_option
 from gsm_bench.figures.style import COLUMN_IN, PAGE_IN, SUFFIXES, FigureStyle, write_new
-from gsm_bench.settings import FigureFormat, FigureKind, Theme
+from gsm_bench.settings import FigureFormat, FigureKind, FilmFormat, Theme
 from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ class Width(click.ParamType[float]):
     "--classes", metavar="A,B", help="confusion: these classes and those that they are confused with; tsne: only these."
 )
 @click.option("--layers", metavar="A,B", help="tsne: a panel for each of these layers (default: pool).")
+@click.option("--ids", "--clips", "ids", metavar="A,B", help="saliency, frames: the videos, by id.")
+@click.option("--models", metavar="A,B", shell_complete=completing.member_names, help="The same as NAMES.")
+@click.option("--video", type=PATH, metavar="FILE", help="saliency: write a video, too (mp4, mkv, webm).")
+@frames_option
 @click.option(
     "--groups",
     metavar="NAME",
@@ -82,11 +86,11 @@ class Width(click.ParamType[float]):
 @workspace_option
 def command(
     kind: str, names: tuple[str, ...], table: str | None, classes: str | None, layers: str | None,
-    groups: str | None, most: int | None, task: str | None,
+    groups: str | None, ids: str | None, models: str | None, video: Path | None, frames: Path | None, most: int | None, task: str | None,
     dataset: str | None, split: str | None, out: Path | None, form: str, numbers: Path | None, width: float | None,
     title: str | None, theme: Theme, force: bool, data: Path | None,
 ) -> int:  # fmt: skip
-    """Draw a figure from score files, or from feature files.
+    """Draw a figure from score files, feature files or videos.
 
     \b
     KIND, and what NAMES are: models, ensembles, score files
@@ -99,6 +103,8 @@ def command(
       per-class    accuracy class by class                           NAME [NAMES]
       agreement    how often results predict the same class          NAMES
       tsne         features of several models or layers in the plane MODELS
+      saliency     what in a video speaks for the predicted class    MODELS
+      frames       the frames that each model is shown of a video    NAMES
       all          what can be made from the workspace
 
     \b
@@ -110,26 +116,36 @@ def command(
 
     opened = bench()
     style = FigureStyle(width, theme, title)
+    names = (*names, *_parts(models))
     if numbers and (numbers.name if kind == "all" else numbers.suffix[1:]) not in NUMBER_FORMATS:
         what = "one of" if kind == "all" else "a file that ends in"
         raise click.UsageError(f"--numbers {numbers}: {what} {', '.join(NUMBER_FORMATS)}")
     if kind == "all":
         return _draw_all(opened, (dataset, split, data), style, out or opened.workspace.reports, form, numbers, force)
+    if video and kind != "saliency":
+        raise click.UsageError("--video goes with saliency")
+    if video and video.suffix[1:].lower() not in get_args(FilmFormat):
+        raise click.UsageError(f"--video {video}: a video is a {', '.join(get_args(FilmFormat))} file")
     if kind in OLD_NAMES:
         kind = "complexity"
         say("note: accuracy-cost is called complexity now")
     if out and out.suffix.lower() not in SUFFIXES:
         raise click.UsageError(f"--out {out}: a figure is a {', '.join(SUFFIXES)} file")
     request = FigureRequest(
-        names, table, dataset, split, data, task, _parts(classes), most, _parts(layers), groups
+        names, table, dataset, split, data, task, _parts(classes), most, _parts(layers), groups, _parts(ids), frames
     )  # fmt: skip
     plot = make_figure(opened, kind, request, style)
     _write(plot, out or opened.workspace.reports / f"{kind}.{form}", force, numbers)
+    if video:
+        from gsm_bench.api.clip_figures import write_saliency_film
+
+        write_saliency_film(opened, request, style, video, force=force)
+        echo(pasteable(video))
     return 0
 
 
 def _parts(text: str | None) -> tuple[str, ...]:
-    return tuple(text.split(",")) if text else ()
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
 
 
 def _write(plot: Plot, path: Path, force: bool, numbers: Path | None = None) -> None:

@@ -26,6 +26,8 @@ KINDS = {
     "per-class": ("shapes_8f", "shapes_16f"),
     "agreement": ("shapes_tsn_8f", *MODELS, "shapes_En3x2"),
     "tsne": ("shapes_tsn_8f", "shapes_8f"),
+    "saliency": ("shapes_tsn_8f", "shapes_8f"),
+    "frames": ("shapes_En3x2",),
 }
 
 
@@ -49,10 +51,31 @@ def shapes(tmp_path_factory) -> Bench:
             bench.workspace.feature_path("shapes", "val", model), [*head.ids][::3], {"pool": features, "mid": features[:, :8]},
             model=model, dataset="shapes", split="val", sample=187,
         )  # fmt: skip
+    draw_video(root / "data" / "shapes" / "frames" / "200001", 67)
     return bench
 
 
-def options(kind: str) -> dict[str, str]:
+def draw_video(folder, frames, size=(96, 72)) -> None:
+    """Frames of a bright square that moves over a dim noise."""
+    try:
+        from PIL import Image
+    except ImportError:
+        return
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 60, (size[1], size[0], 3), np.uint8)
+    folder.mkdir(parents=True)
+    for number in range(frames):
+        picture = noise.copy()
+        left = round((size[0] - 16) * number / max(1, frames - 1))
+        picture[28:44, left : left + 16] = (220, 40, 40)
+        Image.fromarray(picture).save(folder / f"{number + 1:05d}.jpg", quality=85)
+
+
+def options(kind: str) -> dict[str, object]:
+    """What a kind needs beside names; skips the test where it needs what is not installed."""
+    if kind in ("saliency", "frames"):
+        pytest.importorskip("torch" if kind == "saliency" else "PIL")
+        return {"ids": ("200001",)}
     return {"dataset": "shapes"} if kind == "complexity" else {}
 
 

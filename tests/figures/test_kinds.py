@@ -54,7 +54,7 @@ def test_same_bytes_twice_and_no_type_3_font(shapes, kind, tmp_path):
     inflated = b"".join(_inflated(pdf))
     assert not re.search(rb"/Subtype\s*/Type3|/FontType\s+3", pdf + inflated)
     assert b"/Subtype /Type0" in pdf + inflated or b"/CIDFontType2" in pdf + inflated
-    assert b"date" not in files[".svg"][0].lower()
+    assert b"<dc:date" not in files[".svg"][0]
 
 
 def _inflated(pdf: bytes):
@@ -70,7 +70,7 @@ def _inflated(pdf: bytes):
 def test_text_is_legible_whole_and_apart(shapes, kind, width, theme):
     plot = shapes.figure(kind, *KINDS[kind], width_in=width, theme=theme, title="On $T$ Shapes_1", **options(kind))
     texts = texts_of(plot.figure)
-    assert len(texts) > 8
+    assert len(texts) > (2 if kind == "saliency" else 8)
     assert min(text.get_fontsize() for text in texts) >= SMALL_PT
     assert overlaps(plot.figure) == []
     assert clipped(plot.figure) == []
