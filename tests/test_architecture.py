@@ -83,7 +83,6 @@ ROOMS = {
         "figures",
         "frames",
         "report",
-        "frames",
         "scoring",
     },
     "bench": {"nets", "frames", "scoring", "ensembles", "evaluation", "tables"},
