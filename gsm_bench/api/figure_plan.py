@@ -74,12 +74,12 @@ def plan_figures(bench: Bench, dataset: str, split: str, data: Path | None = Non
     chosen = _names_by_kind(bench, dataset, models)
     of_scores = [_planned(bench, kind, names, dataset, split, data) for kind, names in chosen.items()]
     by_accuracy = [model.name for model in models]
-    plan = _Place(bench, dataset, split, data)
+    plan = _SplitFigures(bench, dataset, split, data)
     return [*of_scores, plan.tsne(by_accuracy), plan.frames(by_accuracy), plan.saliency(by_accuracy)]
 
 
 @dataclass(frozen=True)
-class _Place:
+class _SplitFigures:
     """A split, and the figures that need more than score files; models are given from the least to the most accurate."""
 
     bench: Bench
