@@ -18,6 +18,8 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.logging import Capture
+from av.packet import Packet
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -26,6 +28,8 @@ from PIL import Image
 
 from gsm_bench.errors import FrameError
 from gsm_bench.fingerprints import Fingerprint, hash_of
+from gsm_bench.frames.sources.decoder_errors import container_errors, decoding_errors, watch_decoders
+from gsm_bench.frames.sources.matroska import wrong_checksum
 from gsm_bench.frames.sources.pictures import Picture, reason
 from gsm_bench.frames.sources.video_ends import LAST, container_of, cut_short
 
@@ -35,6 +39,8 @@ SAMPLED_BYTES = 65_536
 """Bytes at the begin, in the middle and at the end of a file that enter its fingerprint."""
 MATRIX_TOLERANCE = 1e-3
 """A number of a display matrix counts as 0 below this share of the largest."""
+PLAYLISTS = ("hls", "concat", "dash", "hds", "sdp", "rtsp", "imf", "webm_dash_manifest", "image2")
+"""Formats of FFmpeg that name other files: a video of a data set never leads out of it."""
 BROKEN = (av.FFmpegError, ValueError, OSError)
 
 
@@ -120,15 +126,14 @@ class VideoReader:
     def _table(self) -> PacketTable:
         with self._stream() as stream:
             try:
-                demuxed = container_of(stream).demux(stream)
-                packets = [
-                    packet for packet in demuxed if packet.size or packet.dts is not None
-                ]  # not the one at the end
+                packets = _packets(stream, self.path)
                 shown = [packet for packet in packets if packet.size and not packet.is_discard]
             except BROKEN as error:
                 raise FrameError(f"its video cannot be read: {reason(error)}", where=self.path) from error
             if why := cut_short(stream, packets, self.path):
                 raise FrameError(f"the video is cut short: {why}", where=self.path)
+            if "matroska" in container_of(stream).format.name and (why := wrong_checksum(self.path)):
+                raise FrameError(f"the video is damaged: {why}", where=self.path)
             stamps = [packet.pts for packet in shown if packet.pts is not None]
             keys = [packet.pts for packet in shown if packet.is_keyframe and packet.pts is not None]
             stamped = any(kind in container_of(stream).format.name for kind in STAMPED)
@@ -152,11 +157,14 @@ class VideoReader:
 
     @contextmanager
     def _stream(self) -> Iterator[VideoStream]:
+        watch_decoders()
         try:
             container = av.open(str(self.path), metadata_errors="replace")
         except BROKEN as error:
             raise FrameError(f"its video cannot be opened: {reason(error)}", where=self.path) from error
         with container:
+            if container.format.name in PLAYLISTS:
+                raise FrameError("this file is a list of other files, and no video", where=self.path)
             if not container.streams.video:
                 raise FrameError("there is no video in this file", where=self.path)
             stream = container.streams.video[0]
@@ -164,6 +172,30 @@ class VideoReader:
                 raise FrameError("its video cannot be decoded: no decoder for its codec is installed", where=self.path)
             stream.codec_context.thread_count = 1  # videos are read in parallel
             yield stream
+
+
+def _packets(stream: VideoStream, path: Path) -> list[Packet[VideoStream]]:
+    """All packets of a stream, in stored order, without the empty one at the end.
+
+    Raises:
+        FrameError: the container lost its place before the last of them.
+    """
+    packets: list[Packet[VideoStream]] = []
+    before_last = 0  # messages; what comes after the last packet is no part of the video
+    with Capture(local=True) as messages:
+        for packet in container_of(stream).demux(stream):
+            if packet.size or packet.dts is not None:
+                packets.append(packet)
+                before_last = len(messages)
+    if errors := container_errors(messages[:before_last]):
+        raise FrameError(f"the video is damaged: {_counted(len(errors), errors[0])}", where=path)
+    return packets
+
+
+def _counted(errors: int, first: str) -> str:
+    """A number of errors and the first of them: ``3 errors, first: ac-tex damaged at 2 3``."""
+    text = " ".join(first.split())
+    return f"1 error: {text}" if errors == 1 else f"{errors:,} errors, first: {text}"
 
 
 class _DecodedFrames:
@@ -176,6 +208,12 @@ class _DecodedFrames:
         self._last: int | None = None
         self._shown = 0
         self._damage = ""
+        self._lost = ""
+        self._sought = False
+        self._errors = 0
+        self._first_error = ""
+        self._error_at: int | None = None
+        self._last_key: int | None = None
 
     def next(self) -> VideoFrame | None:
         frame, self._ahead = self._ahead or next(self._coming, None), None
@@ -192,10 +230,12 @@ class _DecodedFrames:
             container_of(self._stream).seek(key, stream=self._stream)
         except BROKEN:
             return  # decoding on reaches it, too
-        self._coming, self._ahead, self._last, self._damage = self._decode(), None, None, ""
+        self._coming, self._ahead, self._last, self._last_key = self._decode(), None, None, None
+        self._sought = True
+        self._repaired()
 
     def at(self, stamp: int) -> VideoFrame | str | None:
-        """The frame stamped `stamp`; None if all remaining frames are later."""
+        """The frame stamped `stamp`; None if all remaining frames are later, or the decoder left it out after a seek."""
         before = self._last is not None and self._last < stamp
         while (frame := self.next()) is not None:
             if frame.pts is not None and frame.pts >= stamp:
@@ -204,7 +244,7 @@ class _DecodedFrames:
                 self._ahead = frame
                 return self._damage or ("the decoder skipped it" if before else None)
             before = True
-        return self._damage or "the video ends before it"
+        return self._damage or (None if self._sought else "the video ends before it")
 
     def nth(self, number: int) -> VideoFrame | str:
         """Frame `number` counted from the start."""
@@ -212,23 +252,56 @@ class _DecodedFrames:
             frame = self.next()
             if frame is None:
                 return self._damage or "the video ends before it"
-        return self._damage or frame  # type: ignore[return-value] # numbers ascend, so at least one was taken
+        return self._damage or self._lost or frame  # type: ignore[return-value] # numbers ascend, so at least one was taken
 
     def _decode(self) -> Iterator[VideoFrame]:
         try:
             for packet in container_of(self._stream).demux(self._stream):
-                try:
-                    frames = packet.decode()
-                except BROKEN as error:
-                    self._damage, frames = reason(error), []
+                why = ""
+                with Capture(local=True) as messages:
+                    try:
+                        frames = packet.decode()
+                    except BROKEN as error:
+                        why, frames = reason(error), []
+                name = self._stream.codec_context.name
+                self._note(packet, decoding_errors(messages, name, sought=self._sought), why)
+                if not frames and (why or messages):
+                    self._lost = self._damage
                 for frame in frames:
-                    if frame.is_corrupt:
-                        self._damage = "the video is damaged there"
-                    elif frame.key_frame:
-                        self._damage = ""
+                    self._judge(frame)
                     yield frame
         except BROKEN as error:
             self._damage = reason(error)
+
+    def _note(self, packet: Packet[VideoStream], errors: list[str], why: str) -> None:
+        """Count the errors of a packet, unless its picture belongs before a key frame that was shown already.
+
+        Args:
+            why: reason why it could not be decoded at all; empty if it was.
+        """
+        if packet.is_corrupt:
+            errors = [*errors, "a packet is incomplete"]
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        shown_before = stamp is not None and self._last_key is not None and stamp < self._last_key
+        if not (errors or why) or (shown_before and not why):
+            return
+        self._errors += len(errors)
+        self._first_error = self._first_error or (errors or [""])[0]
+        self._error_at = stamp
+        self._damage = why or f"the decoder reports {_counted(self._errors, self._first_error)}"
+
+    def _judge(self, frame: VideoFrame) -> None:
+        """Whether damage ends with a frame, or begins."""
+        if frame.is_corrupt:
+            self._damage = self._damage or "the video is damaged there"
+        elif frame.key_frame:
+            stamp = frame.pts if frame.pts is not None else frame.dts
+            if self._error_at is None or (stamp is not None and stamp > self._error_at):
+                self._repaired()
+            self._last_key = stamp
+
+    def _repaired(self) -> None:
+        self._damage, self._errors, self._first_error, self._error_at = "", 0, "", None
 
 
 def _picture(frame: VideoFrame | str | None, number: int, path: Path) -> Picture:

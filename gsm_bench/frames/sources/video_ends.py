@@ -17,6 +17,8 @@ import av.container
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from gsm_bench.frames.sources.matroska import segment_of
+
 SLACK_S = 0.5
 """A video is cut short if it ends earlier than declared by more than this."""
 SLACK_FRAMES = 2
@@ -30,7 +32,6 @@ LAST = 3
 ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 ASF_BROADCAST = 1
 OGG_HEADER, OGG_LAST = 27, 4
-EBML_HEADER, EBML_SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 TS_SIZES = {0: 188, 4: 192}
 """Bytes of a transport packet, by the place of the first sync byte."""
 
@@ -136,22 +137,8 @@ def _asf_end(file: BinaryIO, size: int) -> str:
 
 def _matroska_end(file: BinaryIO, size: int) -> str:
     """The segment declares its size, unless it was written live."""
-    head = file.read(4096)
-    if not head.startswith(EBML_HEADER):
-        return ""
-    length, start = _ebml_size(head, 4)
-    segment = start + length
-    if head[segment : segment + 4] != EBML_SEGMENT:
-        return ""
-    length, start = _ebml_size(head, segment + 4)
-    return _shorter(size, start + length) if length >= 0 else ""
-
-
-def _ebml_size(head: bytes, at: int) -> tuple[int, int]:
-    """The size of an EBML element whose size field begins at `at`, -1 if unknown; and where its content begins."""
-    width = 9 - head[at].bit_length() if at < len(head) and head[at] else 8
-    value = int.from_bytes(head[at : at + width], "big") & ((1 << 7 * width) - 1)
-    return (-1 if value == (1 << 7 * width) - 1 else value), at + width
+    segment = segment_of(file.read(4096))
+    return "" if segment is None or segment[0] < 0 else _shorter(size, sum(segment))
 
 
 def _shorter(size: int, declared: int) -> str:
