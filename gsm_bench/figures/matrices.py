@@ -128,11 +128,11 @@ def _named_matrix(
     axes.set_xticks(range(len(names)), short, rotation=90)
     axes.set_yticks(range(len(names)), short)
     axes.set(xlabel="predicted class", ylabel="true class")
+    _colour_bar(figure, axes, image, "share of the true class (%)")
+    fit_height(figure)
     cell_pt = 0.5 * width_in * 72 / len(names)
     if cell_pt >= SMALL_PT * 0.62 * len(str(counts.max())):
         _write_cells(axes, image, [[str(count) if count else "" for count in row] for row in counts.tolist()])
-    _colour_bar(figure, axes, image, "share of the true class (%)")
-    fit_height(figure)
     return figure
 
 
@@ -202,12 +202,12 @@ def draw_agreement(style: FigureStyle, agreement: Agreement) -> Plot:
     if any(tops):
         axes.set_ylabel("result, with its top-1")
     _colour_bar(figure, axes, image, "same prediction (% of videos)")
+    fit_height(figure)
     cell_pt = 0.5 * width * 72 / count
     if cell_pt >= 1.3 * SMALL_PT:
         form = "{:.1f}" if cell_pt >= 3.2 * SMALL_PT else "{:.0f}"
         below = np.where(np.tri(count, k=-1), percent, np.nan).tolist()
         _write_cells(axes, image, [["" if np.isnan(v) else form.format(v) for v in row] for row in below])
-    fit_height(figure)
     rows = tuple(
         {"first": agreement.labels[one], "second": agreement.labels[other], "same": float(agreement.same[one, other]),
          "videos": agreement.videos}
@@ -231,7 +231,10 @@ def _show(style: FigureStyle, axes: Axes, shares: Floats, *, vmin: float, vmax: 
 
 
 def _write_cells(axes: Axes, image: Any, texts: Sequence[Sequence[str]]) -> None:
-    """Texts in the cells, black or white, whichever contrasts more with the cell."""
+    """Texts in the cells, black or white, whichever contrasts more with the cell.
+
+    They lie inside the axes and need no room: written last and left out of the layout, hundreds of them cost little.
+    """
     for row, line in enumerate(texts):
         for column, text in enumerate(line):
             if text:
@@ -239,7 +242,7 @@ def _write_cells(axes: Axes, image: Any, texts: Sequence[Sequence[str]]) -> None
                 dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
                 axes.text(
                     column, row, text, ha="center", va="center", fontsize=SMALL_PT, color="white" if dark else "black"
-                )
+                ).set_in_layout(False)
 
 
 def _colour_bar(figure: Figure, axes: Axes, image: Any, label: str) -> None:
