@@ -116,6 +116,7 @@ SLOW = (
     "report/test_page.py",
     "report/test_hostile.py",
     "report/test_odd_inputs.py",
+    "report/test_splits.py",
     "report/test_panels.py",
     "test_readme.py::test_every_command_of_the_readme",
     "trust/test_doctor_data.py::test_killed_and_continued",
