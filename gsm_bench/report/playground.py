@@ -31,8 +31,8 @@ LEVELS = (256, 128, 64)
 MOST_BYTES = 15_000_000
 """The playground is left out where it would take more of a page than this."""
 BASE64 = 4 / 3
-SAMPLED = 8
-"""Every so many rows are compressed to learn what all would take."""
+SAMPLED_ROWS = 512
+"""Rows, spread over the split, that are compressed to learn what all would take."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,8 @@ def _by_k(hits: Mapping[int, int]) -> dict[str, int]:
 
 def _estimated_size(layer: Layer, task: str, videos: int, levels: int) -> int:
     """Bytes of a layer in the page, from some of its rows."""
-    rows = layer.rows[layer.rows >= 0][::SAMPLED]
+    present = layer.rows[layer.rows >= 0]
+    rows = present[:: max(1, len(present) // SAMPLED_ROWS)]
     if not len(rows):
         return 0
     codes = quantised(_log_scores(layer, layer.member.file.rows(task, rows), task), levels)

@@ -21,6 +21,7 @@ const fusion = (() => {
    */
   function create(layers, scored, { videos, classes, levels, deepest }) {
     const distance = distances(levels, deepest);
+    const ones = new Float32Array(videos).fill(1);
     /** @type {Map<string, Float32Array>} */
     const sums = new Map();
 
@@ -42,31 +43,41 @@ const fusion = (() => {
     }
 
     /**
-     * Add a member to the total [N, C].
+     * Write the sum of some members to the total [N, C].
      * @param {Float32Array} total
-     * @param {Weighted} member
+     * @param {Weighted[]} members
      * @param {boolean} probabilities average probabilities, else logits or their logarithms
-     * @param {Float32Array} [before] what it is added to; the total itself unless given
+     * @param {Float32Array} [before] what they are added to; nothing unless given
      */
-    function add(total, { layers: own, weight, temperature }, probabilities, before = total) {
-      const share = weight / own.length;
-      let from = before;
-      for (const layer of own) {
-        const codes = layers[layer];
-        if (probabilities) addScaled(total, from, codes, Float32Array.from(distance, (d) => share * Math.exp(-d / temperature)), inverseSums(layer, temperature));
-        else addTerms(total, from, codes, Float32Array.from(distance, (d) => (-share * d) / temperature));
+    function sum(total, members, probabilities, before) {
+      const parts = members.flatMap(({ layers: own, weight, temperature }) => {
+        const share = weight / own.length;
+        const terms = Float32Array.from(distance, (d) => (probabilities ? share * Math.exp(-d / temperature) : (-share * d) / temperature));
+        return own.map((layer) => ({ codes: layers[layer], terms, scales: probabilities ? inverseSums(layer, temperature) : ones }));
+      });
+      if (!before) total.fill(0);
+      let from = before || total;
+      for (let at = 0; at < parts.length; at += 2) {
+        if (at + 1 < parts.length) addTwo(total, from, parts[at], parts[at + 1]);
+        else addOne(total, from, parts[at]);
         from = total;
       }
     }
 
-    function addTerms(total, from, codes, terms) {
-      for (let at = 0; at < codes.length; at++) total[at] = from[at] + terms[codes[at]];
-    }
-
-    function addScaled(total, from, codes, terms, scales) {
+    function addOne(total, from, { codes, terms, scales }) {
       for (let row = 0, at = 0; row < videos; row++) {
         const scale = scales[row];
         for (const end = at + classes; at < end; at++) total[at] = from[at] + scale * terms[codes[at]];
+      }
+    }
+
+    /** Two layers in one pass: reading and writing the total costs as much as a layer. */
+    function addTwo(total, from, { codes, terms, scales }, other) {
+      const { codes: codes2, terms: terms2, scales: scales2 } = other;
+      for (let row = 0, at = 0; row < videos; row++) {
+        const scale = scales[row];
+        const scale2 = scales2[row];
+        for (const end = at + classes; at < end; at++) total[at] = from[at] + scale * terms[codes[at]] + scale2 * terms2[codes2[at]];
       }
     }
 
@@ -97,7 +108,7 @@ const fusion = (() => {
       return [first, five];
     }
 
-    return { add, countedRows, hits, total: () => new Float32Array(videos * classes) };
+    return { sum, countedRows, hits, total: () => new Float32Array(videos * classes) };
   }
 
   return { create, distances };

@@ -152,11 +152,10 @@ panels.register((() => {
     const dragged = active.find((member) => member.at === state.dragged);
     const others = active.filter((member) => member !== dragged);
     if (!dragged || !state.others) {
-      rest.fill(0);
-      for (const member of others) fuser.add(rest, member, state.probabilities);
+      fuser.sum(rest, others, state.probabilities);
       state.others = true;
     }
-    if (dragged) fuser.add(total, dragged, state.probabilities, rest);
+    if (dragged) fuser.sum(total, [dragged], state.probabilities, rest);
     const rows = fuser.countedRows([...new Set(active.flatMap((member) => member.layers))], labels, unknown);
     return [...fuser.hits(dragged ? total : rest, labels, rows), rows.length];
   }
@@ -202,8 +201,7 @@ panels.register((() => {
         drawSaved(state);
         return;
       }
-      total.fill(0);
-      for (const member of point.own) fuser.add(total, member, point.space === "probabilities");
+      fuser.sum(total, point.own, point.space === "probabilities");
       const rows = fuser.countedRows([...new Set(point.own.flatMap((member) => member.layers))], labels, unknown);
       const hits = fuser.hits(total, labels, rows);
       measured.push({ ...point, page: hits.map((count) => (100 * count) / rows.length) });
