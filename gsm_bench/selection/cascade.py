@@ -149,7 +149,7 @@ def choose(stages: Stages, settings: Sequence[Setting], videos: NDArray[np.bool_
     """
     runs = [simulate(stages, setting) for setting in settings]
     right = np.array([(run.ranks[videos] == 0).sum() for run in runs])
-    cost = np.array([stages.costs[run.stop[videos]].mean() for run in runs])
+    cost = np.array([stages.costs[run.stop[videos]].sum() for run in runs]) / max(1, int(videos.sum()))
     if budget is None:
         allowed = right >= (stages.ranks[-1][videos] == 0).sum()
         return settings[min(np.flatnonzero(allowed).tolist(), key=lambda at: (cost[at], -right[at]))]

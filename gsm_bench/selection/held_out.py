@@ -121,12 +121,15 @@ class _Run:
         return float((self._predicted(fold) - own) ** 2 - chance)
 
     def _predicted(self, fold: int) -> float:
-        """The gain per video by cross-validation among the other folds."""
+        """The gain per video by cross-validation among the other folds; 0 without any, as for a single video."""
+        others = float(self.sizes.sum() - self.sizes[fold])
+        if not others:
+            return 0.0
         gained = 0.0
         for inner in (inner for inner in range(len(self.sizes)) if inner != fold):
             best, other = self._choice(fold, inner)
             gained += float(self._hits[inner, best] - self._others[inner, other])
-        return gained / float(self.sizes.sum() - self.sizes[fold])
+        return gained / others
 
 
 def _repeated_folds(parts: int, folds: int) -> Iterator[NDArray[np.int64]]:

@@ -37,3 +37,9 @@ def test_what_is_really_better_is_gained_held_out(tmp_path, labels):
     gain = searched(pool(tmp_path, noisy(labels, 9, 4)), labels).gain
     assert gain.low > 0
     assert gain.searched == pytest.approx(gain.value + gain.optimism)
+
+
+def test_a_single_video_has_a_search(tmp_path):
+    """Nothing can be held out of one video: the gain is that of its choice, and no division by zero."""
+    gain = searched(pool(tmp_path, [array[:1] for array in noisy(np.zeros(1, int), 9, 4)]), np.zeros(1, int)).gain
+    assert np.isfinite([gain.value, gain.low, gain.high]).all()
