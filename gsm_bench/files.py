@@ -79,7 +79,7 @@ def alive(pid: int) -> bool:
     """Whether a process of this machine is running."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has such a number
         return False
     except PermissionError:
         return True

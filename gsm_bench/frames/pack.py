@@ -155,10 +155,11 @@ def _begin(packing: Packing) -> set[str]:
             done |= _names(packing.target)
     packing.parts.mkdir(parents=True, exist_ok=True)
     create_whole(packing.parts / "run.json", json.dumps(packing.card).encode())
-    card = json.loads((packing.parts / "run.json").read_text())
+    card = _card(packing.parts / "run.json")
     if card != packing.card:
+        source, quality = card.get("source", "another source"), card.get("quality", "unknown")
         raise RunConflictError(
-            f"a packing of {card['source']} (quality {card['quality']}) was interrupted here", where=packing.parts,
+            f"a packing of {source} (quality {quality}) was interrupted here", where=packing.parts,
             fix=f"finish it with its own command, or rm -r {pasteable(packing.parts)}",
         )  # fmt: skip
     for left in packing.parts.glob(".*.tmp"):  # of a process that was killed
@@ -166,6 +167,25 @@ def _begin(packing: Packing) -> set[str]:
     for part in packing.parts.glob("*.h5"):
         done |= _names(part)
     return done
+
+
+def _card(path: Path) -> dict[str, object]:
+    """What an interrupted packing says of itself.
+
+    Raises:
+        RunConflictError: the file is damaged.
+    """
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(card, dict):
+            return card
+        why = "no object"
+    except (OSError, ValueError, RecursionError) as error:
+        why = str(error)[:200] or type(error).__name__
+    raise RunConflictError(
+        f"the record of an interrupted packing is damaged: {why}", where=path,
+        fix=f"start it again: rm -r {pasteable(path.parent)}",
+    )  # fmt: skip
 
 
 def _exists(packing: Packing) -> RunConflictError:
@@ -187,7 +207,7 @@ def _can_resume(packing: Packing) -> bool:
 
 def _lacks_videos(packing: Packing) -> bool | None:
     """Whether the file lacks videos; None if it is missing, or not of this packing."""
-    with suppress(FrameError), open_frames(packing.target) as content:
+    with suppress(FrameError, ValueError, RecursionError), open_frames(packing.target) as content:
         if json.loads(own_attribute(content.source, content.file, "card", "null")) == packing.card:
             return bool(content.file.attrs.get_id("not_packed").shape != (0,))
     return None

@@ -16,19 +16,25 @@ import socket
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.errors import RunConflictError
 from gsm_bench.files import create_whole, write_whole
 from gsm_bench.fingerprints import unknown_fingerprints
 from gsm_bench.scorefile import NOT_SCORED, Scores
 from gsm_bench.scoring.claims import ClaimFolder
+from gsm_bench.workspace import pasteable
 
-DAMAGED = (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, zlib.error)
+DAMAGED = (
+    zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, zlib.error, TypeError, AttributeError, OverflowError,
+    RecursionError, SyntaxError, NotImplementedError,
+)  # fmt: skip
 """What reading a damaged chunk may raise."""
 CARD = "run.json"
 
@@ -125,13 +131,21 @@ class ChunkFolder(ClaimFolder):
         return self.card() or card
 
     def card(self) -> RunCard | None:
-        """The card of the run in this folder, None if there is none."""
+        """The card of the run in this folder, None if there is none.
+
+        Raises:
+            RunConflictError: it is damaged, so nobody knows of which run the chunks are.
+        """
+        path = self.path / CARD
         try:
-            values = json.loads((self.path / CARD).read_text())
-            known = {each.name for each in fields(RunCard)}
-            return RunCard(**{key: value for key, value in values.items() if key in known})
-        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError, TypeError, AttributeError):
+            return msgspec.json.decode(path.read_bytes(), type=RunCard)
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise RunConflictError(
+                f"the record of an unfinished run is damaged: {str(error).splitlines()[0]}", where=path,
+                fix=f"start it again: rm -r {pasteable(self.path)}",
+            ) from error  # fmt: skip
 
     def finished(self) -> set[int]:
         """Numbers of the finished chunks, from a listing of the folder."""

@@ -149,5 +149,5 @@ def _owner(claim: Path) -> tuple[str, int]:
     try:
         owner = json.loads(claim.read_text())
         return str(owner["host"]), int(owner["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return "", 0

@@ -42,6 +42,9 @@ Progress = Callable[[int, int], None]
 """Called with (videos done, videos in total)."""
 
 
+RECIPE_KEYS: dict[str, type] = {"split": str, "seed": int, "videos": int, "version": int}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that determines the bytes of a split, given the JPEG encoder."""
@@ -211,9 +214,25 @@ def _existing_recipes(root: Path) -> list[dict[str, object]]:
 
 
 def _read_recipe(path: Path) -> dict[str, object]:
-    """A recipe file; earlier versions called `videos` `clips`."""
-    recipe: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
-    return {"videos" if key == "clips" else key: value for key, value in recipe.items()}
+    """A recipe file; earlier versions called `videos` `clips`.
+
+    Raises:
+        RunConflictError: it is no recipe.
+    """
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+        recipe: dict[str, object] = {"videos" if key == "clips" else key: value for key, value in read.items()}
+        wrong = next((key for key, kind in RECIPE_KEYS.items() if type(recipe.get(key)) is not kind), None)
+    except (OSError, ValueError, RecursionError, AttributeError) as error:
+        raise _no_recipe(path, str(error) or type(error).__name__) from error
+    if wrong is not None:
+        raise _no_recipe(path, f"its {wrong} is no {RECIPE_KEYS[wrong].__name__}")
+    return recipe
+
+
+def _no_recipe(path: Path, why: str) -> RunConflictError:
+    fix = "copy it again; or remove this split with all its videos, and make it again"
+    return RunConflictError(f"this recipe is damaged: {why[:200]}", where=path, fix=fix)
 
 
 def _draw(
