@@ -122,6 +122,7 @@ SLOW = (
     "trust/test_doctor_data.py::test_killed_and_continued",
     "trust/test_doctor_data.py::test_a_video_that_kills",
     "trust/test_doctor_data.py::test_chunks_of_another",
+    "trust/test_canary.py::test_the_shipped_canary_holds",
 )
 """Tests of seconds each, by the beginning of their names: `make test-slow` runs them, CI too."""
 

@@ -10,6 +10,7 @@ import click
 
 from gsm_bench.cli import completing
 from gsm_bench.cli.ask_for_code import ask_for_code
+from gsm_bench.cli.canary import canary_options, check_model_canary, make_model_canary
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import PATH, format_option, print_table, registry, say, workspace_option
 from gsm_bench.workspace import pasteable
@@ -218,14 +219,26 @@ def cost(names: tuple[str, ...], clips: int, form: str) -> None:
 @click.argument("name", shell_complete=completing.model_name)
 @click.option("--file", "file", type=PATH, metavar="FILE", help="The checkpoint (default: the entry's).")
 @click.option("--pin", is_flag=True, help="Write the file's sha256 into manifests/local.toml.")
+@click.option(
+    "--canary", is_flag=True,
+    help="Score a few videos, and compare their logits with those stored for the model: is everything as on its card?",
+)  # fmt: skip
+@canary_options
 @workspace_option
-def check_model(name: str, file: Path | None, pin: bool) -> int:
+def check_model(name: str, file: Path | None, pin: bool, canary: bool, **places: Any) -> int:
     """Check whether a checkpoint fits its entry: matched, missing and unexpected keys, frames, hash.
 
     \b
     Example:
       gsmbench models check inv3_12f --file ~/Downloads/checkpoint.pth.tar
+      gsmbench models check shapes_8f --canary --data data/shapes
     """
+    if canary:
+        if file or pin:
+            raise click.UsageError("--canary checks the entry's own checkpoint: leave out --file and --pin")
+        return check_model_canary(name, **places)
+    if any(places.values()):
+        raise click.UsageError("--data, --dataset, --split, --frames and --device belong to --canary")
     from gsm_bench.files import file_sha256
     from gsm_bench.nets.checkpoint import (
         check_finite,
@@ -294,6 +307,9 @@ def _echo_fit(fit: Fit) -> None:
                 echo(f"             {key}")
             if len(keys) > 10:
                 echo(f"             and {len(keys) - 10} more")
+
+
+command.add_command(make_model_canary)
 
 
 @command.command("add")
