@@ -49,7 +49,7 @@ COMMANDS: dict[str, list[str]] = {
     "cascade --save": ["cascade", "net_4f,net_6f", *PLACE, "--save", "mine"],
     "figure": ["figure", "confusion", "a.h5", "--out", "new.pdf", "--numbers", "new.csv"],
     "figure all": ["figure", "all", *PLACE, "--format", "svg"],
-    "report": ["report", "net_4f", "net_6f", *PLACE],
+    "report": ["report", "net_4f", "net_6f", *PLACE, "--thumbnails", "0"],
     "features": ["features", "--model", "net_4f", "--threads", "1", "--workers", "1", "--device", "cpu", "--quiet"],
     "trust allow": ["trust", "allow", "own"],
     "demo": ["demo", "--from-scores", "--dir", "new"],
