@@ -51,6 +51,7 @@ COMMANDS: dict[str, list[str]] = {
     "figure all": ["figure", "all", *PLACE, "--format", "svg"],
     "report": ["report", "net_4f", "net_6f", *PLACE, "--thumbnails", "0"],
     "features": ["features", "--model", "net_4f", "--threads", "1", "--workers", "1", "--device", "cpu", "--quiet"],
+    "doctor data": ["doctor", "data", *PLACE, "--out", "new.csv", "--workers", "1", "--quiet"],
     "trust allow": ["trust", "allow", "own"],
     "demo": ["demo", "--from-scores", "--dir", "new"],
 }  # fmt: skip

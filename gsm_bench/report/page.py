@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gsm_bench.errors import ExportError
-from gsm_bench.files import new_file
+from gsm_bench.files import new_file, sweep
 from gsm_bench.report.payload import Payload, safe_json
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def page_html(texts: PageTexts, splits: Sequence[SplitPage], payload: Payload) -
 
 def refuse_existing(path: Path, *, force: bool = False) -> None:
     """Raise ExportError for a report that exists, unless `force` replaces it."""
+    sweep(path)
     if path.exists() and not force:
         raise _exists(path)
 

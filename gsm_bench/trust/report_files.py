@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from gsm_bench.errors import GsmBenchError
-from gsm_bench.files import new_file, write_whole
+from gsm_bench.files import new_file, refuse_existing, write_whole
 from gsm_bench.tables.render import render_all
 from gsm_bench.trust.data_report import VERSION, FramesReport
 from gsm_bench.trust.doctor_tables import findings_table
@@ -23,8 +23,7 @@ def check_report_path(path: Path, *, force: bool) -> None:
     """
     if path.suffix.lower() not in SUFFIXES or path.is_dir():
         raise GsmBenchError("a report is a .json or .csv file", where=path, fix="--out report.json")
-    if path.exists() and not force:
-        raise _exists(path)
+    refuse_existing(path, force=force, exists=_exists(path))
 
 
 def write_report(report: FramesReport, path: Path, *, force: bool) -> None:
