@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gsm_bench.errors import DiskError, ScoreFileError
+from gsm_bench.errors import DiskError, GsmBenchError, ScoreFileError
 from gsm_bench.files import commit_new, new_file
 from gsm_bench.scorefile import write
 from tests.cases.shell import environment, one_error, shell
@@ -147,3 +147,19 @@ def test_a_figure_killed_before_its_numbers_is_finished(files, gsmbench):
     Path("new.svg").write_text("of somebody")
     assert "exists" in gsmbench(*arguments).err
     assert Path("new.svg").read_text() == "of somebody"
+
+
+@pytest.mark.parametrize("room", ["report", "trust"])
+def test_a_report_that_exists_is_refused_and_what_its_killed_writer_left_goes(tmp_path, room):
+    if room == "report":
+        from gsm_bench.report.page import refuse_existing as refuse
+    else:
+        from gsm_bench.trust.report_files import check_report_path as refuse
+    path = tmp_path / "a.json"
+    path.write_text("a report")
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    os.link(path, tmp_path / f".a.json.{os.uname().nodename}.{ended.pid}.1.tmp")
+    with pytest.raises(GsmBenchError, match="exists already"):
+        refuse(path, force=False)
+    assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
