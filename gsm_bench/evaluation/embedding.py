@@ -19,6 +19,8 @@ from gsm_bench.errors import GsmBenchError
 PERPLEXITY = 30.0
 """Of t-SNE, and at most a third of the videos."""
 LEAST_VIDEOS = 5
+DECIMALS = 3
+"""Of points, which spread over about 100: a figure is drawn from the numbers that are written."""
 SEED = 0
 """Of t-SNE, which starts from the two main components of the features: another seed gives the same picture."""
 
@@ -92,4 +94,4 @@ def _embed_one(one: FeatureSet, groups: NDArray[np.int64]) -> Embedding:
         points = TSNE(init="pca", perplexity=perplexity, random_state=SEED).fit_transform(given)
     several = 2 <= len(np.unique(groups)) < len(groups)
     silhouettes = silhouette_samples(values, groups) if several else np.full(len(groups), np.nan)
-    return Embedding(one.label, one.layer, points.astype(np.float64), silhouettes)
+    return Embedding(one.label, one.layer, points.astype(np.float64).round(DECIMALS), silhouettes)

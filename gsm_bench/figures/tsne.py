@@ -117,7 +117,7 @@ def _numbers(
     blocks = tuple(
         tuple(
             {"model": one.label, "layer": one.layer, "id": ids[row], "group": names[groups[row]],
-             "x": round(float(one.points[row, 0]), 3), "y": round(float(one.points[row, 1]), 3),
+             "x": float(one.points[row, 0]), "y": float(one.points[row, 1]),
              "silhouette": _rounded(one.silhouettes[row]), "mean_silhouette": _rounded(one.silhouette)}
             for row in range(len(ids))
         )

@@ -28,7 +28,7 @@ def test_the_weights_that_ship_are_the_pinned_ones(workspace, name):
 def test_demo_end_to_end_and_again(gsmbench, workspace):
     ran = gsmbench("demo", "--dir", "one", "--videos", 28)
     assert ran.status == 0, ran.err
-    assert "10. Draw the figures of a paper" in ran.err
+    assert "12. Draw the figures of a paper" in ran.err
     for kind in get_args(FigureKind):
         assert (workspace.root / f"one/reports/{kind}.png").read_bytes().startswith(b"\x89PNG"), kind
     table = json.loads(gsmbench("--workspace", "one", "table", "4", "--dataset", "shapes", "--format", "json").out)[
