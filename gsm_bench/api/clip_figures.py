@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gsm_bench.actions import are_pairs
 from gsm_bench.api.sources import task_of
 from gsm_bench.ensembles.members import MemberSpec
 from gsm_bench.ensembles.shown_frames import ShownClip, shown_clips
@@ -130,7 +131,12 @@ def _label(split: Split, row: int, task: str | None) -> str:
 
 
 def _class_name(split: Split, task: str, number: int) -> str:
+    """Name of a class; of an action that is a pair of numbers, those of its verb and noun."""
     names = split.class_names.get(task, ())
+    verbs, nouns = (split.class_names.get(part, ()) for part in ("verb", "noun"))
+    if 0 <= number < len(names) and verbs and nouns and are_pairs(names[number : number + 1]):
+        verb, noun = (int(part) for part in names[number].split(","))
+        return f"{verbs[verb]}, {nouns[noun]}"
     return names[number] if 0 <= number < len(names) else "" if number < 0 else f"class {number}"
 
 

@@ -12,6 +12,7 @@ from gsm_bench.api.clip_figures import missing_frames
 from gsm_bench.api.feature_figures import has_features
 from gsm_bench.api.figures import RULES, FigureRequest
 from gsm_bench.errors import GsmBenchError
+from gsm_bench.evaluation.class_groups import MOST_CLASSES
 from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
@@ -92,7 +93,13 @@ class _SplitFigures:
         have = [name for name in names if has_features(self.bench, name, self.dataset, self.split)]
         if not have:
             return self._lacks("tsne", f"features: gsmbench{self.bench.workspace.option} features --model {names[-1]}")
-        return self._of("tsne", tuple(dict.fromkeys((have[0], have[-1]))))
+        ends = tuple(dict.fromkeys((have[0], have[-1])))
+        entry = self.bench.manifest.dataset(self.dataset)
+        few = [task for task, classes in entry.tasks.items() if 0 < classes <= MOST_CLASSES]
+        if not few and not entry.class_groups:
+            return self._lacks("tsne", f"groups of classes: gsmbench figure tsne {' '.join(ends)} --groups FILE.toml")
+        task = few[0] if few and "action" not in few and not entry.class_groups else None
+        return self._of("tsne", ends, task=task)
 
     def frames(self, names: Sequence[str]) -> PlannedFigure:
         """The ensemble with the most frames of models of this data set, else the most accurate model."""
@@ -135,8 +142,8 @@ class _SplitFigures:
         telling = (last["rank"] == 1).to_numpy() & (first["rank"] != 1).to_numpy()
         return str(first["id"].iloc[int(telling.argmax())])
 
-    def _of(self, kind: str, names: Sequence[str], ids: Sequence[str] = ()) -> PlannedFigure:
-        return PlannedFigure(kind, FigureRequest(tuple(names), ids=ids, **self._where))
+    def _of(self, kind: str, names: Sequence[str], ids: Sequence[str] = (), task: str | None = None) -> PlannedFigure:
+        return PlannedFigure(kind, FigureRequest(tuple(names), ids=ids, task=task, **self._where))
 
     def _lacks(self, kind: str, missing: str) -> PlannedFigure:
         return PlannedFigure(kind, None, missing)

@@ -42,6 +42,32 @@ def test_features_and_frames_are_used_where_they_are(shapes):
     assert [int(one[video]) == 1 for one in ranks] == [False, True]
 
 
+def test_of_verbs_nouns_and_actions_the_verbs_are_few_enough(shapes, tmp_path):
+    import numpy as np
+
+    from tests.conftest import write_features
+
+    shutil.copytree(shipped_manifests() / "shapes" / "data", tmp_path / "data" / "shapes")
+    shutil.copytree(shipped_manifests() / "shapes" / "scores", tmp_path / "scores")
+    bench = Bench(tmp_path)
+    ids = list(bench.scores("shapes_vna_12f").head.ids)[:30]
+    path = bench.workspace.feature_path("shapes-actions", "val", "shapes_vna_12f")
+    path.parent.mkdir(parents=True)
+    place = {"dataset": "shapes-actions", "split": "val"}
+    write_features(path, ids, {"pool": np.random.default_rng(0).standard_normal((30, 4))}, **place)
+    plan = {planned.kind: planned for planned in plan_figures(bench, "shapes-actions", "val")}
+    request = plan["tsne"].request
+    assert request.task == "verb"
+    groups = {row["group"] for row in bench.figure("tsne", *request.names, task="verb", **place).numbers.rows}
+    assert "moving left" in groups
+
+
+def test_actions_have_the_names_of_their_verb_and_noun(shapes):
+    pytest.importorskip("PIL")
+    plot = shapes.figure("frames", "shapes_vna_12f", ids=("200001",))
+    assert plot.figure.axes[0].get_xlabel() == "frame of video 200001, moving right, cross"
+
+
 def test_the_message_of_a_model_without_weights(shapes, monkeypatch):
     pytest.importorskip("torch")
     from pathlib import Path
