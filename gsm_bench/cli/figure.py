@@ -46,7 +46,10 @@ class Width(click.ParamType[float]):
     help="complexity: the rows of this table of the paper (default: 3 if no NAMES; 4 on other data sets).",
 )
 @click.option(
-    "--classes", metavar="A,B", help="confusion: these classes and those that they are confused with; tsne: only these."
+    "--classes",
+    metavar="A,B",
+    help="confusion: these classes and those that they are confused with; tsne: only these; saliency: the one explained. "
+    "With a semicolon in it, the list is split there: names may hold commas.",
 )
 @click.option("--layers", metavar="A,B", help="tsne: a panel for each of these layers (default: pool).")
 @click.option("--ids", "--clips", "ids", metavar="A,B", help="saliency, frames: the videos, by id.")
@@ -145,7 +148,10 @@ def command(
 
 
 def _parts(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
+    """The names of a list; between semicolons where there is one, since names of classes may hold commas."""
+    if not text:
+        return ()
+    return tuple(part.strip() for part in text.split(";" if ";" in text else ",") if part.strip())
 
 
 def _write(plot: Plot, path: Path, force: bool, numbers: Path | None = None) -> None:

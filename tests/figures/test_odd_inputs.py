@@ -181,3 +181,12 @@ def test_an_existing_figure_is_kept(shapes, tmp_path):
     shapes.figure("complexity", dataset="shapes", out=tmp_path / "x.svg", force=True)
     with pytest.raises(GsmBenchError, match=r"ends in .pdf, .svg, .png"):
         shapes.figure("complexity", dataset="shapes", out=tmp_path / "x.jpg")
+
+
+def test_classes_whose_names_hold_commas_are_named_between_semicolons(workspace, gsmbench, tmp_path):
+    names = ("Putting something, something and something on the table", "Holding something", "Moving something up")
+    path = random_file(tmp_path / "commas.h5", names)
+    ran = gsmbench("figure", "confusion", path, "--classes", f"{names[0]}; {names[1]};", "--most", 2, "--out", "c.svg")
+    assert ran.status == 0, ran.err
+    ran = gsmbench("figure", "confusion", path, "--classes", names[0], "--out", "d.svg")
+    assert "no class 'Putting something'" in ran.err
