@@ -20,7 +20,7 @@ How a section is added
         });
 
     The page is ready (``html[data-ready]``) when the first panels are rendered, and complete (``html[data-complete]``) when
-    all are; ``show`` is called after ``render``.
+    all are; ``show`` is called after ``render``. ``html[data-shown]`` is the address that is shown.
 
     ``split`` (typedef `Split` in ``core/payload.js``): ``split.key``, ``split.videos``, ``split.results``,
     ``split.fact(name)`` and ``await split.array(name)``, a typed array with ``shape``. A blob is inflated when the first

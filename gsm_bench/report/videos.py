@@ -13,6 +13,8 @@ from gsm_bench.metrics.topk import BEYOND
 from gsm_bench.report.content import ReportedResult, ReportedSplit
 from gsm_bench.report.payload import SplitPayload, smallest_unsigned
 
+PREDICTIONS = "predictions"
+"""A blob of its own: the list of videos is usable before it is inflated."""
 UNKNOWN_PERMILLE = 65535
 UNKNOWN_BIN = 255
 Unsigned = type[np.unsignedinteger[Any]]
@@ -56,9 +58,9 @@ def _add_task(payload: SplitPayload, split: ReportedSplit, predicting: Sequence[
     if predicting and all(task in result.best for result in predicting):
         best = [in_rows(result.best[task].classes, result.rows, -1) for result in predicting]
         chances = [in_rows(result.best[task].probabilities, result.rows, np.nan) for result in predicting]
-        payload.add(f"{task}/classes", np.stack([np.where(b < 0, unknown, b).astype(kind) for b in best]))
-        payload.add(f"{task}/permille", np.stack([permille(values) for values in chances]))
-        payload.add(f"{task}/bins", np.stack([confidence_bins(values[:, 0]) for values in chances]))
+        payload.add(f"{task}/classes", np.stack([np.where(b < 0, unknown, b).astype(kind) for b in best]), PREDICTIONS)
+        payload.add(f"{task}/permille", np.stack([permille(values) for values in chances]), PREDICTIONS)
+        payload.add(f"{task}/bins", np.stack([confidence_bins(values[:, 0]) for values in chances]), PREDICTIONS)
 
 
 def _ranks(result: ReportedResult, task: str, classes: int, kind: Unsigned) -> NDArray[np.unsignedinteger[Any]]:

@@ -76,6 +76,18 @@ class Browser:
         assert not problems, problems
 
 
+def show(page: Any, address: str) -> int:
+    """Open a view of a report, wait until it is shown, and return how many videos its list has."""
+    page.evaluate("address => { location.hash = address }", address)
+    page.wait_for_function("() => document.documentElement.dataset.shown === location.hash")
+    return count_of(page)
+
+
+def count_of(page: Any) -> int:
+    """How many videos the list of a report has."""
+    return int(page.text_content("main:not([hidden]) .count strong").replace(",", ""))
+
+
 def executable() -> str | None:
     """Where a chromium is; None without one."""
     return next((path for name in EXECUTABLES if (path := shutil.which(name))), None)

@@ -22,8 +22,8 @@ def demo_workspace(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def demo_report(demo_workspace) -> Path:
-    """Its report."""
-    path = demo_workspace / "reports" / "report.html"
+def demo_report(demo_workspace, tmp_path_factory) -> Path:
+    """Its report, outside the workspace, where other tests write theirs."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
     Bench(demo_workspace).report(out=path)
     return path

@@ -9,7 +9,7 @@ from gsm_bench import Bench
 from gsm_bench.report.addresses import view_address
 from gsm_bench.scorefile import write
 from tests.conftest import clip_scores
-from tests.report.browser import COMPLETE
+from tests.report.browser import COMPLETE, show
 
 NAMES = (
     "</script><script>window.hit=1</script>", "</style><style>*{display:none}</style>", "<img src=x onerror=window.hit=1>",
@@ -69,17 +69,13 @@ def test_every_hostile_class_can_be_filtered(chromium, hostile_report):
         )
         assert len(classes) == len(links) > 20
         for address, videos in links:
-            page.evaluate("address => { location.hash = address }", address)
-            page.wait_for_timeout(15)
-            assert page.text_content("main .count strong") == videos, address
+            assert show(page, address) == int(videos), address
         assert page.evaluate("window.hit") is None
 
 
 def test_no_mark_reverses_what_follows(chromium, hostile_report):
     with chromium.page(hostile_report, wait=COMPLETE) as page:
         for wanted in ("gnp.exe", "isolate", "red"):
-            page.evaluate("address => { location.hash = address }", view_address("clips", q=wanted))
-            page.wait_for_timeout(50)
-            assert page.locator("main .row").count() >= 1
+            assert show(page, view_address("clips", q=wanted)) >= 1
         text = page.evaluate("document.body.innerText")
     assert not set(text) & set("\u202e\u2066\u2069\u200f\u061c\x1b\x07\x7f\u2028\u2029")

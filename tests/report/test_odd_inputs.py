@@ -7,12 +7,12 @@ import pytest
 
 from gsm_bench import Bench
 from gsm_bench.errors import GsmBenchError
+from gsm_bench.report.addresses import view_address
 from gsm_bench.scorefile import write
 from tests.conftest import clip_scores
-from tests.report.browser import COMPLETE
+from tests.report.browser import COMPLETE, count_of, show
 
 VIDEOS, CLASSES = 40, 6
-COUNT = "main:not([hidden]) .count strong"
 
 
 def scores(seed: int = 0, videos: int = VIDEOS, classes: int = CLASSES, views: int = 1) -> np.ndarray:
@@ -138,14 +138,12 @@ def test_odd_score_files(chromium, workspace, make):
     content = bench.report(out=path)
     (split,) = content.splits
     with chromium.page(path, at="#clips", wait=COMPLETE) as page:
-        assert int(page.text_content(COUNT)) == len(split.ids)
+        assert count_of(page) == len(split.ids)
         assert not page.locator(".problem").count()
         for result in split.results:
             accuracy = result.evaluation.accuracy.get("action")
             hits = accuracy.hits[1] if accuracy else 0
-            page.evaluate("name => { location.hash = '#clips?right=' + encodeURIComponent(name) }", result.name)
-            page.wait_for_timeout(30)
-            assert int(page.text_content(COUNT)) == hits
+            assert show(page, view_address("clips", right=result.name)) == hits
     named = " ".join(content.messages)
     words = LEFT_OUT.get(make, "")
     assert words in named

@@ -9,23 +9,11 @@ import pytest
 
 from gsm_bench import Bench
 from gsm_bench.tables.render import cell, with_even_intervals
-from tests.report.browser import COMPLETE
+from tests.report.browser import COMPLETE, count_of, show
 from tests.report.numbers import equal_tables, printed
 
 MAIN = "main:not([hidden])"
 RESULTS = ("shapes_En3", "shapes_8f@2", "shapes_tsn_8f@2")
-
-
-def count_of(page) -> int:
-    return int(page.text_content(f"{MAIN} .count strong").replace(",", ""))
-
-
-def go(page, address: str) -> int:
-    """Open a view; returns how many videos it lists."""
-    page.evaluate("address => { location.hash = address }", address)
-    page.wait_for_function("() => document.querySelector('main:not([hidden]) .count strong')")
-    page.wait_for_timeout(30)
-    return count_of(page)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +33,7 @@ def test_classes_and_confusions_are_the_command_lines(chromium, demo_report, dem
     result = Bench(demo_workspace).evaluate(path, per_class=True, confusions=True)
     with chromium.page(demo_report, at="#classes?a=shapes_8f@2", wait=COMPLETE) as page:
         for section, name in (("classes", "per-class"), ("confusion", "confusions")):
-            go(page, "#confusion?by=shapes_8f@2")
+            show(page, "#confusion?by=shapes_8f@2")
             table = with_even_intervals(result.table(name))
             cells = page.locator(f"{MAIN} section[data-panel={section}] tbody tr").all()
             keys = page.locator(f"{MAIN} section[data-panel={section}] th").evaluate_all(
@@ -59,7 +47,7 @@ def test_classes_and_confusions_are_the_command_lines(chromium, demo_report, dem
                 has_text=pair["predicted"]
             )
             links = cell_of.locator("a").evaluate_all("all => all.map(one => one.getAttribute('href'))")
-            assert [go(page, link) for link in links].count(pair["videos"]) >= 1
+            assert [show(page, link) for link in links].count(pair["videos"]) >= 1
 
 
 def test_numbers_open_their_videos(chromium, demo_report, demo_workspace, gsmbench):
@@ -73,8 +61,8 @@ def test_numbers_open_their_videos(chromium, demo_report, demo_workspace, gsmben
         ]
         assert [len(one) for one in links] == [2] * len(rows)
         for (top1, top5), row in zip(links, rows, strict=True):
-            assert go(page, top1) == row["hits1"]
-            assert go(page, top5) == row["hits5"]
+            assert show(page, top1) == row["hits1"]
+            assert show(page, top5) == row["hits5"]
 
 
 def test_bins_of_reliability_open_as_many_videos_as_they_hold(chromium, demo_report):
@@ -84,7 +72,7 @@ def test_bins_of_reliability_open_as_many_videos_as_they_hold(chromium, demo_rep
         )
         assert len(discs) > 20
         for address, words in discs:
-            assert go(page, address) == int(re.search(r": ([\d,]+) videos", words)[1].replace(",", "")), words
+            assert show(page, address) == int(re.search(r": ([\d,]+) videos", words)[1].replace(",", "")), words
 
 
 def test_filters_show_what_the_library_says(chromium, demo_report, truth):
@@ -108,7 +96,7 @@ def test_filters_show_what_the_library_says(chromium, demo_report, truth):
     }  # fmt: skip
     with chromium.page(demo_report) as page:
         for address, rows in expected.items():
-            assert go(page, address) == int(rows.sum()), address
+            assert show(page, address) == int(rows.sum()), address
             shown = page.locator(f"{MAIN} .row .id").all_text_contents()[:5]
             assert shown == first["id"].astype(str)[np.flatnonzero(rows)[: len(shown)]].tolist()
 
@@ -190,7 +178,7 @@ FOCUSABLE = """() => [...document.querySelectorAll('a[href], button, select, inp
 
 def test_the_keyboard_reaches_everything(chromium, demo_report):
     with chromium.page(demo_report, wait=COMPLETE) as page:
-        page.wait_for_timeout(200)
+        page.locator(f"{MAIN} .card").first.wait_for()
         page.evaluate(f"() => ({FOCUSABLE})().forEach((one, at) => one.dataset.number = at)")
         count = page.evaluate(f"() => ({FOCUSABLE})().length")
         page.evaluate("""() => { window.reached = new Set(); document.addEventListener('focusin',
@@ -247,8 +235,7 @@ def test_the_matrix_is_read_with_arrow_keys(chromium, demo_report):
         assert words.inner_text() == diagonal
         count = int(re.search(r": (\d+) of", diagonal)[1])
         page.keyboard.press("Enter")
-        page.wait_for_function("() => location.hash.startsWith('#clips')")
-        page.wait_for_timeout(50)
+        page.wait_for_function("() => (document.documentElement.dataset.shown || '').startsWith('#clips')")
         assert count_of(page) == count
 
 

@@ -5,18 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from gsm_bench import Bench
+from gsm_bench.report.addresses import view_address
 from gsm_bench.scorefile import write
 from tests.conftest import clip_scores
+from tests.report.browser import show
 from tests.report.numbers import equal_tables
 from tests.submit.conftest import epic, save_epic  # noqa: F401
-
-COUNT = "main:not([hidden]) .count strong"
-
-
-def listed(page, **parameters) -> int:
-    page.evaluate("all => { location.hash = '#clips?' + new URLSearchParams(all) }", parameters)
-    page.wait_for_timeout(40)
-    return int(page.text_content(COUNT))
 
 
 def test_verbs_and_nouns(chromium, save_epic, epic, gsmbench):  # noqa: F811
@@ -29,8 +23,8 @@ def test_verbs_and_nouns(chromium, save_epic, epic, gsmbench):  # noqa: F811
     with chromium.page(path, at="#clips") as page:
         for result in content.splits[0].results:
             for task, accuracy in result.evaluation.accuracy.items():
-                assert listed(page, right=result.name, task=task) == accuracy.hits[1]
-                assert listed(page, right=result.name, task=task, k=5) == accuracy.hits[5]
+                assert show(page, view_address("clips", right=result.name, task=task)) == accuracy.hits[1]
+                assert show(page, view_address("clips", right=result.name, task=task, k=5)) == accuracy.hits[5]
 
 
 def test_printed_rows_stand_beside_measured_ones(chromium, workspace, gsmbench):

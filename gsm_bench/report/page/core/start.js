@@ -92,6 +92,7 @@
     }
     stay();
     markSection();
+    document.documentElement.dataset.shown = location.hash;
   }
 
   /** Static links lead to their own split. */
@@ -106,5 +107,5 @@
   if (mains.length > 1) mains.forEach(completeLinks);
   window.addEventListener("hashchange", follow);
   document.addEventListener("scroll", markSection, { passive: true });
-  follow().then(() => { document.documentElement.dataset.ready = "yes"; });
+  follow().then(() => { document.documentElement.dataset.ready = String(Math.round(performance.now())); });
 })();

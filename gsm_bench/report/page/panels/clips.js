@@ -3,11 +3,12 @@
 panels.register((() => {
   const ROW_PX = 52;
   const SPARE = 6;
+  const HEIGHT_PX = 672; // of the list until it is laid out: to ask would lay out the page
   /** @type {Map<HTMLElement, any>} */
   const states = new Map();
 
   async function render(root, split) {
-    const state = { root, split, parameters: new URLSearchParams(), rows: new Uint32Array(0), at: -1, videos: null, drawn: "" };
+    const state = { root, split, parameters: new URLSearchParams(), rows: new Uint32Array(0), at: -1, videos: null, drawn: "", top: 0, height: HEIGHT_PX };
     states.set(root, state);
     build(state);
     const { section, parameters } = nav.asked();
@@ -22,20 +23,24 @@ panels.register((() => {
     state.video = h("article", { class: "video", tabindex: "0", "aria-label": "Selected video" });
     state.browser = h("div", { class: "browser" }, state.list, state.video);
     state.root.replaceChildren(state.form, state.count, state.browser);
-    state.list.addEventListener("scroll", () => draw(state), { passive: true });
+    state.list.addEventListener("scroll", () => { state.top = state.list.scrollTop; draw(state); }, { passive: true });
     state.list.addEventListener("keydown", (event) => pressed(state, event));
     state.list.addEventListener("click", (event) => {
       const row = event.target.closest("[data-at]");
       if (row) select(state, Number(row.dataset.at));
     });
-    new ResizeObserver(() => draw(state)).observe(state.list);
+    new ResizeObserver(([entry]) => { state.height = entry.contentRect.height; draw(state); }).observe(state.list);
   }
 
   /** Show what an address asks for. */
   async function apply(state, parameters) {
     const { split } = state;
     const task = taskOf(split, parameters);
-    if (!state.videos || state.videos.task !== task) state.videos = await filters.load(split, task);
+    if (!state.videos || state.videos.task !== task) {
+      state.videos = await filters.load(split, task);
+      if (!filters.asksForPredictions(parameters)) setTimeout(() => addPredictions(state, state.videos), 0);
+    }
+    if (filters.asksForPredictions(parameters)) await filters.complete(split, state.videos);
     state.parameters = parameters;
     state.rows = filters.matching(split, state.videos, parameters);
     const wanted = parameters.get("video");
@@ -47,8 +52,17 @@ panels.register((() => {
     state.sizer.style.height = `${state.rows.length * ROW_PX}px`;
     state.drawn = "";
     state.at = -1;
-    if (place < 0) state.list.scrollTop = 0;
+    if (place < 0) scrollTo(state, 0);
     select(state, place >= 0 ? place : 0, true);
+  }
+
+  /** The list is usable before the predictions are there; then it shows them, too. */
+  async function addPredictions(state, videos) {
+    await filters.complete(state.split, videos);
+    if (state.videos !== videos) return;
+    state.drawn = "";
+    draw(state);
+    detail(state);
   }
 
   const taskOf = (split, parameters) => {
@@ -138,9 +152,8 @@ panels.register((() => {
   /** Draw the rows in view. */
   function draw(state) {
     const { list, rows, sizer } = state;
-    const height = list.clientHeight || 480;
-    const first = Math.max(0, Math.floor(list.scrollTop / ROW_PX) - SPARE);
-    const last = Math.min(rows.length, Math.ceil((list.scrollTop + height) / ROW_PX) + SPARE);
+    const first = Math.max(0, Math.floor(state.top / ROW_PX) - SPARE);
+    const last = Math.min(rows.length, Math.ceil((state.top + state.height) / ROW_PX) + SPARE);
     const drawn = `${first} ${last} ${state.at}`;
     if (drawn === state.drawn) return;
     state.drawn = drawn;
@@ -197,6 +210,12 @@ panels.register((() => {
       h("span", { class: "hidden" }, words));
   }
 
+  function scrollTo(state, top) {
+    if (top === state.top) return;
+    state.top = top;
+    state.list.scrollTop = top;
+  }
+
   /** Select a place of the list, and show its video. */
   function select(state, place, quiet) {
     const at = Math.max(0, Math.min(state.rows.length - 1, place));
@@ -204,10 +223,8 @@ panels.register((() => {
     state.at = state.rows.length ? at : -1;
     if (state.at >= 0) {
       const top = at * ROW_PX;
-      const { list } = state;
-      const height = list.clientHeight || 480;
-      if (top < list.scrollTop) list.scrollTop = top;
-      else if (top + ROW_PX > list.scrollTop + height) list.scrollTop = top + ROW_PX - height;
+      if (top < state.top) scrollTo(state, top);
+      else if (top + ROW_PX > state.top + state.height) scrollTo(state, top + ROW_PX - state.height);
     }
     draw(state);
     if (same && !quiet) return;
@@ -239,7 +256,7 @@ panels.register((() => {
   }
 
   function pressed(state, event) {
-    const page = Math.max(1, Math.floor(state.list.clientHeight / ROW_PX) - 1);
+    const page = Math.max(1, Math.floor(state.height / ROW_PX) - 1);
     const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
     if (event.key in moves && !event.ctrlKey && !event.altKey && !event.metaKey) {
       event.preventDefault();

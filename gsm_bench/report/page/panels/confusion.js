@@ -18,7 +18,7 @@ panels.register((() => {
     const tables = await split.array(`${state.task}/confusions`);
     const names = Object.keys(tables);
     state.by = names.includes(parameters.get("by")) ? parameters.get("by") : names[0];
-    state.videos = await filters.load(split, state.task);
+    state.videos = await filters.complete(split, await filters.load(split, state.task));
     state.order = await split.array(`${state.task}/order`);
     count(state);
     const go = (changes) => {

@@ -7,7 +7,7 @@
  * @property {string[]} ids
  * @property {any} labels [N]
  * @property {any} ranks [R, N]
- * @property {any} classes [F, N, 5]
+ * @property {any} classes [F, N, 5]; null until `filters.complete`, as the next two
  * @property {any} permille [F, N, 5]
  * @property {any} bins [F, N] of the reliability diagram, if there are any
  * @property {Uint8Array} solved [N] by how many results with predictions
@@ -18,20 +18,32 @@
 const filters = (() => {
   const UNKNOWN_PERMILLE = 65535;
 
-  /** Reads what the videos of a task need. @param {Split} split @param {string} task @returns {Promise<Videos>} */
+  /** Reads the videos of a task without predictions, see `complete`. @returns {Promise<Videos>} */
   async function load(split, task) {
-    const optional = (name) => (split.has(name) ? split.array(name) : null);
-    const [ids, labels, ranks, classes, permille, bins] = await Promise.all([
-      split.array("ids"), optional(`${task}/labels`), split.array(`${task}/ranks`), optional(`${task}/classes`),
-      optional(`${task}/permille`), optional(`${task}/bins`),
-    ]);
-    const unknown = ranks instanceof Uint8Array ? 255 : 65535;
+    const labelled = split.has(`${task}/labels`) ? split.array(`${task}/labels`) : null;
+    const [ids, labels, ranks] = await Promise.all([split.array("ids"), labelled, split.array(`${task}/ranks`)]);
     const judged = split.results.map((result, row) => (result.predictions >= 0 ? row : -1)).filter((row) => row >= 0);
     const rows = judged.length ? judged : split.results.map((_, row) => row);
     return {
-      task, names: split.fact("classes")[task] || [], ids, labels, ranks, classes, permille, bins, unknown,
+      task, names: split.fact("classes")[task] || [], ids, labels, ranks, classes: null, permille: null, bins: null,
+      unknown: ranks instanceof Uint8Array ? 255 : 65535,
       solved: countRight(ranks, rows, split.videos), judges: rows.length,
     };
+  }
+
+  /** Adds the predictions, if there are any. @param {Split} split @param {Videos} videos @returns {Promise<Videos>} */
+  async function complete(split, videos) {
+    if (!videos.classes && split.has(`${videos.task}/classes`)) {
+      const names = ["classes", "permille", "bins"].map((name) => `${videos.task}/${name}`);
+      [videos.classes, videos.permille, videos.bins] = await Promise.all(names.map(split.array));
+    }
+    return videos;
+  }
+
+  /** Whether a view cannot be shown without predictions. @param {URLSearchParams} parameters */
+  function asksForPredictions(parameters) {
+    const filtered = ["predicted", "from", "to", "bin"].some((name) => parameters.get(name));
+    return filtered || ["sure", "unsure"].includes(parameters.get("sort"));
   }
 
   function countRight(ranks, rows, videos) {
@@ -153,5 +165,5 @@ const filters = (() => {
     return rows;
   }
 
-  return { load, matching, rowOf, shownResult, firstOf, UNKNOWN_PERMILLE };
+  return { load, complete, asksForPredictions, matching, rowOf, shownResult, firstOf, UNKNOWN_PERMILLE };
 })();
