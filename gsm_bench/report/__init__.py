@@ -37,4 +37,6 @@ How scripts write
 Names of arrays, per split with N videos, R results of which F have predictions
     ``ids`` JSON; ``TASK/labels`` [N]; ``TASK/ranks`` [R, N]; ``TASK/classes`` [F, N, 5] the best classes;
     ``TASK/permille`` [F, N, 5] their probabilities in thousandths. The largest value of an unsigned type means unknown.
+    Frames, cascades and quantised scores, each in blobs of their own: `frames.add_frames`, `cascade.add_cascades`,
+    `playground.add_playground`.
 """

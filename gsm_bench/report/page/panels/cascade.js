@@ -65,12 +65,12 @@ panels.register((() => {
     const { root, split, cascade } = state;
     const every = split.fact("cascades");
     const { facts, rules } = cascade;
-    state.slider = h("input", { type: "range", min: 0, max: state.curve.length - 1, step: 1, "aria-label": "Threshold", oninput: () => move(state, Number(state.slider.value)) });
+    state.slider = h("input", { class: "no-print", type: "range", min: 0, max: state.curve.length - 1, step: 1, "aria-label": "Threshold", oninput: () => move(state, Number(state.slider.value)) });
     state.figures = h("dl", { class: "figures" });
     state.reach = h("div", { class: "reach" });
     state.chart = chart(state);
     root.replaceChildren(
-      h("div", { class: "controls" },
+      h("div", { class: "controls no-print" },
         every.length > 1 ? menu("Cascade", every.map((one) => [one.name, one.name]), facts.name, (name) => open(state, new URLSearchParams({ name }))) : null,
         menu("Confidence by", rules.map((rule) => [rule, rule === "confidence" ? "highest probability" : rule]), state.rule, (rule) => change(state, rule))),
       h("div", { class: "columns" },

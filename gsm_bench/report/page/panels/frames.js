@@ -38,33 +38,39 @@ const player = (() => {
 
   function build(state) {
     const { shown, rows, root } = state;
-    const options = [["-1", "all models"], ...rows.map((row, at) => [String(at), row.label])];
     state.axis = h("div", { class: "axis" }, ...rows.map((row) => line(state, row)));
-    state.playhead = h("div", { class: "playhead", "aria-hidden": "true" });
-    state.axis.append(state.playhead);
-    const parts = [state.axis];
     if (shown.draw) {
-      state.screen = h("canvas", { class: "screen", role: "img", width: 2 * shown.width, height: 2 * shown.height });
-      state.slider = h("input", { type: "range", min: 0, step: 1, "aria-label": "Frame", oninput: () => go(state, Number(state.slider.value)) });
-      state.status = h("p", { class: "status soft" });
-      state.forwards = h("button", { type: "button", "aria-pressed": "false", onclick: () => toggle(state, 1) }, "▶ Play");
-      state.back = h("button", { type: "button", "aria-pressed": "false", onclick: () => toggle(state, -1) }, "◀ Backwards");
-      const controls = h("div", { class: "controls" }, state.back, state.forwards,
-        h("button", { type: "button", "aria-label": "Previous frame", onclick: () => move(state, -1) }, "‹"),
-        h("button", { type: "button", "aria-label": "Next frame", onclick: () => move(state, 1) }, "›"),
-        menu("Frames of", options, "-1", (value) => { state.row = Number(value); go(state, 0); }));
-      parts.unshift(h("div", { class: "stage" }, state.screen, h("div", { class: "beside" }, controls, state.slider, state.status)));
+      state.playhead = h("div", { class: "playhead", "aria-hidden": "true" });
+      state.axis.append(state.playhead);
+      root.append(h("div", { class: "player", role: "group", "aria-label": "Frames" }, stage(state), state.axis));
+      go(state, 0);
+    } else {
+      root.append(h("details", {}, h("summary", {}, `Which of its ${counted(shown.count)} frames each model saw`), state.axis));
     }
-    root.append(h("div", { class: "player", role: "group", "aria-label": "Frames" }, ...parts));
-    new ResizeObserver(() => state.root.isConnected && draw(state)).observe(state.axis);
-    if (shown.draw) go(state, 0);
+    new ResizeObserver(() => root.isConnected && draw(state)).observe(state.axis);
+  }
+
+  /** The frame that is shown, with its controls. */
+  function stage(state) {
+    const { shown, rows } = state;
+    const options = [["-1", "all models"], ...rows.map((row, at) => [String(at), row.label])];
+    state.screen = h("canvas", { class: "screen", role: "img", width: 2 * shown.width, height: 2 * shown.height });
+    state.slider = h("input", { type: "range", min: 0, step: 1, "aria-label": "Frame", oninput: () => go(state, Number(state.slider.value)) });
+    state.status = h("p", { class: "status soft" });
+    state.forwards = h("button", { type: "button", "aria-pressed": "false", onclick: () => toggle(state, 1) }, "▶ Play");
+    state.back = h("button", { type: "button", "aria-pressed": "false", onclick: () => toggle(state, -1) }, "◀ Backwards");
+    const controls = h("div", { class: "controls" }, state.back, state.forwards,
+      h("button", { type: "button", "aria-label": "Previous frame", onclick: () => move(state, -1) }, "‹"),
+      h("button", { type: "button", "aria-label": "Next frame", onclick: () => move(state, 1) }, "›"),
+      menu("Frames of", options, "-1", (value) => { state.row = Number(value); go(state, 0); }));
+    return h("div", { class: "stage" }, state.screen, h("div", { class: "beside no-print" }, controls, state.slider, state.status));
   }
 
   /** A row of the axis: what one or several models saw. */
   function line(state, row) {
     const names = row.clip.names.map(plain).join(", ");
     row.canvas = h("canvas", { role: "img", "aria-label": `${row.label}, ${names}: numbers ${row.numbers.join(" ")}` });
-    row.mark = h("div", { class: "mark", "aria-hidden": "true" });
+    row.mark = h("div", { class: "mark", hidden: true, "aria-hidden": "true" });
     const element = h("div", { class: "line" }, h("p", {}, row.label, h("span", { class: "soft" }, ` · ${names}`)), h("div", { class: "track" }, row.canvas, row.mark));
     if (state.shown.draw) {
       element.lastChild.addEventListener("click", (event) => {

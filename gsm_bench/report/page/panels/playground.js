@@ -50,12 +50,12 @@ panels.register((() => {
     if (!facts.levels) return root.replaceChildren(...leftOut(state));
     const spaces = [["log", facts.kinds.every((kind) => kind === "logits") ? "logits" : "log-probabilities"], ["probabilities", "probabilities"]];
     state.answer = h("div", { class: "answer", role: "status", "aria-live": "polite" }, h("p", { class: "soft" }, "The scores are read when this part is in view."));
-    state.list = h("div", { class: "mix", role: "group", "aria-label": "Members and weights" }, ...state.members.map((member, at) => line(state, member, at)));
+    state.list = h("div", { class: "mix no-print", role: "group", "aria-label": "Members and weights" }, ...state.members.map((member, at) => line(state, member, at)));
     state.saved = h("div", {});
     root.replaceChildren(
       h("div", { class: "columns" },
         h("div", {},
-          h("div", { class: "controls" },
+          h("div", { class: "controls no-print" },
             tasks.length > 1 ? menu("Task", tasks.map((task) => [task, task]), state.task, (task) => { nav.go("playground", { task }, true); open(state, new URLSearchParams({ task })); compute(state); }) : null,
             menu("Average of", spaces, state.probabilities ? "probabilities" : "log", (value) => { state.probabilities = value === "probabilities"; changed(state); })),
           state.list),
@@ -232,7 +232,7 @@ panels.register((() => {
       ? `Rounding to ${facts.levels} steps moves top-1 and top-5 of these ${points.length} results by at most ${furthest.toFixed(2)} points.`
       : `Scores are rounded to ${facts.levels} steps; how far that moves the figures is counted when this part is in view.`;
     state.saved.replaceChildren(
-      buttons.length ? h("div", { class: "controls presets", role: "group", "aria-label": "Saved ensembles" }, h("span", { class: "soft" }, "Saved ensembles:"), ...buttons) : "",
+      buttons.length ? h("div", { class: "controls presets no-print", role: "group", "aria-label": "Saved ensembles" }, h("span", { class: "soft" }, "Saved ensembles:"), ...buttons) : "",
       table, h("p", { class: "soft moved" }, words,
         facts.crops ? " Probabilities of several crops are those of their mean scores." : ""));
   }
