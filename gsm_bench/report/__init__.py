@@ -24,7 +24,8 @@ How a section is added
 
     ``split`` (typedef `Split` in ``core/payload.js``): ``split.key``, ``split.videos``, ``split.results``,
     ``split.fact(name)`` and ``await split.array(name)``, a typed array with ``shape``. A blob is inflated when the first
-    of its arrays is asked for, so large arrays that few people open belong into a blob of their own.
+    of its arrays is asked for, so large arrays that few people open belong into a blob of their own; all but ``core`` stand
+    below the script, which does not wait for them.
     A section that the clip browser shows for a selected video is registered with ``details.register({id, order, render(root,
     split, video)})``; ``video`` is a row number.
 

@@ -34,7 +34,14 @@ const payload = (() => {
     return bytes;
   }
 
+  const parsed = new Promise((resolve) => {
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", resolve);
+    else resolve();
+  });
+  const first = new Set([...document.querySelectorAll("script[id^=blob-]")].map((element) => element.id));
+
   async function inflated(name) {
+    if (!first.has(`blob-${name}`)) await parsed; // it stands below this script
     const element = document.getElementById(`blob-${name}`);
     const stream = new Blob([bytesOf(element.textContent)]).stream().pipeThrough(new DecompressionStream("deflate"));
     element.remove();
