@@ -220,7 +220,7 @@ def test_shortcuts(chromium, demo_report):
         page.keyboard.press("?")
         assert page.locator("dialog").get_by_text("next video").is_visible()
         page.keyboard.press("Escape")
-        assert not page.locator("dialog").count()
+        page.wait_for_selector("dialog", state="detached")
 
 
 def test_the_matrix_is_read_with_arrow_keys(chromium, demo_report):
