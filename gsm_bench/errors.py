@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+LONGEST_LINE, BEGIN, END = 1_200, 800, 200
+"""Characters of a line of a message, which may quote a file; and what is left of a longer one."""
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else f"{line[:BEGIN]} ... {line[-END:]}"
+
 
 class GsmBenchError(Exception):
     """A known error with one readable message.
@@ -15,7 +22,7 @@ class GsmBenchError(Exception):
     """
 
     def __init__(self, what: str, *, where: str | Path | None = None, fix: str | None = None) -> None:
-        self.what = what
+        self.what = what = "\n".join(map(_shortened, what.split("\n")))
         self.where = None if where is None else str(where)
         self.fix = fix
         lines = [what]

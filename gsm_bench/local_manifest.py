@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,10 @@ def _save(path: Path, section: str, name: str, raw: Mapping[str, Any], *, force:
     with locked(path):
         document = _parsed(path) if path.exists() else tomlkit.document()
         entries = document.setdefault(section, tomlkit.table(is_super_table=True))
+        if not isinstance(entries, MutableMapping):
+            raise ManifestError(
+                f"{section} holds a value, not entries", where=path, fix=f"write [{section}.NAME] there"
+            )
         if name in entries and not force:
             fix = "choose another name, or replace it with --force"
             raise ManifestError(f"{name} exists already in this manifest", where=path, fix=fix)

@@ -54,7 +54,8 @@ class Workspace:
             if not root.is_dir():
                 raise NotADirectoryError
         except (FileNotFoundError, NotADirectoryError) as error:
-            fix = f"mkdir -p {shlex.quote(str(chosen))}"
+            missing = isinstance(error, FileNotFoundError)
+            fix = f"mkdir -p {shlex.quote(str(chosen))}" if missing else "name a directory"
             raise GsmBenchError(f"the workspace of {source} is not a directory", where=chosen, fix=fix) from error
         except (OSError, RuntimeError, ValueError) as error:  # a loop, no permission, no such user, a NUL character
             what = f"the workspace of {source} cannot be used: {getattr(error, 'strerror', None) or error}"

@@ -189,3 +189,24 @@ def test_pin_writes_local_manifest_only(workspace):
     path = pin_checkpoint(workspace, load_manifest(workspace).model("inv3_8f"), "0" * 64)
     assert path == workspace.manifests / "local.toml"
     assert load_manifest(workspace).model("inv3_8f").checkpoint.sha256 == "0" * 64
+
+
+@pytest.mark.parametrize("text", ["models = 3\n", "models = [1]\n", 'models = "a"\n', "models = 2024-01-01\n"])
+def test_adding_to_a_file_whose_models_are_no_table(workspace, text):
+    from gsm_bench.local_manifest import raw_model, save_model
+
+    path = workspace.manifests / "local.toml"
+    path.write_text(text)
+    raw = raw_model(load_manifest(workspace).model("toy_4f"))
+    with pytest.raises(ManifestError, match="not entries"):
+        save_model(workspace, "new", raw)
+    assert path.read_text() == text
+
+
+def test_a_message_that_quotes_a_long_line_is_short():
+    from gsm_bench.errors import GsmBenchError
+
+    error = GsmBenchError("bad line " + "x" * 100_000 + " at its end", where="a.txt", fix="correct it")
+    assert len(str(error)) < 1_200
+    assert str(error).splitlines()[0].endswith("at its end")
+    assert str(GsmBenchError("a\n" + "b" * 1_200)) == "a\n" + "b" * 1_200

@@ -158,6 +158,9 @@ def _run(arguments: list[str] | None) -> NoReturn:
         sys.exit(1)
     except MemoryError:
         _fail(NO_MEMORY)
+    except UnicodeEncodeError as error:  # a file's name, or a word of the command line, in another encoding
+        name = str(error.object)[:200]
+        _fail(f"a name that is no UTF-8 cannot be written\n  where: {name}\n  fix:   rename it")
     except ImportError as error:
         _fail(_import_error(error))
     except OSError as error:

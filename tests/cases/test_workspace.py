@@ -1,5 +1,6 @@
 """Where a command stands: workspaces that cannot be, names that are no UTF-8, paths that can be pasted."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cases.shell import one_error, shell
+from tests.cases.toy import noise, one_message, write_frames
 from tests.submit.conftest import LEVELS, epic, save_epic  # noqa: F401
 
 A, B = (f"scores/toy/val/{name}.h5" for name in "ab")
@@ -104,3 +106,21 @@ def test_commands_in_advice_can_be_pasted(workspace, gsmbench, place, arguments)
     read = subprocess.run(["bash", "-c", f'printf "%s\\n" {line}'], capture_output=True, text=True, check=False)
     words = read.stdout.splitlines()
     assert Path(words[words.index("--workspace") + 1]).resolve() == (workspace.root / place).resolve()
+
+
+@pytest.mark.parametrize("what", ["title", "name", "packed"])
+def test_names_in_another_encoding_that_would_be_written(workspace, gsmbench, what):
+    """One error, and nothing is changed."""
+    odd = os.fsdecode(b"w\xff")
+    local = workspace.root / "manifests" / "local.toml"
+    (workspace.root / "toy.pth").write_bytes(b"")
+    add = ["models", "add", odd if what == "name" else "new", "--like", "toy_4f", "--checkpoint", "toy.pth"]
+    if what == "packed":
+        write_frames(workspace.root / "frames" / odd, noise(3, 0))
+        ran = gsmbench("pack", workspace.root / "frames", "p.h5")
+    else:
+        ran = gsmbench(*add, *(["--title", odd] if what == "title" else []))
+    message = one_message(ran)
+    assert "no UTF-8" in message
+    message.encode()
+    assert not local.exists()
