@@ -6,8 +6,12 @@ in ticks: 0.5 for the one-clip protocol, 0 and 0.5 for two clips.
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from numpy.typing import NDArray
+
+from gsm_bench.settings import FrameOrder
 
 Indices = NDArray[np.int64]
 
@@ -49,3 +53,20 @@ def validation_indices(num_frames: int, frames: int) -> Indices:
     if num_frames <= frames:
         return np.ones(frames, dtype=np.int64)
     return indices_at(num_frames, frames, CENTRE)
+
+
+def in_order(numbers: Indices, order: FrameOrder, video: str = "") -> Indices:
+    """The frame numbers int64 [T] of a clip in the order in which a network is shown them.
+
+    Args:
+        order: ``reversed`` from the last to the first; ``frozen`` repeats the middle one; ``shuffled`` is a permutation
+            that the id alone decides, the same on every machine and in every version.
+        video: id of the video.
+    """
+    if order == "reversed":
+        return numbers[::-1]
+    if order == "frozen":
+        return np.full_like(numbers, numbers[len(numbers) // 2])
+    if order == "shuffled":
+        return numbers[sorted(range(len(numbers)), key=lambda at: hashlib.sha256(f"{video} {at}".encode()).digest())]
+    return numbers

@@ -15,7 +15,8 @@ Temporal = Literal["gsm", "none"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Compile = Literal["none", "kernels", "graphs"]
 Resize = Literal["reader", "device"]
-FrameOrder = Literal["forward", "reversed"]
+FrameOrder = Literal["forward", "reversed", "shuffled", "frozen"]
+"""Order in which a network is shown the sampled frames; ``frozen`` repeats the middle one."""
 Prefer = Literal["folder", "file"]
 """Which form of a video is read if it has a folder of pictures and a file."""
 BadFramePolicy = Literal["skip", "error", "nearest"]

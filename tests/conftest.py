@@ -79,6 +79,8 @@ def build(entry):
 
 
 SLOW = (
+    "trust/test_diagnose_model.py",
+    "trust/test_diagnose_scores.py::test_two_hundred_sound_files",
     "scoring/test_ray.py",
     "scoring/test_kills.py",
     "scoring/test_end_to_end.py",

@@ -18,7 +18,6 @@ SHARED = {
     "cpu_count": set(),
     "id_array": set(),
     "geometry": set(),
-    "sampling": set(),
     "actions": set(),
     "signatures": set(),
     "printable": set(),
@@ -26,6 +25,7 @@ SHARED = {
     "run_origin": set(),
     "fingerprints": {"id_array"},
     "settings": set(),
+    "sampling": {"settings"},
     "files": {"errors"},
     "workspace": {"errors"},
     "entries": {"geometry", "errors", "settings"},
@@ -72,6 +72,8 @@ ROOMS = {
     "frames": set(),
     "scoring": {"nets", "frames", "metrics", "ensembles"},
     "train": {"nets", "frames", "shapes", "scoring"},
+    "bench": {"nets", "frames", "scoring", "ensembles", "evaluation", "tables"},
+    "trust": {"kernels", "nets", "frames", "scoring", "metrics", "ensembles", "evaluation", "tables"},
     "api": {
         "importers",
         "metrics",
@@ -84,9 +86,8 @@ ROOMS = {
         "frames",
         "report",
         "scoring",
+        "trust",
     },
-    "bench": {"nets", "frames", "scoring", "ensembles", "evaluation", "tables"},
-    "trust": {"kernels", "nets", "frames", "scoring", "metrics", "ensembles", "evaluation", "tables"},
 }
 FRONT = {"cli", "__init__", "__main__"}
 HEAVY_ROOMS = {"nets", "frames", "scoring", "train", "bench", "trust"}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gsm_bench.sampling import clip_offsets, indices_at, sample_indices, validation_indices
+from gsm_bench.sampling import clip_offsets, in_order, indices_at, sample_indices, validation_indices
 from tests.conftest import REFERENCE
 
 EXAMPLES = json.loads((REFERENCE / "frame_indices.json").read_text())
@@ -57,3 +57,18 @@ def test_offsets():
 def test_refuses_what_cannot_be_sampled(call):
     with pytest.raises(ValueError):
         call()
+
+
+def test_orders_of_one_clip():
+    numbers = np.array([2, 5, 8, 11])
+    assert in_order(numbers, "forward").tolist() == [2, 5, 8, 11]
+    assert in_order(numbers, "reversed").tolist() == [11, 8, 5, 2]
+    assert in_order(numbers, "frozen").tolist() == [8, 8, 8, 8]
+
+
+def test_the_id_alone_decides_a_shuffled_order():
+    numbers = np.arange(1, 9)
+    orders = {name: in_order(numbers, "shuffled", name).tolist() for name in map(str, range(50))}
+    assert all(sorted(order) == numbers.tolist() for order in orders.values())
+    assert len({tuple(order) for order in orders.values()}) > 45
+    assert orders["7"] == [3, 6, 8, 4, 7, 5, 1, 2]  # on every machine, in every version

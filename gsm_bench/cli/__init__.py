@@ -61,6 +61,8 @@ SECTIONS = {
     },
     "Trust": {
         "doctor": ("gsm_bench.cli.doctor", "Examine this machine, or the frames of a data set."),
+        "diagnose": ("gsm_bench.cli.diagnose", "Find out why an accuracy is too low."),
+        "probe": ("gsm_bench.cli.probe", "Show what of a model depends on time."),
         "trust": ("gsm_bench.cli.trust", "List, allow and forget code that workspaces may run."),
     },
     "Machine": {

@@ -34,7 +34,15 @@ PAIRS = 20
 @click.option("--per-class", is_flag=True, help="Accuracy of each class, in the protocol with most clips.")
 @click.option("--confusions", is_flag=True, help="Most frequently confused classes, in the protocol with most clips.")
 @click.option(
-    "--most", type=click.IntRange(1), metavar="N", help="Confused pairs shown (default: 20; all in csv and json)."
+    "--label-errors",
+    is_flag=True,
+    help="Videos on which all strong score files agree against the label, likeliest first.",
+)
+@click.option(
+    "--most",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Confused pairs, or videos with --label-errors, shown (default: 20; all in csv and json).",
 )
 @actions_option
 @click.option("--offline", type=click.Choice(["epic-55"]), help="Estimate from the labels that EPIC-100 made public.")
@@ -52,7 +60,7 @@ PAIRS = 20
 @format_option
 @workspace_option
 def command(
-    files: tuple[Path, ...], parts: bool, per_class: bool, confusions: bool, most: int | None,
+    files: tuple[Path, ...], parts: bool, per_class: bool, confusions: bool, label_errors: bool, most: int | None,
     actions: ActionSource | None, offline: str | None, split: str | None, annotations: Path | None, definitions: bool,
     out: Path | None, force: bool, marks: tuple[Mark, ...] | None, data: Path | None, form: str,
 ) -> int:  # fmt: skip
@@ -61,6 +69,7 @@ def command(
     \b
     Example:
       gsmbench evaluate scores/something-v1/validation/inv3_12f.h5
+      gsmbench evaluate --label-errors scores/something-v1/validation/inv3_*.h5
     """
     if definitions:
         from gsm_bench.tables.epic import definitions_table
@@ -73,9 +82,11 @@ def command(
         raise click.UsageError("--split and --annotations belong to --offline epic-55")
     if parts or offline:
         return _evaluate_parts(files, actions, split, annotations, offline, data, form, out, force)
-    if (per_class or confusions) and most is None and form not in ("csv", "json"):
+    if (per_class or confusions or label_errors) and most is None and form not in ("csv", "json"):
         most = PAIRS
     opened = bench()
+    if label_errors:
+        return print_result(opened.label_errors(*files, data=data, most=most), form, out=out, force=force, marks=marks)
     result = opened.evaluate(*files, data=data, actions=actions, per_class=per_class, confusions=confusions, most=most)
     status = print_result(result, form, several=True, out=out, force=force, marks=marks)
     if confusions:

@@ -111,7 +111,8 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     type=choice(FrameOrder),
     default="forward",
     show_default=True,
-    help="reversed plays the sampled frames backwards, into a file apart.",
+    help="reversed plays the sampled frames backwards, shuffled in an order that the id decides, frozen repeats the middle "
+    "one; each into a file apart.",
 )
 @click.option(
     "--shard", callback=_shard, metavar="I/N", help="Score every N-th chunk; without it, processes share all chunks."

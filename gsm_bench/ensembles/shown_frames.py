@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from gsm_bench.ensembles.members import MemberSpec
-from gsm_bench.sampling import Indices, clip_offsets, indices_at
+from gsm_bench.sampling import Indices, clip_offsets, in_order, indices_at
 from gsm_bench.scorefile import ScoreHead
+from gsm_bench.settings import FrameOrder
 
 
 @dataclass(frozen=True)
@@ -29,21 +31,22 @@ class ShownClip:
     numbers: Indices
 
 
-def shown_clips(member: MemberSpec, head: ScoreHead | None, num_frames: int) -> list[ShownClip]:
+def shown_clips(member: MemberSpec, head: ScoreHead | None, num_frames: int, video: str = "") -> list[ShownClip]:
     """The clips that a member is shown of a video with `num_frames` frames; none where that is not known.
 
     Args:
         member: its entry gives the frames per clip.
-        head: of its score file, if there is one: it says so where there is no entry, and it knows reversed runs.
+        head: of its score file, if there is one: it says so where there is no entry, and it knows runs in another order.
         num_frames: frames of the video, at least 1.
+        video: its id, which decides the order of shuffled runs.
     """
     frames = frames_per_clip(member, head)
     if not frames or (head is not None and np.isnan(head.views["offset"]).all()):
         return []
-    backwards = head is not None and head.provenance.frame_order == "reversed"
+    order = cast(FrameOrder, head.provenance.frame_order if head is not None else "forward")
     clips = member.clips or 1
     return [
-        ShownClip(member.label, at, clips, offset, indices_at(num_frames, frames, offset)[:: -1 if backwards else 1])
+        ShownClip(member.label, at, clips, offset, in_order(indices_at(num_frames, frames, offset), order, video))
         for at, offset in enumerate(clip_offsets(clips), start=1)
     ]
 

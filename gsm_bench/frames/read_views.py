@@ -18,7 +18,7 @@ from gsm_bench.fingerprints import UNKNOWN, Fingerprint
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.frames.transform import resize_image
 from gsm_bench.geometry import InputSpec, crop_corner
-from gsm_bench.sampling import indices_at
+from gsm_bench.sampling import in_order, indices_at
 from gsm_bench.settings import BadFramePolicy, FrameOrder, Resize
 from gsm_bench.splits import Video
 
@@ -96,7 +96,7 @@ def read_views_for(source: FrameSource, video: Video, plans: Sequence[ReadPlan])
         total = source.count(video)
     except FrameError as error:
         return [_refused(error, plan, 0) for plan in plans]
-    numbers = [[view_indices(total, plan, view) for view in plan.views] for plan in plans]
+    numbers = [[view_indices(total, plan, view, video.id) for view in plan.views] for plan in plans]
     needed = [set(np.concatenate(views).tolist()) for views in numbers]
     frames = _VideoFrames(source, video, total, plans)
     frames.load(sorted(set().union(*needed)))
@@ -115,10 +115,9 @@ def _stored_if_more(source: FrameSource, video: Video) -> int:
     return stored if stored > video.num_frames else 0
 
 
-def view_indices(num_frames: int, plan: ReadPlan, view: np.void) -> NDArray[np.int64]:
-    """Frame numbers [T] of one view; a reversed run reads the sampled frames backwards."""
-    numbers = indices_at(num_frames, plan.frames, float(view["offset"]))
-    return numbers[::-1] if plan.frame_order == "reversed" else numbers
+def view_indices(num_frames: int, plan: ReadPlan, view: np.void, video: str = "") -> NDArray[np.int64]:
+    """Frame numbers [T] of one view of `video` (its id), in the order of the plan."""
+    return in_order(indices_at(num_frames, plan.frames, float(view["offset"])), plan.frame_order, video)
 
 
 class _VideoFrames:

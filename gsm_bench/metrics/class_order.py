@@ -54,12 +54,18 @@ def solve_order(best: Ints, labels: Ints, classes: int) -> SolvedOrder:
         classes: C.
     """
     columns = _assigned(best, labels, classes)
-    halves = [np.arange(len(labels)) % 2 == half for half in (0, 1)]
-    hits = sum(
-        int((_assigned(best[half], labels[half], classes)[labels[~half]] == best[~half]).sum()) for half in halves
-    )
+    hits = int(held_out_hits(best, labels, classes).sum())
     hit = np.bincount(labels[columns[labels] == best], minlength=classes)
     return SolvedOrder(columns, float((best == labels).mean()), hits / len(labels), int((hit == 0).sum()))
+
+
+def held_out_hits(best: Ints, labels: Ints, classes: int) -> NDArray[np.bool_]:
+    """Whether each video is right with the order of columns that the other half of the videos suggests: bool [N]."""
+    hits = np.zeros(len(labels), bool)
+    for half in (0, 1):
+        known = np.arange(len(labels)) % 2 == half
+        hits[~known] = _assigned(best[known], labels[known], classes)[labels[~known]] == best[~known]
+    return hits
 
 
 def best_case(best: Ints, labels: Ints, classes: int) -> float:

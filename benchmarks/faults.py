@@ -1,0 +1,382 @@
+"""Plant faults in copies of Temporal Shapes and count how often `diagnose` names them.
+
+    python benchmarks/faults.py WORK_FOLDER [--faults A,B] [--singles] [--pairs] [--sound N]
+
+Each fault is planted as it happens: in the frames on disk, in the list, in the entry, in the checkpoint or in the
+network. The copy has the name and the files of any other data set, and `diagnose` is called as for any other model.
+Results are written to WORK_FOLDER/results.jsonl, one line per run; runs that are there already are not repeated.
+
+The networks of Temporal Shapes hardly look at colour: another channel order changes 1% of their predictions. So the
+copies have an inverted red channel, and the network has the weights of that channel negated: the same answers.
+
+With `--model oracle` the network is a small one with random weights, and the labels are what it says of the sound copy,
+a tenth of them replaced at random: many runs in little time, and no class is the reversal of another.
+
+A network of this script remembers its answers by the bytes of its input, because most runs show it the same clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gsm_bench.frames.transform import normalise
+from gsm_bench.manifest import load_manifest
+from gsm_bench.scoring.prepare import Request
+from gsm_bench.shapes import make
+from gsm_bench.trust.diagnose import diagnose_model
+from gsm_bench.trust.diagnose_findings import Diagnosis
+from gsm_bench.trust.diagnose_setup import DiagnosisRequest, set_up
+from gsm_bench.workspace import Workspace, shipped_manifests
+
+NETWORK = """
+import hashlib
+import torch
+from gsm_bench.nets.segment import SegmentNetwork, build_network
+
+ANSWERS = {}
+
+class InvertedRed(SegmentNetwork):
+    def forward(self, clips):
+        clips = torch.cat([clips[:, :, :2], -1 - clips[:, :, 2:]], dim=2)
+        batch_norms = [m for m in self.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+        if any(m.running_mean is None for m in batch_norms):  # clips of a batch depend on each other
+            key = self.key(clips)
+            if key not in ANSWERS:
+                ANSWERS[key] = super().forward(clips)
+            return self.last(ANSWERS[key])
+        keys = [self.key(clip) for clip in clips]
+        new = [at for at, key in enumerate(keys) if key not in ANSWERS]
+        if new:
+            ANSWERS.update(zip([keys[at] for at in new], super().forward(clips[new])))
+        return self.last(torch.stack([ANSWERS[key] for key in keys]))
+
+    def key(self, clips):
+        return self.weights(), hashlib.blake2b(clips.numpy().tobytes(), digest_size=16).digest()
+
+    def weights(self):
+        if not hasattr(self, "_weights"):
+            digest = hashlib.blake2b(digest_size=16)
+            for name, value in sorted(self.state_dict().items()):
+                digest.update(name.encode() + value.numpy().tobytes())
+            self._weights = digest.digest() + bytes([self.frames])
+        return self._weights
+
+    def last(self, logits):
+        return logits
+
+class Oracle(torch.nn.Module):  # small, with random weights: the labels are what it says
+    def __init__(self, classes):
+        super().__init__()
+        generator = torch.Generator().manual_seed(7)
+        self.conv1, self.bn1 = torch.nn.Conv2d(3, 16, 7, stride=4), torch.nn.BatchNorm2d(16)
+        self.conv2, self.bn2 = torch.nn.Conv2d(16, 24, 3, stride=2), torch.nn.BatchNorm2d(24)
+        self.fc = torch.nn.Linear(24 * 9 * 3, classes)
+        for value in self.parameters():
+            if value.ndim > 1:
+                value.data = torch.randn(value.shape, generator=generator) / value[0].numel() ** 0.5
+
+    def features(self, clips):
+        batch, frames = clips.shape[:2]
+        maps = torch.relu(self.bn1(self.conv1(clips.flatten(0, 1))))
+        maps = torch.relu(self.bn2(self.conv2(maps)))
+        maps = torch.nn.functional.adaptive_avg_pool2d(maps, 3).flatten(1).view(batch, frames, -1)
+        time = (torch.arange(frames) + 0.5) / frames
+        weights = torch.stack([torch.ones(frames), torch.cos(torch.pi * time), torch.cos(2 * torch.pi * time)])
+        return torch.einsum("kt,btf->bkf", weights / frames, maps).flatten(1)
+
+    def forward(self, clips):
+        return self.last(self.fc(self.features(clips)))
+
+    def last(self, logits):
+        return logits
+
+def doubled(logits):
+    return logits.softmax(-1).softmax(-1)
+
+def build(entry):
+    if entry.options.get("oracle"):
+        return Oracle(entry.classes)
+    network = build_network("bninception", "gsm", entry.frames, entry.classes, width=0.25)
+    network.__class__ = InvertedRed
+    return network
+
+def build_doubled(entry):
+    network = build(entry)
+    network.last = doubled
+    return network
+"""
+ENTRY = """
+[datasets.copy]
+title = "A data set"
+layout = "list"
+classes = 14
+class_order = "{class_order}"
+frame_pattern = "{{id}}/{{frame:05d}}.png"
+frame_roots = ["frames"]
+class_files = ["category.txt"]
+splits = {{ val = {{ lists = ["val.txt"] }} }}
+
+[models.network]
+title = "A network"
+network = "{network}"
+frames = {frames}
+options = {options}
+classes = 14
+class_order = "{class_order}"
+input = {{ size = 64, resize = {resize}, channel_order = "{channel_order}", value_range = {value_range}, mean = {mean}, std = {std} }}
+checkpoint = {{ file = "network.safetensors" }}
+dataset = "copy"
+split = "val"
+"""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the data set with its entry, sound until faults are planted.
+
+    Attributes:
+        keys: of the entry.
+        frames: changes of the frames of a video: uint8 [n, H, W, 3] to the same.
+        labels: changes of the labels int [N].
+        listed: changes of a frame count.
+        names: changes of the class names.
+        checkpoint: changes of the weights.
+    """
+
+    keys: dict[str, object]
+    frames: tuple[Callable[[np.ndarray], np.ndarray], ...] = ()
+    labels: tuple[Callable[[np.ndarray], np.ndarray], ...] = ()
+    listed: tuple[Callable[[int], int], ...] = ()
+    names: tuple[Callable[[list[str]], list[str]], ...] = ()
+    checkpoint: tuple[Callable[[dict], dict], ...] = ()
+
+
+def sound(model: str) -> Copy:
+    return Copy({
+        "network": "planted:build", "frames": 8, "options": "{ oracle = true }" if model == "oracle" else "{ }", "resize": 73,
+        "channel_order": "BGR", "value_range": 255, "mean": [104, 117, 128], "std": [1, 1, 1], "class_order": "alphabetical",
+    })  # fmt: skip
+
+
+def key(**changes: object) -> Callable[[Copy], Copy]:
+    return lambda copy: replace(copy, keys=copy.keys | changes)
+
+
+def shuffled_names(names: list[str]) -> list[str]:
+    return [names[at] for at in np.random.default_rng(5).permutation(len(names))]
+
+
+def swapped(frames: np.ndarray) -> np.ndarray:
+    return frames[..., ::-1]
+
+
+def backwards(frames: np.ndarray) -> np.ndarray:
+    return frames[::-1]
+
+
+def mirrored(frames: np.ndarray) -> np.ndarray:
+    return frames[:, :, ::-1]
+
+
+def as_text(frames: np.ndarray) -> np.ndarray:
+    return frames[[number - 1 for number in sorted(range(1, len(frames) + 1), key=str)]]
+
+
+def unset_statistics(weights: dict) -> dict:
+    """Batch-norm statistics as they are before training."""
+    return {
+        name: np.zeros_like(value)
+        if name.endswith("running_mean")
+        else np.ones_like(value)
+        if name.endswith("running_var")
+        else value
+        for name, value in weights.items()
+    }
+
+
+FAULTS: dict[str, tuple[str, Callable[[Copy], Copy]]] = {
+    "BGR frames": ("channel_order", lambda c: replace(c, frames=(*c.frames, swapped))),
+    "range 0..1": ("value_range", key(value_range=1)),
+    "mean of zero": ("mean", key(mean=[0, 0, 0])),
+    "std of ImageNet": ("std", key(std=[57.375, 57.12, 58.395])),
+    "resize twice": ("resize", key(resize=128)),
+    "32 frames": ("frames", key(frames=32)),
+    "reversed": ("order", lambda c: replace(c, frames=(*c.frames, backwards))),
+    "mirrored": ("flip", lambda c: replace(c, frames=(*c.frames, mirrored))),
+    "renumbered": ("numbering", lambda c: replace(c, frames=(*c.frames, as_text))),
+    "half the frames listed": ("counts", lambda c: replace(c, listed=(lambda n: n // 2,))),
+    "class file regenerated": ("labels", lambda c: replace(key(class_order="file")(c), names=(shuffled_names,))),
+    "labels off by one": ("labels", lambda c: replace(c, labels=(lambda y: (y + 1) % 14,))),
+    "labels one row off": ("labels", lambda c: replace(c, labels=(lambda y: np.roll(y, 1),))),
+    "batch norms unset": ("statistics", lambda c: replace(c, checkpoint=(unset_statistics,))),
+    "softmax twice": ("softmax applied twice", key(network="planted:build_doubled")),
+}
+"""Faults by name, each with the setting that a diagnosis has to name."""
+HIDDEN = {frozenset(("batch norms unset", other)) for other in ("range 0..1", "mean of zero", "std of ImageNet")}
+"""Pairs that no accuracy can tell apart: batch norms that use the batch undo every scale and offset of the input."""
+
+
+def write_copy(copy: Copy, original: Path, folder: Path, model: str, most: int) -> None:
+    """Write a copy of the data set with its entry and its checkpoint."""
+    from safetensors.numpy import load_file, save_file
+
+    data = folder / "data" / "copy"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "manifests").mkdir(parents=True)
+    (folder / "checkpoints").mkdir()
+    data.mkdir(parents=True)
+    rows = [line.split() for line in (original / "val_videofolder.txt").read_text().splitlines()][:most]
+    frames_folder = frames_of(copy, original, folder.parent, [(row[0], int(row[1])) for row in rows])
+    (data / "frames").symlink_to(frames_folder)
+    sorted_names = (original / "category.txt").read_text().split("\n")[:14]
+    names = sorted_names
+    if model == "oracle":
+        rows = [[*row[:2], label] for row, label in zip(rows, np.load(folder.parent / "oracle.npy"), strict=True)]
+    for change in copy.names:
+        names = change(names)
+    labels = np.array([names.index(sorted_names[int(row[2])]) for row in rows])
+    for change in copy.labels:
+        labels = change(labels)
+    counts = [int(row[1]) for row in rows]
+    for change in copy.listed:
+        counts = [change(count) for count in counts]
+    lines = [f"{row[0]} {count} {label}" for row, count, label in zip(rows, counts, labels, strict=True)]
+    (data / "val.txt").write_text("\n".join(lines) + "\n")
+    (data / "category.txt").write_text("\n".join(names) + "\n")
+    (folder / "manifests" / "models.toml").write_text(ENTRY.format(**copy.keys))
+    (folder / "planted.py").write_text(NETWORK)
+    shipped = shipped_manifests() / "shapes" / f"{model}.safetensors"
+    weights = load_file(folder.parent / "oracle.safetensors" if model == "oracle" else shipped)
+    for change in copy.checkpoint:
+        weights = change(weights)
+    save_file(weights, folder / "checkpoints" / "network.safetensors")
+
+
+def frames_of(copy: Copy, original: Path, work: Path, videos: list[tuple[str, int]]) -> Path:
+    """The frames of a copy; copies with the same changes share them."""
+    folder = work / "-".join(["frames", str(len(videos)), *sorted(change.__name__ for change in copy.frames)])
+    if (folder / "done").exists():
+        return folder
+    for video, count in videos:
+        pictures = [Image.open(original / "frames" / video / f"{number:05d}.jpg") for number in range(1, count + 1)]
+        frames = np.stack([np.asarray(picture) for picture in pictures])
+        frames[..., 0] = 255 - frames[..., 0]
+        for change in copy.frames:
+            frames = change(frames)
+        (folder / video).mkdir(parents=True, exist_ok=True)
+        for number, frame in enumerate(frames, start=1):
+            Image.fromarray(np.ascontiguousarray(frame)).save(folder / video / f"{number:05d}.png", compress_level=1)
+    (folder / "done").touch()
+    return folder
+
+
+def make_oracle(original: Path, work: Path, most: int) -> None:
+    """Weights of a small random network, and as labels what it says of each video; a tenth of them are at random."""
+    import torch
+    from safetensors.torch import save_file
+
+    np.save(work / "oracle.npy", np.zeros(most, np.int64))
+    namespace: dict = {}
+    exec(NETWORK, namespace)
+    network = namespace["Oracle"](14)
+    save_file(network.state_dict(), work / "oracle.safetensors")
+    folder = work / "workspace-oracle"
+    write_copy(sound("oracle"), original, folder, "oracle", most)
+    workspace = Workspace.locate(folder)
+    request = DiagnosisRequest(Request("network", device="cpu"), videos=0)
+    setup = set_up(request, load_manifest(workspace), workspace, lambda base, _: [base], lambda *_: None)
+    clips = normalise(setup.store.clips(setup.places, setup.base), setup.base.spec)
+    with torch.no_grad():
+        for norm in (network.bn1, network.bn2):
+            norm.momentum = None
+        network.train()
+        network(clips)
+        network.eval()
+        network.fc.weight /= network(clips).std(0)[:, None] / 3
+        network.fc.bias.zero_()
+        network.fc.bias -= network(clips).mean(0)
+        labels = network(clips).argmax(1).numpy()
+    save_file(network.state_dict(), work / "oracle.safetensors")
+    by_row = np.empty(most, np.int64)
+    by_row[setup.rows] = labels
+    rng = np.random.default_rng(11)
+    np.save(work / "oracle.npy", np.where(rng.random(most) < 0.1, rng.integers(0, 14, most), by_row))
+
+
+def diagnose_copy(folder: Path, seed: int = 0, videos: int = 300) -> Diagnosis:
+    workspace = Workspace.locate(folder)
+    request = DiagnosisRequest(Request("network", device="cpu"), videos=videos, seed=seed)
+    return diagnose_model(request, load_manifest(workspace), workspace)
+
+
+def plant(names: Iterable[str], model: str) -> Copy:
+    copy = sound(model)
+    for name in names:
+        copy = FAULTS[name][1](copy)
+    return copy
+
+
+def runs(arguments: argparse.Namespace) -> Iterable[tuple[tuple[str, ...], int]]:
+    chosen = arguments.faults.split(",") if arguments.faults else list(FAULTS)
+    yield from (((), seed) for seed in range(arguments.sound))
+    if arguments.singles:
+        yield from (((name,), 0) for name in chosen)
+    if arguments.pairs:
+        yield from ((pair, 0) for pair in itertools.combinations(chosen, 2))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--model", default="shapes_8f", choices=("shapes_8f", "oracle"))
+    parser.add_argument("--faults", default="")
+    parser.add_argument("--videos", type=int, default=300, help="that each run looks at")
+    parser.add_argument("--of", type=int, default=560, help="videos of each copy")
+    parser.add_argument("--part", default="1/1", help="only every n-th run: i/n")
+    parser.add_argument("--singles", action="store_true")
+    parser.add_argument("--pairs", action="store_true")
+    parser.add_argument("--sound", type=int, default=0, metavar="N", help="sound runs on N random subsets")
+    arguments = parser.parse_args()
+    original = arguments.work / "shapes"
+    make(original, "val")
+    if arguments.model == "oracle" and not (arguments.work / "oracle.safetensors").exists():
+        make_oracle(original, arguments.work, arguments.of)
+    part, parts = (int(number) for number in arguments.part.split("/"))
+    results = arguments.work / "results.jsonl"
+    done = {tuple(json.loads(line)["run"]) for line in results.read_text().splitlines()} if results.exists() else set()
+    for number, (names, seed) in enumerate(runs(arguments)):
+        run = (arguments.model, str(arguments.videos), *names, str(seed))
+        if run in done or number % parts != part - 1:
+            continue
+        folder = arguments.work / f"workspace-{part}-{parts}"
+        write_copy(plant(names, arguments.model), original, folder, arguments.model, arguments.of)
+        started, cpu = time.monotonic(), time.process_time()
+        outcome = diagnose_copy(folder, seed, arguments.videos)
+        expected = [FAULTS[name][0] for name in names]
+        row = {
+            "run": run, "expected": expected, "ranking": outcome.ranking, "right": set(expected) == set(outcome.ranking[:2] if names else outcome.ranking),
+            "hidden": frozenset(names) in HIDDEN, "before": outcome.before, "after": outcome.after, "alike": outcome.alike,
+            "to": [cause.after for cause in outcome.causes], "best": outcome.tried[0].name, "best_lift": outcome.tried[0].lift.value,
+            "best_p": outcome.tried[0].p, "clips": outcome.clips_scored,
+            "seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - cpu,
+        }  # fmt: skip
+        with results.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(
+            f"{'ok ' if row['right'] else 'BAD'} {' + '.join(names) or f'sound {seed}'}: {outcome.ranking} {row['to']} {outcome.before:.3f} {outcome.after} {row['cpu_seconds']:.0f} s",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
