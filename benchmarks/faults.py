@@ -294,7 +294,7 @@ def make_oracle(original: Path, work: Path, most: int) -> None:
     write_copy(sound("oracle"), original, folder, "oracle", most)
     workspace = Workspace.locate(folder)
     request = DiagnosisRequest(Request("network", device="cpu"), videos=0)
-    setup = set_up(request, load_manifest(workspace), workspace, lambda base, _: [base], lambda *_: None)
+    setup = set_up(request, load_manifest(workspace), workspace, lambda base, *_: [base], lambda *_: None)
     clips = normalise(setup.store.clips(setup.places, setup.base), setup.base.spec)
     with torch.no_grad():
         for norm in (network.bn1, network.bn2):
@@ -335,6 +335,11 @@ def runs(arguments: argparse.Namespace) -> Iterable[tuple[tuple[str, ...], int]]
         yield from ((pair, 0) for pair in itertools.combinations(chosen, 2))
 
 
+def is_right(expected: set[str], ranking: list[str]) -> bool:
+    """Whether every fault is named first or second, and a sound run has none."""
+    return expected == set(ranking[:2]) if expected else not ranking
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("work", type=Path)
@@ -364,16 +369,27 @@ def main() -> None:
         outcome = diagnose_copy(folder, seed, arguments.videos)
         expected = [FAULTS[name][0] for name in names]
         row = {
-            "run": run, "expected": expected, "ranking": outcome.ranking, "right": set(expected) == set(outcome.ranking[:2] if names else outcome.ranking),
-            "hidden": frozenset(names) in HIDDEN, "before": outcome.before, "after": outcome.after, "alike": outcome.alike,
-            "to": [cause.after for cause in outcome.causes], "best": outcome.tried[0].name, "best_lift": outcome.tried[0].lift.value,
-            "best_p": outcome.tried[0].p, "clips": outcome.clips_scored,
-            "seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - cpu,
-        }  # fmt: skip
+            "run": run,
+            "expected": expected,
+            "ranking": outcome.ranking,
+            "right": is_right(set(expected), outcome.ranking),
+            "hidden": frozenset(names) in HIDDEN,
+            "before": outcome.before,
+            "after": outcome.after,
+            "alike": outcome.alike,
+            "to": [cause.after for cause in outcome.causes],
+            "tried": [(tried.name, tried.lift.value, tried.p) for tried in outcome.tried[:5]],
+            "clips": outcome.clips_scored,
+            "seconds": time.monotonic() - started,
+            "cpu_seconds": time.process_time() - cpu,
+        }
         with results.open("a") as file:
             file.write(json.dumps(row) + "\n")
+        verdict = "ok " if row["right"] else "BAD"
+        title = " + ".join(names) or f"sound {seed}"
+        after = "" if outcome.after is None else f" to {outcome.after:.3f}"
         print(
-            f"{'ok ' if row['right'] else 'BAD'} {' + '.join(names) or f'sound {seed}'}: {outcome.ranking} {row['to']} {outcome.before:.3f} {outcome.after} {row['cpu_seconds']:.0f} s",
+            f"{verdict} {title}: {outcome.ranking} {row['to']}, {outcome.before:.3f}{after}, {row['cpu_seconds']:.0f} s",
             flush=True,
         )
 

@@ -23,6 +23,8 @@ from gsm_bench.workspace import Workspace
 
 LOOKED_ALIKE = 3
 """Other explanations that are named."""
+MANY_FRAMES = 128
+"""Of longer videos, frames that only a pair of changes needs are not decoded, and such pairs are not tried."""
 
 
 def diagnose_model(
@@ -59,10 +61,12 @@ def diagnose_model(
     )  # fmt: skip
 
 
-def _every_trial(base: Trial, longer: bool) -> list[Trial]:
-    """Trials that need every frame which a search can come to."""
+def _every_trial(base: Trial, total: int, longer: bool) -> list[Trial]:
+    """Trials that need every frame which a search can come to; of long videos, those of one change."""
     possible = Possible(other_counts=longer)
     first = [base, *neighbours(base, possible)]
+    if total > MANY_FRAMES:
+        return first
     return list(dict.fromkeys(trial for one in first for trial in (one, *_other_times(one, possible))))
 
 

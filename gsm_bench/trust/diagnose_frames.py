@@ -59,12 +59,12 @@ class FrameStore:
         return sum(stored > listed for listed, stored in self._counts)
 
     def load(
-        self, trials: Callable[[bool], Sequence[Trial]], workers: int, progress: Callable[[int, int], None]
+        self, trials: Callable[[int, bool], Sequence[Trial]], workers: int, progress: Callable[[int, int], None]
     ) -> NDArray[np.bool_]:
         """Decode every frame that one of the trials needs; bool [n], the videos that can be used.
 
         Args:
-            trials: what will be tried, where videos have more frames than listed, and where they do not.
+            trials: what will be tried, by the number of frames of a video and whether it has more than listed.
             progress: called with the videos that are read, and all.
         """
         usable = np.zeros(len(self.videos), bool)
@@ -75,7 +75,7 @@ class FrameStore:
                 progress(place + 1, len(self.videos))
         return usable
 
-    def _read(self, place: int, trials: Callable[[bool], Sequence[Trial]]) -> dict[int, Pixels]:
+    def _read(self, place: int, trials: Callable[[int, bool], Sequence[Trial]]) -> dict[int, Pixels]:
         video = self.videos[place]
         try:
             listed = stored = self.source.count(video)
@@ -83,7 +83,9 @@ class FrameStore:
                 with suppress(FrameError):
                     stored = max(stored, self.source.available(video))
             self._counts[place] = listed, stored
-            numbers = sorted({n for trial in trials(stored > listed) for n in self.numbers(place, trial).tolist()})
+            numbers = sorted(
+                {n for trial in trials(stored, stored > listed) for n in self.numbers(place, trial).tolist()}
+            )
             frames: dict[int, Pixels] = {}
             for number, picture in self.source.pictures(video, numbers):
                 if isinstance(picture, FrameError):
@@ -105,6 +107,10 @@ class FrameStore:
         self._file.write(frame.tobytes())
         self._file.flush()
         return np.memmap(self._file, np.uint8, "r", start, frame.shape)
+
+    def holds(self, trial: Trial, places: Iterable[int]) -> bool:
+        """Whether every frame that a trial shows of some videos is here."""
+        return all(self._frames[place].keys() >= set(self.numbers(place, trial).tolist()) for place in places)
 
     def numbers(self, place: int, trial: Trial) -> NDArray[np.int64]:
         """Frame numbers int64 [T], from 1, that a trial shows of a video."""

@@ -121,7 +121,8 @@ class Search:
 
     def try_round(self, trials: Iterable[Trial], first: float) -> None:
         """Try trials on more and more videos, and drop the hopeless ones on the way."""
-        left = [trial for trial in trials if trial not in self.by_trial]
+        places = self.places.tolist()
+        left = [trial for trial in trials if trial not in self.by_trial and self.network.store.holds(trial, places)]
         self.network.prepare(left)
         for share, kept in ((first, KEPT_FIRST), (SECOND_LOOK, KEPT_SECOND), (1.0, 0)):
             left = self.try_trials(left, max(1, round(share * self.total)))
@@ -175,6 +176,8 @@ class Search:
             reading = AS_THEY_ARE
         else:
             trial = replace(trial, **{name: getattr(self.base, name)})
+        if not self.network.store.holds(trial, self.places.tolist()):
+            return self.baseline
         if trial not in self.by_trial or len(self.by_trial[trial][0].hits) < self.total:
             self.try_trials([trial], self.total)
         return next((one for one in self.by_trial.get(trial, ()) if one.reading.name == reading), self.baseline)

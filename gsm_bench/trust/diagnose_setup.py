@@ -78,12 +78,12 @@ class Setup:
 
 def set_up(
     request: DiagnosisRequest, manifest: Manifest, workspace: Workspace,
-    trials: Callable[[Trial, bool], Sequence[Trial]], progress: Callable[[int, int], None],
+    trials: Callable[[Trial, int, bool], Sequence[Trial]], progress: Callable[[int, int], None],
 ) -> Setup:  # fmt: skip
     """Choose videos, load the network and decode the frames that trials of the entry's settings need.
 
     Args:
-        trials: of the entry's settings, where a video has more frames than listed (True) and where not.
+        trials: what will be tried, from the entry's settings, the frames of a video, and whether it has more than listed.
         progress: called with the videos whose frames are read, and all.
 
     Raises:
@@ -98,7 +98,7 @@ def set_up(
     rows = chosen_rows(labels, request.videos, request.seed)
     store = FrameStore(job.source, job.split, rows)
     base = Trial.of_entry(job.entry.input, job.entry.frames)
-    usable = store.load(lambda longer: trials(base, longer), job.settings.workers, progress)
+    usable = store.load(lambda total, longer: trials(base, total, longer), job.settings.workers, progress)
     if not usable.any():
         name, reason = next(iter(store.bad.items()))
         raise FrameError(

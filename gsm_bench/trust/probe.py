@@ -27,7 +27,7 @@ SAME_SCORES = 1e-4
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedProbe:
     """Top-1 in percent of a network with frames forward and reversed, and where it is printed."""
 
     network: str
@@ -36,7 +36,7 @@ class Published:
     source: str
 
 
-PAPER = Published("GSM InceptionV3, 8 frames, Something-V1", 49.01, 15.38, "Sudhakaran et al., CVPR 2020, section 4")
+PAPER = PublishedProbe("GSM InceptionV3, 8 frames, Something-V1", 49.01, 15.38, "Sudhakaran et al., CVPR 2020, section 4")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def probe_model(
         progress: called with the videos whose frames are read, and all.
     """
     started = time.monotonic()
-    setup = set_up(request, manifest, workspace, lambda base, _: trials_of(base), progress)
+    setup = set_up(request, manifest, workspace, lambda base, *_: trials_of(base), progress)
     places = setup.places.tolist()
     with ForwardPool(setup.job.settings) as pool:
         scores = setup.network(pool).all_scores(trials_of(setup.base), places)
