@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -31,6 +32,7 @@ from PIL import Image
 
 from gsm_bench.frames.transform import normalise
 from gsm_bench.manifest import load_manifest
+from gsm_bench.permissions import allow, missing_permissions
 from gsm_bench.scoring.prepare import Request
 from gsm_bench.shapes import make
 from gsm_bench.trust.diagnose import diagnose_model
@@ -293,8 +295,11 @@ def make_oracle(original: Path, work: Path, most: int) -> None:
     folder = work / "workspace-oracle"
     write_copy(sound("oracle"), original, folder, "oracle", most)
     workspace = Workspace.locate(folder)
+    manifest = load_manifest(workspace)
+    for code in missing_permissions([manifest.model("network")], workspace.root).values():
+        allow(code)
     request = DiagnosisRequest(Request("network", device="cpu"), videos=0)
-    setup = set_up(request, load_manifest(workspace), workspace, lambda base, *_: [base], lambda *_: None)
+    setup = set_up(request, manifest, workspace, lambda base, *_: [base], lambda *_: None)
     clips = normalise(setup.store.clips(setup.places, setup.base), setup.base.spec)
     with torch.no_grad():
         for norm in (network.bn1, network.bn2):
@@ -315,8 +320,11 @@ def make_oracle(original: Path, work: Path, most: int) -> None:
 
 def diagnose_copy(folder: Path, seed: int = 0, videos: int = 300) -> Diagnosis:
     workspace = Workspace.locate(folder)
+    manifest = load_manifest(workspace)
+    for code in missing_permissions([manifest.model("network")], workspace.root).values():
+        allow(code)
     request = DiagnosisRequest(Request("network", device="cpu"), videos=videos, seed=seed)
-    return diagnose_model(request, load_manifest(workspace), workspace)
+    return diagnose_model(request, manifest, workspace)
 
 
 def plant(names: Iterable[str], model: str) -> Copy:
@@ -356,6 +364,7 @@ def main() -> None:
     make(original, "val")
     if arguments.model == "oracle" and not (arguments.work / "oracle.safetensors").exists():
         make_oracle(original, arguments.work, arguments.of)
+    os.environ["XDG_CONFIG_HOME"] = str(arguments.work.resolve() / "configuration")  # whose code may run
     part, parts = (int(number) for number in arguments.part.split("/"))
     results = arguments.work / "results.jsonl"
     done = {tuple(json.loads(line)["run"]) for line in results.read_text().splitlines()} if results.exists() else set()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from gsm_bench.cli import completing
+from gsm_bench.cli.ask_for_code import ask_for_code
 from gsm_bench.cli.options import (
     PATH,
     bench,
@@ -24,7 +26,12 @@ SHOWN = 12
 
 
 @click.command("diagnose", short_help="Find out why an accuracy is too low.")
-@click.option("--model", metavar="NAME", help="A model of the registry: its settings, frames, labels and weights.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    shell_complete=completing.model_name,
+    help="A model of the registry: its settings, frames, labels and weights.",
+)
 @click.option("--scores", type=PATH, metavar="FILE", help="A score file: its labels and kinds, without a network.")
 @split_options
 @data_option
@@ -80,6 +87,8 @@ def command(
             raise click.UsageError(f"{wrong[0]} belongs to --model")
         result = opened.diagnose(scores=scores, task=task, data=data, most=most)
         return print_result(result, form, several=True, out=out, force=force)
+    assert model is not None
+    ask_for_code([opened.manifest.model(model)], opened.workspace)
     from gsm_bench.cli.progress import ProgressDisplay
 
     with ProgressDisplay(f"{model}: frames", quiet=quiet) as display:

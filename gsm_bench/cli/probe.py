@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from gsm_bench.cli import completing
+from gsm_bench.cli.ask_for_code import ask_for_code
 from gsm_bench.cli.options import (
     bench,
     data_option,
@@ -19,7 +21,13 @@ from gsm_bench.cli.options import (
 
 
 @click.command("probe", short_help="Show what of a model depends on time.")
-@click.option("--model", metavar="NAME", required=True, help="A model of the registry (gsmbench models list).")
+@click.option(
+    "--model",
+    metavar="NAME",
+    required=True,
+    shell_complete=completing.model_name,
+    help="A model of the registry (gsmbench models list).",
+)
 @split_options
 @data_option
 @frames_option
@@ -56,10 +64,12 @@ def command(
     Example:
       gsmbench probe --model inv3_8f
     """
+    opened = bench()
+    ask_for_code([opened.manifest.model(model)], opened.workspace)
     from gsm_bench.cli.progress import ProgressDisplay
 
     with ProgressDisplay(f"{model}: frames", quiet=quiet) as display:
-        result = bench().probe(
+        result = opened.probe(
             model, videos=videos, seed=seed, task=task, data=data, dataset=dataset, split=split, frames=frames,
             device=device, workers=workers, threads=threads, progress=display.count,
         )  # fmt: skip

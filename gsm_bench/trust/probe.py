@@ -36,7 +36,9 @@ class PublishedProbe:
     source: str
 
 
-PAPER = PublishedProbe("GSM InceptionV3, 8 frames, Something-V1", 49.01, 15.38, "Sudhakaran et al., CVPR 2020, section 4")
+PAPER = PublishedProbe(
+    "GSM InceptionV3, 8 frames, Something-V1", 49.01, 15.38, "Sudhakaran et al., CVPR 2020, section 4"
+)
 
 
 @dataclass(frozen=True)

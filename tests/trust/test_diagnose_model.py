@@ -8,7 +8,7 @@ import pytest
 from gsm_bench.scorefile import read
 from gsm_bench.workspace import Workspace
 from tests.cases.toy import data_of, local, save_weights, score_file, write_frames
-from tests.conftest import TOY_MANIFEST, TOY_NETWORK
+from tests.conftest import TOY_MANIFEST, TOY_NETWORK, trust
 
 VIDEOS = 120
 
@@ -35,6 +35,7 @@ def world(tmp_path_factory):
     (root / "toynet.py").write_text(TOY_NETWORK)
     workspace = Workspace.locate(root)
     save_weights(workspace)
+    trust(workspace)
     data = data_of(workspace)
     counts = []
     for row in range(VIDEOS):
