@@ -8,6 +8,7 @@ import click
 
 from gsm_bench.cli import completing
 from gsm_bench.cli.ask_for_code import ask_for_code
+from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import (
     PATH,
     bench,
@@ -97,4 +98,7 @@ def command(
             device=device, workers=workers, threads=threads, progress=display.count,
             step=(lambda _: None) if quiet else (lambda words: say(f"{model}: trying {words}")),
         )  # fmt: skip
-    return print_result(result, form, several=True, out=out, force=force)
+    status = print_result(result, form, several=True, out=out, force=force)
+    if result.toml and form == "rich":  # in one line, which a table would break
+        echo(f"\nThe entry corrected, for its file in manifests/:\n\n{result.toml}")
+    return status

@@ -102,8 +102,13 @@ class Search:
         return sum(self.rounds) * len(self.readings)
 
     def corrected_p(self, explanation: Explanation) -> float:
-        """The p-value of a lift over the entry as it is, times everything that was tried."""
-        return min(1.0, self.p_value(explanation, self.baseline) * self.tested)
+        """The p-value of a lift over the entry as it is, for everything that was tried.
+
+        Half of the level is shared by single changes, the other half by all combinations (weighted Bonferroni).
+        """
+        alone = self.rounds[0] + len(self.readings)
+        shared_by = alone if len(self.changes(explanation)) <= 1 else self.tested
+        return min(1.0, 2 * shared_by * self.p_value(explanation, self.baseline))
 
     def is_fault(self, explanation: Explanation) -> bool:
         """Whether an explanation lifts the accuracy by more than accident and small improvements do."""

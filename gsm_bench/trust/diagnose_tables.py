@@ -54,7 +54,7 @@ def _title(diagnosis: Diagnosis) -> str:
 def _cause_row(cause: Cause, diagnosis: Diagnosis) -> dict[str, Any]:
     return {
         "cause": cause.title, "name": cause.name, "now": cause.before, "better": cause.after,
-        **_lift("lift", cause.together), **_lift("alone", cause.alone), "p": diagnosis.p, "fix": cause.fix,
+        **_lift("lift", cause.together), **_lift("alone", cause.alone), "p": diagnosis.p, "fix": cause.fix, "toml": diagnosis.toml,
     }  # fmt: skip
 
 
@@ -78,8 +78,6 @@ def _notes(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"Published: {published.top1_percent:.2f} ({published.source}), {where} the interval of what was measured."
     for number, (title, fix) in enumerate(_fixes(diagnosis), start=1):
         yield f"{number}. {title}: {fix}."
-    if diagnosis.toml:
-        yield f"The entry corrected, in manifests/local.toml or your own file:\n{diagnosis.toml}"
     if diagnosis.alike:
         yield f"These fit as well and cannot be told apart here: {'; '.join(diagnosis.alike)}."
     if diagnosis.indifferent:
