@@ -10,8 +10,9 @@ from __future__ import annotations
 import io
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import h5py
 
@@ -22,6 +23,9 @@ HEAP_HEADER = struct.Struct("<4sB3xQ")
 """Signature, version, length in bytes of the whole collection."""
 HEAP_OBJECT = struct.Struct("<HH4xQ")
 """Number, references, length in bytes; the content follows, padded to eight bytes. Number 0 is the free rest."""
+
+
+Found = TypeVar("Found")
 
 
 class GuardedFile(io.RawIOBase):
@@ -59,6 +63,11 @@ class GuardedFile(io.RawIOBase):
 
     def tell(self) -> int:
         return self._at
+
+    def fileno(self) -> int:
+        if self.descriptor < 0:
+            raise ValueError("this file is closed")
+        return self.descriptor
 
     def readable(self) -> bool:
         return True
@@ -98,23 +107,28 @@ def check_heap(content: memoryview, most: int) -> None:
     raise ValueError("a collection of texts in it is damaged")
 
 
-class CheckedHdf5:
+class CheckedHdf5(Generic[Found]):
     """An HDF5 file of unknown origin, open for reading; also a context manager.
 
     Attributes:
         source: the file that HDF5 reads through.
         file: the file as HDF5 has it.
+        looked_up: what `look` returned.
+
+    Args:
+        look: called with `source` before HDF5 opens it.
 
     Raises:
         ValueError, OSError: it is not HDF5, or its length is not the one that its header states.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, look: Callable[[GuardedFile], Found | None] = lambda _: None) -> None:
         self.source = GuardedFile(path)
         try:
             expected = declared_length(os.pread(self.source.descriptor, SUPERBLOCK_BYTES, 0))
             if expected not in (None, self.source.length):
                 raise ValueError(f"it has {self.source.length:,} bytes, its header states {expected:,}")
+            self.looked_up = look(self.source)
             self.file = h5py.File(self.source, "r")
         except BaseException:
             self.source.close()
@@ -125,7 +139,7 @@ class CheckedHdf5:
         self.file.close()
         self.source.close()
 
-    def __enter__(self) -> CheckedHdf5:
+    def __enter__(self) -> CheckedHdf5[Found]:
         return self
 
     def __exit__(self, *_: object) -> None:

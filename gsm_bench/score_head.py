@@ -137,7 +137,7 @@ def _write_texts(file: h5py.File, name: str, texts: tuple[str, ...]) -> None:
     file[name] = np.array(encoded, dtype=h5py.string_dtype("utf-8", length))
 
 
-def read_head(content: CheckedHdf5, scores: Mapping[str, h5py.Dataset], form: FileForm = SCORES) -> ScoreHead:
+def read_head(content: CheckedHdf5[Any], scores: Mapping[str, h5py.Dataset], form: FileForm = SCORES) -> ScoreHead:
     """The head of an open file with the datasets `scores` [N, V, C] per task.
 
     Raises:

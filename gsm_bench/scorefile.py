@@ -13,6 +13,7 @@ import hashlib
 import mmap
 import os
 import struct
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.checksums import MOST_BLOCK_ROWS, Checksums, Covered, checked_rows, crc32, read_checksums, reserve, seal
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.files import ensure_room, new_file
 from gsm_bench.hdf5_check import own_group
@@ -52,6 +54,8 @@ ROWS_AT_ONCE = 4096
 """Rows copied or hashed at once."""
 MOST_IN_MEMORY = 32 << 20
 """Files up to this size in bytes are built in memory, which is faster."""
+WINDOW_BYTES, WINDOWS = 8 << 20, 2
+"""Bytes mapped at once where blocks are read one after the other; windows of a file that are kept."""
 HEAD_BYTES = 16_384
 """Minimum size of a file without its rows."""
 Scores = NDArray[np.float32]
@@ -75,12 +79,16 @@ class ClipScores(ScoreHead):
 class ScoreFile:
     """A score file: its head in memory, its scores read by blocks of rows.
 
-    `ScoreFile.open` keeps the file open until the object is deleted; as a context manager, until the block ends.
+    Rows are compared with their checksums when they are first read. `ScoreFile.open` keeps the file open until the object
+    is deleted; as a context manager, until the block ends.
 
     Attributes:
         path: the file; only a name where the scores are in memory.
         head: everything but the scores.
+        covered: what is compared with checksums.
     """
+
+    covered: Covered = "nothing"
 
     @classmethod
     def open(cls, path: str | Path, form: FileForm = SCORES) -> ScoreFile:
@@ -93,14 +101,19 @@ class ScoreFile:
             content.close()
             raise
 
-    def __init__(self, path: Path, content: CheckedHdf5, form: FileForm = SCORES) -> None:
+    def __init__(self, path: Path, content: CheckedHdf5[Checksums], form: FileForm = SCORES) -> None:
         self.path = path
         self._hdf5, self._form = content, form
         with _damage_named(path, form):
             _check_version(path, content, form)
             self._datasets = own_group(content.file, form.group)
+            self._sums, self.covered = checked_rows(content, self._datasets)
+            self._crc32 = {task: sums.sums() for task, sums in self._sums.items()}
+            self._matching = {task: np.zeros(sums.blocks, bool) for task, sums in self._sums.items()}
             self.head = read_head(content, self._datasets, form)
             self._places = {task: _place(dataset) for task, dataset in self._datasets.items()}
+        self._windows: dict[tuple[str, int], Scores] = {}
+        self._lock = threading.Lock()
 
     def __enter__(self) -> ScoreFile:
         return self
@@ -120,6 +133,7 @@ class ScoreFile:
 
     def close(self) -> None:
         """Close the file; its head stays."""
+        self._windows = {}
         self._hdf5.close()
 
     @property
@@ -146,7 +160,49 @@ class ScoreFile:
         place = self._places[task]
         if place is None:
             return self._read(task, slice(start, stop))
-        return self._map_at(place, task, start, min(stop, len(self.head)))
+        stop = min(stop, len(self.head))
+        if task not in self._sums or start >= stop or self._matching[task][self._blocks(task, start, stop)].all():
+            return self._window(place, task, start, stop)
+        blocks, size = self._blocks(task, start, stop), self._sums[task].block_rows
+        first = blocks.start * size
+        mapped = self._window(place, task, first, min(blocks.stop * size, len(self.head)))
+        self._compare(task, blocks, mapped)
+        return mapped[start - first : stop - first]
+
+    def damaged_rows(self, task: str) -> list[tuple[int, int]]:
+        """First and last row of each block of a task that does not match its checksum; empty without checksums."""
+        damaged = []
+        for block in range(self._sums[task].blocks if task in self._sums else 0):
+            size = self._sums[task].block_rows
+            rows = (block * size, min((block + 1) * size, len(self.head)) - 1)
+            try:
+                self.block(task, rows[0], rows[1] + 1)
+            except ScoreFileError:
+                damaged.append(rows)
+        return damaged
+
+    def blocks_compared(self, task: str) -> int:
+        """Number of blocks of rows that matched their checksums so far."""
+        return int(self._matching[task].sum()) if task in self._matching else 0
+
+    def _blocks(self, task: str, start: int, stop: int) -> slice:
+        """The blocks with checksums that hold these rows."""
+        size = self._sums[task].block_rows
+        return slice(start // size, -(-stop // size))
+
+    def _compare(self, task: str, blocks: slice, scores: Scores) -> None:
+        """Compare the scores of some whole blocks with their checksums; raises ScoreFileError if they differ."""
+        size, matching = self._sums[task].block_rows, self._matching[task]
+        for block in range(blocks.start, blocks.stop):
+            start = (block - blocks.start) * size
+            if matching[block]:
+                continue
+            if crc32(scores[start : start + size]) != self._crc32[task][block]:
+                first, last = block * size, min((block + 1) * size, len(self.head)) - 1
+                videos = f"{self.ids[first]!r} to {self.ids[last]!r}"
+                what = f"{task} {self._form.values} of rows {first} to {last} ({videos}) do not match their checksum"
+                raise _damaged(self.path, self._form, what)
+            matching[block] = True
 
     def will_read(self, task: str, start: int, stop: int) -> None:
         """Ask the system to read rows ahead; without effect where it cannot."""
@@ -156,10 +212,27 @@ class ScoreFile:
             at, size = place + start * row_bytes, (stop - start) * row_bytes
             os.posix_fadvise(self._hdf5.source.descriptor, at, size, os.POSIX_FADV_WILLNEED)
 
-    def _map_at(self, place: int, task: str, start: int, stop: int) -> Scores:
+    def _window(self, place: int, task: str, start: int, stop: int) -> Scores:
+        """Scores float32 [stop - start, V, C] as `_map_at` maps them; of a few blocks at once, which saves a tenth of the time."""
+        row_bytes = len(self.head.views) * self.head.classes_per_task[task] * 4
+        size = WINDOW_BYTES // max(1, row_bytes) // MOST_BLOCK_ROWS * MOST_BLOCK_ROWS
+        number = start // size if size else 0
+        if not size or stop > (number + 1) * size or (stop - start) * row_bytes < WINDOW_BYTES // 16:
+            return self._map_at(place, task, start, stop)
+        with self._lock:
+            window = self._windows.get((task, number))
+            if window is None:
+                window = self._map_at(place, task, number * size, min((number + 1) * size, len(self.head)))
+                self._windows = dict([*self._windows.items()][1 - WINDOWS :]) | {(task, number): window}
+        return window[start - number * size : stop - number * size]
+
+    def _map_at(self, place: int, task: str, start: int, stop: int, *, at_once: bool = True) -> Scores:
         """Scores float32 [stop - start, V, C] mapped from the file without a copy, in two thirds of the time of a read.
 
         Only these rows are mapped, and only as long as the array lives, so that they do not count as memory in use.
+
+        Args:
+            at_once: whether all of these rows will be read.
         """
         shape = (max(0, stop - start), len(self.head.views), self.head.classes_per_task[task])
         row_bytes = shape[1] * shape[2] * 4
@@ -168,7 +241,8 @@ class ScoreFile:
         at = place + start * row_bytes
         before = at % mmap.ALLOCATIONGRANULARITY
         size = before + shape[0] * row_bytes
-        mapped = mmap.mmap(self._hdf5.source.descriptor, size, flags=MAPPED, prot=mmap.PROT_READ, offset=at - before)
+        flags = MAPPED if at_once else mmap.MAP_SHARED
+        mapped = mmap.mmap(self._hdf5.source.fileno(), size, flags=flags, prot=mmap.PROT_READ, offset=at - before)
         return np.frombuffer(mapped, "<f4", offset=before).reshape(shape)
 
     def rows(self, task: str, rows: NDArray[np.int64]) -> Scores:
@@ -176,10 +250,21 @@ class ScoreFile:
         low, high = int(rows.min()), int(rows.max()) + 1
         if high - low <= 4 * len(rows):
             return self.block(task, low, high)[rows - low]
+        place = self._places[task]
+        if place is not None:
+            self._compare_rows(task, rows)
+            return self._map_at(place, task, low, high, at_once=False)[rows - low]
         order = np.argsort(rows)
         out = np.empty((len(rows), *self._datasets[task].shape[1:]), np.float32)
         out[order] = self._read(task, rows[order])
         return out
+
+    def _compare_rows(self, task: str, rows: NDArray[np.int64]) -> None:
+        """Compare all blocks that hold some of the rows with their checksums."""
+        if task in self._sums:
+            size = self._sums[task].block_rows
+            for block in np.unique(rows // size):
+                self.block(task, int(block) * size, int(block) * size + 1)
 
     def _read(self, task: str, rows: slice | NDArray[np.int64]) -> Scores:
         """Scores float32 [n, V, C] of rows in rising order, by way of HDF5."""
@@ -230,11 +315,11 @@ def open_scores(path: str | Path, form: FileForm = SCORES) -> Iterator[ScoreFile
         yield file
 
 
-def _open_hdf5(path: Path, form: FileForm) -> CheckedHdf5:
+def _open_hdf5(path: Path, form: FileForm) -> CheckedHdf5[Checksums]:
     if not path.is_file():
         raise ScoreFileError(f"no such {form.noun}", where=path, fix=form.command)
     try:
-        return CheckedHdf5(path)
+        return CheckedHdf5(path, read_checksums)
     except ValueError as error:
         raise _damaged(path, form, str(error)) from error
     except OSError as error:
@@ -254,7 +339,7 @@ def _damaged(path: Path, form: FileForm, reason: str) -> ScoreFileError:
     return ScoreFileError(f"this {form.noun} is damaged: {reason[:MOST_REASON]}", where=path, fix=COPY_AGAIN)
 
 
-def _check_version(path: Path, content: CheckedHdf5, form: FileForm) -> None:
+def _check_version(path: Path, content: CheckedHdf5[Checksums], form: FileForm) -> None:
     name = own_attribute(content.source, content.file, "format")
     if name != form.format:
         others = [other for other in (SCORES, FEATURES) if name == other.format]
@@ -318,8 +403,11 @@ def create(
     with new_file(path, force=force, exists=exists) as written:
         ensure_room(path, size)
         with _new_hdf5(written, in_memory=size <= MOST_IN_MEMORY) as file:
-            yield _create_datasets(file, head, form)
+            datasets = _create_datasets(file, head, form)
+            yield datasets
             write_head(file, final_head() if final_head else head, form)
+            rows = reserve(file, datasets)
+        seal(written, rows)
 
 
 @contextmanager

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import h5py
 import numpy as np
 import pytest
 
@@ -216,6 +218,15 @@ def gsmbench(capsys):
         return Ran(int(stopped.value.code or 0), captured.out, captured.err)
 
     return call
+
+
+@contextmanager
+def edited_h5(path):
+    """An HDF5 file that its author changes: without checksums, which HDF5 does not keep right."""
+    with h5py.File(path, "r+") as file:
+        if "checksums" in file:
+            del file["checksums"]
+        yield file
 
 
 def clip_scores(

@@ -41,8 +41,10 @@ SHARED = {
     "hdf5_reader": {"hdf5_check"},
     "hdf5_texts": {"hdf5_reader"},
     "hdf5_writer": set(),
+    "checksums": {"hdf5_check", "hdf5_reader"},
     "score_head": {"fingerprints", "hdf5_check", "hdf5_reader", "hdf5_texts", "id_array", "provenance", "settings"},
     "scorefile": {
+        "checksums",
         "errors",
         "files",
         "hdf5_check",

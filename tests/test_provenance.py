@@ -3,13 +3,12 @@
 import json
 from dataclasses import replace
 
-import h5py
 import numpy as np
 import pytest
 
 from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import open_scores, write
-from tests.conftest import clip_scores
+from tests.conftest import clip_scores, edited_h5
 
 CONTRACT = {
     "model", "entry", "checkpoint_sha256", "dataset", "split", "split_sha256", "list_path", "sampling", "input",
@@ -46,7 +45,7 @@ def test_values_of_a_wrong_type_are_refused(values):
 
 def test_a_score_file_with_a_wrong_type_is_reported_as_damaged(tmp_path, gsmbench):
     write(tmp_path / "a.h5", clip_scores(np.zeros((2, 2, 3))))
-    with h5py.File(tmp_path / "a.h5", "a") as file:
+    with edited_h5(tmp_path / "a.h5") as file:
         file.attrs["provenance"] = json.dumps({"sampling": 8})
     ran = gsmbench("evaluate", tmp_path / "a.h5")
     assert ran.status == 1

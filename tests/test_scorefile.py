@@ -8,7 +8,7 @@ import pytest
 from gsm_bench import scorefile
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.scorefile import content_hash, open_scores, read, views_array, write
-from tests.conftest import clip_scores
+from tests.conftest import clip_scores, edited_h5
 
 
 def some(clips=7, views=2, classes=3):
@@ -53,7 +53,7 @@ def test_version_1_is_read(tmp_path):
     content = dataclasses.replace(content, problems={content.ids[1]: "no frames"})
     path = tmp_path / "a.h5"
     write(path, content)
-    with h5py.File(path, "r+") as file:
+    with edited_h5(path) as file:
         file.attrs["version"] = 1
         file.move("video_ids", "clip_ids")
         file.move("problems/video_ids", "problems/clip_ids")
@@ -123,9 +123,9 @@ def broken(tmp_path):
     h5py.File(foreign, "w").close()
     for path in (newer, ragged):
         path.write_bytes(good.read_bytes())
-    with h5py.File(newer, "a") as file:
+    with edited_h5(newer) as file:
         file.attrs["version"] = 3
-    with h5py.File(ragged, "a") as file:
+    with edited_h5(ragged) as file:
         del file["video_ids"]
         file["video_ids"] = ["a"]
     return {
@@ -159,7 +159,7 @@ def test_broken_files_have_one_clear_error_each(tmp_path):
 )
 def test_a_head_that_does_not_fit_is_refused(tmp_path, change, message):
     write(tmp_path / "a.h5", clip_scores(some()))
-    with h5py.File(tmp_path / "a.h5", "a") as file:
+    with edited_h5(tmp_path / "a.h5") as file:
         change(file)
     with pytest.raises(ScoreFileError, match=message):
         read(tmp_path / "a.h5")
@@ -172,7 +172,7 @@ def replace(file, name, value):
 
 def test_unknown_objects_are_ignored(tmp_path):
     write(tmp_path / "a.h5", clip_scores(some()))
-    with h5py.File(tmp_path / "a.h5", "a") as file:
+    with edited_h5(tmp_path / "a.h5") as file:
         file["somebody/else"] = [1, 2]
     assert len(read(tmp_path / "a.h5")) == 7
 

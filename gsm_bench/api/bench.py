@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         CalibrationResult,
         ComparisonResult,
         EvaluationResult,
+        FileCheckResult,
         Result,
         SearchTables,
         SimulationTables,
@@ -488,15 +489,21 @@ class Bench:
 
         return audit_tables(self, [str(name) for name in names], videos)
 
-    def check(self, path: Place, *, data: Place | None = None) -> VerdictResult:
-        """Judge an EPIC-KITCHENS zip or JSON as its server would; true if it would take the file.
+    def check(self, path: Place, *, data: Place | None = None) -> VerdictResult | FileCheckResult:
+        """Compare a score file with its checksums, or judge an EPIC-KITCHENS zip or JSON as its server would.
 
         Args:
             data: directory with the annotations.
-        """
-        from gsm_bench.api.submitting import check_submission
 
-        return check_submission(Path(path), self.manifest, self.workspace, None if data is None else Path(data))
+        Returns:
+            True for a sound score file, and for a submission that the server would take.
+
+        Raises:
+            ScoreFileError: the score file is damaged.
+        """
+        from gsm_bench.api.checking import check_any
+
+        return check_any(Path(path), self.manifest, self.workspace, None if data is None else Path(data))
 
     def submit(
         self,

@@ -21,7 +21,7 @@ from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.scorefile import InMemoryScores, ScoreFile, ScoreHead
 
 if TYPE_CHECKING:
-    from gsm_bench.api.results import EvaluationResult, VerdictResult
+    from gsm_bench.api.results import EvaluationResult, FileCheckResult, VerdictResult
     from gsm_bench.settings import Space
 
 
@@ -74,8 +74,8 @@ def fuse(
         return InMemoryScores(fused_scores(name, parts, spaces, described), name)
 
 
-def check(path: str | Path, *, data: str | Path | None = None) -> VerdictResult:
-    """Judge an EPIC-KITCHENS zip or JSON as its server would; `data` is the directory with the annotations."""
+def check(path: str | Path, *, data: str | Path | None = None) -> VerdictResult | FileCheckResult:
+    """Compare a score file with its checksums, or judge an EPIC-KITCHENS zip or JSON; see `Bench.check`."""
     from gsm_bench.api.bench import Bench
 
     return Bench().check(path, data=data)

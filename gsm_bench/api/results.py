@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gsm_bench.tables.table import Table
 
 __all__ = [
-    "CalibrationResult", "ComparisonResult", "EvaluationResult", "Result", "SearchTables", "SimulationTables",
+    "CalibrationResult", "ComparisonResult", "EvaluationResult", "FileCheckResult", "Result", "SearchTables", "SimulationTables",
     "SubmissionResult", "VerdictResult",
 ]  # fmt: skip
 
@@ -266,6 +266,22 @@ class VerdictResult(Result):
 
     def __bool__(self) -> bool:
         return self.passes
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class FileCheckResult(Result):
+    """A score file that was read as a whole and is sound; true.
+
+    Attributes:
+        covered: what was compared with checksums: ``everything``, ``scores`` or ``nothing``.
+    """
+
+    covered: str = "nothing"
+
+    @property
+    def passes(self) -> bool:
+        """Whether the file is sound; a damaged one is an error instead."""
+        return True
 
 
 @dataclass(frozen=True, eq=False)

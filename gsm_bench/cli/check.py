@@ -9,16 +9,17 @@ import click
 from gsm_bench.cli.options import PATH, bench, data_option, format_option, print_result, workspace_option
 
 
-@click.command("check", short_help="Validate a submission before it is sent.")
+@click.command("check", short_help="Check a score file, or a submission before it is sent.")
 @click.argument("file", type=PATH)
 @data_option
 @format_option
 @workspace_option
 def command(file: Path, data: Path | None, form: str) -> int:
-    """Validate an EPIC-KITCHENS zip or JSON from any source as its server would.
+    """Check a score file against its checksums, or an EPIC-KITCHENS zip or JSON as its server would.
 
-    Exit status 1 if the server would refuse or misread it. A warning stands for scores that the server takes and that
-    are hardly meant. A file of this workspace is also compared with the ledger.
+    Exit status 1 if the score file is damaged, or if the server would refuse or misread the submission. A warning
+    stands for scores that the server takes and that are hardly meant. A file of this workspace is also compared with
+    the ledger.
 
     \b
     Example:

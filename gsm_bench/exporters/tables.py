@@ -61,7 +61,7 @@ def write_parquet(path: Path, file: ScoreFile, _: str) -> list[str]:
             columns: dict[str, Any] = dict(_other_columns(file.head, rows))
             columns |= {name: np.ascontiguousarray(scores[:, at]) for at, name in enumerate(names)}
             table = pyarrow.table(columns).replace_schema_metadata(metadata)
-            writer = writer or parquet.ParquetWriter(path, table.schema)
+            writer = writer or parquet.ParquetWriter(path, table.schema, write_page_checksum=True)
             writer.write_table(table)
     finally:
         if writer is not None:

@@ -76,7 +76,7 @@ def read_parquet(sources: list[DumpSource], options: ReadOptions) -> Dump:
     from pyarrow import ArrowException, parquet
 
     try:
-        file = parquet.ParquetFile(source.path)
+        file = parquet.ParquetFile(source.path, page_checksum_verification=True)
         require_memory(12 * file.metadata.num_rows * file.metadata.num_columns, "this table", source.path)
         table = file.read()
     except (ArrowException, OSError) as error:

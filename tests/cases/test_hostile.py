@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.cases.shell import ATTACK, MEMORY, one_error, shell
+from tests.conftest import edited_h5
 from tests.submit.conftest import LEVELS, epic, save_epic, submitted_zip  # noqa: F401
 
 SHAPES = [
@@ -310,7 +311,7 @@ DAMAGES = [
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_a_score_file_is_read_as_what_it_is(scored, shapes, damage):
     """Only data of the file's own, all of it there, of real numbers: anything else is refused."""
-    with h5py.File(scored, "r+") as file:
+    with edited_h5(scored) as file:
         damage(file)
     assert "sound.h5" in one_error(evaluated(scored, shapes))
 
@@ -341,7 +342,7 @@ def names_of_any_length(file):
     "change", [compressed, float64, big_endian, more_objects, names_of_any_length], ids=lambda change: change.__name__
 )
 def test_sound_score_files_of_others(scored, shapes, change):
-    with h5py.File(scored, "r+") as file:
+    with edited_h5(scored) as file:
         change(file)
     ran = evaluated(scored, shapes)
     assert ran.status == 0, ran.err
@@ -391,7 +392,7 @@ def test_nul_in_an_epic_list(epic, save_epic, gsmbench):  # noqa: F811
 
 def test_groups_with_a_row_cut_short(scored, shapes, workspace):
     (workspace.manifests / "mine.toml").write_text(DATASET)
-    with h5py.File(scored, "r+") as file:
+    with edited_h5(scored) as file:
         file.attrs["provenance"] = json.dumps({"model": "x", "dataset": "shapes56", "split": "val"})
     content = (ATTACK / "groups_bytes.csv").read_bytes()
     (shapes / "val_clips.csv").write_bytes(content)

@@ -16,6 +16,8 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.conftest import edited_h5
+
 pytest.importorskip("torch")
 
 from tests.cases.toy import (
@@ -423,7 +425,7 @@ def test_counts_are_compared_without_fingerprints(toys, tied):
 
 def forget_fingerprints(path):
     known = {"video_ids", "clip_ids", "scores", "views", "status", "labels", "classes", "num_frames", "problems"}
-    with h5py.File(path, "r+") as file:
+    with edited_h5(path) as file:
         for name in [name for name in file if name not in known]:
             del file[name]
         said = json.loads(file.attrs["provenance"])

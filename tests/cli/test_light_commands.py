@@ -9,7 +9,7 @@ import pytest
 
 from gsm_bench.cli import COMMANDS, SECTIONS, cli
 from gsm_bench.scorefile import read
-from tests.conftest import reference_module
+from tests.conftest import edited_h5, reference_module
 
 
 @pytest.fixture
@@ -261,9 +261,8 @@ def test_another_data_set_has_its_own_first_split(gsmbench, workspace):
 
 
 def test_a_row_that_says_it_is_scored_and_is_not_is_refused(gsmbench, scored, workspace):
-    import h5py
 
-    with h5py.File(workspace.score_path("toy", "val", "a"), "a") as file:
+    with edited_h5(workspace.score_path("toy", "val", "a")) as file:
         file["scores/action"][7] = np.nan
     ran = gsmbench("evaluate", "scores/toy/val/a.h5")
     assert ran.status == 1

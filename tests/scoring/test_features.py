@@ -6,6 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.conftest import edited_h5
+
 torch = pytest.importorskip("torch")
 
 from gsm_bench.api.bench import Bench  # noqa: E402
@@ -194,7 +196,7 @@ def damaged(path, how):
     if how == "empty":
         path.write_bytes(b"")
         return
-    with h5py.File(path, "r+") as file:
+    with edited_h5(path) as file:
         pool = file["features/pool"]
         if how == "nan":
             pool[1, 0, 0] = np.nan

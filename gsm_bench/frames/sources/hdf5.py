@@ -166,7 +166,7 @@ def _read_rows(source: GuardedFile, frames: h5py.Dataset, places: Places | None,
     return [row.tobytes() for row in out]
 
 
-def _open_file(path: Path) -> CheckedHdf5:
+def _open_file(path: Path) -> CheckedHdf5[None]:
     try:
         return CheckedHdf5(path)
     except ValueError as error:
@@ -176,7 +176,7 @@ def _open_file(path: Path) -> CheckedHdf5:
 
 
 @contextmanager
-def open_frames(path: Path) -> Iterator[CheckedHdf5]:
+def open_frames(path: Path) -> Iterator[CheckedHdf5[None]]:
     """Open a file for reading; what HDF5 raises for a damaged one becomes a FrameError."""
     with _open_file(path) as content:
         try:
@@ -186,7 +186,7 @@ def open_frames(path: Path) -> Iterator[CheckedHdf5]:
 
 
 @contextmanager
-def kept_open(path: Path) -> Iterator[CheckedHdf5]:
+def kept_open(path: Path) -> Iterator[CheckedHdf5[None]]:
     """A file that stays open for later readers of this process, until it is replaced."""
     try:
         state = path.stat()
@@ -196,7 +196,7 @@ def kept_open(path: Path) -> Iterator[CheckedHdf5]:
 
 
 @lru_cache(maxsize=4)
-def _opened(path: Path, state: tuple[int, int, int]) -> CheckedHdf5:
+def _opened(path: Path, state: tuple[int, int, int]) -> CheckedHdf5[None]:
     return _open_file(path)
 
 
