@@ -193,9 +193,11 @@ class Search:
         return names + ([] if explanation.reading.name == AS_THEY_ARE else ["labels"])
 
     def without_needless(self, explanation: Explanation) -> Explanation:
-        """The explanation without the changes that it does not need."""
+        """The explanation without changes that add less than the smallest lift, or nothing beyond accident."""
         for name in self.changes(explanation) if len(self.changes(explanation)) > 1 else ():
             if name in self.changes(explanation):
                 fewer = self.without(explanation, name)
-                explanation = self.cheapest([explanation, fewer]) if fewer is not self.baseline else explanation
+                small = explanation.accuracy - fewer.accuracy < SMALLEST_LIFT
+                if fewer is not self.baseline and (small or self.cheapest([explanation, fewer]) is fewer):
+                    explanation = fewer
         return explanation

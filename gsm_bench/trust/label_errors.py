@@ -84,12 +84,15 @@ def label_errors(members: Sequence[OpenMember], truth: GroundTruth, task: str | 
     groups = None if truth.groups is None else truth.groups[rows]
     folds = folds_of(len(rows), groups, FOLDS)
     probabilities = [_calibrated(member, task, labels, rows, folds) for member in members]
+    names = [member.spec.label for member in members]
+    if len(set(names)) < len(names):
+        names = [str(member.spec.path) for member in members]
+    if len(set(names)) < len(names):
+        raise GsmBenchError("a score file is named twice", where=names[0], fix="name each score file once")
     accuracies = {
-        member.spec.label: float((values.argmax(axis=1) == labels[rows]).mean())
-        for member, values in zip(members, probabilities, strict=True)
+        name: float((values.argmax(axis=1) == labels[rows]).mean())
+        for name, values in zip(names, probabilities, strict=True)
     }
-    if len(accuracies) < len(members):
-        raise GsmBenchError("two members have one name", fix="name each score file once")
     best = max(accuracies.values())
     strong = {name: top1 for name, top1 in accuracies.items() if top1 >= best - STRONG}
     if len(strong) < FEWEST_MEMBERS:
@@ -98,11 +101,13 @@ def label_errors(members: Sequence[OpenMember], truth: GroundTruth, task: str | 
             fix="name two or more results of similar accuracy",
         )
     used = [values for name, values in zip(accuracies, probabilities, strict=True) if name in strong]
-    names = members[0].head.class_names.get(task) or (truth.split.class_names.get(task, ()) if truth.split else ())
+    class_names = members[0].head.class_names.get(task) or (
+        truth.split.class_names.get(task, ()) if truth.split else ()
+    )
     return LabelErrors(
         task, tuple(_candidates(used, labels[rows], [members[0].head.ids[int(row)] for row in rows])), strong,
         {name: top1 for name, top1 in accuracies.items() if name not in strong}, len(rows),
-        tuple(names) or tuple(f"class {number}" for number in range(classes)),
+        tuple(class_names) or tuple(f"class {number}" for number in range(classes)),
     )  # fmt: skip
 
 
