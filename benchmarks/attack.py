@@ -164,6 +164,7 @@ def attack(options: argparse.Namespace) -> dict[str, Any]:
         results = {}
         for name in options.only.split(","):
             results[name] = measured(PARTS[name], workspace, options)
+            keep(options.out, {name: results[name]})
             say(f"{name}: {results[name]['faults']} faults in {results[name]['minutes']} min\n")
         os.chdir("/")
     return results
@@ -181,17 +182,21 @@ def measured(part: Callable[..., dict[str, Any]], workspace: Path, options: argp
     }  # fmt: skip
 
 
-def main() -> int:
-    """Run the parts and put their results into the file, beside those of other parts."""
+def keep(path: Path, results: dict[str, Any]) -> None:
+    """Put results into the file, beside those of other parts, and into the page."""
     from attack import summary
 
+    before = json.loads(path.read_text()) if path.is_file() else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(before | results, indent=1) + "\n")
+    if path == RESULTS:
+        summary.write_into(PAGE, before | results)
+
+
+def main() -> int:
+    """Run the parts; exit status 1 if anything did not hold."""
     options = parse()
     results = attack(options)
-    before = json.loads(options.out.read_text()) if options.out.is_file() else {}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(before | results, indent=1) + "\n")
-    if options.out == RESULTS:
-        summary.write_into(PAGE, before | results)
     faults = sum(part["faults"] for part in results.values())
     say(f"{faults} faults; the counts are in {options.out}")
     return int(faults > 0)

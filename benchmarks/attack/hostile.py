@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import sys
@@ -29,7 +30,8 @@ from attack.kills import PLACE, READ_ONLY, SCORE, copy_of
 from tests.importers.hostile import FILES
 
 MEMORY = 1 << 30
-LIMIT_S = 10.0
+LIMITS = {resource.RLIMIT_CPU: 10}
+"""Seconds of a processor: a command that takes more is ended by a signal, which is a fault."""
 ESCAPES = "\x1b]0;title\x07\x9b31m\x1bP1$\x08\u202egnp"
 """A title, a bell, a colour by one byte, a device string, a step back, letters from right to left."""
 OURS = re.compile(rb"\x1b\[[0-9;?]*[mKAlhJG]")
@@ -77,10 +79,10 @@ def run_code(workspace: Path, say: Callable[[str], None]) -> Tried:
     with fresh(workspace) as root:
         for name, (content, _) in FILES.items():
             (root / "hostile.pkl").write_bytes(content)
-            ended = run(["import", "hostile.pkl", "--out", "new.h5"], root, timeout_s=LIMIT_S)
+            ended = run(["import", "hostile.pkl", "--out", "new.h5"], root, limits=LIMITS)
             _judge_file(ended, root, f"import {name}", tried)
             shutil.copy(root / "hostile.pkl", root / "checkpoints/net_torch.pth")
-            ended = run(["models", "check", "net_torch"], root, timeout_s=LIMIT_S)
+            ended = run(["models", "check", "net_torch"], root, limits=LIMITS)
             _judge_file(ended, root, f"models check {name}", tried)
         for arguments in OWN_CODE:
             _judge_file(run(arguments, root), root, " ".join(arguments), tried)

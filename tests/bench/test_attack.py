@@ -13,6 +13,7 @@ pytest.importorskip("pyarrow")
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "benchmarks/attack.py"
+RESULTS = ROOT / "benchmarks/results/attack.json"
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +36,13 @@ def test_at_toy_size(tmp_path):
     assert results["writers"]["processes"] >= 8
     assert results["mutations"]["files"] >= 30
     assert [path.name for path in tmp_path.iterdir()] == ["attack.json"]
+
+
+def test_the_page_has_the_counts_of_the_last_run():
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        from attack.summary import lines
+    finally:
+        sys.path.pop(0)
+    page = (ROOT / "docs/reliability.md").read_text()
+    assert "\n".join(lines(json.loads(RESULTS.read_text()))) in page
