@@ -111,7 +111,11 @@ def test_several_tables_go_to_a_folder(files, gsmbench, name):
     for path in paths:
         is_one_table(path.read_text())
     again = gsmbench(*COMMANDS[name], "--format", "csv", "--out", "tables")
+    assert again.status == 0, "the same tables again, as after a kill, are no conflict"
+    paths[-1].write_text("mine")
+    again = gsmbench(*COMMANDS[name], "--format", "csv", "--out", "tables")
     assert again.status == 1 and "--force" in again.err, "tables were overwritten"
+    assert paths[-1].read_text() == "mine"
 
 
 def test_parts_of_two_files(epic, save_epic, gsmbench):  # noqa: F811
