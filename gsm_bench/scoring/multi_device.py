@@ -17,8 +17,8 @@ INCOMPLETE = 3
 """Exit status of a child that left bad videos unscored: no failure."""
 KEPT_CHARACTERS = 4000
 """Of a child's messages: the end, which holds its error."""
-PARENT_ONLY = ("model", "device", "fresh")
-"""Settings that children do not get from the request: this process has removed the old chunks before they start."""
+PARENT_ONLY = ("model", "device", "fresh", "layers")
+"""Settings that children do not get from the request: this process has removed the old chunks, and children score."""
 
 
 def shared_workers(request: Request, devices: int) -> Request:

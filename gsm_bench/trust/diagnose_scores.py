@@ -69,6 +69,8 @@ def diagnose_scores(member: OpenMember, truth: GroundTruth, task: str | None = N
         value_faults=tuple(value_faults(values[:, 0], head.kinds[task])) if values.size else (),
         tried=_tried(several, groups), notes=tuple(_notes(predictions, labels, classes, int((base.hits >= 0).sum()))),
     )  # fmt: skip
+    if not outcome.videos:
+        return replace(outcome, seconds=time.monotonic() - started)
     best, others = _cheapest(several, groups)
     p = min(1.0, paired_test(best.hits, base.hits, groups).p * len(several))
     lift = paired_difference(best.hits, base.hits, groups)

@@ -64,7 +64,9 @@ def test_a_demo_that_was_interrupted_goes_on(gsmbench, workspace, monkeypatch):
         patched.setattr(demo, "_result_steps", lambda _: [("Stop", [])])
         patched.setattr(demo, "_run", killed)
         with pytest.raises(click.Abort):
-            demo.command.main(["--from-scores", "--dir", "one"], standalone_mode=False)
+            demo.command.main(
+                ["--from-scores", "--dir", "one"], standalone_mode=False, help_option_names=["-h", "--help"]
+            )
     first = next((workspace.root / "one/scores").rglob("*.h5"))
     whole = first.read_bytes()
     first.unlink()

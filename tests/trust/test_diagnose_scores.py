@@ -153,7 +153,7 @@ def test_odd_score_files(gsmbench, save_scores, toy_labels, case):
         ([], "give one of --model NAME and --scores FILE"),
         (["--model", "toy_4f", "--scores", "x.h5"], "give one of"),
         (["--scores", "x.h5", "--device", "cpu"], "--device belongs to --model"),
-        (["--scores", "missing.h5"], "no such score file"),
+        (["--scores", "missing.h5"], "there are no scores of missing"),
         (["--model", "nothing"], "no model 'nothing'"),
         (["--model", "toy_4f", "--videos", "3"], "--videos"),
         (["--model", "toy_4f"], "no data directory"),
