@@ -41,6 +41,12 @@ def aside(path: Path, suffix: str = "") -> Path:
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}.tmp{suffix}")
 
 
+def place_of(written: Path) -> Path:
+    """The path that a file named by `aside` on this machine is written for; any other path as it is."""
+    name = re.fullmatch(rf"\.(.+)\.{re.escape(socket.gethostname())}\.\d+\.\d+\.tmp(\.\w+)?", written.name)
+    return written.with_name(name[1]) if name else written
+
+
 def sweep(path: Path) -> None:
     """Remove what killed writers of `path` left beside it: unfinished files and folders, a lock. That of others stays."""
     if path.with_name(f".{path.name}.lock").exists():

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -15,6 +16,7 @@ import click
 from gsm_bench.cli.console import prepare_streams, say
 from gsm_bench.cli.run_log import run_log
 from gsm_bench.errors import GsmBenchError
+from gsm_bench.files import place_of
 from gsm_bench.run_origin import set_command
 
 HEAVY_PACKAGES = {
@@ -201,5 +203,5 @@ def _system_error(error: OSError) -> str:
     if in_hdf5 := re.search(r"name = '([^']*)'", reason):
         path = in_hdf5[1]
         reason = os.strerror(error.errno) if error.errno else reason.partition(" (")[0]
-    where = f"\n  where: {path}" if path else ""
+    where = f"\n  where: {place_of(Path(os.fsdecode(path)))}" if path else ""
     return f"{reason}{where}\n  fix:   check the path, its permissions and the disk"

@@ -5,6 +5,7 @@ import h5py
 import pytest
 
 from gsm_bench import cli
+from gsm_bench.files import aside
 
 
 @pytest.fixture
@@ -30,6 +31,12 @@ def test_stopped_by_hand(raising, capsys, command, resumes):
     message = capsys.readouterr().err
     assert message.startswith("stopped")
     assert ("run the same command again to continue" in message) == resumes
+
+
+def test_an_error_of_an_unfinished_file_names_the_file(raising, tmp_path):
+    unfinished = aside(tmp_path / "report.html")
+    ran = raising("report", FileNotFoundError(errno.ENOENT, "No such file or directory", str(unfinished)))
+    assert ran.err.splitlines()[1] == f"  where: {tmp_path / 'report.html'}"
 
 
 def test_a_full_disk_is_said_in_one_line(raising):
