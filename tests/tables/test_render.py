@@ -78,6 +78,14 @@ def test_markdown():
     ]
 
 
+@pytest.mark.parametrize("form", ["rich", "md"])
+def test_notes_stand_alone_where_there_are_no_rows(form):
+    empty = Table("Title", COLUMNS, ((),), ("Nothing was found.",))
+    lines = [line.strip(" *_") for line in render(empty, form).splitlines() if line]
+    assert lines == ["Title", "Nothing was found."]
+    assert "Top-1" in render(Table("Title", COLUMNS, ((),)), form)
+
+
 def test_csv_holds_all_keys_and_raw_numbers():
     rows = list(csv.DictReader(io.StringIO(render(TABLE, "csv"))))
     assert rows == [{"name": "a|b", "top1": "0.5", "extra": "3"}, {"name": "c", "top1": "", "extra": ""}]

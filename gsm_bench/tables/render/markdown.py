@@ -24,13 +24,18 @@ def draw(tables: Sequence[Table], screen: Screen) -> str:
 def _draw(table: Table, marks: frozenset[Mark]) -> str:
     ranks = {place: rank for place, rank in ranks_of(table).items() if rank in marks}
     lines = [f"**{_escaped(table.title)}**", ""] if table.title else []
-    lines.append(_line(_escaped(column.title.replace("\n", " ")) for column in table.columns))
-    lines.append("|" + "|".join(" --- " if column.unit == "text" else " ---: " for column in table.columns) + "|")
-    for at, row in enumerate(table.rows):
-        lines.append(_line(_cell(row, column, ranks.get((at, column.key)), marks) for column in table.columns))
+    if table.rows or not table.notes:  # notes say what a table without rows means
+        lines += _grid(table, ranks, marks)
     if table.notes:
-        lines += ["", *_notes(table.notes)]
+        lines += [*([""] if table.rows else []), *_notes(table.notes)]
     return "\n".join(lines)
+
+
+def _grid(table: Table, ranks: Mapping[tuple[int, str], Rank], marks: frozenset[Mark]) -> Iterator[str]:
+    yield _line(_escaped(column.title.replace("\n", " ")) for column in table.columns)
+    yield "|" + "|".join(" --- " if column.unit == "text" else " ---: " for column in table.columns) + "|"
+    for at, row in enumerate(table.rows):
+        yield _line(_cell(row, column, ranks.get((at, column.key)), marks) for column in table.columns)
 
 
 def _cell(row: Mapping[str, Any], column: Column, rank: Rank | None, marks: frozenset[Mark]) -> str:

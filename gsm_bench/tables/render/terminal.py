@@ -47,7 +47,8 @@ def _draw(table: Table, screen: Screen) -> str:
         notes.append(f"No room for the intervals of {', '.join(' '.join(one.title.split()) for one in left_out)}.")
     if table.title:  # printed by itself: as the grid's title, one narrow column would fold it
         console.print(Text(printable(table.title), style="bold"))
-    console.print(grid)
+    if table.rows or not table.notes:  # notes say what a table without rows means
+        console.print(grid)
     for note in notes:
         console.print(Text(printable(note), style="dim"))
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
