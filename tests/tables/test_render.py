@@ -109,6 +109,14 @@ def test_terminal_fits_the_width_and_marks_blocks():
     assert "\x1b[" in render(TABLE, "rich", width=30, colour=True)
 
 
+def test_names_stay_in_one_line():
+    columns = (Column("name", "Name"), Column("label", "Label"), Column("top1", "Top-1", "percent"))
+    row = {"name": "diving48_inv3_16f", "label": "GSM InceptionV3, Diving48", "top1": 0.39}
+    lines = render(Table("", columns, ((row,),)), "rich", width=36).splitlines()
+    assert any("diving48_inv3_16f" in line and "39.00" in line for line in lines)
+    assert max(map(len, lines)) <= 36
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_several_tables_are_all_drawn(form):
     others = [Table(f"Table {at}", COLUMNS, (({"name": f"row{at}", "top1": 0.1},),), name="more") for at in range(2)]

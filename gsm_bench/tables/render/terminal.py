@@ -14,10 +14,13 @@ from gsm_bench.tables.render.screen import Screen
 from gsm_bench.tables.table import Column, Table
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod
     from rich.table import Table as RichTable
     from rich.text import Text
 
 ANY_WIDTH = 1000
+LONGEST_WHOLE = 24
+"""Characters of the first column that are kept in one line: it holds names, which are copied."""
 USUAL: tuple[Mark, ...] = ("best", "not-significant")
 STYLES: dict[Rank | None, str] = {"best": "bold", "second": "underline"}
 
@@ -60,6 +63,10 @@ def _heading(column: Column) -> Text:
     return Text("\n".join(map(printable, column.title.split("\n"))))
 
 
+def _longest(table: Table, column: Column) -> int:
+    return max((len(cell(row, column)) for row in table.rows), default=0)
+
+
 def _has_interval(table: Table, column: Column) -> bool:
     return any(row.get(f"{column.key}_low95") is not None for row in table.rows)
 
@@ -70,8 +77,10 @@ def _grid(table: Table, marks: frozenset[Mark], *, padding: int, without_interva
     from rich.text import Text
 
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, padding, 0, 0))
-    for column in table.columns:
-        grid.add_column(_heading(column), justify="left" if column.unit == "text" else "right", overflow="fold")
+    for at, column in enumerate(table.columns):
+        whole = at == 0 and _longest(table, column) <= LONGEST_WHOLE
+        justify: JustifyMethod = "left" if column.unit == "text" else "right"
+        grid.add_column(_heading(column), justify=justify, overflow="fold", no_wrap=whole)
     ranks, at = ranks_of(table), 0
     for block in table.blocks:
         for row in block:
