@@ -128,6 +128,7 @@ def _result_steps(directory: Path) -> list[Step]:
     ]
     if importlib.util.find_spec("matplotlib"):
         steps.append(("Draw the figures of a paper", ["figure", "all", *PLACE, "--format", "png", "--force"]))
+    steps.append(("Write the report: one page with every number and its videos", ["report", "--force"]))
     return steps
 
 

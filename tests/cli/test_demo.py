@@ -31,6 +31,7 @@ def test_demo_end_to_end_and_again(gsmbench, workspace):
     assert "12. Draw the figures of a paper" in ran.err
     for kind in get_args(FigureKind):
         assert (workspace.root / f"one/reports/{kind}.png").read_bytes().startswith(b"\x89PNG"), kind
+    assert "</html>" in (workspace.root / "one/reports/report.html").read_text()
     table = json.loads(gsmbench("--workspace", "one", "table", "4", "--dataset", "shapes", "--format", "json").out)[
         "rows"
     ]
@@ -91,6 +92,7 @@ def test_demo_from_scores_needs_no_torch(workspace):
     assert ran.returncode == 0, ran.stderr
     assert re.search(r"8x2\+12x2\+16\+24 +2\.66 +1\.02 +96\.25", ran.stdout)
     assert "shapes_8f@2 + shapes_12f@2 + shapes_24f" in ran.stdout
+    assert "</html>" in (workspace.root / "demo/reports/report.html").read_text()
 
 
 def test_shipped_scores_hold_nothing_of_a_machine():
