@@ -82,42 +82,53 @@ panels.register((() => {
     apply(state, parameters);
   }
 
+  /** The fields: made once for a task, since menus of hundreds of classes take long; then only their values change. */
   function form(state) {
+    if (state.formTask !== state.videos.task) {
+      state.formTask = state.videos.task;
+      const fields = fieldsOf(state);
+      state.controls = fields.map(([name, label]) => [name, label.lastChild]);
+      state.form.replaceChildren(...fields.map(([, label]) => label));
+    }
+    for (const [name, control] of state.controls) {
+      const value = valueOf(state, name);
+      if (control.value !== value && (control !== document.activeElement || control instanceof HTMLSelectElement)) control.value = value;
+    }
+  }
+
+  /** What a field shows. @param {any} state @param {string} name of a parameter */
+  function valueOf(state, name) {
     const { split, parameters, videos } = state;
-    if (state.form.contains(document.activeElement) && state.form.childElementCount) return fillForm(state);
+    if (name === "task") return videos.task;
+    if (name === "by") return split.results[filters.shownResult(split, parameters)].name;
+    return parameters.get(name) || "";
+  }
+
+  /** Names of parameters with their fields. @returns {[string, HTMLElement][]} */
+  function fieldsOf(state) {
+    const { split, videos } = state;
     const results = split.results.map((result) => [result.name, result.name]);
     const predicting = split.results.filter((result) => result.predictions >= 0).map((result) => [result.name, result.name]);
     const classes = videos.names.map((name) => [name, plain(name)]).sort((one, other) => collator.compare(one[1], other[1]));
-    const value = (name) => parameters.get(name) || "";
     const on = (name) => (text) => change(state, { [name]: text });
-    const search = h("input", { type: "search", name: "q", value: value("q"), placeholder: "id or class", autocomplete: "off",
+    const search = h("input", { type: "search", name: "q", placeholder: "id or class", autocomplete: "off",
       oninput: () => change(state, { q: search.value }) });
+    const choice = (name, label, options) => [name, menu(label, options, "", on(name))];
     const fields = [
-      h("label", { class: "field wide" }, h("span", {}, "Search"), search),
-      split.tasks.length > 1 ? menu("Task", split.tasks.map((task) => [task, task]), videos.task, on("task")) : null,
-      menu("Right by", [["", "any"], ...results], value("right"), on("right")),
-      menu("Wrong by", [["", "any"], ...results], value("wrong"), on("wrong")),
-      classes.length ? menu("Class", [["", "all"], ...classes], value("class"), on("class")) : null,
-      predicting.length ? menu("Predictions of", predicting, split.results[filters.shownResult(split, parameters)].name, on("by")) : null,
-      classes.length && predicting.length ? menu("Predicted as", [["", "all"], ...classes], value("predicted"), on("predicted")) : null,
-      predicting.length ? percentField("Confidence from %", value("from"), on("from")) : null,
-      predicting.length ? percentField("to %", value("to"), on("to")) : null,
-      menu("Right by at most", [["", "any number"], ...[...Array(videos.judges).keys()].map((count) => [String(count), `${count} of ${videos.judges}`])],
-        value("solved"), on("solved")),
-      menu("Order", [["", "as listed"], ["hard", "fewest right first"], ["unsure", "least confident first"], ["sure", "most confident first"]],
-        value("sort"), on("sort")),
+      ["q", h("label", { class: "field wide" }, h("span", {}, "Search"), search)],
+      split.tasks.length > 1 && choice("task", "Task", split.tasks.map((task) => [task, task])),
+      choice("right", "Right by", [["", "any"], ...results]),
+      choice("wrong", "Wrong by", [["", "any"], ...results]),
+      classes.length && choice("class", "Class", [["", "all"], ...classes]),
+      predicting.length && choice("by", "Predictions of", predicting),
+      classes.length && predicting.length && choice("predicted", "Predicted as", [["", "all"], ...classes]),
+      predicting.length && ["from", percentField("Confidence from %", "", on("from"))],
+      predicting.length && ["to", percentField("to %", "", on("to"))],
+      choice("solved", "Right by at most",
+        [["", "any number"], ...[...Array(videos.judges).keys()].map((count) => [String(count), `${count} of ${videos.judges}`])]),
+      choice("sort", "Order", [["", "as listed"], ["hard", "fewest right first"], ["unsure", "least confident first"], ["sure", "most confident first"]]),
     ];
-    state.form.replaceChildren(...fields.filter(Boolean));
-  }
-
-  /** The form while someone types in it: other fields only. */
-  function fillForm(state) {
-    for (const label of state.form.querySelectorAll("label")) {
-      const control = label.querySelector("select");
-      if (control && label.textContent.startsWith("Predictions of")) {
-        control.value = state.split.results[filters.shownResult(state.split, state.parameters)].name;
-      }
-    }
+    return fields.filter(Boolean);
   }
 
   function counts(state) {
