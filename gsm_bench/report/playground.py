@@ -196,7 +196,7 @@ def _by_k(hits: Mapping[int, int]) -> dict[str, int]:
 
 def _estimated_size(layer: Layer, task: str, videos: int, levels: int) -> int:
     """Bytes of a layer in the page, from some of its rows."""
-    present = layer.rows[layer.rows >= 0]
+    present = layer.rows[scored_rows(layer) > 0]
     rows = present[:: max(1, len(present) // SAMPLED_ROWS)]
     if not len(rows):
         return 0

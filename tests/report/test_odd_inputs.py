@@ -14,6 +14,8 @@ from tests.report.browser import COMPLETE, count_of, show
 
 VIDEOS, CLASSES = 40, 6
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 
 def scores(seed: int = 0, videos: int = VIDEOS, classes: int = CLASSES, views: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(videos, views, classes))
