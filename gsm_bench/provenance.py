@@ -13,7 +13,7 @@ VERSION_1_KEYS = {"halved": "batch_halvings", "eager": "compile_fallbacks"}
 """Keys of score files of format version 1, with their names since."""
 OPTIONAL_KEYS = {
     "sample", "command_line", "host", "code_commit", "frames_path", "fingerprint",
-    "compile", "resized_by", "ignore_keys", "frames", "frames_note", "frames_unused", "list_columns",
+    "compile", "resized_by", "ignore_keys", "frames", "frames_note", "frames_unused", "list_columns", "list_files",
     "batch_halvings", "compile_fallbacks", "frames_text", "members",
     "space", "cascade", "imported_from", "source_sha256", "source_format", "assumptions",
 }  # fmt: skip
@@ -41,6 +41,7 @@ class Provenance:
         fingerprint: digests of ``/fingerprints``, of the numbers of frames used and of those that the list gives.
         frames_unused: number of `videos` with more frames than their list says; `first` of them, `listed` and `stored` frames.
         list_columns: meaning of the columns of a plain list.
+        list_files: sha256 of the list file and of the file of groups, by name.
         frames: encoding of the frames that were read; frames_note: what the run said about them.
         batch_halvings: chunks by batch size, where memory did not hold the whole batch.
         compile_fallbacks: chunks by the reason why the network was not compiled.
@@ -87,6 +88,7 @@ class Provenance:
     frames: str | None = None
     frames_note: str | None = None
     list_columns: Sequence[str] | None = None
+    list_files: Mapping[str, str] | None = None
     frames_unused: Mapping[str, Any] | None = None
     batch_halvings: Mapping[str, int] | None = None
     compile_fallbacks: Mapping[str, int] | None = None

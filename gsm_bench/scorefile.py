@@ -47,7 +47,8 @@ from gsm_bench.score_head import (
 
 __all__ = [
     "AVERAGED", "NOT_SCORED", "SCORED", "SUBSTITUTED", "VIEW_TYPE", "ClipScores", "InMemoryScores", "ScoreFile",
-    "ScoreHead", "content_hash", "content_size", "create", "open_scores", "read", "views_array", "write",
+    "ScoreHead", "content_hash", "content_size", "create", "form_of", "open_scores", "read", "views_array",
+    "write",
 ]  # fmt: skip
 
 ROWS_AT_ONCE = 4096
@@ -275,6 +276,8 @@ class ScoreFile:
 class InMemoryScores(ScoreFile):
     """Scores in memory that everything which reads a score file can use."""
 
+    covered: Covered = "everything"
+
     def __init__(self, content: ClipScores, name: str = "scores") -> None:
         self.path = Path(name)
         self.head = content
@@ -313,6 +316,13 @@ def open_scores(path: str | Path, form: FileForm = SCORES) -> Iterator[ScoreFile
     """Open a score file for reading; raises ScoreFileError if it is missing, damaged or of another format."""
     with ScoreFile.open(path, form) as file:
         yield file
+
+
+def form_of(path: str | Path) -> FileForm:
+    """What an HDF5 file of this package holds: scores, or features; scores for a file of another format."""
+    with _open_hdf5(Path(path), SCORES) as content, _damage_named(Path(path), SCORES):
+        name = own_attribute(content.source, content.file, "format")
+    return FEATURES if name == FEATURES.format else SCORES
 
 
 def _open_hdf5(path: Path, form: FileForm) -> CheckedHdf5[Checksums]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gsm_bench.actions import action_columns, are_pairs, parse_pairs
 from gsm_bench.entries import DatasetEntry, SplitEntry
 from gsm_bench.errors import SplitError
+from gsm_bench.files import file_sha256
 from gsm_bench.id_array import IdArray
 from gsm_bench.layouts import READERS
 from gsm_bench.layouts.plain import read_plain
@@ -62,6 +63,7 @@ class Split:
         segments: places of segments in longer recordings; None where every item is a video.
         columns: meaning of the columns of a plain list; inferred: whether they follow from the values alone.
         note: how the list was read, where that is not obvious.
+        list_files: hexadecimal sha256 of the list file and of the file of groups, by name.
     """
 
     dataset: str
@@ -77,6 +79,7 @@ class Split:
     columns: tuple[str, ...] = ()
     inferred: bool = False
     note: str = ""
+    list_files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", IdArray.of(self.ids))
@@ -181,6 +184,7 @@ def read_list(entry: DatasetEntry, split: str, path: Path, columns: Sequence[str
         raise SplitError(
             f"{most:,} frames in one video", where=path, fix="write the number of frames into the second column"
         )
+    groups, groups_path = _groups(_split_entry(entry, split), rows, path.parent)
     return Split(
         dataset=entry.name,
         name=split,
@@ -190,10 +194,11 @@ def read_list(entry: DatasetEntry, split: str, path: Path, columns: Sequence[str
         class_names=dict(rows.class_names),
         list_path=path,
         full_size=_split_entry(entry, split).videos,
-        groups=_groups(_split_entry(entry, split), rows, path.parent),
+        groups=groups,
         segments=rows.segments,
         columns=rows.columns,
         inferred=rows.inferred,
+        list_files={each.name: file_sha256(each) for each in (path, groups_path) if each is not None},
     )
 
 
@@ -209,18 +214,18 @@ def _labels(entry: DatasetEntry, rows: ListRows, ids: IdArray, path: Path) -> di
     return with_action_labels(labels, rows.class_names.get("action", ()))
 
 
-def _groups(entry: SplitEntry, rows: ListRows, directory: Path) -> NDArray[np.int64] | None:
-    """Group numbers int64 [N] of the videos; None where the split has no groups or their file is missing.
+def _groups(entry: SplitEntry, rows: ListRows, directory: Path) -> tuple[NDArray[np.int64] | None, Path | None]:
+    """Group numbers int64 [N] of the videos, None where the split has no groups or their file is missing; and their file.
 
     Segments of one recording are a group unless the entry names a column.
     """
     if not entry.groups and rows.segments is not None:
-        return np.unique(rows.segments.videos, return_inverse=True)[1].astype(np.int64)
+        return np.unique(rows.segments.videos, return_inverse=True)[1].astype(np.int64), None
     ids = rows.ids
     name, _, column = entry.groups.partition(":")
     path = directory / name
     if not name or not path.is_file():
-        return None
+        return None, None
     table = csv_rows(path)
     if not table or not {"id", column} <= table[0].keys():
         raise SplitError(
@@ -230,7 +235,7 @@ def _groups(entry: SplitEntry, rows: ListRows, directory: Path) -> NDArray[np.in
     missing = next((name for name in ids if name not in group_of), None)
     if missing is not None:
         raise SplitError(f"video {missing!r} has no {column} here", where=path, fix="use the file of the same release")
-    return np.unique([group_of[name] for name in ids], return_inverse=True)[1].astype(np.int64)
+    return np.unique([group_of[name] for name in ids], return_inverse=True)[1].astype(np.int64), path
 
 
 def _split_entry(entry: DatasetEntry, split: str) -> SplitEntry:

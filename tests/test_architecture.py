@@ -35,7 +35,7 @@ SHARED = {
     "local_manifest": {"entries", "errors", "workspace", "manifest", "files", "settings"},
     "network_code": {"errors"},
     "permissions": {"entries", "errors", "files", "network_code"},
-    "splits": {"entries", "errors", "id_array", "layouts", "manifest", "actions"},
+    "splits": {"entries", "errors", "files", "id_array", "layouts", "manifest", "actions"},
     "processes": {"errors"},
     "hdf5_check": set(),
     "hdf5_reader": {"hdf5_check"},

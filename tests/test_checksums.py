@@ -13,7 +13,9 @@ from gsm_bench import scorefile
 from gsm_bench.checksums import LAST_LINE
 from gsm_bench.cli import main
 from gsm_bench.errors import ScoreFileError
+from gsm_bench.score_head import FEATURE_KIND, FEATURES, ScoreHead
 from gsm_bench.scorefile import ScoreFile, create, open_scores, read, write
+from gsm_bench.workspace import shipped_manifests
 from tests.conftest import clip_scores, edited_h5
 
 
@@ -70,7 +72,22 @@ def flip(path, at, bit=0):
         file.write(bytes([byte ^ 1 << bit]))
 
 
-@pytest.mark.parametrize("make", [one_task, several_tasks])
+def fused(path):
+    """As ``ensemble`` writes them."""
+    for name in ("m.h5", "n.h5"):
+        one_task(path.with_name(name))
+    members = f"{path.with_name('m.h5')},{path.with_name('n.h5')}"
+    assert main_status("ensemble", "--members", members, "--weights", "1,2", "--out", path) == 0
+
+
+def imported(path):
+    """As ``import`` writes them: averaged views, labels of the dump."""
+    scores = np.random.default_rng(4).standard_normal((30, 6)).astype(np.float32)
+    np.savez(path.with_name("x.npz"), ids=[f"v{row}" for row in range(30)], scores=scores, labels=np.arange(30) % 6)
+    assert main_status("import", path.with_name("x.npz"), "--out", path) == 0
+
+
+@pytest.mark.parametrize("make", [one_task, several_tasks, fused, imported])
 def test_no_flipped_bit_gives_another_number(tmp_path, make):
     path, rng = tmp_path / "a.h5", np.random.default_rng(3)
     make(path)
@@ -246,6 +263,41 @@ def test_check_says_that_a_file_has_no_checksums(tmp_path):
     assert result.passes
     assert result.covered == "nothing"
     assert "no checksums" in str(result)
+
+
+def test_evaluate_and_ensemble_name_files_without_checksums(tmp_path, gsmbench, workspace, save_scores, toy_labels):
+    scores = np.random.default_rng(5).standard_normal((len(toy_labels), 2, 5))
+    for name in ("a", "b"):
+        save_scores(name, scores)
+    old = workspace.scores / "toy" / "val" / "b.h5"
+    for arguments in (["evaluate", old], ["ensemble", "--members", f"{old.with_name('a.h5')},{old}"]):
+        assert "no checksums" not in gsmbench(*arguments).err
+    with edited_h5(old):
+        pass
+    for arguments in (["evaluate", old], ["ensemble", "--members", f"{old.with_name('a.h5')},{old}"]):
+        ran = gsmbench(*arguments)
+        assert ran.err.count("no checksums in b.h5: damage of these scores could not be seen") == 1
+
+
+def test_shipped_score_files_have_checksums():
+    files = sorted((shipped_manifests() / "shapes" / "scores").rglob("*.h5"))
+    assert [gb.check(path).covered for path in files] == ["everything"] * 8
+
+
+def test_feature_files_are_checked(tmp_path):
+    path = tmp_path / "f.h5"
+    content = clip_scores(np.random.default_rng(6).standard_normal((40, 1, 5)))
+    fields = vars(content) | {"kinds": {"pool": FEATURE_KIND}, "classes_per_task": {"pool": 5}}
+    head = ScoreHead(**{key: value for key, value in fields.items() if key != "scores"})
+    with create(path, head, form=FEATURES) as datasets:
+        datasets["pool"][:] = content.scores["action"]
+    assert gb.check(path).covered == "everything"
+    start = text_of(path)[1]["rows"]["pool"]["start"]
+    flip(path, start)
+    with pytest.raises(
+        ScoreFileError, match="this feature file is damaged: pool features of rows 0 to 39 do not match"
+    ):
+        gb.check(path)
 
 
 def test_check_on_the_command_line(tmp_path):

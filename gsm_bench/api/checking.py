@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gsm_bench.api.results import FileCheckResult, VerdictResult
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.hdf5_check import SIGNATURE
-from gsm_bench.scorefile import COPY_AGAIN, ROWS_AT_ONCE, ScoreFile
+from gsm_bench.scorefile import COPY_AGAIN, ROWS_AT_ONCE, ScoreFile, form_of
 from gsm_bench.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -47,17 +47,20 @@ def is_hdf5(path: Path) -> bool:
 
 
 def check_score_file(path: Path) -> FileCheckResult:
-    """Read a whole score file and compare it with its checksums.
+    """Read a whole score file or feature file and compare it with its checksums.
 
     Raises:
         ScoreFileError: it is damaged; names tasks and rows.
     """
-    with ScoreFile.open(path) as file:
+    form = form_of(path)
+    with ScoreFile.open(path, form) as file:
         damaged = {task: file.damaged_rows(task) for task in file.head.kinds}
-        named = [f"{task} scores of rows {first} to {last}" for task, rows in damaged.items() for first, last in rows]
+        named = [
+            f"{task} {form.values} of rows {first} to {last}" for task, rows in damaged.items() for first, last in rows
+        ]
         if named:
             more = f" and {len(named) - MOST_NAMED:,} more blocks" if len(named) > MOST_NAMED else ""
-            what = f"this score file is damaged: {', '.join(named[:MOST_NAMED])}{more} do not match their checksums"
+            what = f"this {form.noun} is damaged: {', '.join(named[:MOST_NAMED])}{more} do not match their checksums"
             raise ScoreFileError(what, where=path, fix=COPY_AGAIN)
         for task in file.head.kinds:
             for start in range(0, len(file), ROWS_AT_ONCE):

@@ -16,6 +16,7 @@ from gsm_bench.evaluation.per_class import ClassEvaluation
 from gsm_bench.evaluation.reproduction import verdict_messages
 from gsm_bench.evaluation.score_files import evaluate_file, evaluate_file_classes, evaluate_member_classes
 from gsm_bench.scorefile import ScoreFile, open_scores
+from gsm_bench.tables.notes import some_of
 from gsm_bench.tables.per_class import confusions_table, per_class_table
 from gsm_bench.tables.results import results_table
 from gsm_bench.tables.table import Table
@@ -50,8 +51,9 @@ def evaluate_sources(
                 class_by_class += [per_class_table(classes)] if per_class else []
                 class_by_class += [confusions_table(classes, most)] if confusions else []
     evaluations = tuple(result for block in blocks for result in block)
+    notes = (*checksum_notes(evaluations), *warnings_of(evaluations), *verdicts_of(evaluations))
     return EvaluationResult(
-        (results_table("", blocks, name="evaluate"), *class_by_class), (*truth_of.messages, *warnings_of(evaluations), *verdicts_of(evaluations)),
+        (results_table("", blocks, name="evaluate"), *class_by_class), (*truth_of.messages, *notes),
         complete=not any(result.not_scored for result in evaluations), evaluations=evaluations,
     )  # fmt: skip
 
@@ -84,6 +86,14 @@ def evaluate_parts_of(
 def warnings_of(evaluations: Iterable[Evaluation]) -> list[str]:
     """Warnings about labels that hardly belong to the scores of some results."""
     return [f"warning: {result.label}: {text}" for result in evaluations for text in result.warnings]
+
+
+def checksum_notes(evaluations: Iterable[Evaluation]) -> list[str]:
+    """Which score files of some results have no checksums."""
+    names = dict.fromkeys(file.path.name for result in evaluations for file in result.files if file.unchecked)
+    if not names:
+        return []
+    return [f"note: no checksums in {some_of(list(names))}: damage of these scores could not be seen"]
 
 
 def verdicts_of(evaluations: Iterable[Evaluation]) -> list[str]:

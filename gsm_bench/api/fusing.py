@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gsm_bench.api.evaluating import verdicts_of, warnings_of
+from gsm_bench.api.evaluating import checksum_notes, verdicts_of, warnings_of
 from gsm_bench.api.results import EvaluationResult
 from gsm_bench.api.sources import LabelFinder, NamedSource
 from gsm_bench.ensembles.leaks import find_leaks, refuse_leaks, split_name
@@ -58,7 +58,7 @@ def evaluate_ensemble(
     table = results_table(f"{source.label}: mean of {words}", [singles, [whole]], name=source.label)
     return EvaluationResult(
         (table,),
-        (*truth_of.messages, *messages, *warnings_of([whole]), *verdicts_of([whole])),
+        (*truth_of.messages, *messages, *checksum_notes([whole]), *warnings_of([whole]), *verdicts_of([whole])),
         complete=not whole.not_scored,
         evaluations=(*singles, whole),
     )

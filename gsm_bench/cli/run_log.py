@@ -90,10 +90,12 @@ def _versions() -> dict[str, str]:
 
 
 def _append(path: Path, line: bytes) -> None:
-    """Add a line in one write, which other processes cannot split."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    """Add a line in one write, which other processes cannot split; a line that a full disk cut short stays by itself."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
     try:
-        os.write(descriptor, line)
+        end = os.lseek(descriptor, 0, os.SEEK_END)
+        is_whole = not end or os.pread(descriptor, 1, end - 1) == b"\n"
+        os.write(descriptor, line if is_whole else b"\n" + line)
     finally:
         os.close(descriptor)
 

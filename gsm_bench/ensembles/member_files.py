@@ -21,6 +21,7 @@ class MemberFile:
         limit: number of videos, for a run over the first ones only.
         clips: clips per video that are averaged; None where the views have no offsets.
         weight: share of this member; all shares of a result sum to one.
+        unchecked: whether its file has no checksums, so that damage of its scores cannot be seen.
     """
 
     path: Path
@@ -29,6 +30,7 @@ class MemberFile:
     limit: int | None
     clips: int | None
     weight: float
+    unchecked: bool = False
 
     @property
     def place(self) -> str:
@@ -53,5 +55,6 @@ def _member_file(member: OpenMember) -> MemberFile:
     offsets = member.head.views[member.views]["offset"]
     clips = None if np.isnan(offsets).any() else len(set(offsets.tolist()))
     return MemberFile(
-        member.spec.path, provenance.dataset, provenance.split, provenance.limit, clips, float(member.weight)
-    )
+        member.spec.path, provenance.dataset, provenance.split, provenance.limit, clips, float(member.weight),
+        unchecked=member.file.covered == "nothing",
+    )  # fmt: skip

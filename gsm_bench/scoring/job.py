@@ -224,6 +224,7 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
         frames=job.source.encoding or "stored pictures",
         frames_note=job.source.note or None,
         list_columns=job.split.columns or None,
+        list_files=dict(job.split.list_files) or None,
     )
 
 

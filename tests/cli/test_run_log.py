@@ -35,6 +35,17 @@ def test_a_result_that_is_written_is_logged(dump, gsmbench, workspace):
     assert [line["command_line"][1] for line in lines(workspace)] == ["import", "ensemble"]
 
 
+def test_a_line_that_was_cut_short_stays_by_itself(dump, gsmbench, workspace):
+    path = workspace.root / "logs" / "runs.jsonl"
+    path.parent.mkdir()
+    path.write_text('{"started": "2026-')
+    assert gsmbench("import", "x.npz").status == 0
+    assert gsmbench("import", "x.npz").status == 1
+    first, *others = path.read_text().splitlines()
+    assert first == '{"started": "2026-'
+    assert [json.loads(line)["status"] for line in others] == [0, 1]
+
+
 def test_a_plan_is_not_logged(gsmbench, workspace):
     gsmbench("score", "--model", "toy_4f", "--plan")
     assert lines(workspace) == []
