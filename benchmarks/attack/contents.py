@@ -12,11 +12,14 @@ from pathlib import Path
 
 import h5py
 
+from gsm_bench import checksums
 from gsm_bench.errors import GsmBenchError
-from gsm_bench.scorefile import content_hash, open_scores
+from gsm_bench.score_head import FEATURES, SCORES
+from gsm_bench.scorefile import open_scores
 
 CHANGING = {"started", "finished", "command_line", "host", "code_commit", "versions", "list_path", "frames_path", "batch_halvings"}  # fmt: skip
 """Facts of a score file that say when and where it was made."""
+FORMS = {"gsm_bench.scores": SCORES, "gsm_bench.features": FEATURES}
 TIMES = {"elapsed_s", "train_s", "date"}
 BLOB = re.compile(rb"[A-Za-z0-9+/]{200,}={0,2}")
 MOMENT = re.compile(rb"20\d\d-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(\+00:00)?)?")
@@ -55,11 +58,13 @@ def digest(path: Path, root: Path) -> str:
 
 def _hdf5(path: Path) -> str:
     with h5py.File(path) as file:
-        if file.attrs.get("format") != "gsm_bench.scores":
-            return _datasets(file)
-    with open_scores(path) as scores:
+        form = FORMS.get(file.attrs.get("format"))
+        content = _datasets(file)
+    if form is None:
+        return content
+    with open_scores(path, form) as scores:
         origin = {key: value for key, value in scores.head.provenance.to_dict().items() if key not in CHANGING}
-    return content_hash(path) + hashlib.sha256(json.dumps(origin, default=str).encode()).hexdigest()
+    return content + hashlib.sha256(json.dumps(origin, default=str).encode()).hexdigest()
 
 
 def _inflated(blob: re.Match[bytes]) -> bytes:
@@ -75,7 +80,7 @@ def _datasets(file: h5py.File) -> str:
     lines: list[str] = []
 
     def add(name: str, item: h5py.Dataset | h5py.Group) -> None:
-        if isinstance(item, h5py.Dataset):
+        if isinstance(item, h5py.Dataset) and name != checksums.NAME:  # they are of the times in the provenance too
             rows = item[()] if item.shape else [item[()]]
             content = b"".join(row.tobytes() if hasattr(row, "tobytes") else bytes(row) for row in rows)
             lines.append(f"{name} {item.shape} {hashlib.sha256(content).hexdigest()}")
