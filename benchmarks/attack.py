@@ -126,7 +126,7 @@ PARTS: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=540)
+    parser.add_argument("--kills", type=int, default=700)
     parser.add_argument("--shared-kills", type=int, default=20, help="kills of runs that share their work")
     parser.add_argument("--writers", type=int, default=200)
     parser.add_argument("--mutations", type=int, default=10_000)

@@ -315,3 +315,21 @@ def test_parquet_pages_have_checksums(tmp_path):
     column = parquet.ParquetFile(tmp_path / "a.parquet").metadata.row_group(0).column(6)
     flip(tmp_path / "a.parquet", column.data_page_offset + column.total_compressed_size - 3)
     assert main_status("import", tmp_path / "a.parquet", "--out", tmp_path / "b.h5") == 1
+
+
+def test_damaged_names_of_parquet_columns_are_refused(tmp_path, capsys):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    one_task(tmp_path / "a.h5")
+    path, name = tmp_path / "a.parquet", b"action.logits.c"
+    assert main_status("export", tmp_path / "a.h5", "--to", "parquet", "--out", path) == 0
+    sound = path.read_bytes()
+    places = [at for at in range(len(sound)) if sound.startswith(name, at)]
+    assert len(places) > 1
+    for at in places:
+        flip(path, at + len(name) - 2, 6)
+        assert main_status("import", path, "--out", tmp_path / "b.h5", "--force") in (0, 1)
+        if (tmp_path / "b.h5").exists():
+            assert np.array_equal(read(tmp_path / "b.h5").scores["action"], read(tmp_path / "a.h5").scores["action"])
+            (tmp_path / "b.h5").unlink()
+        path.write_bytes(sound)
+    assert "is not one of those that were written" in capsys.readouterr().err

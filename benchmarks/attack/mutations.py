@@ -226,7 +226,8 @@ class Bench:
                 return ("videos named" if len(numbers) < len(self.sound) else SAME), err
         elif numbers == self.sound:
             return SAME, err
-        if words(err) != words(self.messages):
+        in_words = numbers == self.printed and words(self.printed) != words(self.sound)
+        if words(err) != words(self.messages) or in_words:
             return SAID, err
         return ("other numbers" if self.kind.sealed else NO_CHECKSUM), err
 

@@ -7,6 +7,7 @@ not grow with the file.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def write_parquet(path: Path, file: ScoreFile, _: str) -> list[str]:
             scores = _score_rows(file, rows)
             columns: dict[str, Any] = dict(_other_columns(file.head, rows))
             columns |= {name: np.ascontiguousarray(scores[:, at]) for at, name in enumerate(names)}
+            metadata["gsm_bench.columns"] = json.dumps(list(columns))  # parquet has no checksum of column names
             table = pyarrow.table(columns).replace_schema_metadata(metadata)
             writer = writer or parquet.ParquetWriter(path, table.schema, write_page_checksum=True)
             writer.write_table(table)

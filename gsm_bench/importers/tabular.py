@@ -8,6 +8,7 @@ video and view. In other tables, `roles` decides what each column is.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -84,6 +85,7 @@ def read_parquet(sources: list[DumpSource], options: ReadOptions) -> Dump:
             f"this parquet file is cut short or damaged ({str(error).splitlines()[0][:160]})", where=source.path,
             fix="copy it again",
         )  from error  # fmt: skip
+    _check_columns(table, source.path)
     lists = [name for name in table.column_names if "list" in str(table.column(name).type)]
     columns = [_arrow_column(name, table.column(name)) for name in table.column_names if name not in lists]
     if lists:
@@ -91,6 +93,24 @@ def read_parquet(sources: list[DumpSource], options: ReadOptions) -> Dump:
     dump = _as_dump(columns, "parquet", True, options, source.path)
     provenance = (table.schema.metadata or {}).get(b"gsm_bench.provenance")
     return replace(dump, provenance=read_provenance(provenance.decode(), source.path)) if provenance else dump
+
+
+def _check_columns(table: Any, where: Path) -> None:
+    """Refuse a table of this package whose columns are not those that were written: their names have no checksum."""
+    written = (table.schema.metadata or {}).get(b"gsm_bench.columns")
+    if written is None:
+        return
+    try:
+        names = json.loads(written)
+    except ValueError:
+        names = []
+    if names != table.column_names:
+        odd = next((name for name in table.column_names if name not in names), None)
+        what = f"its column {odd!r} is not one of those" if odd is not None else "its columns are not those"
+        raise DumpError(
+            f"this parquet file was damaged or changed: {what} that were written", where=where,
+            fix="copy or export it again; after a change of your own, drop gsm_bench.columns from its metadata",
+        )  # fmt: skip
 
 
 def _arrow_column(name: str, column: Any) -> ScoreColumn:
