@@ -12,10 +12,13 @@ from types import ModuleType
 import h5py
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from gsm_bench.scorefile import ClipScores, views_array, write
 from gsm_bench.workspace import Workspace
 
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # how long an example takes says nothing about the code
 REFERENCE = Path(__file__).parent / "reference"
 TOY_MANIFEST = """
 [datasets.toy]

@@ -16,6 +16,7 @@ from gsm_bench.hdf5_reader import HEAP_HEADER, HEAP_OBJECT, CheckedHdf5
 from gsm_bench.hdf5_texts import TEXT_PLACE, own_attribute, text_places
 from gsm_bench.score_head import VIEW_TYPE
 from gsm_bench.scorefile import read
+from tests.waiting import PATIENCE_S
 
 ROWS = [bytes([row]) * (700 + row) for row in range(9)]
 
@@ -54,7 +55,7 @@ def in_own_process(code, *arguments):
     """Output of code that would hang or crash if HDF5 met the damage."""
     ran = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
-        capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[1],
+        capture_output=True, text=True, timeout=PATIENCE_S, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     return ran.stdout

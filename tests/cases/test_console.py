@@ -7,13 +7,13 @@ import re
 import shlex
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.cases.shell import MEMORY, command, environment, shell
+from tests.waiting import PATIENCE_S, until
 
 NAMES = ("ape", "bee", "cat", "dog", "elk")
 A, B, C = (f"scores/toy/val/{name}.h5" for name in "abc")
@@ -92,18 +92,16 @@ def test_json_on_such_a_console_is_whole(named_widely):
 # Ctrl-C.
 
 
-def interrupted(arguments, cwd, until, wait=15.0):
-    """Start a command, send SIGINT as soon as `until()` holds; returns status and stderr."""
+def interrupted(arguments, cwd, condition):
+    """Start a command, send SIGINT as soon as `condition()` holds; returns status and stderr."""
     process = subprocess.Popen(
         command(arguments), cwd=cwd, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    end = time.monotonic() + wait
-    while time.monotonic() < end and not until() and process.poll() is None:
-        time.sleep(0.02)
+    until(lambda: condition() or process.poll() is not None)
     assert process.poll() is None, process.communicate()
     process.send_signal(signal.SIGINT)
     try:
-        _, err = process.communicate(timeout=wait)
+        _, err = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
     return process.returncode, err.decode()
@@ -131,11 +129,9 @@ def test_ctrl_c_stops_a_loop_of_the_shell(workspace):
         cwd=workspace.root, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        end = time.monotonic() + 15
-        while time.monotonic() < end and sum(len(files) for *_, files in os.walk("shapes")) < 20:
-            time.sleep(0.02)
+        until(lambda: sum(len(files) for *_, files in os.walk("shapes")) >= 20, "videos")
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(timeout=15)
+        process.wait(timeout=PATIENCE_S)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -148,11 +144,9 @@ def test_ctrl_c_while_modules_are_read(files, library):
     arguments = ["search", A, B, C, "--method", "greedy", "--rounds", 100000]
     process = subprocess.Popen(command(arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     maps = Path(f"/proc/{process.pid}/maps")
-    end = time.monotonic() + 20
-    while time.monotonic() < end and process.poll() is None and library not in maps.read_text():
-        time.sleep(0.005)
+    until(lambda: process.poll() is not None or library in maps.read_text(), library)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode in (0, -signal.SIGINT), err
     assert b"Traceback" not in err and b"Exception ignored" not in err
 
@@ -217,7 +211,7 @@ def test_no_escape_reaches_a_terminal(escaping, arguments):
 def test_closed_descriptors(files, closed):
     line = " ".join(f"'{word}'" for word in command(["evaluate", A]))
     done = subprocess.run(
-        ["bash", "-c", f"{line} {closed}"], capture_output=True, env=environment(), timeout=30, check=False
+        ["bash", "-c", f"{line} {closed}"], capture_output=True, env=environment(), timeout=PATIENCE_S, check=False
     )
     assert b"Traceback" not in done.stderr and b"Exception ignored" not in done.stderr, done.stderr
     assert done.returncode == (0 if closed in ("<&-", "2>&-") else 1)

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import edited_h5
+from tests.waiting import PATIENCE_S
 
 pytest.importorskip("torch")
 
@@ -538,7 +539,7 @@ class Loud(ToyNetwork):
     def forward(self, x):
         import os, pathlib, sys, time
         if os.environ.get("LOUD_PARENT") == str(os.getpid()):
-            for _ in range(600):  # until the child has taken a part in hand
+            for _ in range(6000):  # until the child has taken a part in hand
                 if pathlib.Path("child-at-work").exists():
                     break
                 time.sleep(0.05)
@@ -568,7 +569,7 @@ def test_a_child_with_much_to_say_does_not_block_the_run(workspace):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:
-        _, said = process.communicate(timeout=45)
+        _, said = process.communicate(timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, 9)
         process.communicate()

@@ -13,6 +13,7 @@ from gsm_bench.files import commit_new, new_file
 from gsm_bench.scorefile import write
 from tests.cases.shell import environment, one_error, shell
 from tests.conftest import clip_scores
+from tests.waiting import PATIENCE_S
 
 A, B = (f"scores/toy/val/{name}.h5" for name in "ab")
 
@@ -97,7 +98,7 @@ def test_of_parallel_writers_one_wins_and_the_others_say_so(files, gsmbench, wri
 
     arguments = command(["ensemble", "--members", f"{A},{B}", "--out", "fused.h5"])
     runs = [subprocess.Popen(arguments, env=environment(), stderr=subprocess.PIPE) for _ in range(writers)]
-    errors = [run.communicate(timeout=120)[1].decode() for run in runs]
+    errors = [run.communicate(timeout=PATIENCE_S)[1].decode() for run in runs]
     assert sorted(run.returncode for run in runs) == [0] + [1] * (writers - 1), errors
     assert all("exists" in error for run, error in zip(runs, errors, strict=True) if run.returncode)
     assert not [path for path in Path().iterdir() if path.name.startswith(".fused")]

@@ -1,7 +1,6 @@
-"""Every kind of figure on Temporal Shapes: bytes, fonts, sizes, colours, overlaps, time."""
+"""Every kind of figure on Temporal Shapes: bytes, fonts, sizes, colours, overlaps."""
 
 import re
-import time
 import zlib
 
 import numpy as np
@@ -42,12 +41,10 @@ def test_series_have_a_marker_of_their_own():
 def test_same_bytes_twice_and_no_type_3_font(shapes, kind, tmp_path):
     files = {suffix: [] for suffix in (".svg", ".pdf", ".png")}
     for run in ("one", "two"):
-        start = time.monotonic()
         plot = shapes.figure(kind, *KINDS[kind], **options(kind))
         for suffix, contents in files.items():
             plot.save(tmp_path / f"{run}{suffix}")
             contents.append((tmp_path / f"{run}{suffix}").read_bytes())
-        assert time.monotonic() - start < 60, "far below it on a machine of one's own"
     for suffix, (one, two) in files.items():
         assert one == two, suffix
     pdf = files[".pdf"][0]

@@ -22,6 +22,7 @@ from gsm_bench.scorefile import content_hash, read  # noqa: E402
 from tests.frames.forms import as_tar, make_video  # noqa: E402
 from tests.frames.test_sources import FORMS, VIDEOS, change_form, folders, score  # noqa: E402
 from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
+from tests.waiting import until  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -162,7 +163,9 @@ def test_killed_again_and_again_it_ends_the_same(workspace):
         "import sys, time; from pathlib import Path\n"
         "from gsm_bench.frames import pack as p, pack_writer as w; from gsm_bench.frames.sources.discover import discover\n"
         "w.PART_VIDEOS = 10\nadd = p.PartWriter.add\n"
-        "def slowly(self, *what):\n    time.sleep(0.01)\n    return add(self, *what)\n"
+        "def slowly(self, *what):\n"
+        "    time.sleep(3600 if what[0] == 'v99' else 0.01)\n"  # it does not end before it is killed
+        "    return add(self, *what)\n"
         "p.PartWriter.add = slowly\n"
         "p.pack(p.Packing(Path(sys.argv[1]), Path('packed.h5')), discover(Path(sys.argv[1])))\n"
     )
@@ -170,12 +173,10 @@ def test_killed_again_and_again_it_ends_the_same(workspace):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     for kill in range(1, 5):
         process = subprocess.Popen([sys.executable, "-c", code, str(frames)], cwd=workspace.root, env=environment)
-        while len(list(parts.glob("0*.h5"))) < 2 * kill:
-            assert process.poll() is None
-            time.sleep(0.01)
-        time.sleep(0.02 * kill)
+        until(lambda finished=2 * kill: len(list(parts.glob("0*.h5"))) >= finished, "parts")
+        time.sleep(0.02 * kill)  # somewhere inside a part that follows
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL
     kept = {path: path.stat().st_mtime_ns for path in parts.glob("0*.h5")}
     assert len(kept) >= 8
     packed = pack_it(frames, workspace.root / "packed.h5")

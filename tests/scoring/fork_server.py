@@ -1,13 +1,16 @@
 """Runs ``gsmbench`` command lines as forked children, so that killing twenty of them does not load torch twenty times.
 
 Reads one JSON list of arguments per line; answers the child's pid, then, when it ends, ``end PID STATUS``. A child
-appends one byte to the file named by $DECODE_LOG for every frame it decodes.
+appends one byte to the file named by $DECODE_LOG for every frame it decodes, and waits before it decodes the video
+$HELD_VIDEO as long as the file $HOLD exists, so that it does not end before it is killed.
 """
 
 import json
 import os
 import sys
 import threading
+import time
+from pathlib import Path
 
 import torch
 
@@ -18,10 +21,14 @@ from gsm_bench.frames.sources import folder
 def count_decodes():
     log = os.open(os.environ["DECODE_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     decoded = folder.decoded
+    hold = Path(os.environ["HOLD"])
+    held = f"/{os.environ['HELD_VIDEO']}/"
 
-    def decode_and_count(*arguments):
+    def decode_and_count(content, number, where):
+        while held in where and hold.exists():
+            time.sleep(0.01)
         os.write(log, b".")
-        return decoded(*arguments)
+        return decoded(content, number, where)
 
     folder.decoded = decode_and_count
 

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from gsm_bench.scorefile import content_hash, read  # noqa: E402
 from tests.scoring.test_together import add_model  # noqa: E402
 from tests.scoring.toys import decoded_frames, make_checkpoint, make_clips  # noqa: E402
+from tests.waiting import until  # noqa: E402
 
 CLIPS, PART = 352, 16
 PARTS = CLIPS // PART
@@ -27,7 +28,11 @@ class Server:
         self.workspace = workspace
         self.log = workspace.root / "decodes"
         self.log.touch()
-        environment = os.environ | {"DECODE_LOG": str(self.log), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        self.hold = workspace.root / "hold"
+        environment = os.environ | {
+            "DECODE_LOG": str(self.log), "HOLD": str(self.hold), "HELD_VIDEO": f"v{CLIPS - 1}",
+            "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT),
+        }  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("fork_server.py"))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=workspace.root, env=environment,
@@ -56,6 +61,10 @@ class Server:
             self._note(self.process.stdout.readline())
         return self.ended[pid]
 
+    def kill(self, pid):
+        os.kill(pid, signal.SIGKILL)
+        assert self.wait(pid) == -signal.SIGKILL, "it ended by itself"
+
     @property
     def decodes(self):
         return self.log.stat().st_size
@@ -71,6 +80,7 @@ def server(workspace):
     make_checkpoint(workspace)
     server = Server(workspace)
     yield server
+    server.hold.unlink(missing_ok=True)
     server.process.stdin.close()
     server.process.wait()
 
@@ -81,20 +91,17 @@ def all_frames(workspace):
 
 
 def test_twenty_kills_lose_at_most_the_part_in_hand(server, workspace):
-    began = time.monotonic()
     assert server.wait(server.start("--out", "whole.h5")) == 0
-    part_s = (time.monotonic() - began) / PARTS
     undisturbed = server.decodes
     assert undisturbed == all_frames(workspace)
     parts = workspace.root / "scores/toy/val/toy_4f.h5.parts"
+    server.hold.touch()
     for kill in range(1, KILLS + 1):
         pid = server.start()
-        while len(list(parts.glob("*.npz"))) < kill * PARTS // (KILLS + 1):
-            time.sleep(0.002)
-            assert pid not in server.ended
-        time.sleep(part_s * (kill % 5) / 5)  # somewhere inside the next part
-        os.kill(pid, signal.SIGKILL)
-        assert server.wait(pid) == -signal.SIGKILL
+        until(lambda finished=kill * PARTS // (KILLS + 1): len(list(parts.glob("*.npz"))) >= finished, "parts")
+        time.sleep(0.01 * (kill % 5))  # somewhere inside a part that follows
+        server.kill(pid)
+    server.hold.unlink()
     before = server.decodes
     finished = len(list(parts.glob("*.npz")))
     assert finished >= PARTS * KILLS // (KILLS + 1)
@@ -120,11 +127,12 @@ def test_processes_share_the_work_exactly_once(server, workspace, processes):
 
 def test_the_survivor_takes_over_from_a_killed_process(server, workspace):
     assert server.wait(server.start("--out", "whole.h5")) == 0
+    server.hold.touch()
     first, second = server.start(), server.start()
     parts = workspace.root / "scores/toy/val/toy_4f.h5.parts"
-    while len(list(parts.glob("*.npz"))) < 4:
-        time.sleep(0.002)
-    os.kill(first, signal.SIGKILL)
+    until(lambda: len(list(parts.glob("*.npz"))) >= 4, "parts")
+    server.kill(first)
+    server.hold.unlink()
     assert server.wait(second) == 0
     assert content_hash(workspace.root / "scores/toy/val/toy_4f.h5") == content_hash(workspace.root / "whole.h5")
 
@@ -149,13 +157,13 @@ def test_kills_of_runs_of_two_models_that_help_each_other(server, workspace):
     for name in names:
         assert server.wait(server.start("--out", f"{name}.h5", models=("--model", name))) == 0, server.said
     scores = workspace.root / "scores/toy/val"
+    server.hold.touch()
     for kill in range(1, 5):
         pids = [server.start(models=both), server.start(models=("--model", names[kill % 2]))]
-        while len(list(scores.glob("*.parts/*.npz"))) < kill * 2 * PARTS // 6:
-            time.sleep(0.002)
+        until(lambda finished=kill * 2 * PARTS // 6: len(list(scores.glob("*.parts/*.npz"))) >= finished, "parts")
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-            assert server.wait(pid) == -signal.SIGKILL
+            server.kill(pid)
+    server.hold.unlink()
     pids = [server.start(models=both), server.start(models=both), server.start()]
     assert [server.wait(pid) for pid in pids] == [0, 0, 0], server.said
     for name in names:

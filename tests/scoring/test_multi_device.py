@@ -9,11 +9,12 @@ torch = pytest.importorskip("torch")
 
 from gsm_bench.scoring.multi_device import arguments_of, helpers_on, shared_workers  # noqa: E402
 from gsm_bench.scoring.prepare import Request  # noqa: E402
+from tests.waiting import PATIENCE_S, until  # noqa: E402
 
 TALKER = "import sys; sys.stderr.write('x' * 1_000_000 + 'the end'); sys.stderr.flush(); sys.exit({status})"
 
 
-def run_child(status, seconds=60.0):
+def run_child(status, seconds=PATIENCE_S):
     """Failures of a child that prints 1 MB, None if it blocks."""
     result = []
 
@@ -38,11 +39,7 @@ def test_a_child_ends_while_this_process_is_still_at_work(tmp_path):
     done = tmp_path / "done"
     code = f"import sys; sys.stderr.write('x' * 1_000_000); open({str(done)!r}, 'w').close()"
     with helpers_on(["cuda:1"], [], (sys.executable, "-c", code)):
-        for _ in range(600):
-            if done.exists():
-                break
-            threading.Event().wait(0.1)
-        assert done.exists(), "the child waits for its messages to be read"
+        until(done.exists, "the child, which waits for its messages to be read")
 
 
 def test_the_end_of_the_messages_of_a_failed_child_is_shown():

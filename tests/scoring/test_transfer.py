@@ -1,6 +1,5 @@
 """Copies beside the computing: nothing is used before it has come, nothing is written over before it was fetched."""
 
-import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,6 +15,7 @@ from gsm_bench.scoring.prepare import Request, prepare  # noqa: E402
 from gsm_bench.scoring.run import run  # noqa: E402
 from gsm_bench.scoring.transfer import PlainCopies, StreamCopies, copies_for  # noqa: E402
 from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
+from tests.waiting import until  # noqa: E402
 
 
 class FakeCuda:
@@ -132,7 +132,7 @@ class LateCopies(PlainCopies):
 
 
 class WaitsForTwoUploads(LateCopies):
-    """Copies whose first answer waits, for at most 20 seconds, until two batches are on their way."""
+    """Copies whose first answer waits, until two batches are on their way."""
 
     uploads_at_first_download = None
 
@@ -141,9 +141,7 @@ class WaitsForTwoUploads(LateCopies):
 
         def late_download():
             if type(self).uploads_at_first_download is None:
-                deadline = time.monotonic() + 20
-                while self.log.count("send") < 2 and time.monotonic() < deadline:
-                    time.sleep(0.01)
+                until(lambda: self.log.count("send") >= 2, "a second batch")
                 type(self).uploads_at_first_download = self.log.count("send")
             return download()
 

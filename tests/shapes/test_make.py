@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from functools import partial
 from pathlib import Path
 
@@ -16,13 +15,13 @@ import pytest
 from PIL import Image
 
 from gsm_bench.errors import RunConflictError, SplitError, WorkerError
-from gsm_bench.files import alive
 from gsm_bench.sampling import sample_indices
 from gsm_bench.shapes import CLASSES, DEFAULT_SEEDS, checksum, make, plan_videos, read_list, reversed_class
 from gsm_bench.shapes.card import write_card
 from gsm_bench.shapes.events import LENGTHS, plan_event
 from gsm_bench.shapes.textures import SEEN, UNSEEN
 from gsm_bench.workspace import shipped_manifests
+from tests.waiting import children, running, until
 
 VIDEOS = 14
 ROOT = Path(__file__).parents[2]
@@ -239,15 +238,9 @@ def test_workers_end_with_their_parent(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(code)
     parent = subprocess.Popen([sys.executable, script], env=os.environ | {"PYTHONPATH": str(ROOT)})
-    while not list(tmp_path.glob("frames/*")):
-        assert parent.poll() is None
-        time.sleep(0.01)
-    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-    if not children.exists():
-        pytest.skip("this system does not list child processes")
-    workers = [int(pid) for pid in children.read_text().split()]
+    until(lambda: list(tmp_path.glob("frames/*")), "the first video")
+    workers = children(parent.pid)
     assert workers
     parent.kill()
     parent.wait()
-    while any(map(alive, workers)):  # a test that hangs has failed
-        time.sleep(0.01)
+    until(lambda: not any(map(running, workers)), "the end of the workers")

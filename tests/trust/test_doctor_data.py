@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from gsm_bench.workspace import Workspace
 from tests.conftest import TOY_MANIFEST
 from tests.frames.forms import as_hdf5, as_tar, as_zip, make_video
 from tests.trust.planted import CASES, FRAMES, SOUND, Planter, pictures, write
+from tests.waiting import children, running, until
 
 DATA = ("doctor", "data", "--workers", "1")
 
@@ -225,6 +225,22 @@ def test_a_video_that_kills_its_reader_is_named_and_the_rest_is_examined(toy, tm
     assert sum(exam.decoded for exam in exams) == 50
 
 
+STOPS_AFTER_A_CHUNK = """
+import sys, time
+from gsm_bench.trust import data_work
+begin = data_work.write_whole
+
+def write_first(path, content):
+    if path.name[0] == "0" and list(path.parent.glob("0*.json")):
+        time.sleep(3600)  # until it is killed
+    begin(path, content)
+
+data_work.write_whole = write_first
+from gsm_bench.cli import main
+main(sys.argv[1:])
+"""
+
+
 def test_killed_and_continued(workspace):
     """SIGKILL after the first chunk; the same command goes on with it, and no process is left behind."""
     data = workspace.data / "toy"
@@ -232,26 +248,24 @@ def test_killed_and_continued(workspace):
         write(data / "frames" / f"v{at:03d}", pictures(at, frames=5))
     listed(data, {f"v{at:03d}": 5 for at in range(400)})
     (data / "frames" / "v399" / "00002.jpg").write_bytes(b"")
-    command = [sys.executable, "-m", "gsm_bench", "doctor", "data", "--dataset", "toy", "--workers", "2"]
-    process = subprocess.Popen(command, cwd=workspace.root, start_new_session=True, stderr=subprocess.DEVNULL)
+    words = ["doctor", "data", "--dataset", "toy", "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", STOPS_AFTER_A_CHUNK, *words],
+        cwd=workspace.root, start_new_session=True, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     kept = workspace.reports / "doctor"
-    while process.poll() is None and not list(kept.glob("*.parts/0*.json")):
-        time.sleep(0.01)
+    until(lambda: list(kept.glob("*.parts/0*.json")), "a chunk")
+    workers = children(process.pid)
+    assert len(workers) >= 2
     process.kill()
-    process.wait()
-    assert process.returncode == -signal.SIGKILL
-    group = process.pid
-    while True:  # its workers end by themselves
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            break
-        time.sleep(0.05)
+    assert process.wait() == -signal.SIGKILL
+    until(lambda: not any(map(running, workers)), "the end of the workers")
     before = {path: path.stat().st_mtime_ns for path in kept.glob("*.parts/0*.json")}
     assert before
     ran = subprocess.run(
-        [*command, "--format", "json"], cwd=workspace.root, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-m", "gsm_bench", *words, "--format", "json"],
+        cwd=workspace.root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert ran.returncode == 3
     assert "had been examined before the interruption" in ran.stderr
     assert [row["first"] for row in json.loads(ran.stdout)["rows"]] == ["v399"]
