@@ -23,6 +23,7 @@ import pytest
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 EXECUTABLES = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
+PATIENCE_MS = 120_000
 READY, COMPLETE = "html[data-ready]", "html[data-complete]"
 
 
@@ -48,11 +49,12 @@ class Browser:
         Args:
             at: hash of the address, e.g. ``#clips?wrong=En3``.
             throttle: slows the processor down by this factor.
-            wait: for an element: `READY` when the page can be used, `COMPLETE` when all of it is there.
+            wait: for an element, once the page can be used: `COMPLETE` when all of it is there.
             beside: name of a folder beside the page whose files it may ask for.
             context: options of Playwright, e.g. ``color_scheme="dark"``, ``viewport={"width": 360, "height": 740}``.
         """
         opened = self.engine.new_context(**context)
+        opened.set_default_timeout(PATIENCE_MS)
         requests, problems = [], []
         page = opened.new_page()
         page.on("request", lambda request: requests.append(request.url))
@@ -67,7 +69,8 @@ class Browser:
             opened.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": throttle})
         try:
             page.goto(address + at)
-            page.wait_for_selector(wait, state="attached")
+            for selector in (READY, wait):
+                page.wait_for_selector(selector, state="attached")
             yield page
         finally:
             opened.close()
@@ -99,7 +102,8 @@ def chromium() -> Iterator[Browser]:
     path = executable()
     if path is None:
         pytest.skip("chromium is not installed")
+    playwright.expect.set_options(timeout=PATIENCE_MS)
     with playwright.sync_playwright() as started:
-        engine = started.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        engine = started.chromium.launch(executable_path=path, args=list(ARGUMENTS), timeout=PATIENCE_MS)
         yield Browser(engine)
         engine.close()

@@ -16,6 +16,7 @@ from gsm_bench.scorefile import write
 from gsm_bench.selection.cascade import Setting, Stages, simulate
 from gsm_bench.workspace import Workspace
 from tests.conftest import TOY_MANIFEST, clip_scores
+from tests.report.browser import COMPLETE
 
 HOSTILE = ("</script><img src=x onerror=alert(1)>", "a\"'`b", "\u202egnp.exe", "dog & <b>", "elk")
 ENSEMBLE = '\n[ensembles.toy_both]\nmembers = [{ model = "toy_4f", clips = 2 }, { model = "toy_bninc", clips = 1 }]\n'
@@ -170,14 +171,14 @@ def test_weights_ticks_and_the_address(chromium, report):
         slider.focus()
         page.keyboard.press("ArrowRight")
         page.wait_for_selector(".mix .member >> nth=0 >> output:text-is('0.55')")
-        assert "0%3A0.55" in page.evaluate("location.hash")
+        page.wait_for_function("() => location.hash.includes('0%3A0.55')")
         page.locator(".mix .member").nth(0).locator("input[type=checkbox]").uncheck()
         page.wait_for_selector(".answer:has-text('Tick a member')")
 
 
 def test_the_cascade_gives_the_librarys_points_at_its_thresholds(chromium, report, stored):
     result = Bench(stored.root).cascade("toy_both", dataset="toy", split="val").cascade
-    with chromium.page(report, at="#cascade") as page:
+    with chromium.page(report, at="#cascade", wait=COMPLETE) as page:
         for block in result.cascades:
             for row in block[:3]:
                 threshold = row.setting.thresholds[0]
@@ -189,12 +190,19 @@ def test_the_cascade_gives_the_librarys_points_at_its_thresholds(chromium, repor
         page.locator("[data-panel=cascade] input[type=range]").focus()
         page.keyboard.press("End")
         page.wait_for_selector("[data-panel=cascade] .threshold:text-is('1.0000')")
+        page.locator("[data-panel=cascade] svg").first.scroll_into_view_if_needed()
         chart = page.locator("[data-panel=cascade] svg").first.bounding_box()
         page.mouse.move(chart["x"] + 0.95 * chart["width"], chart["y"] + 50)
         page.mouse.down()
         page.mouse.move(chart["x"] + 60, chart["y"] + 50)
         page.mouse.up()
         assert float(page.inner_text("[data-panel=cascade] .cost")) < 2.5
+
+
+def wait_for_player(page):
+    """A video is shown for good when its predictions are; before them its frames may be shown already."""
+    page.wait_for_selector(".card")
+    page.wait_for_selector(".player .screen")
 
 
 def numbers_of(page):
@@ -204,7 +212,7 @@ def numbers_of(page):
 def test_frames_are_stepped_and_played_by_keys(chromium, report, frames):
     row = max(frames.inside, key=lambda one: frames.num_frames[one])
     with chromium.page(report, at=f"#clips?video=v{row}") as page:
-        page.wait_for_selector(".player .screen")
+        wait_for_player(page)
         numbers = [numbers_of(page)]
         for key in (".", ".", ","):
             page.keyboard.press(key)
@@ -234,6 +242,8 @@ def test_every_video_has_its_frames_or_a_reason(chromium, report, stored):
             page.wait_for_selector(f".video h3:text-is('v{video}')")
             page.wait_for_selector(".player .status")
             assert page.locator(".placeholder").count() == 0
+        page.wait_for_selector(".axis canvas[aria-label^='4 frames'] >> nth=1")
+        page.wait_for_selector(".steps li >> nth=1")
         assert page.locator(".axis canvas[aria-label^='4 frames']").count() == 2
         assert page.locator(".steps li").count() == 2
 
@@ -246,13 +256,21 @@ def test_hostile_names_stay_text_and_a_phone_fits(chromium, report):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+RECORD_PRESSED = """() => {
+  window.pressed = [];
+  const play = [...document.querySelectorAll(".player button[aria-pressed]")].at(-1);
+  new MutationObserver(() => window.pressed.push(play.getAttribute("aria-pressed")))
+    .observe(play, { attributes: true, attributeFilter: ["aria-pressed"] });
+}"""
+
+
 def test_reduced_motion_plays_once_and_stops(chromium, report):
     with chromium.page(report, at="#clips?video=v0", beside="report_frames", reduced_motion="reduce") as page:
-        page.wait_for_selector(".player .screen")
+        wait_for_player(page)
+        page.evaluate(RECORD_PRESSED)
         page.locator(".player input[type=range]").focus()
         page.keyboard.press("End")
         page.keyboard.press("ArrowLeft")
         page.keyboard.press("p")
-        page.wait_for_selector(".player button[aria-pressed=true]")
-        page.wait_for_selector(".player button[aria-pressed=true]", state="detached")
+        page.wait_for_function("() => window.pressed.join() === 'true,false'")
         assert page.input_value(".player input[type=range]") == page.get_attribute(".player input[type=range]", "max")

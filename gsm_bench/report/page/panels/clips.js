@@ -32,15 +32,17 @@ panels.register((() => {
     new ResizeObserver(([entry]) => { state.height = entry.contentRect.height; draw(state); }).observe(state.list);
   }
 
-  /** Show what an address asks for. */
+  /** Show what an address asks for, unless something else is asked for while its arrays are read. */
   async function apply(state, parameters) {
     const { split } = state;
+    state.asked = state.parameters = parameters;
     const task = taskOf(split, parameters);
     if (!state.videos || state.videos.task !== task) {
       state.videos = await filters.load(split, task);
       if (!filters.asksForPredictions(parameters)) setTimeout(() => addPredictions(state, state.videos), 0);
     }
     if (filters.asksForPredictions(parameters)) await filters.complete(split, state.videos);
+    if (state.asked !== parameters) return;
     state.parameters = parameters;
     state.rows = filters.matching(split, state.videos, parameters);
     const wanted = parameters.get("video");
@@ -62,7 +64,7 @@ panels.register((() => {
     if (state.videos !== videos) return;
     state.drawn = "";
     draw(state);
-    detail(state);
+    if (!state.later) detail(state);
   }
 
   const taskOf = (split, parameters) => {
@@ -252,6 +254,7 @@ panels.register((() => {
 
   async function detail(state) {
     const { split, videos, rows, at } = state;
+    state.later = 0;
     if (at < 0) {
       state.video.replaceChildren(h("p", { class: "empty" }, "No video passes these filters."));
       return;

@@ -18,6 +18,7 @@ const player = (() => {
     const facts = split.fact("frames");
     if (!facts) return;
     const shown = await pictures.load(split, video);
+    if (!root.isConnected) return; // another video is shown by now
     root.append(h("h4", {}, "Frames that each model saw"));
     if (shown.problem) root.append(h("p", { class: "placeholder" }, shown.problem));
     if (shown.animation) root.append(self(shown));
