@@ -57,6 +57,10 @@ class CheckpointError(GsmBenchError):
     """A checkpoint is missing, damaged, unsafe or of another network."""
 
 
+class DownloadError(GsmBenchError):
+    """A file cannot be downloaded, or is another one than expected."""
+
+
 class NetworkError(GsmBenchError):
     """A network cannot be built, or its output is not scores."""
 

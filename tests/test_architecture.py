@@ -59,6 +59,7 @@ SHARED = {
 # What each room may use beside itself and the shared modules, from the bottom of the house to its top.
 ROOMS = {
     "kernels": set(),
+    "downloads": set(),
     "metrics": {"kernels"},
     "ensembles": {"kernels", "metrics"},
     "evaluation": {"kernels", "metrics", "ensembles"},

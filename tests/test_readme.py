@@ -94,7 +94,7 @@ def make_other_scores(workspace) -> None:
 def test_every_command_of_the_readme_runs(readme_workspace, gsmbench, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     lines = commands()
-    assert len(lines) == 16
+    assert len(lines) == 17
     for line in lines:
         arguments = shlex.split(line)[1:]
         if arguments == ["demo"]:

@@ -193,8 +193,10 @@ def _import_error(error: ImportError) -> str:
 
 
 def _how_to_resume(arguments: list[str] | None) -> str:
-    command = next((word for word in arguments or sys.argv[1:] if word in COMMANDS), "")
-    return "; finished work is kept: run the same command again to continue" if command in RESUMABLE else ""
+    words = list(arguments or sys.argv[1:])
+    command = next((word for word in words if word in COMMANDS), "")
+    resumable = command in RESUMABLE or (command == "models" and "fetch" in words)
+    return "; finished work is kept: run the same command again to continue" if resumable else ""
 
 
 def _system_error(error: OSError) -> str:

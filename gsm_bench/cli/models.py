@@ -1,4 +1,4 @@
-"""``gsmbench models list|show|check|add|cost``."""
+"""``gsmbench models list|show|check|add|cost|fetch``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gsm_bench.cli import completing
 from gsm_bench.cli.ask_for_code import ask_for_code
 from gsm_bench.cli.canary import canary_options, check_model_canary, make_model_canary
 from gsm_bench.cli.console import echo
+from gsm_bench.cli.fetch import fetch_models
 from gsm_bench.cli.options import PATH, format_option, print_table, registry, say, workspace_option
 from gsm_bench.workspace import pasteable
 
@@ -310,6 +311,7 @@ def _echo_fit(fit: Fit) -> None:
 
 
 command.add_command(make_model_canary)
+command.add_command(fetch_models)
 
 
 @command.command("add")

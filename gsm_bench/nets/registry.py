@@ -83,7 +83,7 @@ def load_network(entry: ModelEntry, checkpoint: Path, *, search: Path | None = N
 def _where_to_get(entry: ModelEntry) -> str:
     url = entry.checkpoint.url
     return (
-        f"download it from {url} to that place"
+        f"gsmbench models fetch {entry.name} downloads it from {url}; or put it there yourself"
         if url
         else "put your own checkpoint there; gsmbench models check tells whether it fits"
     )
