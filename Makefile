@@ -1,6 +1,7 @@
 # Every target sets up the environment first, if needed.
 # make test       run the tests, except the slow ones
 # make test-slow  run the slow tests: kills, clusters, full networks, the README
+# make coverage   run the tests, except the slow ones, and list the lines that none of them runs; takes twice as long
 # make demo       run the whole workflow on Temporal Shapes, in a new folder demo/
 # make docs       write docs/commands.md from the help texts, and the outputs in docs/laboratory.md
 # make reports    draw the figures and print the tables in reports/temporal-shapes
@@ -13,7 +14,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: attack test test-slow demo docs reports lint bench setup clean
+.PHONY: attack coverage test test-slow demo docs reports lint bench setup clean
 setup: $(READY)
 
 # torch and torchvision come from the same index: torchvision cannot be imported with a CPU-only torch.
@@ -26,8 +27,11 @@ $(READY): pyproject.toml $(wildcard gsm_bench/kernels/*.pyx gsm_bench/kernels/*.
 test: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
+coverage: setup
+	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=term
+
 test-slow: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 demo: setup
 	$(BIN)/gsmbench demo --dir demo

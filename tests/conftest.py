@@ -134,10 +134,35 @@ SLOW = (
 """Tests of seconds each, by the beginning of their names: `make test-slow` runs them, CI too."""
 
 
+LONGEST = (
+    "scoring/test_ray.py",
+    "bench/test_bench.py",
+    "scoring/test_kills.py",
+    "cli/test_demo.py",
+    "nets/test_parity.py",
+    "bench/test_gpu_script.py",
+    "trust/test_diagnose_scores.py",
+    "figures/test_labels.py",
+    "test_readme.py",
+    "figures/test_reports.py",
+    "scoring/test_network.py",
+    "report/test_page.py",
+    "test_laboratory.py",
+)
+"""Files that take longest: they begin first, so that none of them is left to one process at the end."""
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.nodeid.removeprefix("tests/").startswith(SLOW):
+        if _name(item).startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+    items.sort(
+        key=lambda item: next((at for at, name in enumerate(LONGEST) if _name(item).startswith(name)), len(LONGEST))
+    )
+
+
+def _name(item) -> str:
+    return item.nodeid.removeprefix("tests/")
 
 
 @dataclass(frozen=True)
