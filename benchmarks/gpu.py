@@ -1,10 +1,10 @@
-"""All figures of the GPU side in one go: run it on a machine with one H100 or H200; some eight minutes.
+"""All figures of the GPU side in one go: run it on a machine with one H100 or H200; 400 s at most.
 
     python benchmarks/gpu.py --json gpu.json
 
-Every figure stands beside what limits it, measured in the same run, and beside its bar where it has one. Needs nothing
-but the package and this folder: clips are drawn, weights are random but for the shapes networks, which ship.
-``--device cpu`` runs the same at toy sizes, to see that it runs.
+Every figure is shown with what limits it, measured in the same run, and with its bar where it has one. Needs this
+checkout, torch, torchvision, numpy, h5py and Pillow; `bare_machine` replaces other packages that are missing. Clips are
+drawn; weights are random but for the shapes networks, which ship. ``--device cpu`` runs the same at toy sizes.
 """
 
 from __future__ import annotations
@@ -15,24 +15,31 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "tests" / "reference"
-sys.path[:0] = [str(ROOT), str(REFERENCE)]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(REFERENCE)]
+
+import bare_machine  # noqa: E402
+
+REPLACED = bare_machine.install()
 
 import numpy as np  # noqa: E402
 import plain  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 from torch import nn  # noqa: E402
+from torch.nn.functional import conv2d  # noqa: E402
 from weights import tensor_for  # noqa: E402
 
 from gsm_bench.bench.measure import measure  # noqa: E402
 from gsm_bench.bench.reading import wait_for  # noqa: E402
+from gsm_bench.cpu_count import usable_cpus  # noqa: E402
 from gsm_bench.entries import ModelEntry  # noqa: E402
 from gsm_bench.frames import transform  # noqa: E402
 from gsm_bench.frames.transform import normalise, resize_exactly, resize_image  # noqa: E402
@@ -43,7 +50,8 @@ from gsm_bench.nets.gate_shift import GateShift  # noqa: E402
 from gsm_bench.nets.inference import FlatGateShift  # noqa: E402
 from gsm_bench.nets.registry import network_for  # noqa: E402
 from gsm_bench.scorefile import read  # noqa: E402
-from gsm_bench.scoring.job import Job, Settings  # noqa: E402
+from gsm_bench.scoring.arithmetic import arithmetic_of  # noqa: E402
+from gsm_bench.scoring.job import DEFAULT_BATCH, Job, Settings  # noqa: E402
 from gsm_bench.scoring.network import (  # noqa: E402
     ForwardPool,
     InferenceModule,
@@ -53,32 +61,46 @@ from gsm_bench.scoring.network import (  # noqa: E402
 from gsm_bench.scoring.prepare import Request, job_of, prepare  # noqa: E402
 from gsm_bench.scoring.run import run  # noqa: E402
 from gsm_bench.scoring.transfer import HeldPixels  # noqa: E402
+from gsm_bench.settings import Precision  # noqa: E402
 from gsm_bench.shapes.make import make  # noqa: E402
 from gsm_bench.workspace import Workspace  # noqa: E402
 
 NETWORKS = ("bninc_8f", "inv3_8f")
 SIZES = ((320, 240), (427, 240), (240, 320), (176, 100))
 """Widths and heights of the frames that are resized and decoded, mixed in every batch."""
+HALF: tuple[Precision, ...] = ("bfloat16", "float16")
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured: much on a GPU, hardly anything to see that it runs."""
+    """How much is measured: much on a GPU, hardly anything to see that it runs.
 
-    batch: int
+    Attributes:
+        all_networks: whether the pipeline and the profile take all networks, or the first.
+        shrunk: divisor of the frames' sides.
+    """
+
+    batches: tuple[int, ...]
     product: int
     copied_mb: int
     seconds: float
     pipeline_s: float
     clips: int
+    drawn: int
     shape_clips: int
+    processes: int
     compiled: tuple[str, ...]
+    all_networks: bool = True
+    shrunk: int = 1
     width: float = 1.0
     size: int = 0
 
 
-FULL = Scale(16, 8192, 1024, 1.5, 15.0, 384, 5040, ("kernels", "graphs"))
-TOY = Scale(2, 128, 1, 0.02, 0.5, 6, 28, (), 0.125, 101)
+FULL = Scale((16, 32, 64, 128), 8192, 1024, 0.5, 15.0, 16384, 128, 5040, min(16, usable_cpus()), ("graphs", "kernels"))
+TOY = Scale((1, 2), 128, 1, 0.01, 0.2, 6, 4, 28, 1, (), False, 4, 0.125, 101)
+LONGEST_S = 400.0
+COMPILING_S = 90.0
+"""Seconds that a compilation may take; without as many left, it is skipped."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +123,44 @@ class Row:
 class Bench:
     """The device, the scale, and what sections hand on to later ones."""
 
-    def __init__(self, device: str, scale: Scale, folder: Path) -> None:
+    def __init__(self, device: str, scale: Scale, folder: Path, seconds: float = LONGEST_S) -> None:
         self.device, self.scale, self.folder = torch.device(device), scale, folder
+        self._end = time.monotonic() + seconds
         self.on_gpu = self.device.type == "cuda"
         self.products: dict[str, float] = {}
         self.workspace = Workspace.locate(folder)
         self.manifest = load_manifest(self.workspace)
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return NETWORKS if self.scale.all_networks else NETWORKS[:1]
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Widths and heights of frames."""
+        return tuple((width // self.scale.shrunk, height // self.scale.shrunk) for width, height in SIZES)
+
+    @property
+    def left(self) -> float:
+        """Seconds that remain."""
+        return self._end - time.monotonic()
+
+    @property
+    def batch(self) -> int:
+        """The batch of a run that does not choose one; at toy size, the largest of the sweep."""
+        return DEFAULT_BATCH["cuda"] if self.on_gpu else self.scale.batches[-1]
+
     def settings(self, precision: str = "float32", compiled: str = "none", batch: int = 0) -> Settings:
         return Settings(
-            device=str(self.device), precision=precision, batch=batch or self.scale.batch, compile=compiled,
+            device=str(self.device), precision=precision, batch=batch or self.batch, compile=compiled,
             threads=1, resize="device",
         )  # fmt: skip
+
+    @contextmanager
+    def scorer(self, network: nn.Module, entry: ModelEntry, settings: Settings) -> Iterator[Scorer]:
+        """A network as runs use it: one thread per device, the arithmetic of the precision, batches in flight."""
+        with ForwardPool(settings) as forward_pool:
+            yield Scorer(network, entry, settings, forward_pool)
 
     def network(self, name: str) -> tuple[ModelEntry, nn.Module]:
         """A network of the paper with random weights and open gates."""
@@ -163,11 +211,6 @@ def ceilings(bench: Bench) -> Iterator[Row]:
         yield Row(f"matrix product {side}, {name}", bench.products[name] / 1e12, "TFLOP/s")
 
 
-def as_torch_comes() -> None:
-    """Undo what exact runs set for the whole process."""
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = True, False
-
-
 class _OnDevice(nn.Module):
     """A network that takes and gives tensors on the CPU, for the plain loop."""
 
@@ -180,50 +223,72 @@ class _OnDevice(nn.Module):
 
 
 def networks(bench: Bench) -> Iterator[Row]:
-    """Networks alone, on bytes that lie on the device: beside the products, beside the plain loop."""
+    """Networks alone, on bytes that lie on the device: against the product, with other batches, compiled."""
     if not bench.products:
-        list(ceilings(bench))
+        yield from ceilings(bench)
     for name in NETWORKS:
-        entry, network = bench.network(name)
-        flops = 2 * count_cost(network, entry.frames, entry.input.size).macs_bare
-        few = bench.pixels(entry, 2)[0].cpu()
-        clips = [normalise(clip[None], entry.input) for clip in few]
-        loop = _OnDevice(bench.network(name)[1], bench.device)
-        slow = bench.rate(lambda clips=clips, loop=loop: len(plain.score_clips(loop, clips)))
-        torch.backends.cudnn.allow_tf32 = False
-        exact = torch.from_numpy(plain.score_clips(loop, clips))
-        yield Row(f"{name}: plain loop, float32", slow, "clips/s")
-        ways = [("float16", "none"), ("bfloat16", "none"), ("float32", "none")]
-        # Compiling takes its time: graphs are tried on one network.
-        compiled_ways = bench.scale.compiled[: 2 if name == NETWORKS[0] else 1]
-        if name == NETWORKS[0]:
-            ways += [("float16", way) for way in compiled_ways[:1]]
-        for precision, compiled in ways + [("bfloat16", way) for way in compiled_ways]:
-            as_torch_comes()
-            with ForwardPool(bench.settings()) as forward_pool:
-                scorer = Scorer(network, entry, bench.settings(precision, compiled), forward_pool)
-                held = HeldPixels(bench.pixels(entry, bench.scale.batch))
-                began = time.perf_counter()
-                first = collect(scorer.submit(held), held.present)["action"][:, 0]
-                started = time.perf_counter() - began
+        network = _TimedNetwork(bench, name)
+        yield network.plain_loop()
+        swept = [(batch, network.timed("bfloat16", "none", batch)) for batch in bench.scale.batches]
+        yield from (row for _, rows in swept for row in rows)
+        best = max(swept, key=lambda way: way[1][0].figure or 0)[0]
+        yield from network.timed("float16", "none", best)
+        yield from network.timed("float32", "none", bench.batch)
+        for compiled in bench.scale.compiled[: 2 if name == NETWORKS[0] else 1]:
+            if bench.left < 2 * COMPILING_S:
+                yield Row(f"{name}: {compiled}", None, "", "skipped: it may take longer than is left")
+                continue
+            yield from network.timed("bfloat16", compiled, bench.batch)
 
-                def passes(scorer: Scorer = scorer, held: HeldPixels = held) -> float:
-                    for futures in [scorer.submit(held) for _ in range(4)]:
-                        collect(futures, held.present)
-                    return 4.0 * len(held.present)
 
-                rate = bench.rate(passes)
-            share = rate * flops / bench.products.get("float32" if precision == "float32" else "bfloat16", np.nan)
-            apart = float((torch.from_numpy(first[:2]) - exact).abs().max() / exact.std())
-            beside = (
-                f"{rate * flops / 1e12:.1f} TFLOP/s, {100 * share:.0f}% of the product; {rate / slow:.1f}x the plain "
-                f"loop; {apart:.0e} of the spread off; first pass {started:.0f} s"
-            )
-            way = precision if compiled == "none" else f"{precision}, {compiled}"
-            bar = "" if precision == "float32" else "20% of the product"
-            yield Row(f"{name}: {way}", rate, "clips/s", beside, bar, share >= 0.2 if bar and bench.on_gpu else None)
-            if scorer.compile_fallback:
-                yield Row(f"{name}: {way} was not compiled", None, "", scorer.compile_fallback)
+class _TimedNetwork:
+    """A network of the paper, timed in several ways."""
+
+    def __init__(self, bench: Bench, name: str) -> None:
+        self.bench, self.name = bench, name
+        self.entry, self.network = bench.network(name)
+        self.flops = 2 * count_cost(self.network, self.entry.frames, self.entry.input.size).macs_bare
+        self.loop_rate, self.exact = np.nan, np.empty(0)
+
+    def plain_loop(self) -> Row:
+        """One clip at a time in float32, as torch comes; its logits are what other ways are compared with."""
+        few = self.bench.pixels(self.entry, 2)[0].cpu()
+        clips = [normalise(clip[None], self.entry.input) for clip in few]
+        loop = _OnDevice(self.bench.network(self.name)[1], self.bench.device)
+        self.loop_rate = self.bench.rate(lambda: len(plain.score_clips(loop, clips)))
+        with arithmetic_of("float32"):
+            self.exact = plain.score_clips(loop, clips)
+        return Row(f"{self.name}: plain loop, float32", self.loop_rate, "clips/s")
+
+    def timed(self, precision: str, compiled: str, batch: int) -> list[Row]:
+        """One way to run it; where compiling failed, a row with the reason."""
+        bench, held = self.bench, HeldPixels(self.bench.pixels(self.entry, batch))
+        with bench.scorer(self.network, self.entry, bench.settings(precision, compiled, batch)) as scorer:
+            began = time.perf_counter()
+            first = collect(scorer.submit(held), held.present)["action"][:2, 0]
+            started = time.perf_counter() - began
+
+            def passes() -> float:
+                for futures in [scorer.submit(held) for _ in range(4)]:
+                    collect(futures, held.present)
+                return 4.0 * batch
+
+            rate = bench.rate(passes)
+        share = rate * self.flops / bench.products["float32" if precision == "float32" else "bfloat16"]
+        apart = float(np.abs(first - self.exact[: len(first)]).max() / self.exact.std())
+        beside = (
+            f"{rate * self.flops / 1e12:.1f} TFLOP/s, {100 * share:.0f}% of the product; "
+            f"{rate / self.loop_rate:.1f}x the plain loop; {apart:.0e} of the spread off; first pass {started:.0f} s"
+        )
+        way = f"{self.name}: {precision}, {batch} clips" + ("" if compiled == "none" else f", {compiled}")
+        judged = precision != "float32" and batch == bench.batch
+        bar = ("25% of the product", share >= 0.25 if bench.on_gpu else None) if judged else ("", None)
+        rows = [Row(way, rate, "clips/s", beside, *bar)]
+        if scorer.halved_to:
+            rows.append(Row(f"{way}: halved", scorer.halved_to, "clips", "memory did not hold the batch"))
+        if scorer.compile_fallback:
+            rows.append(Row(f"{way}: not as asked", None, "", scorer.compile_fallback))
+        return rows
 
 
 class _NoGate(nn.Module):
@@ -239,9 +304,9 @@ KINDS = {
 
 def profile(bench: Bench) -> Iterator[Row]:
     """Where the time of a bfloat16 pass goes: the gates by leaving them out, the rest by the profiler."""
-    for name in NETWORKS:
+    for name in bench.networks:
         entry, network = bench.network(name)
-        pixels = bench.pixels(entry, bench.scale.batch)[0]
+        pixels = bench.pixels(entry, bench.batch)[0]
         answering = InferenceModule(network, entry.input, bench.settings("bfloat16")).to(bench.device)
         with torch.inference_mode():
             whole = 1 / bench.rate(lambda a=answering, p=pixels: (a(p), 1.0)[1])
@@ -250,6 +315,7 @@ def profile(bench: Bench) -> Iterator[Row]:
                 if isinstance(module, FlatGateShift):
                     answering.set_submodule(place, _NoGate())
             bare = 1 / bench.rate(lambda a=answering, p=pixels: (a(p), 1.0)[1])
+        yield from _gate_convolutions(bench, name)
         yield Row(
             f"{name}: gates",
             100 * (whole - bare) / whole,
@@ -258,6 +324,34 @@ def profile(bench: Bench) -> Iterator[Row]:
         )
         for kind, share in shares.items():
             yield Row(f"{name}: {kind}", 100 * share, "% of a pass", "the gates' own among them")
+
+
+def _gate_convolutions(bench: Bench, name: str) -> Iterator[Row]:
+    """All gate convolutions of a pass, as they are in two groups and as a dense one of 8 planes."""
+    entry, network = bench.network(name)
+    gates = InferenceModule(network, entry.input, bench.settings("bfloat16")).to(bench.device)
+    pairs = []
+
+    def keep(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        x = torch.rand_like(inputs[0])
+        pairs.append((x, module.get_buffer("slices"), dense_planes(module.get_buffer("slices"))))
+
+    hooks = [m.register_forward_pre_hook(keep) for m in gates.modules() if isinstance(m, FlatGateShift)]
+    gates(bench.pixels(entry, bench.batch)[0])
+    for hook in hooks:
+        hook.remove()
+    for way, groups, of in (("2 groups of 3", 2, 1), ("dense, 8 planes", 1, 2)):
+        rate = bench.rate(lambda g=groups, w=of: [conv2d(p[0], p[w], padding=1, groups=g) for p in pairs] and 1.0)
+        yield Row(f"{name}: gate convolutions, {way}", 1e3 / rate, "ms a pass")
+
+
+def dense_planes(slices: torch.Tensor) -> torch.Tensor:
+    """The two groups of planes [6, C/2, 3, 3] as one dense convolution [8, C, 3, 3]: zeros elsewhere, two planes of zeros."""
+    planes, half = slices.shape[:2]
+    dense = slices.new_zeros((8, 2 * half, *slices.shape[2:]))
+    dense[: planes // 2, :half] = slices[: planes // 2]
+    dense[planes // 2 : planes, half:] = slices[planes // 2 :]
+    return dense.to(memory_format=torch.channels_last)
 
 
 def _shares(answering: nn.Module, pixels: torch.Tensor, bench: Bench) -> dict[str, float]:
@@ -284,9 +378,10 @@ def resizing(bench: Bench) -> Iterator[Row]:
     """The resize on the device: Pillow's bytes, and how fast."""
     spec = bench.network("inv3_8f")[0].input
     rng = np.random.default_rng(0)
-    count = bench.scale.batch * (8 if bench.on_gpu else 1)
+    count = 128 if bench.on_gpu else 2
     stacks = {
-        size: torch.from_numpy(rng.integers(0, 256, (count, *size[::-1], 3), np.uint8)) for size in (*SIZES, (100, 300))
+        size: torch.from_numpy(rng.integers(0, 256, (count, *size[::-1], 3), np.uint8))
+        for size in (*bench.sizes, (100 // bench.scale.shrunk, 300 // bench.scale.shrunk))
     }
     equal = all(
         np.array_equal(
@@ -329,57 +424,58 @@ class _resample_by:  # noqa: N801 - reads as a with-statement
 
 
 def _draw_clips(bench: Bench, data: Path) -> None:
-    """JPEG clips of mixed sizes in the layout of Something-V1."""
-    frames = data / "20bn-something-something-v1"
-    ramp = {size: np.add.outer(np.arange(size[1]), np.arange(size[0]))[..., None] % 200 for size in SIZES}
+    """JPEG clips of mixed sizes in the layout of Something-V1; the drawn ones are listed again and again as links."""
+    frames, drawn = data / "20bn-something-something-v1", min(bench.scale.clips, bench.scale.drawn)
+    ramp = {size: np.add.outer(np.arange(size[1]), np.arange(size[0]))[..., None] % 200 for size in bench.sizes}
 
-    def draw(clip: int) -> str:
-        rng, size = np.random.default_rng(clip), SIZES[clip % len(SIZES)]
+    def draw(clip: int) -> None:
+        rng, size = np.random.default_rng(clip), bench.sizes[clip % len(SIZES)]
         (frames / str(clip)).mkdir(parents=True)
         picture = (ramp[size] + rng.integers(0, 24, (*size[::-1], 3))).astype(np.uint8)
-        for number in range(1, 33):
+        for number in range(1, 17):
             Image.fromarray(np.roll(picture, number, axis=1)).save(frames / str(clip) / f"{number:05d}.jpg", quality=85)
-        return f"{clip} 32 0\n"
 
-    with ThreadPoolExecutor(16) as pool:
-        rows = list(pool.map(draw, range(bench.scale.clips)))
-    (data / "val_videofolder.txt").write_text("".join(rows))
+    with ThreadPoolExecutor(bench.scale.processes) as pool:
+        list(pool.map(draw, range(drawn)))
+    for clip in range(drawn, bench.scale.clips):
+        (frames / str(clip)).symlink_to(frames / str(clip % drawn), target_is_directory=True)
+    (data / "val_videofolder.txt").write_text("".join(f"{clip} 16 0\n" for clip in range(bench.scale.clips)))
 
 
 def pipeline(bench: Bench) -> Iterator[Row]:
-    """From JPEG to a score file, beside the slower of decoding and the network."""
+    """From JPEG to a score file, against the slower of decoding and the network."""
     data = bench.folder / "clips"
     _draw_clips(bench, data)
-    for name in NETWORKS:
+    for name, resize in [(name, "device") for name in bench.networks] + [(NETWORKS[0], "reader")]:
         entry, network = bench.network(name)
-        for resize in ("device", "reader"):
-            request = Request(
-                name, data=data, clips=1, fresh=True, out=bench.folder / f"{name}.{resize}.h5", device=str(bench.device),
-                precision="bfloat16", batch=bench.scale.batch, resize=resize,  # type: ignore[arg-type]
-            )  # fmt: skip
-            job = replace(job_of(request, bench.manifest, bench.workspace, "0" * 64), entry=entry)
-            own = bench.folder / f"{name}.{resize}"
-            own.mkdir()
-            stages = {stage.name: stage for stage in measure(job, network, own, bench.scale.pipeline_s).stages}
-            for stage in ("decode", "preprocess"):
-                found = stages[stage]
-                yield Row(
-                    f"{name}: {stage}, resized by the {resize}",
-                    found.rate,
-                    "frames/s",
-                    f"{job.settings.workers} threads",
-                )
-            found = stages["pipeline"]
-            bars = resize == "device" and bench.on_gpu
+        request = Request(
+            name, data=data, clips=1, fresh=True, out=bench.folder / f"{name}.{resize}.h5", device=str(bench.device),
+            precision="bfloat16", batch=None if bench.on_gpu else bench.batch, resize=resize,  # type: ignore[arg-type]
+        )  # fmt: skip
+        job = replace(job_of(request, bench.manifest, bench.workspace, "0" * 64), entry=entry)
+        own = bench.folder / f"{name}.{resize}"
+        own.mkdir()
+        measured = measure(job, network, own, bench.scale.pipeline_s)
+        stages = {stage.name: stage for stage in measured.stages}
+        threads = f"{job.settings.workers} threads"
+        for stage in ("decode", "preprocess"):
+            found = stages[stage]
             yield Row(
-                f"{name}: JPEG to scores, resized by the {resize}", found.rate, "clips/s",
-                f"{100 * found.of_ceiling:.0f}% of {found.ceiling:.1f} ({found.ceiling_is})", "80% of the slower",
-                found.of_ceiling >= 0.8 if bars else None,
+                f"{name}: {stage}, resized by the {resize}", found.rate, "frames/s",
+                f"{threads}; {100 * found.of_ceiling:.0f}% of {found.ceiling:,.0f} ({found.ceiling_is})",
             )  # fmt: skip
-            yield Row(
-                f"{name}: against the plain loop, resized by the {resize}", found.times_plain, "times", found.plain_is, "25 times",
-                found.times_plain >= 25 if bars else None,
-            )  # fmt: skip
+        alone, found = stages["network"], stages["pipeline"]
+        yield Row(f"{name}: network alone, batch {job.settings.batch}", alone.rate, "clips/s")
+        judged = resize == "device" and bench.on_gpu
+        yield Row(
+            f"{name}: JPEG to scores, resized by the {resize}", found.rate, "clips/s",
+            f"{100 * found.of_ceiling:.0f}% of {found.ceiling:.1f} ({found.ceiling_is}); {measured.verdict}",
+            "80% of the slower", found.of_ceiling >= 0.8 if judged else None,
+        )  # fmt: skip
+        yield Row(
+            f"{name}: against the plain loop, resized by the {resize}", found.times_plain, "times", found.plain_is,
+            "25 times", found.times_plain >= 25 if judged else None,
+        )  # fmt: skip
 
 
 def released(bench: Bench) -> Iterator[Row]:
@@ -391,7 +487,7 @@ def released(bench: Bench) -> Iterator[Row]:
     }
     network.load_state_dict(state)
     expected = np.load(REFERENCE / "e2e" / "expected_logits.npz")["GSM-BNInception-8f-2clips"]
-    for kind in ("float32", "float16", "bfloat16"):
+    for kind in ("float32", *(HALF if bench.on_gpu else ())):
         request = Request(
             entry.name, data=REFERENCE / "e2e", out=bench.folder / f"released.{kind}.h5", device=str(bench.device),
             precision=kind, resize="device",  # type: ignore[arg-type]
@@ -402,19 +498,19 @@ def released(bench: Bench) -> Iterator[Row]:
         yield Row(f"{entry.name}: off the released logits, {kind}", off, "of the spread", "", *bar)
 
 
-def precision(bench: Bench) -> Iterator[Row]:
-    """Half precision against float32 on thousands of clips: the same answers, the same accuracy."""
+def agreement(bench: Bench) -> Iterator[Row]:
+    """Half precision against float32 on thousands of clips: the same top-1, the same accuracy."""
     data = bench.folder / "data" / "shapes"
-    make(data, "val", videos=bench.scale.shape_clips)
+    make(data, "val", videos=bench.scale.shape_clips, processes=bench.scale.processes)
     answers = {}
-    for kind in ("float32", "bfloat16", "float16"):
+    for kind in ("float32", *HALF):
         request = Request(
             "shapes_8f", data=data, clips=1, out=bench.folder / f"{kind}.h5", device=str(bench.device), precision=kind
         )
         job, loaded = prepare(request, bench.manifest, bench.workspace)
         answers[kind] = _answers(job, loaded.network)
     labels = job.split.labels["action"]
-    for kind in ("bfloat16", "float16"):
+    for kind in HALF:
         same = float((answers[kind] == answers["float32"]).mean())
         change = 100 * float((answers[kind] == labels).mean() - (answers["float32"] == labels).mean())
         clips = f"{len(labels):,} clips"
@@ -441,8 +537,7 @@ def memory(bench: Bench) -> Iterator[Row]:
             total = torch.cuda.get_device_properties(bench.device).total_memory
             torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + (2 << 30)) / total)
         try:
-            with ForwardPool(bench.settings()) as forward_pool:
-                scorer = Scorer(network, entry, bench.settings("float32", batch=batch), forward_pool)
+            with bench.scorer(network, entry, bench.settings("float32", batch=batch)) as scorer:
                 found[way] = collect(scorer.submit(held), held.present)["action"]
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0)
@@ -458,7 +553,7 @@ def memory(bench: Bench) -> Iterator[Row]:
     )
 
 
-SECTIONS = (ceilings, resizing, released, networks, profile, memory, precision, pipeline)
+SECTIONS = (pipeline, ceilings, networks, agreement, released, resizing, profile, memory)
 
 
 def text_of(row: Row) -> str:
@@ -473,37 +568,50 @@ def main(arguments: list[str] | None = None) -> list[Row]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(s.__name__ for s in SECTIONS))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the raw figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the raw figures, written after each section")
+    parser.add_argument("--seconds", type=float, default=LONGEST_S, help="start nothing after so many seconds")
     choices = parser.parse_args(arguments)
     on_gpu = torch.device(choices.device).type == "cuda"
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="gsmbench-") as folder:
-        bench = Bench(choices.device, FULL if on_gpu else TOY, Path(folder))
+        bench = Bench(choices.device, FULL if on_gpu else TOY, Path(folder), choices.seconds)
         named = torch.cuda.get_device_name(bench.device) if on_gpu else "the CPU, at toy sizes: these are no figures"
         print(f"torch {torch.__version__} on {named}")
+        if REPLACED:
+            print(f"replaced, because they are not installed: {', '.join(REPLACED)}")
         for section in SECTIONS:
             if choices.sections and section.__name__ not in choices.sections:
                 continue
-            as_torch_comes()
             began = time.perf_counter()
             print(f"{section.__name__}: {section.__doc__}", flush=True)
-            try:
-                for row in section(bench):
-                    rows.append(row)
-                    print(text_of(row), flush=True)
-            except Exception as error:  # the other sections are worth their time
-                rows.append(
-                    Row(f"{section.__name__} failed", None, "", f"{type(error).__name__}: {error}", "runs", False)
-                )
-                traceback.print_exc(limit=-3)
+            for row in _rows_in_time(section, bench):
+                rows.append(row)
+                print(text_of(row), flush=True)
             print(f"  ({time.perf_counter() - began:.0f} s)", flush=True)
             if choices.json:
-                choices.json.write_text(
-                    json.dumps(
-                        {"device": named, "torch": torch.__version__, "rows": [asdict(r) for r in rows]}, indent=1
-                    )
-                )
+                _write(choices.json, named, rows)
     return rows
+
+
+def _rows_in_time(section: Callable[[Bench], Iterator[Row]], bench: Bench) -> Iterator[Row]:
+    """The rows of a section, while there is time; an error is a row, because other sections are worth their time."""
+    try:
+        if bench.left > 0:
+            for row in section(bench):
+                yield row
+                if bench.left <= 0:
+                    break
+        if bench.left <= 0:
+            yield Row(f"{section.__name__}: not finished", None, "", "no time is left")
+    except Exception as error:
+        yield Row(f"{section.__name__} failed", None, "", f"{type(error).__name__}: {error}", "runs", False)
+        traceback.print_exc(limit=-3)
+
+
+def _write(path: Path, device: str, rows: Sequence[Row]) -> None:
+    versions = {"python": sys.version.split()[0], "torch": torch.__version__, "numpy": np.__version__}
+    found = {"device": device, "cpus": usable_cpus(), "versions": versions, "replaced": REPLACED}
+    path.write_text(json.dumps({**found, "rows": [asdict(row) for row in rows]}, indent=1))
 
 
 if __name__ == "__main__":

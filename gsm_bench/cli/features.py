@@ -53,7 +53,7 @@ def _layers(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
 @click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1 (default: a GPU if there is one).")
 @click.option("--precision", type=choice(Precision), default="float32", show_default=True)
 @click.option(
-    "--batch", type=click.IntRange(1), metavar="B", help="Clips per forward pass (default: 2 on cpu, 16 on cuda)."
+    "--batch", type=click.IntRange(1), metavar="B", help="Clips per forward pass (default: 2 on cpu, 64 on cuda)."
 )
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames (default: cores).")
 @click.option(

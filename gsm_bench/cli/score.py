@@ -69,10 +69,10 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     type=choice(Compile),
     default="none",
     show_default=True,
-    help="kernels: torch.compile, which takes a minute at the start; graphs: CUDA graphs of its kernels, too.",
+    help="kernels: torch.compile, which takes a minute at the start; graphs: its kernels in one CUDA graph.",
 )
 @click.option(
-    "--batch", type=click.IntRange(1), metavar="B", help="Clips per forward pass (default: 2 on cpu, 16 on cuda)."
+    "--batch", type=click.IntRange(1), metavar="B", help="Clips per forward pass (default: 2 on cpu, 64 on cuda)."
 )
 @click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames, on all devices (default: cores)."

@@ -124,6 +124,8 @@ def _say_rate(outcomes: list[Outcome], values: str) -> None:
 
 
 def _conclude(job: Job, outcome: Outcome) -> int:
+    from gsm_bench.scoring.compiled import NO_GRAPH
+
     if outcome.path is None:
         left = "1 chunk is" if outcome.chunks_left == 1 else f"{outcome.chunks_left} chunks are"
         say(f"this shard is done; {left} left to other shards, the last shard writes {pasteable(job.target)}")
@@ -131,7 +133,10 @@ def _conclude(job: Job, outcome: Outcome) -> int:
     for clips, chunks in outcome.batch_halvings.items():
         say(f"note: memory did not hold the batch; {_chunks(chunks)} ran with {clips} clips per forward pass")
     for reason, chunks in outcome.compile_fallbacks.items():
-        say(f"note: the network could not be compiled and ran uncompiled, for {_chunks(chunks)}: {reason}")
+        without = "could not be compiled and ran uncompiled"
+        if reason.startswith(NO_GRAPH):
+            without = "ran without CUDA graphs"
+        say(f"note: the network {without}, for {_chunks(chunks)}: {reason}")
     if outcome.frames_unused:
         say(f"note: {outcome.frames_unused}; check that the list belongs to these frames")
     say_videos(outcome.substituted, "was read with a substituted frame", "were read with substituted frames")

@@ -30,7 +30,8 @@ HALF_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 CHUNK_VIDEOS = 16
 """Videos per chunk of a small run, which a kill can lose. Runs of many videos have at most MAX_CHUNKS chunks."""
 MAX_CHUNKS = 2000
-DEFAULT_BATCH = {"cpu": 2, "cuda": 16}
+DEFAULT_BATCH = {"cpu": 2, "cuda": 64}
+"""Clips per pass. A pass on a GPU costs 6 ms of launching, whatever its size: 16 clips are computed in less."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class Job:
             "views": _compact([[float(v["offset"]), int(v["crop"]), int(v["flip"])] for v in self.views]),
             "order": settings.frame_order,
             "precision": settings.precision,
-            "device": settings.device_type,
+            "device": _device_in_signature(settings.device),
             "batch": settings.batch,
             **({"half": "convolutions"} if settings.precision != "float32" and ":" not in entry.network else {}),
             **({"compile": settings.compile} if settings.compile != "none" else {}),
@@ -231,6 +232,12 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
 def _compact(value: Any) -> str:
     text = json.dumps(value, separators=(",", ":"), sort_keys=True)
     return text if len(text) < 400 else hashlib.sha256(text.encode()).hexdigest()
+
+
+def _device_in_signature(device: str) -> str:
+    """A GPU by its model, because others round in another order; not by its number."""
+    kind = torch.device(device).type
+    return f"{kind} {torch.cuda.get_device_name(device)}" if kind == "cuda" else kind
 
 
 def _device_name(device: str) -> str:

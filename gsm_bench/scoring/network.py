@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Any, Self
 
 import numpy as np
@@ -20,15 +20,14 @@ from gsm_bench.geometry import InputSpec
 from gsm_bench.nets.inference import prepare_for_inference
 from gsm_bench.nets.segment import SegmentNetwork
 from gsm_bench.scorefile import Scores
+from gsm_bench.scoring.arithmetic import arithmetic_of
+from gsm_bench.scoring.compiled import Compiled
 from gsm_bench.scoring.job import HALF_DTYPES, Settings
 from gsm_bench.scoring.network_output import scores_by_task
 from gsm_bench.scoring.transfer import Loader, NetworkInput, PendingDownload
 
 Output = Any
 """Logits [B, C], or logits per task; see `scores_by_task`."""
-COMPILE_MODES = {"kernels": "default", "graphs": "reduce-overhead"}
-MAX_SHAPES = 64
-"""Shapes that one network may be compiled for: one per network of a run, and one per halving of the batch."""
 BATCHES_IN_FLIGHT = 2
 OUT_OF_MEMORY = ("can't allocate memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
 """Messages of torch's CPU allocator and of NVIDIA's libraries, where torch on a GPU raises OutOfMemoryError."""
@@ -69,62 +68,6 @@ class InferenceModule(nn.Module):
         return nullcontext() if self.autocast is None else torch.autocast(device, dtype=self.autocast)
 
 
-class Compiled:
-    """A network compiled for passes of one shape, or uncompiled where that fails; then `failure` says why."""
-
-    def __init__(self, module: InferenceModule, settings: Settings) -> None:
-        self.failure = ""
-        self._plain = module
-        self._graphs = settings.compile == "graphs"
-        self._compiled: Any = None
-        # torch.compile is not safe in several threads at once.
-        self._lock = threading.Lock()
-        self._shapes: set[tuple[int, ...]] = set()
-        try:
-            torch._dynamo.config.recompile_limit = max(MAX_SHAPES, torch._dynamo.config.recompile_limit)
-            self._compiled = torch.compile(module, dynamic=False, fullgraph=True, mode=COMPILE_MODES[settings.compile])
-        except Exception as error:  # no compiler for this platform or this Python
-            self._give_up(error)
-
-    def __call__(self, pixels: Tensor) -> Output:
-        if self._compiled is None:
-            return self._run_plain(pixels)
-        if tuple(pixels.shape) in self._shapes:
-            return self._run(pixels)
-        with self._lock:
-            return self._try(pixels)
-
-    def _try(self, pixels: Tensor) -> Output:
-        """The first pass of a shape, which compiles; on any error but out of memory, the uncompiled network runs."""
-        if self._compiled is None:
-            return self._run_plain(pixels)
-        try:
-            output = self._run(pixels)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:  # anything may come out of a compiler
-            output = self._run_plain(pixels)
-            self._give_up(error)
-            return output
-        self._shapes.add(tuple(pixels.shape))
-        return output
-
-    def _run(self, pixels: Tensor) -> Output:
-        if self._graphs:
-            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        output: Output = self._compiled(pixels)
-        return output
-
-    def _run_plain(self, pixels: Tensor) -> Output:
-        output: Output = self._plain(pixels)
-        return output
-
-    def _give_up(self, error: Exception) -> None:
-        self._compiled = None
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        self.failure = f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
-
-
 class ForwardPool:
     """Threads that run forward passes, and the loader that feeds them; a context manager.
 
@@ -137,15 +80,18 @@ class ForwardPool:
         self.count = settings.threads if self.on_cpu else 1
         self.loader = Loader(torch.device(settings.device))
         self._device = torch.device(settings.device)
-        self._exact = settings.precision == "float32"
+        self._precision = settings.precision
+        self._entered = ExitStack()
         self.pool = ThreadPoolExecutor(self.count, "network", initializer=self._enter)
 
     def __enter__(self) -> Self:
+        self._entered.enter_context(arithmetic_of(self._precision))
         return self
 
     def __exit__(self, *_: object) -> None:
         self.pool.shutdown(cancel_futures=True)
         self.loader.close()
+        self._entered.close()
 
     def is_full(self, batches: int, passes: int) -> bool:
         """Whether to wait for results before another batch starts.
@@ -160,11 +106,6 @@ class ForwardPool:
             return
         if self._device.index is not None:
             torch.cuda.set_device(self._device)
-        if self._exact:
-            # cuDNN would otherwise round float32 convolutions to 10 bits of mantissa.
-            torch.backends.cudnn.allow_tf32 = False
-            torch.backends.cuda.matmul.allow_tf32 = False
-            torch.backends.cudnn.deterministic = True
 
 
 class Scorer:
@@ -181,7 +122,7 @@ class Scorer:
         self.settings = settings
         self.device = torch.device(settings.device)
         module = InferenceModule(network, entry.input, settings).to(self.device)
-        self._compiled = None if settings.compile == "none" else Compiled(module, settings)
+        self._compiled = None if settings.compile == "none" else Compiled(module, settings.compile)
         self._forward_fn = self._compiled or module
         self._forward_pool = forward_pool
         self._pass_clips = settings.batch

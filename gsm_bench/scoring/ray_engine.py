@@ -72,7 +72,7 @@ class NetworkActor:
 
     def __init__(self, models: Sequence[ActorModel], weights: Sequence[Any]) -> None:
         self.models = models
-        self.forward_pool = ForwardPool(models[0].settings)
+        self.forward_pool = ForwardPool(models[0].settings).__enter__()  # until this process ends
         self.scorers = []
         for model, state in zip(models, ray.get(list(weights)), strict=True):
             network = network_for(model.entry, code=model.code)

@@ -1,6 +1,7 @@
 """Half precision and compiled networks: what is rounded and what is not, one shape for all passes, and plain if it fails."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,6 +104,15 @@ def test_signatures_name_what_changes_numbers_and_nothing_else(toys):
     assert "half=convolutions" in signature("toy_bninc", precision="bfloat16")
     assert "half" not in signature("toy_4f", precision="bfloat16"), "runs under autocast"
     assert "compile=kernels" in signature("toy_4f", compile="kernels")
+
+
+def test_the_signature_names_the_model_of_a_gpu_and_not_its_number(toys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
+    job = prepare(Request("toy_4f"), load_manifest(toys), toys)[0]
+    assert "device=cpu; " in job.signature
+    on_gpu = [replace(job, settings=replace(job.settings, device=f"cuda:{number}")).signature for number in (0, 1)]
+    assert "device=cuda NVIDIA H100; " in on_gpu[0]
+    assert on_gpu[0] == on_gpu[1]
 
 
 class Recorder:
