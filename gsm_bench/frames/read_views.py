@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from gsm_bench.errors import FrameError
 from gsm_bench.fingerprints import UNKNOWN, Fingerprint
 from gsm_bench.frames.sources import FrameSource
+from gsm_bench.frames.sources.pictures import Decoded, as_image
 from gsm_bench.frames.transform import resize_image
 from gsm_bench.geometry import InputSpec, crop_corner
 from gsm_bench.sampling import in_order, indices_at
@@ -140,7 +140,7 @@ class _VideoFrames:
     def load(self, numbers: list[int]) -> None:
         """Decode the ascending `numbers`."""
         try:
-            for number, picture in self.source.pictures(self.video, numbers):
+            for number, picture in self.source.pixels(self.video, numbers):
                 self._keep(number, picture)
         except FrameError as error:  # the whole video cannot be read
             self.bad |= {number: error for number in numbers if number not in self._kept}
@@ -152,12 +152,14 @@ class _VideoFrames:
     def _kept(self) -> dict[int, NDArray[np.uint8]]:
         return next(iter(self.ready.values()))
 
-    def _keep(self, number: int, picture: Image.Image | FrameError) -> None:
-        if isinstance(picture, FrameError):
-            self.bad[number] = picture
+    def _keep(self, number: int, pixels: Decoded) -> None:
+        if isinstance(pixels, FrameError):
+            self.bad[number] = pixels
             return
         for geometry, spec in self.specs.items():
-            self.ready[geometry][number] = np.asarray(resize_image(picture, spec) if geometry else picture)
+            # Frames for a device stay as they were decoded: Pillow's copies hold the interpreter's lock.
+            picture = resize_image(as_image(pixels), spec) if geometry else pixels
+            self.ready[geometry][number] = np.asarray(picture)
 
     def _substitute(self, number: int) -> None:
         """Use the readable frame nearest to a bad one, the earlier of two."""
@@ -180,7 +182,7 @@ class _VideoFrames:
         if number in self.bad or number in self.stand_ins:
             return False
         try:
-            picture = next(iter(self.source.pictures(self.video, [number])))[1]
+            picture = next(iter(self.source.pixels(self.video, [number])))[1]
         except FrameError:
             return False
         if isinstance(picture, FrameError):

@@ -9,7 +9,7 @@ simplejpeg = pytest.importorskip("simplejpeg", reason="simplejpeg is not install
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from PIL import Image  # noqa: E402
+from PIL import Image, ImageCms  # noqa: E402
 
 from gsm_bench.errors import FrameError  # noqa: E402
 from gsm_bench.frames.sources import pictures  # noqa: E402
@@ -43,6 +43,51 @@ def test_jpegs_of_any_kind_have_pillows_bytes(mode, options):
     out = io.BytesIO()
     Image.fromarray(noise(33, 47, 0)).convert(mode).save(out, "JPEG", **options)
     assert np.array_equal(np.asarray(decoded(out.getvalue(), 1, "here")), pillow(out.getvalue()))
+
+
+@pytest.mark.parametrize(
+    ("options", "ending"),
+    [
+        (
+            {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"},
+            b"",
+        ),  # turned by 90 degrees
+        ({"icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()}, b""),
+        ({"comment": b"\xff\xd8\xff\xd9"}, b""),
+        ({"keep_rgb": True}, b""),  # Adobe's marker: no YCbCr
+        ({"progressive": True, "subsampling": 2}, b"\0" * 100),
+        ({}, b"trailing bytes, with a marker of their own: \xff\xd8\xff\xc0"),
+        ({"quality": 100, "subsampling": 0}, b"\xff\xd9"),
+    ],
+)
+def test_what_else_a_jpeg_holds_changes_no_byte(options, ending):
+    out = io.BytesIO()
+    Image.fromarray(noise(33, 47, 0)).save(out, "JPEG", **options)
+    content = out.getvalue() + ending
+    pixels = pictures.decoded_pixels(content, 1, "here")
+    assert isinstance(pixels, np.ndarray), "the fast decoder takes it"
+    assert np.array_equal(pixels, pillow(content))
+
+
+def test_jpegs_of_twelve_bits_are_an_error():
+    out = io.BytesIO()
+    Image.fromarray(noise(33, 47, 0)).save(out, "JPEG")
+    content = bytearray(out.getvalue())
+    at = content.index(b"\xff\xc0")
+    content[at + 1], content[at + 4] = 0xC1, 12  # extended sequential frame, 12 bits a sample
+    assert "cannot be decoded" in decoded(bytes(content), 1, "here").what
+
+
+@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "WEBP", "JPEG"])
+def test_pictures_without_a_copy_have_the_bytes_of_a_conversion(form):
+    out = io.BytesIO()
+    Image.fromarray(noise(33, 47, 0)).save(out, form)
+    found = decoded(out.getvalue(), 1, "here")
+    assert (found.mode, found.size) == ("RGB", (47, 33))
+    assert np.array_equal(np.asarray(found), pillow(out.getvalue()))
+    assert np.array_equal(
+        np.asarray(found.resize((20, 30))), np.asarray(Image.fromarray(pillow(out.getvalue())).resize((20, 30)))
+    )
 
 
 def test_the_frames_of_the_released_layout_have_pillows_bytes():

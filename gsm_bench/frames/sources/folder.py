@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.names import FrameNames, numbered
-from gsm_bench.frames.sources.pictures import Picture, decoded, reason
+from gsm_bench.frames.sources.pictures import reason
 from gsm_bench.frames.sources.readers import ImageSequenceReader, gap_in
 
 
@@ -63,17 +63,15 @@ class FolderReader(ImageSequenceReader):
         for number in numbers:
             yield number, self._bytes(number)
 
-    def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
-        for number, content in self.encoded(numbers):
-            where = f"{self.where}/{self._name(number)}"
-            yield number, content if isinstance(content, FrameError) else decoded(content, number, where)
+    def place(self, number: int) -> str:
+        return f"{self.where}/{self._name(number)}"
 
     def frame_sizes(self, numbers: Sequence[int]) -> list[int]:
         return [self._size(number) for number in numbers]
 
     def _size(self, number: int) -> int:
         try:
-            return os.stat(f"{self.where}/{self._name(number)}").st_size  # noqa: PTH116  a Path takes longer than the call
+            return os.stat(self.place(number)).st_size  # noqa: PTH116  a Path takes longer than the call
         except OSError:
             return 0
 
@@ -81,7 +79,7 @@ class FolderReader(ImageSequenceReader):
         return self._listed[1].get(number) or self.names.name(number)
 
     def _bytes(self, number: int) -> bytes | FrameError:
-        path = f"{self.where}/{self._name(number)}"
+        path = self.place(number)
         try:
             with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a Path, and a buffer, take longer than reading
                 return file.read()

@@ -14,6 +14,8 @@ from PIL import Image, UnidentifiedImageError
 from gsm_bench.errors import FrameError
 
 Picture = Image.Image | FrameError
+Decoded = NDArray[np.uint8] | Picture
+"""A picture in the form in which it was decoded: uint8 RGB [H, W, 3], or a picture of Pillow; or its error."""
 UNDECODABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 JPEG = b"\xff\xd8"
 DAMAGE = ("Corrupt JPEG data", "Premature end", "Inconsistent progression")
@@ -27,12 +29,21 @@ def decoded(content: bytes, number: int, where: str) -> Picture:
 
     Pixels of 16 bits are scaled to 8 bits. JPEG data with damage is an error.
     """
-    pixels = decoded_pixels(content, number, where)
+    return as_picture(decoded_pixels(content, number, where))
+
+
+def as_picture(pixels: Decoded) -> Picture:
+    """A decoded picture as one of Pillow, or its error."""
+    return pixels if isinstance(pixels, FrameError) else as_image(pixels)
+
+
+def as_image(pixels: NDArray[np.uint8] | Image.Image) -> Image.Image:
+    """Pixels as a picture of Pillow, which copies them and holds the interpreter's lock meanwhile."""
     return Image.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels
 
 
-def decoded_pixels(content: bytes, number: int, where: str) -> NDArray[np.uint8] | Picture:
-    """As `decoded`, in the form in which it was decoded: uint8 [H, W, 3], or a picture of Pillow."""
+def decoded_pixels(content: bytes, number: int, where: str) -> Decoded:
+    """As `decoded`, in the form in which it was decoded."""
     try:
         if content.startswith(JPEG):
             pixels = _jpeg_pixels(content)
@@ -89,6 +100,9 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _converted(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:  # converting would copy it
+        image.load()
+        return image
     return image.convert("RGB")
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import FrameError
 from gsm_bench.fingerprints import SIZES_COMPARED, UNKNOWN, Fingerprint, hash_of
-from gsm_bench.frames.sources.pictures import Picture, decoded
+from gsm_bench.frames.sources.pictures import Decoded, Picture, as_picture, decoded_pixels
 from gsm_bench.splits import Video
 
 READERS_CACHED = 256
@@ -42,6 +42,9 @@ class FrameSource(Protocol):
     def pictures(self, video: Video, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         """Each of the ascending `numbers` with its RGB picture or its error, in order."""
 
+    def pixels(self, video: Video, numbers: Sequence[int]) -> Iterator[tuple[int, Decoded]]:
+        """As `pictures`, each in the form in which it was decoded."""
+
     def fingerprint(self, video: Video) -> Fingerprint:
         """What is stored of the video, without decoding it; unknown where it cannot be read."""
 
@@ -65,6 +68,9 @@ class FrameReader(Protocol):
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         """As in `FrameSource`, with frame numbers of the file or folder."""
+
+    def pixels(self, numbers: Sequence[int]) -> Iterator[tuple[int, Decoded]]:
+        """As `pictures`, each in the form in which it was decoded."""
 
     def fingerprint(self, start: int, frames: int) -> Fingerprint:
         """See `FrameSource`; of `frames` frames from number `start`, or of all stored frames if `frames` is 0."""
@@ -99,9 +105,20 @@ class ImageSequenceReader(ABC):
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
         """Each number with the stored bytes of its picture, or with its error."""
 
+    def place(self, number: int) -> str:
+        """Where a frame is stored, for messages."""
+        return self.where
+
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
+        for number, pixels in self.pixels(numbers):
+            yield number, as_picture(pixels)
+
+    def pixels(self, numbers: Sequence[int]) -> Iterator[tuple[int, Decoded]]:
         for number, content in self.encoded(numbers):
-            yield number, content if isinstance(content, FrameError) else decoded(content, number, self.where)
+            if isinstance(content, FrameError):
+                yield number, content
+            else:
+                yield number, decoded_pixels(content, number, self.place(number))
 
     def fingerprint(self, start: int, frames: int) -> Fingerprint:
         stored = 0 if frames else self.count()
@@ -185,9 +202,14 @@ class ReaderSource:
 
     def pictures(self, video: Video, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         """Pictures by frame number within the video."""
+        for number, pixels in self.pixels(video, numbers):
+            yield number, as_picture(pixels)
+
+    def pixels(self, video: Video, numbers: Sequence[int]) -> Iterator[tuple[int, Decoded]]:
+        """As `pictures`, each in the form in which it was decoded."""
         before = video.start - 1
-        for number, picture in self.reader(video).pictures([before + number for number in numbers]):
-            yield number - before, _named(picture, video, number, number - before)
+        for number, pixels in self.reader(video).pixels([before + number for number in numbers]):
+            yield number - before, _named(pixels, video, number, number - before)
 
     def fingerprint(self, video: Video) -> Fingerprint:
         """What is stored of the video; of a segment, of its frames."""
@@ -215,7 +237,7 @@ class ReaderSource:
         return reader
 
 
-def _named(picture: Picture, video: Video, in_file: int, number: int) -> Picture:
+def _named(picture: Decoded, video: Video, in_file: int, number: int) -> Decoded:
     """An error of a frame, with its number within the video and the name of the video."""
     if isinstance(picture, FrameError):
         what = picture.what.replace(f"frame {in_file} ", f"frame {number} of video {video.id!r} ", 1)

@@ -24,13 +24,12 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from PIL import Image
 
 from gsm_bench.errors import FrameError
 from gsm_bench.fingerprints import Fingerprint, hash_of
 from gsm_bench.frames.sources.decoder_errors import container_errors, decoding_errors, watch_decoders
 from gsm_bench.frames.sources.matroska import wrong_checksum
-from gsm_bench.frames.sources.pictures import Picture, reason
+from gsm_bench.frames.sources.pictures import Decoded, Picture, as_picture, reason
 from gsm_bench.frames.sources.video_ends import LAST, container_of, cut_short
 
 STAMPED = ("mp4", "matroska")
@@ -98,6 +97,10 @@ class VideoReader:
         return Fingerprint(0, hash_of(length, contents))
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Picture]]:
+        for number, pixels in self.pixels(numbers):
+            yield number, as_picture(pixels)
+
+    def pixels(self, numbers: Sequence[int]) -> Iterator[tuple[int, Decoded]]:
         """Decode each of the ascending `numbers`; each part of the video is decoded at most once."""
         total = self.count()
         with self._stream() as stream:
@@ -110,7 +113,7 @@ class VideoReader:
                 if frame is None:  # the index of the file points past the frame
                     with self._stream() as again:
                         frame = self._frame(_DecodedFrames(again), number, seek=False)
-                yield number, _picture(frame, number, self.path)
+                yield number, _pixels(frame, number, self.path)
 
     def _frame(self, frames: _DecodedFrames, number: int, *, seek: bool = True) -> VideoFrame | str | None:
         """Frame `number` or its error; None if a seek went too far."""
@@ -304,12 +307,12 @@ class _DecodedFrames:
         self._damage, self._errors, self._first_error, self._error_at = "", 0, "", None
 
 
-def _picture(frame: VideoFrame | str | None, number: int, path: Path) -> Picture:
-    """A decoded frame as an upright RGB picture, as a player shows it."""
+def _pixels(frame: VideoFrame | str | None, number: int, path: Path) -> Decoded:
+    """A decoded frame as upright RGB [H, W, 3], as a player shows it."""
     if not isinstance(frame, VideoFrame):
         return FrameError(f"frame {number} cannot be decoded: {frame or 'the decoder skipped it'}", where=path)
     try:
-        return Image.fromarray(_upright(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), _display_matrix(frame)))
+        return _upright(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), _display_matrix(frame))
     except BROKEN as error:  # a pixel format that cannot become RGB
         return FrameError(f"frame {number} cannot be decoded: {reason(error)}", where=path)
 
