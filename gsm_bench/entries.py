@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gsm_bench.geometry import InputSpec
+from gsm_bench.sampling_rules import TICKS, Sampling
 from gsm_bench.settings import ClassOrder, Crops, Head, Layout, Rule, Space
 
 Count = Annotated[int, Meta(ge=1)]
@@ -59,7 +60,8 @@ class ModelEntry:
         class_order: ``alphabetical`` (sorted class names) or ``file`` (order of the class file).
         score_kind: kind of the network's outputs.
         clips: default number of clips per video; 2 serves the one-clip protocol too.
-        crops: default number of crops: 1, 5 or 10 (five, each also mirrored).
+        crops: default number of crops: 1, 3 (along the longer side), 5 or 10 (five, each also mirrored).
+        sampling: which frames the clips have.
         published: published accuracies.
         trained_on: ``dataset/split`` names.
         ignore_keys: checkpoint keys that may be missing or unexpected.
@@ -87,6 +89,7 @@ class ModelEntry:
     pretraining: str = ""
     trained_on: tuple[str, ...] = ()
     notes: str = ""
+    sampling: Sampling = TICKS
 
     @property
     def tasks(self) -> dict[str, int]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 ChannelOrder = Literal["RGB", "BGR"]
+FIRST_OF_THREE = 5
+"""Number of the first of three crops along the longer side."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,17 @@ def resized_size(width: int, height: int, shorter: int) -> tuple[int, int]:
 
 
 def crop_corner(width: int, height: int, size: int, crop: int) -> tuple[int, int]:
-    """(left, top) in pixels of a `size` x `size` crop: -1 the centre of one crop, 0..3 the corners, 4 the centre of five.
+    """(left, top) in pixels of a `size` x `size` crop.
 
+    Crop -1 is the centre of one crop, 0..3 are corners, 4 the centre of five, 5..7 start, middle and end of the longer side.
     Crop -1 rounds halves to even; the five crops use whole quarters of the margin, so crop 4 may differ from crop -1.
     """
     if crop == -1:
         return int(round((width - size) / 2)), int(round((height - size) / 2))  # noqa: RUF046 - the released rounding
+    if crop >= FIRST_OF_THREE:
+        left, top = crop_corner(width, height, size, -1)
+        along = int((crop - FIRST_OF_THREE) * (max(width, height) - size) / 2)
+        return (along, top) if width > height else (left, along)
     step_x, step_y = (width - size) // 4, (height - size) // 4
     steps = ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2))[crop]
     return steps[0] * step_x, steps[1] * step_y

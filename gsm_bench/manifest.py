@@ -34,6 +34,7 @@ from gsm_bench.manifest_files import (
     read_tables,
     with_inherited,
 )
+from gsm_bench.sampling_rules import sampling_problem
 from gsm_bench.workspace import Workspace, shipped_manifests
 
 __all__ = [
@@ -310,6 +311,8 @@ def _check_model(entry: ModelEntry, key: str, path: Path) -> None:
         problem = ("network", f'{", ".join(OWN_NETWORKS)} or "package.module:function"')
     elif entry.network in OWN_NETWORKS and entry.temporal not in ("gsm", "none"):
         problem = ("temporal", "gsm or none")
+    elif sampling_problem(entry.sampling, entry.frames, entry.clips):
+        problem = ("sampling", f"another one: {sampling_problem(entry.sampling, entry.frames, entry.clips)}")
     elif spec.size > spec.resize:
         problem = ("input.size", f"at most input.resize ({spec.resize})")
     elif any(value <= 0 for value in spec.std):

@@ -147,6 +147,11 @@ class Provenance:
         return (self.sampling or {}).get("frames")
 
     @property
+    def sampling_rule(self) -> str:
+        """Rule that the clips were sampled by; empty where unknown."""
+        return str((self.sampling or {}).get("rule", ""))
+
+    @property
     def frame_order(self) -> str:
         """Order in which the network saw the frames of a clip, normally ``forward``."""
         return str((self.sampling or {}).get("order", "forward"))

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from gsm_bench.checksums import MOST_BLOCK_ROWS, Checksums, Covered, checked_rows, crc32, read_checksums, reserve, seal
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.files import ensure_room, new_file
+from gsm_bench.geometry import FIRST_OF_THREE
 from gsm_bench.hdf5_check import own_group
 from gsm_bench.hdf5_reader import CheckedHdf5
 from gsm_bench.hdf5_texts import own_attribute
@@ -298,7 +299,7 @@ class InMemoryScores(ScoreFile):
 
 def views_array(offsets: tuple[float, ...], crops: int) -> NDArray[np.void]:
     """Structured array [V] of the views of K clips x crops in scoring order: clip, then crop, then flip."""
-    places = [-1] if crops == 1 else list(range(5))
+    places = {1: [-1], 3: list(range(FIRST_OF_THREE, FIRST_OF_THREE + 3))}.get(crops, list(range(5)))
     flips = (0, 1) if crops == 10 else (0,)
     rows = [(k, crop, flip, offset) for k, offset in enumerate(offsets) for crop in places for flip in flips]
     return np.array(rows, dtype=VIEW_TYPE)

@@ -6,7 +6,9 @@ from typing import Literal
 
 Space = Literal["logits", "probabilities", "log_probabilities"]
 """Kinds of scores, and the spaces in which ensembles average them."""
-Crops = Literal[1, 5, 10]
+Crops = Literal[1, 3, 5, 10]
+SamplingRule = Literal["ticks", "slowfast", "slowfast-segments", "tsm-dense", "mmaction2", "videomae", "vjepa2"]
+"""Which frames the clips of a video have; see `sampling_rules`."""
 Rule = Literal["confidence", "margin", "entropy"]
 ClassOrder = Literal["alphabetical", "file"]
 Head = Literal["action", "verb-noun-action"]

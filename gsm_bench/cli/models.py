@@ -115,7 +115,8 @@ def _card(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> list[t
         ),
         (
             "protocol",
-            f"{entry.clips} clips x {entry.crops} crops on {entry.dataset}/{entry.split}; scores are {entry.score_kind}",
+            f"{entry.clips} clips x {entry.crops} crops on {entry.dataset}/{entry.split}; "
+            f"sampling {entry.sampling}; scores are {entry.score_kind}",
         ),
         *_cost_lines(entry, workspace),
         *((_protocol(p), _printed(p)) for p in entry.published),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,15 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @data_option
 @frames_option
 @click.option("--clips", type=click.IntRange(1), metavar="K", help="Clips per video (default: the model's, 2 for GSM).")
-@click.option("--crops", type=choice(Crops), help="Crops per clip (default: the model's).")
+@click.option("--crops", type=choice(Crops), help="Crops per clip: 3 along the longer side (default: the model's).")
+@click.option(
+    "--sampling",
+    metavar="RULE[:STRIDE]",
+    help="Frames of the clips by a project's rule, e.g. slowfast:8; see docs/protocols.md (default: the model's).",
+)
+@click.option(
+    "--test-frames", type=click.IntRange(1), metavar="T", help="Frames per clip, where other than in training."
+)
 @click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:1, or several: cuda:0,cuda:1 (default: a GPU if there is one)."
 )
@@ -133,7 +142,7 @@ def command(
     precision: Precision, compile: Compile, batch: int | None, workers: int | None, threads: int | None,
     resize: Resize | None, limit: int | None, fresh: bool, out: Path | None, plan: bool,
     on_bad_frame: BadFramePolicy, frame_order: FrameOrder, shard: tuple[int, int] | None, engine: EngineName,
-    prefer: Prefer, quiet: bool, form: str,
+    prefer: Prefer, sampling: str | None, test_frames: int | None, quiet: bool, form: str,
 ) -> int:  # fmt: skip
     """Score a split with one model or several, into one score file per model.
 
@@ -148,7 +157,8 @@ def command(
     if sum(name is not None for name in (model, models, cascade)) != 1:
         raise click.UsageError("give one of --model NAME, --models A,B and --cascade NAME")
     devices = device.split(",") if device else []
-    _check_together(cascade, devices, engine, plan=plan, clips=clips, crops=crops, shard=shard)
+    protocol = {"--clips": clips, "--crops": crops, "--sampling": sampling, "--test-frames": test_frames}
+    _check_together(cascade, devices, engine, plan=plan, protocol=protocol, shard=shard)
     names = [] if cascade else _names(model, models, out)
     from gsm_bench.scoring.prepare import Request
 
@@ -156,7 +166,7 @@ def command(
         names[0] if names else "", dataset=dataset, split=split, data=data, frames=frames, clips=clips, crops=crops,
         device=devices[0] if devices else None, precision=precision, batch=batch, workers=workers, threads=threads,
         limit=limit, fresh=fresh, out=out, on_bad_frame=on_bad_frame, frame_order=frame_order, shard=shard,
-        resize=resize, compile=compile, prefer=prefer,
+        resize=resize, compile=compile, prefer=prefer, sampling=sampling, test_frames=test_frames,
     )  # fmt: skip
     if cascade:
         return _score_cascade(cascade, request, quiet=quiet)
@@ -166,7 +176,7 @@ def command(
 
 
 def _check_together(
-    cascade: str | None, devices: list[str], engine: EngineName, *, plan: bool, clips: int | None, crops: int | None,
+    cascade: str | None, devices: list[str], engine: EngineName, *, plan: bool, protocol: Mapping[str, object],
     shard: tuple[int, int] | None,
 ) -> None:  # fmt: skip
     """Refuse options that do not go together."""
@@ -176,7 +186,7 @@ def _check_together(
         return
     if engine != "local":
         raise click.UsageError("--cascade runs on this machine: leave out --engine")
-    refused = {"--plan": plan, "--clips": clips, "--crops": crops, "--shard": shard, "several devices": devices[1:]}
+    refused = {"--plan": plan, **protocol, "--shard": shard, "several devices": devices[1:]}
     for option, value in refused.items():
         if value:
             raise click.UsageError(f"--cascade does not go with {option}")

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.ensembles.members import MemberSpec
+from gsm_bench.ensembles.members import MemberSpec, clips_of
+from gsm_bench.sampling_rules import TICKS
 from gsm_bench.scorefile import ScoreHead
 
 UNKNOWN = "?"
@@ -19,14 +20,16 @@ def frames_text(head: ScoreHead, views: NDArray[np.int64]) -> str:
     if provenance.frames_text:
         return provenance.frames_text
     order, frames = provenance.frame_order, str(provenance.sampled_frames or UNKNOWN)
-    offsets = head.views[views]["offset"]
-    clips = 1 if np.isnan(offsets).any() else len(set(offsets.tolist()))
+    clips = clips_of(head.views[views])
     return _joined(frames if order == "forward" else f"{order} {frames}", clips, len(views) // clips)
 
 
 def planned_frames_text(spec: MemberSpec) -> str:
     """Frames and clips of a member that may have no scores yet."""
-    return _joined(str(spec.entry.frames) if spec.entry else UNKNOWN, spec.clips or 1, 1)
+    entry = spec.entry
+    if entry is not None and entry.sampling != TICKS:  # all clips and crops are averaged
+        return _joined(str(entry.frames), entry.clips, entry.crops)
+    return _joined(str(entry.frames) if entry else UNKNOWN, spec.clips or 1, 1)
 
 
 def _joined(frames: str, clips: int, crops: int) -> str:

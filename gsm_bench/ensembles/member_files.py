@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.ensembles.members import OpenMember, clips_of
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def member_files(members: Sequence[OpenMember]) -> tuple[MemberFile, ...]:
 
 def _member_file(member: OpenMember) -> MemberFile:
     provenance = member.head.provenance
-    offsets = member.head.views[member.views]["offset"]
-    clips = None if np.isnan(offsets).any() else len(set(offsets.tolist()))
+    views = member.head.views[member.views]
+    clips = None if np.isnan(views["offset"]).any() and provenance.sampling_rule in ("", "ticks") else clips_of(views)
     return MemberFile(
         member.spec.path, provenance.dataset, provenance.split, provenance.limit, clips, float(member.weight),
         unchecked=member.file.covered == "nothing",

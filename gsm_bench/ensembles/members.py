@@ -228,7 +228,13 @@ def select_views(head: ScoreHead, spec: MemberSpec) -> NDArray[np.int64]:
     """
     offsets = head.views["offset"]
     if np.isnan(offsets).all():
-        if spec.clips not in (None, 1):
+        sampled = clips_of(head.views) if head.provenance.sampling_rule not in ("", "ticks") else 1
+        if spec.clips not in (None, 1, sampled):
+            if sampled > 1:
+                raise AlignmentError(
+                    f"{spec.label} has {sampled} clips, sampled by {head.provenance.sampling_rule}, which belong together",
+                    where=spec.path, fix=f"leave @{spec.clips} out, which averages all of them",
+                )  # fmt: skip
             state = "were averaged before writing" if len(offsets) == 1 else "have unknown clip offsets"
             raise AlignmentError(
                 f"the views of {spec.label} {state}: @{spec.clips} is impossible",
@@ -245,6 +251,11 @@ def select_views(head: ScoreHead, spec: MemberSpec) -> NDArray[np.int64]:
             fix=f"{score_command(spec)} --clips {spec.clips or 1} --out FILE, then use FILE@{spec.clips or 1} as the member",
         )
     return np.flatnonzero(np.isclose(offsets[:, None], np.array(targets), atol=1e-9).any(axis=1))
+
+
+def clips_of(views: NDArray[np.void]) -> int:
+    """Number of clips among views: different offsets, or different numbers of clips where offsets are unknown."""
+    return len(set(views["clip" if np.isnan(views["offset"]).any() else "offset"].tolist()))
 
 
 def score_command(spec: MemberSpec) -> str:

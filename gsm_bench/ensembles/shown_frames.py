@@ -9,6 +9,7 @@ import numpy as np
 
 from gsm_bench.ensembles.members import MemberSpec
 from gsm_bench.sampling import Indices, clip_offsets, in_order, indices_at
+from gsm_bench.sampling_rules import TICKS
 from gsm_bench.scorefile import ScoreHead
 from gsm_bench.settings import FrameOrder
 
@@ -42,6 +43,8 @@ def shown_clips(member: MemberSpec, head: ScoreHead | None, num_frames: int, vid
     """
     frames = frames_per_clip(member, head)
     if not frames or (head is not None and np.isnan(head.views["offset"]).all()):
+        return []
+    if head is None and member.entry is not None and member.entry.sampling != TICKS:
         return []
     order = cast(FrameOrder, head.provenance.frame_order if head is not None else "forward")
     clips = member.clips or 1

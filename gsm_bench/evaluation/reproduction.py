@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.ensembles.members import OpenMember
+from gsm_bench.ensembles.members import OpenMember, clips_of
 from gsm_bench.entries import Published
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.metrics.intervals import QUANTILE, Interval, accuracy_interval, wilson
@@ -89,14 +89,14 @@ def reproduction_of(member: OpenMember, truth: GroundTruth, accuracy: Mapping[st
     if provenance.dataset != card.get("dataset") or not printed or not isinstance(card.get("crops"), int):
         return None
     views = member.head.views[member.views]
-    offsets = set(views["offset"].tolist())
-    crops = len(views) // max(len(offsets), 1)
-    chosen = next((one for one in printed if one.clips == len(offsets)), printed[0])
+    clips = clips_of(views)
+    crops = len(views) // clips
+    chosen = next((one for one in printed if one.clips == clips), printed[0])
     if chosen.task not in accuracy:
         return None
     protocol = _protocol(chosen.clips, card["crops"])
     claim = Reproduction("", (chosen.top1_percent or 0) / 100, chosen.source, protocol)
-    why = _why_not(member, claim, _protocol(len(offsets), crops))
+    why = _why_not(member, claim, _protocol(clips, crops))
     if why:
         return replace(claim, why=why)
     return _judged(claim, accuracy[chosen.task], truth, chosen.task)

@@ -19,6 +19,7 @@ from gsm_bench.frames.sources.pictures import Decoded, as_image
 from gsm_bench.frames.transform import resize_image
 from gsm_bench.geometry import InputSpec, crop_corner
 from gsm_bench.sampling import in_order, indices_at
+from gsm_bench.sampling_rules import TICKS, Sampling, clip_indices
 from gsm_bench.settings import BadFramePolicy, FrameOrder, Resize
 from gsm_bench.splits import Video
 
@@ -36,6 +37,7 @@ class ReadPlan:
     frame_order: FrameOrder = "forward"
     on_bad_frame: BadFramePolicy = "skip"
     resize: Resize = "reader"
+    sampling: Sampling = TICKS
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +119,12 @@ def _stored_if_more(source: FrameSource, video: Video) -> int:
 
 def view_indices(num_frames: int, plan: ReadPlan, view: np.void, video: str = "") -> NDArray[np.int64]:
     """Frame numbers [T] of one view of `video` (its id), in the order of the plan."""
-    return in_order(indices_at(num_frames, plan.frames, float(view["offset"])), plan.frame_order, video)
+    if plan.sampling == TICKS:
+        numbers = indices_at(num_frames, plan.frames, float(view["offset"]))
+    else:
+        clips = int(plan.views["clip"].max()) + 1
+        numbers = clip_indices(plan.sampling, num_frames, plan.frames, clips)[int(view["clip"])]
+    return in_order(numbers, plan.frame_order, video)
 
 
 class _VideoFrames:

@@ -20,7 +20,7 @@ from gsm_bench.frames.read_views import ReadPlan
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.provenance import Provenance
 from gsm_bench.run_origin import run_origin
-from gsm_bench.sampling import clip_offsets
+from gsm_bench.sampling_rules import TICKS, Sampling, view_offsets
 from gsm_bench.score_head import FEATURE_KIND, FEATURES, SCORES, FileForm
 from gsm_bench.scorefile import views_array
 from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Precision, Resize
@@ -124,6 +124,7 @@ class Job:
             settings.frame_order,
             settings.on_bad_frame,
             settings.resize,
+            self.entry.sampling,
         )
 
     @property
@@ -154,8 +155,9 @@ class Job:
             "kind": self.kind,
             **({"layers": ",".join(self.layers)} if self.layers else {}),
             "split": f"{self.split.dataset}/{self.split.name}/{self.split.sha256}",
-            "views": _compact([[float(v["offset"]), int(v["crop"]), int(v["flip"])] for v in self.views]),
+            "views": _compact([[_place(v), int(v["crop"]), int(v["flip"])] for v in self.views]),
             "order": settings.frame_order,
+            **({"sampling": str(entry.sampling)} if entry.sampling != TICKS else {}),
             "precision": settings.precision,
             "device": _device_in_signature(settings.device),
             "batch": settings.batch,
@@ -167,9 +169,14 @@ class Job:
         }
 
 
-def score_views(clips: int, crops: Crops) -> NDArray[np.void]:
-    """The views [V] of K clips x crops."""
-    return views_array(clip_offsets(clips), crops)
+def score_views(clips: int, crops: Crops, sampling: Sampling = TICKS) -> NDArray[np.void]:
+    """The views [V] of K clips x crops; without offsets where the sampling has no ticks."""
+    return views_array(view_offsets(sampling, clips), crops)
+
+
+def _place(view: np.void) -> float | str:
+    """The offset of a view, or the number of its clip where it has none."""
+    return f"clip {view['clip']}" if np.isnan(view["offset"]) else float(view["offset"])
 
 
 def default_device() -> str:
@@ -205,9 +212,12 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
         split=job.split.name,
         split_sha256=job.split.sha256,
         list_path=str(job.split.list_path.resolve()),
-        sampling={"rule": "ticks", "frames": entry.frames, "order": settings.frame_order},
+        sampling=_sampling(entry, settings),
         input=asdict(entry.input),
-        views=[[int(v["clip"]), int(v["crop"]), int(v["flip"]), float(v["offset"])] for v in job.views],
+        views=[
+            [int(v["clip"]), int(v["crop"]), int(v["flip"]), None if np.isnan(v["offset"]) else float(v["offset"])]
+            for v in job.views
+        ],
         precision=settings.precision,
         device=_device_name(settings.device),
         batch=settings.batch,
@@ -227,6 +237,12 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
         list_columns=job.split.columns or None,
         list_files=dict(job.split.list_files) or None,
     )
+
+
+def _sampling(entry: ModelEntry, settings: Settings) -> dict[str, Any]:
+    """The sampling as provenance holds it."""
+    stride = {"stride": entry.sampling.stride} if entry.sampling.stride else {}
+    return {"rule": entry.sampling.rule, **stride, "frames": entry.frames, "order": settings.frame_order}
 
 
 def _compact(value: Any) -> str:

@@ -117,7 +117,7 @@ def _frame_use(job: Job) -> tuple[float | None, int]:
     if not lengths.size:
         return None, 0
     plan = job.read_plan
-    temporal = [job.views[at] for at in np.unique(job.views["offset"], return_index=True)[1]]
+    temporal = [job.views[at] for at in np.unique(job.views["clip"], return_index=True)[1]]
     used, identical = 0, 0
     for length, count in zip(lengths.tolist(), counts.tolist(), strict=True):
         numbers = [view_indices(length, plan, view) for view in temporal]

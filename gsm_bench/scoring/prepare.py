@@ -17,6 +17,7 @@ from gsm_bench.frames.sources import FrameSource, open_source
 from gsm_bench.manifest import Manifest, check_same_classes
 from gsm_bench.nets.features import with_features
 from gsm_bench.nets.registry import LoadedNetwork, load_network
+from gsm_bench.sampling_rules import parse_sampling, sampling_problem
 from gsm_bench.score_head import FEATURES, SCORES, FileForm
 from gsm_bench.scorefile import NOT_SCORED, open_scores
 from gsm_bench.scoring.job import (
@@ -46,6 +47,8 @@ class Request:
     Attributes:
         limit: only the first so many videos; sample: so many at equal distances.
         layers: whose features are computed instead of scores.
+        sampling: ``RULE`` or ``RULE:STRIDE``, as of `sampling_rules`.
+        test_frames: T of the test, where it is not that of training.
     """
 
     model: str
@@ -71,6 +74,8 @@ class Request:
     compile: Compile = "none"
     sample: int | None = None
     layers: tuple[str, ...] = ()
+    sampling: str | None = None
+    test_frames: int | None = None
 
 
 def prepare(request: Request, manifest: Manifest, workspace: Workspace) -> tuple[Job, LoadedNetwork]:
@@ -89,7 +94,7 @@ def job_of(request: Request, manifest: Manifest, workspace: Workspace, checkpoin
     entry = manifest.model(request.model)
     settings = _settings(request)
     requested = _requested_split(request, entry, manifest, workspace)
-    entry = _with_counted_classes(entry, requested.split)
+    entry = _as_tested(_with_counted_classes(entry, requested.split), request)
     return _job(request, entry, settings, requested, workspace, checkpoint_sha256)
 
 
@@ -162,6 +167,25 @@ def _with_frames(request: Request, requested: _RequestedSplit) -> tuple[Split, F
     return read_with_frames(read, open_frames, dataset.tasks.get("action", 0))
 
 
+def _as_tested(entry: ModelEntry, request: Request) -> ModelEntry:
+    """The entry with the sampling and the frames of a request; its published accuracies are of others, so they are left out.
+
+    Raises:
+        GsmBenchError: the sampling is unknown, or does not fit frames and clips.
+    """
+    try:
+        sampling = parse_sampling(request.sampling) if request.sampling else entry.sampling
+    except ValueError as error:
+        raise GsmBenchError(str(error), fix="see docs/protocols.md, or gsmbench score --help") from error
+    frames = request.test_frames or entry.frames
+    problem = sampling_problem(sampling, frames, request.clips or entry.clips)
+    if problem:
+        raise GsmBenchError(problem, fix="change --sampling, --clips or --test-frames; see docs/protocols.md")
+    if (sampling, frames) == (entry.sampling, entry.frames):
+        return entry
+    return replace(entry, sampling=sampling, frames=frames, published=())
+
+
 def _with_counted_classes(entry: ModelEntry, split: Split) -> ModelEntry:
     """The entry with its numbers of classes; a number of 0 is counted in the files of the split.
 
@@ -206,7 +230,7 @@ def _job(
         entry=entry,
         split=split if request.fresh else _with_kept_counts(split, target, form),
         source=source,
-        views=score_views(request.clips or entry.clips, request.crops or entry.crops),
+        views=score_views(request.clips or entry.clips, request.crops or entry.crops, entry.sampling),
         settings=settings,
         target=target,
         checkpoint_sha256=checkpoint_sha256,
@@ -251,6 +275,10 @@ def _target(request: Request, entry: ModelEntry, dataset: str, split: str, works
     name = entry.name
     if request.frame_order != "forward":
         name += f".{request.frame_order}"
+    if request.sampling:
+        name += f".{str(entry.sampling).replace(':', '-')}"
+    if request.test_frames:
+        name += f".{request.test_frames}f"
     if request.limit:
         name += f".limit-{request.limit}"
     if request.sample:

@@ -124,7 +124,7 @@ def test_score_messages(gsmbench, toys):
     conflict = gsmbench("score", "--model", "toy_4f", "--clips", 1)
     assert conflict.status == 1
     assert "views: there" in conflict.err
-    for wrong in (["--shard", "x"], ["--batch", "0"], ["--crops", "3"], ["--precision", "int8"]):
+    for wrong in (["--shard", "x"], ["--batch", "0"], ["--crops", "4"], ["--precision", "int8"]):
         assert gsmbench("score", "--model", "toy_4f", *wrong).status == 2
 
 
