@@ -113,6 +113,24 @@ def test_scripts_fuse_as_numpy_does(script, probabilities):
     assert answer[:3] == [(ranks < 1).sum(), (ranks < 5).sum(), 191]
 
 
+def test_labels_without_a_column_count_as_wrong(script):
+    answer = script(
+        ["fusion"],
+        """(() => {
+          const fuser = fusion.create([Uint8Array.from([9, 0, 0, 9, 9, 0, 9, 0])], new Uint8Array(4).fill(1),
+            { videos: 4, classes: 2, levels: 256, deepest: 20 });
+          const labels = fusion.labelsOf(Uint8Array.from([0, 1, 255, 255]), Uint8Array.from([255, 255, 255, 255, 0, 0, 2, 255]), 2);
+          const total = fuser.total();
+          fuser.sum(total, [{ layers: [0], weight: 1, temperature: 1 }], false);
+          const rows = fuser.countedRows([0], labels, 65535);
+          return { labels: [...labels], rows: [...rows], hits: fuser.hits(total, labels, rows) };
+        })()""",
+    )
+    assert answer["labels"] == [0, 1, 2, 65535]
+    assert answer["rows"] == [0, 1, 2]
+    assert answer["hits"][1] == 2  # of three that count, two have a column
+
+
 def test_scripts_simulate_every_threshold(script):
     rng = np.random.default_rng(4)
     levels, ranks = rng.integers(0, 21, (3, 90)) / 20, rng.integers(0, 8, (3, 90))

@@ -98,6 +98,7 @@ const fusion = (() => {
       for (const row of rows) {
         const start = row * classes;
         const label = labels[row];
+        if (label >= classes) continue; // without a column: wrong
         const own = total[start + label];
         let above = 0;
         for (let at = 0; at < label && above < 5; at++) if (total[start + at] >= own) above++;
@@ -111,5 +112,20 @@ const fusion = (() => {
     return { sum, countedRows, hits, total: () => new Float32Array(videos * classes) };
   }
 
-  return { create, distances };
+  /**
+   * Labels, of which those without a column are C, which is wrong: a video that has a rank counts, also without a label.
+   * @param {any} labels [N] @param {any} ranks [R, N], both with the highest value where there is none @param {number} classes C
+   * @returns {Uint16Array} [N], 65535 unknown
+   */
+  function labelsOf(labels, ranks, classes) {
+    const unknown = 256 ** labels.BYTES_PER_ELEMENT - 1;
+    const none = 256 ** ranks.BYTES_PER_ELEMENT - 1;
+    return Uint16Array.from(labels, (label, row) => {
+      if (label !== unknown) return label;
+      for (let at = row; at < ranks.length; at += labels.length) if (ranks[at] !== none) return classes;
+      return 65535;
+    });
+  }
+
+  return { create, distances, labelsOf };
 })();

@@ -3,17 +3,21 @@
 panels.register((() => {
   const ROW_PX = 52;
   const SPARE = 6;
+  const MARK_PX = 7;
   const HEIGHT_PX = 672; // of the list until it is laid out: to ask would lay out the page
   /** @type {Map<HTMLElement, any>} */
   const states = new Map();
 
   async function render(root, split) {
-    const state = { root, split, parameters: new URLSearchParams(), rows: new Uint32Array(0), at: -1, videos: null, drawn: "", top: 0, height: HEIGHT_PX };
+    const state = { root, split, parameters: new URLSearchParams(), rows: new Uint32Array(0), at: -1, videos: null, drawn: "", top: 0, height: HEIGHT_PX, slots: [], judges: judgesOf(split) };
     states.set(root, state);
     build(state);
     const { section, parameters } = nav.asked();
     await apply(state, section === "clips" ? parameters : new URLSearchParams());
   }
+
+  /** Rows of the results that have predictions. */
+  const judgesOf = (split) => split.results.map((result, row) => (result.predictions >= 0 ? row : -1)).filter((row) => row >= 0);
 
   function build(state) {
     state.form = h("form", { class: "filters", role: "search", "aria-label": "Filter videos", onsubmit: (event) => event.preventDefault() });
@@ -164,63 +168,88 @@ panels.register((() => {
 
   /** Draw the rows in view. */
   function draw(state) {
-    const { list, rows, sizer } = state;
+    const { list, rows } = state;
     const first = Math.max(0, Math.floor(state.top / ROW_PX) - SPARE);
     const last = Math.min(rows.length, Math.ceil((state.top + state.height) / ROW_PX) + SPARE);
     const drawn = `${first} ${last} ${state.at}`;
     if (drawn === state.drawn) return;
     state.drawn = drawn;
-    const elements = [];
-    for (let at = first; at < last; at++) elements.push(rowElement(state, at));
-    sizer.replaceChildren(...elements);
+    while (state.slots.length > last - first) state.slots.pop().element.remove();
+    while (state.slots.length < last - first) state.slots.push(slotOf(state));
+    const shown = shownOf(state);
+    for (let at = first; at < last; at++) fillSlot(state, state.slots[at - first], at, shown);
     if (state.at >= first && state.at < last) list.setAttribute("aria-activedescendant", idOf(state, state.at));
     else list.removeAttribute("aria-activedescendant");
   }
 
   const idOf = (state, at) => `video-${payload.splits.indexOf(state.split)}-${at}`;
 
-  function rowElement(state, at) {
-    const { split, videos, rows, parameters } = state;
+  /** An empty row of the list. Rows are filled again and again: to make them anew for every filter takes twice as long. */
+  function slotOf(state) {
+    const parts = Object.fromEntries(["id", "class", "guess", "sure", "hidden"].map((name) => [name, document.createTextNode("")]));
+    const span = (name, ...children) => h("span", { class: name }, ...children);
+    const [right, wrong] = ["right", "wrong"].map((name) => svg("path", { class: name }));
+    const marks = svg("svg", { width: state.judges.length * MARK_PX, height: MARK_PX, "aria-hidden": "true" }, right, wrong);
+    const element = h("div", { class: "row", role: "option" }, span("id", parts.id),
+      span("strip", marks, span("hidden", parts.hidden)), span("class", parts.class), span("guess", parts.guess), span("sure", parts.sure));
+    state.sizer.append(element);
+    return { element, right, wrong, parts };
+  }
+
+  /** What all rows of a view show: the result with its ranks and predictions. */
+  function shownOf(state) {
+    const { split, videos, parameters } = state;
+    return { first: filters.firstOf(split, videos, parameters), row: filters.shownResult(split, parameters) };
+  }
+
+  function fillSlot(state, { element, right, wrong, parts }, at, shown) {
+    const { split, videos, rows } = state;
     const video = rows[at];
     const label = videos.labels ? videos.labels[video] : videos.unknown;
-    const first = filters.firstOf(split, videos, parameters);
-    const row = filters.shownResult(split, parameters);
-    const best = first === null ? videos.unknown : videos.classes[first(video)];
-    const rank = row < 0 ? videos.unknown : videos.ranks[row * split.videos + video];
+    const best = shown.first === null ? videos.unknown : videos.classes[shown.first(video)];
+    const rank = shown.row < 0 ? videos.unknown : videos.ranks[shown.row * split.videos + video];
     const verdict = rank === videos.unknown ? "" : rank === 0 ? "right" : "wrong";
-    const element = h("div", {
-      class: `row ${verdict}`, role: "option", id: idOf(state, at), "data-at": at, "aria-selected": at === state.at ? "true" : "false",
-      "aria-setsize": rows.length, "aria-posinset": at + 1,
-    },
-    h("span", { class: "id" }, videos.ids[video]),
-    strip(state, video),
-    h("span", { class: "class" }, label === videos.unknown ? "no label" : nameOf(videos, label)),
-    h("span", { class: "guess" }, best === videos.unknown ? "no score" : verdict === "wrong" ? nameOf(videos, best) : verdict),
-    best === videos.unknown ? null : h("span", { class: "sure" }, percent(videos.permille[first(video)])));
-    element.style.transform = `translateY(${at * ROW_PX}px)`;
-    return element;
+    const marks = marksOf(state, video);
+    attribute(element, "class", `row ${verdict}`);
+    attribute(element, "id", idOf(state, at));
+    attribute(element, "data-at", String(at));
+    attribute(element, "aria-selected", at === state.at ? "true" : "false");
+    attribute(element, "aria-setsize", String(rows.length));
+    attribute(element, "aria-posinset", String(at + 1));
+    attribute(right, "d", marks.right);
+    attribute(wrong, "d", marks.wrong);
+    const texts = {
+      id: videos.ids[video], hidden: `right by ${videos.solved[video]} of ${videos.judges}`,
+      class: label === videos.unknown ? "no label" : nameOf(videos, label),
+      guess: best === videos.unknown ? "no score" : verdict === "wrong" ? nameOf(videos, best) : verdict,
+      sure: best === videos.unknown ? "" : percent(videos.permille[shown.first(video)]),
+    };
+    for (const [name, text] of Object.entries(texts)) {
+      const safe = plain(text);
+      if (parts[name].data !== safe) parts[name].data = safe;
+    }
+    const place = `translateY(${at * ROW_PX}px)`;
+    if (element.style.transform !== place) element.style.transform = place;
+  }
+
+  function attribute(element, name, value) {
+    if (element.getAttribute(name) !== value) element.setAttribute(name, value);
   }
 
   const nameOf = (videos, number) => videos.names[number] || `class ${number}`;
 
-  /** One mark per result with predictions: filled where it is right. */
-  function strip(state, video) {
+  /** One mark per result with predictions, as paths: of those that are right, and of the others. */
+  function marksOf(state, video) {
     const { split, videos } = state;
-    const rows = split.results.map((result, row) => (result.predictions >= 0 ? row : -1)).filter((row) => row >= 0);
-    const size = 7;
     let right = "";
     let wrong = "";
-    rows.forEach((row, at) => {
+    state.judges.forEach((row, at) => {
       const rank = videos.ranks[row * split.videos + video];
       if (rank === videos.unknown) return;
-      const box = `M${at * size + 0.5} 0.5h${size - 2}v${size - 2}h-${size - 2}z`;
+      const box = `M${at * MARK_PX + 0.5} 0.5h${MARK_PX - 2}v${MARK_PX - 2}h-${MARK_PX - 2}z`;
       if (rank === 0) right += box; else wrong += box;
     });
-    const words = `right by ${videos.solved[video]} of ${videos.judges}`;
-    return h("span", { class: "strip" },
-      svg("svg", { width: rows.length * size, height: size, "aria-hidden": "true" },
-        svg("path", { class: "right", d: right }), svg("path", { class: "wrong", d: wrong })),
-      h("span", { class: "hidden" }, words));
+    return { right, wrong };
   }
 
   function scrollTo(state, top) {

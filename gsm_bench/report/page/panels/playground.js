@@ -124,11 +124,11 @@ panels.register((() => {
       state.reading.set(task, (async () => {
         const count = 1 + Math.max(...facts.members.flatMap((member) => member.layers));
         const numbers = [...Array(count).keys()];
-        const [labels, scored, ...layers] = await Promise.all([split.array(`${task}/labels`), split.array(`playground/${task}/scored`),
+        const [known, ranks, scored, ...layers] = await Promise.all([split.array(`${task}/labels`), split.array(`${task}/ranks`), split.array(`playground/${task}/scored`),
           ...numbers.map((number) => split.array(`playground/${task}/${number}`))]);
         const classes = layers[0].shape[1];
         const fuser = fusion.create(layers, scored, { videos: split.videos, classes, levels: facts.levels, deepest: facts.deepest });
-        return { fuser, labels, unknown: 256 ** labels.BYTES_PER_ELEMENT - 1, total: fuser.total(), rest: fuser.total() };
+        return { fuser, labels: fusion.labelsOf(known, ranks, classes), unknown: 65535, total: fuser.total(), rest: fuser.total() };
       })());
     }
     return state.reading.get(task);
