@@ -20,7 +20,7 @@ from gsm_bench.workspace import Workspace
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")  # how long an example takes says nothing about the code
 REFERENCE = Path(__file__).parent / "reference"
-TOY_MANIFEST = """
+TOY_DATASET = """
 [datasets.toy]
 title = "Toy"
 layout = "list"
@@ -30,6 +30,11 @@ frame_pattern = "{id}/{frame:05d}.jpg"
 frame_roots = ["frames"]
 class_files = ["classes.txt"]
 [datasets.toy.splits]
+"""
+"""What a manifest says of the toy data set, up to its splits."""
+TOY_MANIFEST = (
+    TOY_DATASET
+    + """
 val = { lists = ["val.txt"] }
 bare = { lists = ["bare.txt"] }
 unlabelled = { lists = ["unlabelled.txt"] }
@@ -60,6 +65,7 @@ dataset = "toy"
 split = "val"
 clips = 2
 """
+)
 TOY_NETWORK = """
 import torch
 

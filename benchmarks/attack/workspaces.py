@@ -21,6 +21,7 @@ from gsm_bench.nets.registry import network_for
 from gsm_bench.scorefile import ClipScores, views_array, write
 from gsm_bench.splits import read_split
 from gsm_bench.workspace import Workspace
+from tests.conftest import TOY_DATASET
 from tests.epic_files import CLASSES_55, CLASSES_100, write_epic_55, write_epic_100
 from tests.frames.forms import as_hdf5, as_tar, as_zip, make_video
 
@@ -29,16 +30,9 @@ VIDEOS = 36
 CLASSES = ("ape", "bee", "cat", "dog", "elk")
 FORMS = ("jpeg", "video", "tar", "zip", "pack")
 """Folders of the same three videos, stored in another form each."""
-MANIFEST = """
-[datasets.toy]
-title = "Toy"
-layout = "list"
-classes = 5
-class_order = "file"
-frame_pattern = "{id}/{frame:05d}.jpg"
-frame_roots = ["frames"]
-class_files = ["classes.txt"]
-[datasets.toy.splits]
+MANIFEST = (
+    TOY_DATASET
+    + """
 val = { lists = ["val.txt"], groups = "groups.csv:event" }
 
 [cascades.quick]
@@ -46,6 +40,7 @@ members = [{ model = "net_4f", clips = 1 }, { model = "net_6f", clips = 1 }]
 rule = "confidence"
 thresholds = [0.5]
 """
+)
 MODEL = """
 [models.{name}]
 title = "Network of {frames} frames"

@@ -19,6 +19,7 @@ from gsm_bench.cli.options import (
     print_result,
     say,
     split_options,
+    trial_options,
     workspace_option,
 )
 
@@ -46,13 +47,7 @@ SHOWN = 12
     metavar="N",
     help="Videos that a model is tried on, chosen at random.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of the random choice.")
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1 (default: a GPU if there is one).")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames (default: cores).")
-@click.option(
-    "--threads", type=click.IntRange(1), metavar="N", help="Forward passes in parallel on cpu (default: cores)."
-)
-@click.option("--quiet", is_flag=True, help="No progress.")
+@trial_options
 @out_option
 @format_option
 @workspace_option

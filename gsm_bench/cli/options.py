@@ -162,6 +162,26 @@ def mark_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def trial_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a network that is tried on videos chosen at random: ``--seed``, the device, ``--quiet``."""
+    for option in reversed(TRIAL_OPTIONS):
+        function = option(function)
+    return function
+
+
+TRIAL_OPTIONS = (
+    click.option(
+        "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of the random choice."
+    ),
+    click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1 (default: a GPU if there is one)."),
+    click.option("--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames (default: cores)."),
+    click.option(
+        "--threads", type=click.IntRange(1), metavar="N", help="Forward passes in parallel on cpu (default: cores)."
+    ),
+    click.option("--quiet", is_flag=True, help="No progress."),
+)
+
+
 def out_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--out DIR`` for results of several tables, and ``--force``."""
     function = click.option("--force", is_flag=True, help="Replace files in DIR that exist.")(function)

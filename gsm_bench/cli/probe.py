@@ -16,6 +16,7 @@ from gsm_bench.cli.options import (
     out_option,
     print_result,
     split_options,
+    trial_options,
     workspace_option,
 )
 
@@ -40,13 +41,7 @@ from gsm_bench.cli.options import (
     metavar="N",
     help="Videos, chosen at random; 0 for all.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of the random choice.")
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1 (default: a GPU if there is one).")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames (default: cores).")
-@click.option(
-    "--threads", type=click.IntRange(1), metavar="N", help="Forward passes in parallel on cpu (default: cores)."
-)
-@click.option("--quiet", is_flag=True, help="No progress.")
+@trial_options
 @out_option
 @format_option
 @workspace_option

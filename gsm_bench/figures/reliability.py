@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.evaluation.calibrate import Calibrated
 from gsm_bench.figures.style import (
-    COLUMN_IN,
-    PAGE_IN,
+    PANEL_IN,
     SMALL_PT,
     TEXT_PT,
     FigureStyle,
     Plot,
     legend_above,
+    panel_grid,
     shortened,
     styled,
 )
@@ -26,7 +25,6 @@ from gsm_bench.tables.table import Column, Table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PANEL_IN = 1.6
 COLUMNS = (
     Column("label", "Result"),
     Column("how", ""),
@@ -43,9 +41,7 @@ def draw_reliability(style: FigureStyle, results: Sequence[Calibrated]) -> Plot:
     """One panel per result: accuracy by confidence, unscaled and scaled, and how many videos each bin holds."""
     if not results:
         raise GsmBenchError("no result to draw", fix="name models, ensembles or score files")
-    kind_width = COLUMN_IN if len(results) <= 2 else PAGE_IN
-    columns = min(len(results), max(1, int((style.width_in or kind_width) / PANEL_IN)))
-    rows = math.ceil(len(results) / columns)
+    kind_width, columns, rows = panel_grid(style, len(results))
     figure = style.figure(kind_width, (PANEL_IN + 0.45) * rows + 0.3)
     panels = figure.subplots(2 * rows, columns, sharex=True, squeeze=False, height_ratios=[4, 1] * rows)
     for number in range(rows * columns):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ LONG_NAME = 30
 """Class names of more characters ask for the width of a page."""
 COLUMN_IN, PAGE_IN = 3.25, 6.875
 """Widths of one column and of a page of a paper, in inches."""
+PANEL_IN = 1.6
+"""Panels of a grid are at least as wide."""
 NARROWEST_IN, WIDEST_IN = 2.5, 20.0
 SMALL_PT, TEXT_PT, TITLE_PT = 6.0, 7.0, 8.0
 """Font sizes as printed; no text is smaller than `SMALL_PT`."""
@@ -194,6 +197,13 @@ class Plot:
 
     def _repr_png_(self) -> bytes:
         return self.content(".png")
+
+
+def panel_grid(style: FigureStyle, count: int) -> tuple[float, int, int]:
+    """Width in inches of a figure of `count` panels, unless the style has one, and its columns and rows of panels."""
+    kind_width = COLUMN_IN if count <= 2 else PAGE_IN
+    columns = min(count, max(1, int((style.width_in or kind_width) / PANEL_IN)))
+    return kind_width, columns, math.ceil(count / columns)
 
 
 def legend_above(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.evaluation.embedding import Embedding
 from gsm_bench.figures.style import (
-    COLUMN_IN,
     MARKERS,
-    PAGE_IN,
     FigureStyle,
     Plot,
     legend_above,
+    panel_grid,
     shortened,
     styled,
 )
@@ -26,7 +25,6 @@ from gsm_bench.tables.table import Column, Table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PANEL_IN = 1.6
 MOST_GROUPS = 32
 """Pairs of a colour and a marker."""
 LAYERS = 6
@@ -63,9 +61,7 @@ def draw_tsne(
             f"{len(names)} groups are too many to tell apart; at most {MOST_GROUPS}",
             fix="--groups FILE.toml joins classes",
         )
-    kind_width = COLUMN_IN if len(embeddings) <= 2 else PAGE_IN
-    columns = min(len(embeddings), max(1, int((style.width_in or kind_width) / PANEL_IN)))
-    rows = math.ceil(len(embeddings) / columns)
+    kind_width, columns, rows = panel_grid(style, len(embeddings))
     width = style.width_in or kind_width
     figure = style.figure(kind_width, (width / columns + 0.25) * rows + 0.13 * math.ceil(len(names) * 1.5 / width))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
