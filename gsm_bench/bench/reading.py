@@ -132,7 +132,7 @@ def measure_on_device(job: Job, videos: Sequence[Video], pool: ThreadPoolExecuto
 
     def sending() -> float:
         some = batch()
-        send_frames({at: video.frames for at, video in enumerate(some)}, loader.copies).wait()
+        send_frames({at: video.frames for at, video in enumerate(some)}, loader.copies, loader.fillers).wait()
         wait_for(device)
         return sum(len(video.frames) for video in some)
 

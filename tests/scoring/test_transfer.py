@@ -1,5 +1,6 @@
 """Copies beside the computing: nothing is used before it has come, nothing is written over before it was fetched."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -195,3 +196,28 @@ def test_a_pass_is_given_away_before_its_answer_is_there(toys, monkeypatch):
         for future in scorer.submit(batch):
             future.result()
     assert log == ["fetch", "fetch"]
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 30])
+def test_several_threads_fill_a_buffer_with_the_same_bytes(monkeypatch, limit):
+    """A part that is left out would be what lay in memory before."""
+    monkeypatch.setattr(transfer, "FILLED_ALONE", limit)
+    monkeypatch.setattr(PlainCopies, "stage", lambda self, shape: torch.full(shape, 255, dtype=torch.uint8))
+    rng = np.random.default_rng(0)
+    frames = {number: rng.integers(0, 200, (5, 7 + number % 2, 3), np.uint8) for number in range(1, 12)}
+    with ThreadPoolExecutor(transfer.FILLERS) as fillers:
+        alone = transfer.send_frames({1: frames}, PlainCopies(torch.device("cpu")))
+        sent = transfer.send_frames({1: frames}, PlainCopies(torch.device("cpu")), fillers)
+    assert sent.places == alone.places
+    assert len(sent.uploads) == 2
+    for size, upload in sent.uploads.items():
+        assert torch.equal(upload(), alone.uploads[size]())
+        assert upload().max() < 200
+
+
+def test_a_thread_that_fails_to_fill_stops_the_batch(monkeypatch):
+    monkeypatch.setattr(transfer, "FILLED_ALONE", 0)
+    broken = np.zeros((5, 7, 2), np.uint8)
+    frames = {1: np.zeros((5, 7, 3), np.uint8), 2: broken}  # not a picture of three channels
+    with ThreadPoolExecutor(transfer.FILLERS) as fillers, pytest.raises(ValueError, match="broadcast"):
+        transfer.send_frames({1: frames}, PlainCopies(torch.device("cpu")), fillers)
