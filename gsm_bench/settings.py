@@ -12,7 +12,9 @@ SamplingRule = Literal["ticks", "slowfast", "slowfast-segments", "tsm-dense", "m
 Rule = Literal["confidence", "margin", "entropy"]
 ClassOrder = Literal["alphabetical", "file"]
 Head = Literal["action", "verb-noun-action"]
-Layout = Literal["something-v1", "something-v2", "diving48", "list", "epic-55", "epic-100", "verb-noun"]
+Layout = Literal[
+    "something-v1", "something-v2", "diving48", "list", "epic-55", "epic-100", "verb-noun", "ucf101", "kinetics"
+]
 Temporal = Literal["gsm", "none"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Compile = Literal["none", "kernels", "graphs"]

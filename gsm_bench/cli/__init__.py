@@ -57,6 +57,7 @@ SECTIONS = {
     },
     "Registry and data": {
         "models": ("gsm_bench.cli.models", "List, show, check and add models."),
+        "datasets": ("gsm_bench.cli.datasets", "List, show and check data sets."),
         "features": ("gsm_bench.cli.features", "Write the features of a network's layers."),
         "pack": ("gsm_bench.cli.pack", "Pack the frames of many videos into one HDF5 file."),
         "shapes": ("gsm_bench.cli.shapes", "Generate Temporal Shapes, the benchmark of this package."),

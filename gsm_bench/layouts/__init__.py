@@ -8,6 +8,7 @@ from pathlib import Path
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.layouts.epic import read_epic_55, read_epic_100
 from gsm_bench.layouts.plain import read_diving48, read_plain, read_something_v1, read_something_v2
+from gsm_bench.layouts.published import read_kinetics, read_ucf101
 from gsm_bench.layouts.rows import ListRows
 from gsm_bench.layouts.verb_noun import read_verb_noun
 from gsm_bench.settings import Layout
@@ -20,4 +21,6 @@ READERS: dict[Layout, Callable[[DatasetEntry, Path], ListRows]] = {
     "epic-55": read_epic_55,
     "epic-100": read_epic_100,
     "verb-noun": read_verb_noun,
+    "ucf101": read_ucf101,
+    "kinetics": read_kinetics,
 }

@@ -1,0 +1,25 @@
+from tests.layouts.test_published import TEST_LIST, UCF_CLASSES
+
+
+def test_lists_and_shows_what_a_data_set_is_read_from(gsmbench):
+    listed = gsmbench("datasets", "list", "--format", "csv")
+    assert listed.status == 0
+    assert {"ucf101", "kinetics-400", "jester", "epic-100"} <= {line.split(",")[0] for line in listed.out.splitlines()}
+    shown = gsmbench("datasets", "show", "ucf101")
+    assert shown.status == 0
+    assert "ucfTrainTestlist/testlist01.txt" in shown.out
+    assert gsmbench("datasets", "show", "ucf").status == 1
+
+
+def test_checks_the_lists_that_are_there(gsmbench, workspace):
+    data = workspace.root / "ucf"
+    data.mkdir()
+    missing = gsmbench("datasets", "check", "ucf101", "--data", str(data))
+    assert missing.status == 1
+    assert "gsmbench datasets show ucf101" in missing.err
+    names = UCF_CLASSES + "".join(f"{number} Class{number}\n" for number in range(4, 102))
+    (data / "classInd.txt").write_text(names)
+    (data / "testlist01.txt").write_text(TEST_LIST)
+    checked = gsmbench("datasets", "check", "ucf101", "--data", str(data), "--format", "csv")
+    assert checked.status == 0
+    assert "test1,3,3783,0..2," in checked.out
