@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gsm_bench.scorefile import ScoreFile
     from gsm_bench.selection.subsets import Progress
     from gsm_bench.settings import ActionSource, FigureKind, Metric, Rule, SearchMethod, Space, Theme
+    from gsm_bench.trust.canary import CanaryCheck
 
 Place = str | Path
 
@@ -468,6 +469,23 @@ class Bench:
         from gsm_bench.api.diagnosing import probe_model_of
 
         return probe_model_of(self, model, videos, seed, task, options, progress)
+
+    def doctor(self) -> Result:
+        """What is installed here and on which machine: the block of ``gsmbench doctor``, a row per line. Needs no torch."""
+        from gsm_bench.api.results import Result
+        from gsm_bench.trust.environment import environment_table, examine_environment
+
+        return Result((environment_table(examine_environment(self.workspace)),))
+
+    def check_canary(self, model: str, **options: Any) -> CanaryCheck:
+        """Whether network, weights, frames and preprocessing are those of the model's canary; needs torch.
+
+        Args:
+            options: as of `score`: dataset, split, data, frames, device, workers, ..
+        """
+        from gsm_bench.api.diagnosing import check_canary_of
+
+        return check_canary_of(self, model, options)
 
     def label_errors(
         self, *names: Source, task: str | None = None, most: int | None = None, dataset: str | None = None,

@@ -15,6 +15,7 @@ from gsm_bench.trust.diagnose_tables import causes_table, tried_table
 
 if TYPE_CHECKING:
     from gsm_bench.api.bench import Bench
+    from gsm_bench.trust.canary import CanaryCheck
     from gsm_bench.trust.diagnose_findings import Diagnosis
     from gsm_bench.trust.label_errors import LabelErrors
     from gsm_bench.trust.probe import Probe
@@ -117,6 +118,16 @@ def probe_model_of(
     request = DiagnosisRequest(scoring, videos, seed, task)
     probe = probe_model(request, bench.manifest, bench.workspace, progress or _silent)
     return ProbeResult((probe_table(probe), probe_classes_table(probe)), complete=not probe.bad, probe=probe)
+
+
+def check_canary_of(bench: Bench, model: str, options: dict[str, Any]) -> CanaryCheck:
+    """Compare a set-up with the canary of a model; see `Bench.check_canary`."""
+    scoring = request_of(model, options)
+    from gsm_bench.trust.canary import check_canary
+    from gsm_bench.trust.canary_file import canary_path, read_canary
+
+    canary = read_canary(canary_path(model, bench.workspace))
+    return check_canary(canary, scoring, bench.manifest, bench.workspace)
 
 
 def label_errors_of(

@@ -15,9 +15,10 @@ from gsm_bench.trust.diagnose_findings import Cause, Diagnosis, Tried
 from gsm_bench.trust.diagnose_fixes import shown, toml_fix, words_for
 from gsm_bench.trust.diagnose_frames import FrameStore
 from gsm_bench.trust.diagnose_labels import AS_THEY_ARE, SOLVED, can_be_solved, readings_of
+from gsm_bench.trust.diagnose_network import NetworkUnderTrial
 from gsm_bench.trust.diagnose_search import Explanation, Search
 from gsm_bench.trust.diagnose_settings import KEYS, Possible, Trial, neighbours
-from gsm_bench.trust.diagnose_setup import DiagnosisRequest, set_up
+from gsm_bench.trust.diagnose_setup import DiagnosisRequest, Setup, set_up
 from gsm_bench.trust.diagnose_values import value_faults
 from gsm_bench.workspace import Workspace
 
@@ -44,24 +45,34 @@ def diagnose_model(
         FrameError: no video can be read.
     """
     started = time.monotonic()
-    setup = set_up(request, manifest, workspace, _every_trial, progress)
+    setup = set_up(request, manifest, workspace, every_trial, progress)
+    with ForwardPool(setup.job.settings) as pool:
+        return replace(diagnose_setup(setup, setup.network(pool), step), seconds=time.monotonic() - started)
+
+
+def diagnose_setup(setup: Setup, network: NetworkUnderTrial, step: Callable[[str], None] = lambda _: None) -> Diagnosis:
+    """Diagnose a network on videos whose frames are read already.
+
+    Args:
+        setup: made with `every_trial`.
+        network: of this setup.
+        step: called with what is being tried.
+    """
     job, store = setup.job, setup.store
     names = job.split.class_names.get(setup.task, ())
     readings = readings_of(setup.labels, job.entry.tasks[setup.task], names)
-    with ForwardPool(job.settings) as pool:
-        network = setup.network(pool)
-        search = Search(network, setup.base, setup.places, setup.rows, readings, setup.groups)
-        best = search.run(Possible(network.has_batch_norms, store.longer > 0), step)
-        outcome = _diagnosis(search, best, job.entry)
-        scores = network.scores(setup.base, setup.places.tolist())
+    search = Search(network, setup.base, setup.places, setup.rows, readings, setup.groups)
+    best = search.run(Possible(network.has_batch_norms, store.longer > 0), step)
+    outcome = _diagnosis(search, best, job.entry)
+    scores = network.scores(setup.base, setup.places.tolist())
     return replace(
         outcome, place=f"{job.split.dataset}/{job.split.name}", task=setup.task, published=setup.published,
         value_faults=tuple(value_faults(scores, job.entry.score_kind)),
-        notes=(*outcome.notes, *_notes(search, store)), seconds=time.monotonic() - started,
+        notes=(*outcome.notes, *_notes(search, store)),
     )  # fmt: skip
 
 
-def _every_trial(base: Trial, total: int, longer: bool) -> list[Trial]:
+def every_trial(base: Trial, total: int, longer: bool) -> list[Trial]:
     """Trials that need every frame which a search can come to; of long videos, those of one change."""
     possible = Possible(other_counts=longer)
     first = [base, *neighbours(base, possible)]

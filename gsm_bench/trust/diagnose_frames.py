@@ -128,9 +128,11 @@ class FrameStore:
     def _clip(self, place: int, trial: Trial) -> Pixels:
         numbers = self.numbers(place, trial)
         frames = self._frames[place]
-        shown = {number: squares(frames[number], trial) for number in set(numbers.tolist())}
-        clip = np.stack([shown[number] for number in numbers.tolist()])
-        return np.ascontiguousarray(clip[:, :, ::-1]) if trial.flip else clip
+        across = (
+            -1 if trial.flip else 1
+        )  # before the crop, which is off the centre by half a pixel where the margin is odd
+        shown = {number: squares(frames[number][:, ::across], trial) for number in set(numbers.tolist())}
+        return np.stack([shown[number] for number in numbers.tolist()])
 
 
 def sampled(total: int, trial: Trial) -> NDArray[np.int64]:

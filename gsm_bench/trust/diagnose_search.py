@@ -16,7 +16,9 @@ from gsm_bench.trust.diagnose_settings import Possible, Trial, neighbours
 
 FIRST_LOOK, SECOND_LOOK = 0.14, 0.45
 """Shares of the videos after which hopeless trials are dropped."""
-KEPT_FIRST, KEPT_SECOND = 8, 3
+KEPT_FIRST, KEPT_SECOND = 6, 3
+"""Trials that are kept for their best reading of the labels; the best ones with the labels as they are join them."""
+KEPT_PLAIN = 3
 EXPANDED = 3
 """Trials that a second change is tried on."""
 WORSE = 0.05
@@ -115,6 +117,12 @@ class Search:
         lift = explanation.accuracy - self.baseline.accuracy
         return lift >= SMALLEST_LIFT and self.corrected_p(explanation) < ALPHA
 
+    def adds(self, explanation: Explanation, fewer: Explanation) -> bool:
+        """Whether an explanation lifts the accuracy over one with a change less by as much as a fault has to."""
+        lift = explanation.accuracy - fewer.accuracy
+        tried = sum(self.rounds) + len(self.readings)
+        return lift >= SMALLEST_LIFT and min(1.0, 2 * tried * self.p_value(explanation, fewer)) < ALPHA
+
     def starts(self) -> list[Trial]:
         """The trials that a second change is tried on: the best ones, with every reading and with the plain ones."""
         several = sorted(self.complete(), key=lambda one: -one.accuracy)
@@ -134,7 +142,17 @@ class Search:
             if share == first:  # also those that are dropped
                 self.rounds.append(len(left))
             if kept:
-                left = sorted(left, key=lambda trial: -self.best(trial).accuracy)[:kept]
+                left = self.hopeful(left, kept)
+
+    def hopeful(self, trials: Sequence[Trial], kept: int) -> list[Trial]:
+        """The best trials, by their best reading and by the labels as they are.
+
+        Of few videos, some reading of a useless trial is often better than the labels as they are of one that corrects
+        one of two faults.
+        """
+        by_best = sorted(trials, key=lambda trial: -self.best(trial).accuracy)
+        plain = sorted(trials, key=lambda trial: -self.by_trial[trial][0].accuracy)
+        return list(dict.fromkeys([*by_best[:kept], *plain[:KEPT_PLAIN]]))
 
     def try_trials(self, trials: Sequence[Trial], count: int) -> list[Trial]:
         """Score the first `count` videos by trials; those that the network refuses are left out."""
@@ -193,11 +211,10 @@ class Search:
         return names + ([] if explanation.reading.name == AS_THEY_ARE else ["labels"])
 
     def without_needless(self, explanation: Explanation) -> Explanation:
-        """The explanation without changes that add less than the smallest lift, or nothing beyond accident."""
+        """The explanation without changes that add less than a fault does."""
         for name in self.changes(explanation) if len(self.changes(explanation)) > 1 else ():
             if name in self.changes(explanation):
                 fewer = self.without(explanation, name)
-                small = explanation.accuracy - fewer.accuracy < SMALLEST_LIFT
-                if fewer is not self.baseline and (small or self.cheapest([explanation, fewer]) is fewer):
+                if fewer is not self.baseline and not self.adds(explanation, fewer):
                     explanation = fewer
         return explanation

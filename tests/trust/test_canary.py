@@ -182,6 +182,16 @@ def commands(made, gsmbench, monkeypatch, tmp_path):
     return lambda *arguments: gsmbench("models", *arguments, *where)
 
 
+def test_checked_in_python(commands, made, tmp_path):
+    from gsm_bench import Bench
+
+    assert commands("canary", MODEL).status == 0
+    bench = Bench(tmp_path / "ws")
+    check = bench.check_canary(MODEL, data=made[0].data / "shapes", device="cpu")
+    assert (check.passes, check.compared) == (True, VIDEOS)
+    assert {"program", "machine"} <= {row["part"].lower() for row in bench.doctor().rows}
+
+
 def test_made_and_checked_by_command(commands, tmp_path):
     ran = commands("canary", MODEL)
     assert (ran.status, ran.out.strip()) == (0, f"manifests/canaries/{MODEL}.npz")

@@ -1,6 +1,7 @@
 """Faults of a model are found by trying; the labels are what a sound run of the toy network says."""
 
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -128,6 +129,23 @@ def test_backwards_frames_and_a_label_off_by_one(planted, workspace):
 def test_frames_renumbered_in_text_order(planted, workspace):
     planted(change=lambda frames: sorted(frames.tolist(), key=str))
     assert diagnosed(workspace).causes == ["numbering"]
+
+
+def test_mirrored_frames_are_shown_as_they_were_before(tmp_path):
+    """The crop of a mirrored frame is not the mirror of the crop where the margin is odd."""
+    from gsm_bench.geometry import InputSpec
+    from gsm_bench.trust.diagnose_frames import FrameStore, squares
+    from gsm_bench.trust.diagnose_settings import Trial
+
+    frame = np.random.default_rng(0).integers(0, 255, (20, 25, 3), np.uint8)
+    base = Trial.of_entry(InputSpec(16, 20, "RGB", 255, (0, 0, 0), (1, 1, 1)), 4)
+    assert not np.array_equal(squares(frame, base), squares(frame[:, ::-1], base)[:, ::-1])
+    store = FrameStore.__new__(FrameStore)
+    store._frames = [dict.fromkeys(range(1, 5), frame[:, ::-1])]
+    store._counts = [(4, 4)]
+    store.videos = [type("Video", (), {"id": "v"})()]
+    (shown,) = store.clips([0], replace(base, flip=True)).numpy()
+    assert all(np.array_equal(picture, squares(frame, base)) for picture in shown)
 
 
 def test_half_of_the_frames_listed(planted, workspace):
