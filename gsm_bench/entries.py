@@ -17,7 +17,7 @@ Count = Annotated[int, Meta(ge=1)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 OptionValue = int | float | str | bool
 
-OWN_NETWORKS = ("bninception", "inceptionv3")
+OWN_NETWORKS = ("bninception", "inceptionv3", "resnet50", "resnet101")
 FOREIGN_NETWORK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -54,7 +54,7 @@ class ModelEntry:
 
     Attributes:
         network: a built-in network, or ``package.module:function``, called with this entry, that returns a module.
-        temporal: ``gsm`` or ``none``.
+        temporal: ``gsm``, ``gsf``, ``tsm`` or ``none``.
         frames: T, frames per clip.
         classes: C, or one C per task.
         class_order: ``alphabetical`` (sorted class names) or ``file`` (order of the class file).

@@ -35,6 +35,7 @@ from gsm_bench.manifest_files import (
     with_inherited,
 )
 from gsm_bench.sampling_rules import sampling_problem
+from gsm_bench.settings import TemporalModule
 from gsm_bench.workspace import Workspace, shipped_manifests
 
 __all__ = [
@@ -309,8 +310,8 @@ def _check_model(entry: ModelEntry, key: str, path: Path) -> None:
     problem = None
     if entry.network not in OWN_NETWORKS and not FOREIGN_NETWORK.fullmatch(entry.network):
         problem = ("network", f'{", ".join(OWN_NETWORKS)} or "package.module:function"')
-    elif entry.network in OWN_NETWORKS and entry.temporal not in ("gsm", "none"):
-        problem = ("temporal", "gsm or none")
+    elif entry.network in OWN_NETWORKS and entry.temporal not in get_args(TemporalModule):
+        problem = ("temporal", f"one of {', '.join(get_args(TemporalModule))}")
     elif sampling_problem(entry.sampling, entry.frames, entry.clips):
         problem = ("sampling", f"another one: {sampling_problem(entry.sampling, entry.frames, entry.clips)}")
     elif spec.size > spec.resize:

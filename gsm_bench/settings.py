@@ -16,6 +16,7 @@ Layout = Literal[
     "something-v1", "something-v2", "diving48", "list", "epic-55", "epic-100", "verb-noun", "ucf101", "kinetics"
 ]
 Temporal = Literal["gsm", "none"]
+TemporalModule = Literal["gsm", "gsf", "tsm", "none"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Compile = Literal["none", "kernels", "graphs"]
 Resize = Literal["reader", "device"]

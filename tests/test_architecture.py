@@ -32,7 +32,7 @@ SHARED = {
     "entries": {"geometry", "errors", "sampling_rules", "settings"},
     "layouts": {"entries", "errors", "id_array", "settings"},
     "manifest_files": {"entries", "errors", "workspace"},
-    "manifest": {"entries", "errors", "manifest_files", "sampling_rules", "workspace", "layouts"},
+    "manifest": {"entries", "errors", "manifest_files", "sampling_rules", "settings", "workspace", "layouts"},
     "local_manifest": {"entries", "errors", "workspace", "manifest", "files", "settings"},
     "network_code": {"errors"},
     "permissions": {"entries", "errors", "files", "network_code"},

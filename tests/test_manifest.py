@@ -80,7 +80,7 @@ def change(workspace, old, new):
             "Invalid enum value",
         ),
         ('network = "bninception"', 'network = "resnet"', "models.toy_bninc.network", "package.module:function"),
-        ('temporal = "gsm"', 'temporal = "tsm"', "models.toy_bninc.temporal", "gsm or none"),
+        ('temporal = "gsm"', 'temporal = "tsn"', "models.toy_bninc.temporal", "one of gsm, gsf, tsm, none"),
         ("std = [1, 1, 1]", "std = [1, 0, 1]", "models.toy_bninc.input.std", "positive"),
         ('dataset = "toy"', 'dataset = "tay"', "models.toy_bninc", "did you mean toy"),
         ('split = "val"', 'split = "test"', "models.toy_bninc.split", "its splits are val"),

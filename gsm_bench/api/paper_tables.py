@@ -20,7 +20,12 @@ from gsm_bench.tables.table import Column, Table
 if TYPE_CHECKING:
     from gsm_bench.api.bench import Bench
 
-BACKBONES = {"bninception": "BN-Inception", "inceptionv3": "InceptionV3"}
+BACKBONES = {
+    "bninception": "BN-Inception",
+    "inceptionv3": "InceptionV3",
+    "resnet50": "ResNet-50",
+    "resnet101": "ResNet-101",
+}
 
 
 @dataclass(frozen=True)

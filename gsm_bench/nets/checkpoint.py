@@ -224,7 +224,9 @@ def describe(checkpoint: Checkpoint) -> str:
     """The network that the keys look like, in words."""
     weights = next((each for each in (checkpoint.weights, *checkpoint.sets.values()) if each), {})
     keys = weights.keys()
-    if any("base_model.inception_3a_" in key for key in keys):
+    if any("base_model.layer4." in key for key in keys):
+        family = "ResNet-101" if any("base_model.layer3.22." in key for key in keys) else "ResNet-50"
+    elif any("base_model.inception_3a_" in key for key in keys):
         family = "BN-Inception"
     elif any("base_model.mixed_conv_" in key for key in keys):
         family = "InceptionV3"
@@ -232,6 +234,10 @@ def describe(checkpoint: Checkpoint) -> str:
         return "none of the networks known here"
     modules = sum(key.endswith(".conv3D.weight") for key in keys)
     kind = f"GSM {family} with {modules} gate-shift modules" if modules else f"TSN {family}"
+    if any(key.endswith(".channel_conv1.weight") for key in keys):
+        kind = f"GSF {family} with {modules} gate-shift-fuse modules"
+    elif any(key.endswith(".conv1.net.weight") for key in keys):
+        kind = f"TSM {family}"
     classifier = next((value for key, value in weights.items() if key.endswith("new_fc.weight")), None)
     return kind if classifier is None else f"{kind}, {classifier.shape[0]} classes"
 

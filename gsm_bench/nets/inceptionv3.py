@@ -39,6 +39,10 @@ class InceptionV3(UnitNet):
         "mixed_9_conv",
         "mixed_10_conv",
     )
+    GSF_SITES = (
+        *("mixed_conv", *(f"mixed_{number}_conv" for number in range(1, 8))),
+        *("mixed_8_tower_conv", "mixed_9_conv", "mixed_10_conv"),
+    )
     BLOCK_NAMES = ("mixed", *(f"mixed_{number}" for number in range(1, 11)))
     FEATURES = 2048
 

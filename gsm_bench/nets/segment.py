@@ -10,13 +10,19 @@ from gsm_bench.nets.bninception import BNInception
 from gsm_bench.nets.gate_shift import GateActivation
 from gsm_bench.nets.heads import build_head
 from gsm_bench.nets.inceptionv3 import InceptionV3
+from gsm_bench.nets.resnet import ResNet50, ResNet101
 from gsm_bench.nets.units import BackboneOptions, Means, UnitNet, keep_mean, map_mean
-from gsm_bench.settings import Temporal
+from gsm_bench.settings import TemporalModule
 
-Backbone = Literal["bninception", "inceptionv3"]
+Backbone = Literal["bninception", "inceptionv3", "resnet50", "resnet101"]
 POOL = "pool"
 """The classifier's input among the layers of a network."""
-BACKBONES: dict[str, type[UnitNet]] = {"bninception": BNInception, "inceptionv3": InceptionV3}
+BACKBONES: dict[str, type[UnitNet]] = {
+    "bninception": BNInception,
+    "inceptionv3": InceptionV3,
+    "resnet50": ResNet50,
+    "resnet101": ResNet101,
+}
 
 
 class SegmentNetwork(nn.Module):
@@ -63,7 +69,7 @@ class SegmentNetwork(nn.Module):
 
 def build_network(
     backbone: Backbone,
-    temporal: Temporal = "gsm",
+    temporal: TemporalModule = "gsm",
     frames: int = 8,
     classes: int | dict[str, int] = 174,
     *,
@@ -71,18 +77,23 @@ def build_network(
     gate: GateActivation = "tanh",
     dropout: float = 0.5,
     width: float = 1.0,
+    gsf_ratio: int = 100,
+    shift_div: int = 8,
 ) -> SegmentNetwork:
-    """Build a network of the paper, untrained.
+    """Build a network of the paper, or of those on TSM and GSF, untrained.
 
     Args:
-        backbone: ``bninception`` (input 224) or ``inceptionv3`` (input 229).
-        temporal: ``gsm`` for gate-shift modules, ``none`` for plain TSN.
+        backbone: ``bninception`` (input 224), ``inceptionv3`` (input 229), ``resnet50`` or ``resnet101`` (input 224, RGB).
+        temporal: ``gsm`` for gate-shift modules, ``gsf`` for gate-shift-fuse ones, ``tsm`` for the shift of TSM (ResNets),
+            ``none`` for plain TSN.
         frames: T, frames per clip.
         classes: C, outputs; or outputs of ``verb``, ``noun`` and ``action`` for the three-headed network.
         gsm_blocks: gate-shift modules used, counted from the last; all ten unless told (table 2 of the paper).
         gate: ``tanh`` or ``sigmoid``.
         dropout: rate before the classifier; 0.5, and 0.7 for Diving48 (section 4.2).
         width: factor on the channel counts.
+        gsf_ratio: percentage of the channels that gate-shift-fuse modules use.
+        shift_div: of TSM: one of so many parts of the channels comes from the next frame, as many from the previous one.
 
     Returns:
         A module on the CPU, in training mode: float32 [B, T, 3, S, S] -> logits [B, C], or
@@ -93,13 +104,16 @@ def build_network(
     """
     if backbone not in BACKBONES:
         raise ValueError(f"no backbone {backbone!r}; there are {', '.join(BACKBONES)}")
-    if temporal not in ("gsm", "none"):
-        raise ValueError(f"no temporal module {temporal!r}; there are gsm, none")
+    family = BACKBONES[backbone]
+    if temporal not in family.TEMPORAL:
+        raise ValueError(f"no temporal module {temporal!r} for {backbone}; there are {', '.join(family.TEMPORAL)}")
     if gate not in ("tanh", "sigmoid"):
         raise ValueError(f"no gate {gate!r}; there are tanh, sigmoid")
-    if temporal == "none" and gsm_blocks:
-        raise ValueError("temporal 'none' has no gate-shift modules: leave gsm_blocks out or use temporal 'gsm'")
-    family = BACKBONES[backbone]
-    sites = len(family.GSM_SITES) if gsm_blocks is None else gsm_blocks
-    options = BackboneOptions(frames, sites if temporal == "gsm" else 0, gate, width)
+    if temporal == "gsf" and gate != "tanh":
+        raise ValueError("gate-shift-fuse modules have tanh gates")
+    if temporal in ("none", "tsm") and gsm_blocks:
+        raise ValueError(f"temporal {temporal!r} has no gate-shift modules: leave gsm_blocks out or use temporal 'gsm'")
+    sites = len(family.possible_sites(temporal)) if gsm_blocks is None else gsm_blocks
+    used = sites if temporal in ("gsm", "gsf") else 0
+    options = BackboneOptions(frames, used, gate, width, temporal, gsf_ratio, shift_div)
     return SegmentNetwork(family(options), frames=frames, classes=classes, dropout=dropout)

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gsm_bench.nets.gate_shift import GateActivation, GateShift
+from gsm_bench.nets.gate_shift_fuse import GateShiftFuse
+from gsm_bench.settings import TemporalModule
 
 Kernel = int | tuple[int, int]
 Means = dict[str, Tensor | None]
@@ -29,12 +31,18 @@ class BackboneOptions:
         gsm_blocks: how many of the family's gate-shift sites are used, counted from the last; 0 is plain TSN.
         gate: activation of the gates.
         width: factor on every channel count.
+        temporal: what stands at the sites.
+        gsf_ratio: percentage of the channels that gate-shift-fuse modules use.
+        shift_div: one of so many parts of the channels is shifted each way, for ``tsm``.
     """
 
     frames: int
     gsm_blocks: int
     gate: GateActivation = "tanh"
     width: float = 1.0
+    temporal: TemporalModule = "gsm"
+    gsf_ratio: int = 100
+    shift_div: int = 8
 
     def channels(self, full: int) -> int:
         """Channels of a layer that has `full` at width 1, kept a multiple of 4 for the gate-shift halves."""
@@ -47,6 +55,9 @@ class UnitNet(nn.Module):
     CONV: ClassVar[str]
     NORM: ClassVar[str]
     GSM_SITES: ClassVar[tuple[str, ...]]
+    GSF_SITES: ClassVar[tuple[str, ...]] = ()
+    """Where gate-shift-fuse modules stand, if elsewhere."""
+    TEMPORAL: ClassVar[tuple[str, ...]] = ("gsm", "gsf", "none")
     BLOCK_NAMES: ClassVar[tuple[str, ...]]
     """Inception blocks, the first one first."""
     FEATURES: ClassVar[int]
@@ -61,10 +72,16 @@ class UnitNet(nn.Module):
 
     def __init__(self, options: BackboneOptions) -> None:
         super().__init__()
-        if not 0 <= options.gsm_blocks <= len(self.GSM_SITES):
-            raise ValueError(f"gsm_blocks is 0 to {len(self.GSM_SITES)}, not {options.gsm_blocks}")
+        sites = self.possible_sites(options.temporal)
+        if not 0 <= options.gsm_blocks <= len(sites):
+            raise ValueError(f"gsm_blocks is 0 to {len(sites)}, not {options.gsm_blocks}")
         self.options = options
-        self.sites = frozenset(self.GSM_SITES[len(self.GSM_SITES) - options.gsm_blocks :])
+        self.sites = frozenset(sites[len(sites) - options.gsm_blocks :])
+
+    @classmethod
+    def possible_sites(cls, temporal: TemporalModule) -> tuple[str, ...]:
+        """Units that may have a temporal module, the first one first."""
+        return cls.GSF_SITES or cls.GSM_SITES if temporal == "gsf" else cls.GSM_SITES
 
     def forward(self, x: Tensor, means: Means | None = None) -> Tensor:
         """Frames [B*T, 3, S, S] to feature maps [B*T, `features`, S', S']; `means` as for `blocks`."""
@@ -89,9 +106,15 @@ class UnitNet(nn.Module):
         channels = self.options.channels(out)
         self.add_module(name + self.CONV, nn.Conv2d(into, channels, kernel, stride, padding))
         if name in self.sites:
-            self.add_module(self._gsm_name(name), GateShift(channels, self.options.frames, self.options.gate))
+            self.add_module(self._gsm_name(name), self._temporal_module(channels))
         self.add_module(name + self.NORM, nn.BatchNorm2d(channels))
         return channels
+
+    def _temporal_module(self, channels: int) -> nn.Module:
+        options = self.options
+        if options.temporal == "gsf":
+            return GateShiftFuse(channels, options.frames, options.gsf_ratio)
+        return GateShift(channels, options.frames, options.gate)
 
     def unit(self, name: str, x: Tensor) -> Tensor:
         """Run unit `name` on [B*T, C, H, W]."""
@@ -122,7 +145,7 @@ class UnitNet(nn.Module):
         return [(unit + self.CONV, unit + self.NORM) for unit in units if unit not in self.sites]
 
     def _gsm_name(self, name: str) -> str:
-        return f"gsm_{name}{self.CONV}"
+        return f"{'gsf' if self.options.temporal == 'gsf' else 'gsm'}_{name}{self.CONV}"
 
 
 def map_mean(x: Tensor) -> Tensor:
