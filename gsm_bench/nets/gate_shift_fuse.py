@@ -40,9 +40,10 @@ class GateShiftFuse(nn.Module):
         self.channel_conv2 = nn.Conv2d(2, 1, kernel_size=3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map features [B*T, C, H, W] to features of the same shape; inside, all is float32."""
+        """Map features [B*T, C, H, W] to features of the same shape; inside, half precision becomes float32."""
         channels, (rows, _, *plane) = self.gated, x.shape
-        clips = x[:, :channels].float().view(rows // self.frames, self.frames, channels, *plane).transpose(1, 2)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        clips = x[:, :channels].to(wide).view(rows // self.frames, self.frames, channels, *plane).transpose(1, 2)
         gate = torch.tanh(self.conv3D(torch.relu(self.bn(clips))))  # [B, 2, T, H, W]
         halves = clips.view(-1, 2, channels // 2, self.frames, *plane)
         moved = halves * gate.unsqueeze(2)
@@ -75,5 +76,5 @@ def _fused(weigh: nn.Module, moved: Tensor, kept: Tensor) -> Tensor:
     """The weighted mean of moved and kept features [B, C, T, H, W], with a weight per channel and frame."""
     means = torch.stack((moved.mean((3, 4)), kept.mean((3, 4))), dim=1)  # [B, 2, C, T]
     dtype = next(weigh.parameters()).dtype
-    weights = torch.sigmoid(weigh(means.to(dtype)).float()).squeeze(1)[..., None, None]  # [B, C, T, 1, 1]
+    weights = torch.sigmoid(weigh(means.to(dtype)).to(moved.dtype)).squeeze(1)[..., None, None]  # [B, C, T, 1, 1]
     return moved * weights + kept * (1 - weights)
