@@ -92,6 +92,7 @@ def build(entry):
 SLOW = (
     "trust/test_diagnose_model.py",
     "trust/test_diagnose_scores.py::test_two_hundred_sound_files",
+    "train/test_train_steps.py",
     "scoring/test_ray.py",
     "nets/test_shift_networks.py::test_prepared_networks",
     "nets/test_shift_networks.py::test_a_plain_resnet",
@@ -144,6 +145,7 @@ SLOW = (
 
 
 LONGEST = (
+    "train/test_train_steps.py",
     "scoring/test_ray.py",
     "bench/test_bench.py",
     "scoring/test_kills.py",
