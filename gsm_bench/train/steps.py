@@ -95,7 +95,8 @@ class StepMaker:
 def released_optimiser(network: nn.Module, *, rate: float, weight_decay: float = 5e-4) -> torch.optim.SGD:
     """SGD with momentum 0.9, and one rate and one weight decay for every tensor, biases and batch norms included.
 
-    With `freeze_batch_norm`, only the first BatchNorm2d's tensors are stepped: those of the gates are in no group.
+    After `set_to_train(network, full_batch_norm=False)`, the tensors of the first BatchNorm2d are stepped and those of the
+    gates' batch norms are in no group, although they still take gradients.
     """
     skipped: set[Tensor] = set()
     if frozen := [parameter for parameter in network.parameters() if not parameter.requires_grad]:
