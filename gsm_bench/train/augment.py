@@ -67,13 +67,14 @@ def segment_starts(num_frames: int, frames: int) -> tuple[Indices, int]:
     if num_frames < 1 or frames < 1:
         raise ValueError(f"cannot sample {frames} frames from {num_frames}")
     length = num_frames // frames
-    return np.arange(frames, dtype=np.int64) * length + 1, max(1, length)
+    return np.asarray(np.arange(frames) * length + 1, dtype=np.int64), max(1, length)
 
 
 def released_indices(num_frames: int, frames: int, draws: NDArray[np.float64]) -> Indices:
     """One frame number from 1 of each segment, int64 [T]; `draws` are uniform numbers in [0, 1), float64 [T]."""
     starts, length = segment_starts(num_frames, frames)
-    return starts + np.minimum((draws * length).astype(np.int64), length - 1)
+    places = np.minimum((draws * length).astype(np.int64), length - 1)
+    return np.asarray(starts + places, dtype=np.int64)
 
 
 def is_mirrored(draw: float) -> bool:

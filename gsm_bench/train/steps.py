@@ -126,7 +126,9 @@ def start_values(network: nn.Module, seed: int) -> None:
     """
     random = torch.Generator().manual_seed(seed)
     head = network.get_submodule("new_fc")
-    linear = [head] if isinstance(head, nn.Linear) else [head.get_submodule(name) for name in _classifiers()]
+    linear: list[nn.Module] = (
+        [head] if isinstance(head, nn.Linear) else [head.get_submodule(name) for name in _classifiers()]
+    )
     with torch.no_grad():
         for layer in linear:
             assert isinstance(layer, nn.Linear)
