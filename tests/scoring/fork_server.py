@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 
 from gsm_bench.cli import main
-from gsm_bench.frames.sources import folder
+from gsm_bench.frames.sources import readers
 
 
 def count_decodes():
     log = os.open(os.environ["DECODE_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    decoded = folder.decoded
+    decoded = readers.decoded_pixels
     hold = Path(os.environ["HOLD"])
     held = f"/{os.environ['HELD_VIDEO']}/"
 
@@ -30,7 +30,7 @@ def count_decodes():
         os.write(log, b".")
         return decoded(content, number, where)
 
-    folder.decoded = decode_and_count
+    readers.decoded_pixels = decode_and_count
 
 
 def child(arguments):
