@@ -168,6 +168,7 @@ panels.register((() => {
 
   /** Draw the rows in view. */
   function draw(state) {
+    if (!state.videos) return; // laid out before the list is read
     const { list, rows } = state;
     const first = Math.max(0, Math.floor(state.top / ROW_PX) - SPARE);
     const last = Math.min(rows.length, Math.ceil((state.top + state.height) / ROW_PX) + SPARE);
