@@ -206,5 +206,5 @@ def _system_error(error: OSError) -> str:
     if in_hdf5 := re.search(r"name = '([^']*)'", reason):
         path = in_hdf5[1]
         reason = os.strerror(error.errno) if error.errno else reason.partition(" (")[0]
-    where = f"\n  where: {place_of(Path(os.fsdecode(path)))}" if path else ""
+    where = f"\n  where: {place_of(Path(os.fsdecode(path)))}" if path and not isinstance(path, int) else ""
     return f"{reason}{where}\n  fix:   check the path, its permissions and the disk"

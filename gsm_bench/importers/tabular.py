@@ -105,6 +105,7 @@ def _check_columns(table: Any, where: Path) -> None:
     except ValueError:
         names = []
     if names != table.column_names:
+        names = names if isinstance(names, list) else []
         odd = next((name for name in table.column_names if name not in names), None)
         what = f"its column {odd!r} is not one of those" if odd is not None else "its columns are not those"
         raise DumpError(

@@ -39,6 +39,14 @@ def test_an_error_of_an_unfinished_file_names_the_file(raising, tmp_path):
     assert ran.err.splitlines()[1] == f"  where: {tmp_path / 'report.html'}"
 
 
+def test_an_error_of_a_descriptor_names_no_file(raising):
+    ran = raising("report", OSError(errno.EBADF, "Bad file descriptor", 7))
+    assert ran.err.splitlines()[:2] == [
+        "error: Bad file descriptor",
+        "  fix:   check the path, its permissions and the disk",
+    ]
+
+
 def test_a_full_disk_is_said_in_one_line(raising):
     said = (
         "Unable to synchronously create file (file write failed: time = now\n, filename = '/full/a.h5', "
