@@ -91,7 +91,10 @@ class Manifest:
     def dataset(self, name: str) -> DatasetEntry:
         """The data set `name`; raises ManifestError if it is unknown."""
         return _find(
-            self.datasets, name, "data set", "add [datasets.NAME] to a .toml file in manifests/ of the workspace"
+            self.datasets,
+            name,
+            "data set",
+            "gsmbench datasets list; your own are [datasets.NAME] in a .toml file in manifests/",
         )
 
     def table(self, name: str, dataset: str | None = None) -> TableEntry:
