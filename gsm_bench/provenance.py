@@ -147,9 +147,10 @@ class Provenance:
         return (self.sampling or {}).get("frames")
 
     @property
-    def sampling_rule(self) -> str:
-        """Rule that the clips were sampled by; empty where unknown."""
-        return str((self.sampling or {}).get("rule", ""))
+    def other_rule(self) -> str:
+        """Rule that the clips were sampled by, where it is not the one by ticks; empty for that one, and where unknown."""
+        rule = str((self.sampling or {}).get("rule", ""))
+        return "" if rule == "ticks" else rule
 
     @property
     def frame_order(self) -> str:

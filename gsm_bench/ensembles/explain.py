@@ -42,7 +42,7 @@ def _member_lines(member: MemberSpec, head: ScoreHead | None, length: int, share
     ]
     if head is not None and np.isnan(head.views["offset"]).all():
         views = len(head.views)
-        if (rule := head.provenance.sampling_rule) not in ("", "ticks"):
+        if rule := head.provenance.other_rule:
             return [*lines, f"  mean over its {views} views; its clips are sampled by {rule}", ""]
         average = f"mean over its {views} views" if views > 1 else "one view, averaged before the import"
         return [*lines, f"  {average}; their clip offsets are unknown", ""]

@@ -53,7 +53,7 @@ def member_files(members: Sequence[OpenMember]) -> tuple[MemberFile, ...]:
 def _member_file(member: OpenMember) -> MemberFile:
     provenance = member.head.provenance
     views = member.head.views[member.views]
-    clips = None if np.isnan(views["offset"]).any() and provenance.sampling_rule in ("", "ticks") else clips_of(views)
+    clips = None if np.isnan(views["offset"]).any() and not provenance.other_rule else clips_of(views)
     return MemberFile(
         member.spec.path, provenance.dataset, provenance.split, provenance.limit, clips, float(member.weight),
         unchecked=member.file.covered == "nothing",

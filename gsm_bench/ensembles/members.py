@@ -228,11 +228,11 @@ def select_views(head: ScoreHead, spec: MemberSpec) -> NDArray[np.int64]:
     """
     offsets = head.views["offset"]
     if np.isnan(offsets).all():
-        sampled = clips_of(head.views) if head.provenance.sampling_rule not in ("", "ticks") else 1
+        sampled = clips_of(head.views) if head.provenance.other_rule else 1
         if spec.clips not in (None, 1, sampled):
             if sampled > 1:
                 raise AlignmentError(
-                    f"{spec.label} has {sampled} clips, sampled by {head.provenance.sampling_rule}, which belong together",
+                    f"{spec.label} has {sampled} clips, sampled by {head.provenance.other_rule}, which belong together",
                     where=spec.path, fix=f"leave @{spec.clips} out, which averages all of them",
                 )  # fmt: skip
             state = "were averaged before writing" if len(offsets) == 1 else "have unknown clip offsets"
