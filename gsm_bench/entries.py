@@ -157,12 +157,13 @@ class SplitEntry:
     """A split of a data set.
 
     Attributes:
-        lists: names of its list file, in search order.
+        lists: names of its list file, in search order; with ``*`` for a list of several files.
         videos: number of videos of the complete split, where known.
         groups: ``FILE.csv:COLUMN`` beside the list, with a column ``id``. Videos of one group are not independent (same
             recording, participant or event); intervals resample groups.
         overlaps: other ``dataset/split`` names that contain videos of this split, with a note on how many.
         columns: meaning of the columns of a plain list, ``["id", "label"]``; empty to recognise them.
+        mark: number of its videos in files that belong to several splits, as those of HMDB51.
     """
 
     lists: Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -170,6 +171,7 @@ class SplitEntry:
     groups: Annotated[str, Meta(pattern=r"^$|^[^:]+\.csv:[^:]+$")] = ""
     overlaps: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[Literal["id", "frames", "label", ""], ...] = ()
+    mark: int | None = None
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ Rule = Literal["confidence", "margin", "entropy"]
 ClassOrder = Literal["alphabetical", "file"]
 Head = Literal["action", "verb-noun-action"]
 Layout = Literal[
-    "something-v1", "something-v2", "diving48", "list", "epic-55", "epic-100", "verb-noun", "ucf101", "kinetics"
-]
+    "something-v1", "something-v2", "diving48", "list", "epic-55", "epic-100", "verb-noun", "ucf101", "kinetics",
+    "hmdb51"
+]  # fmt: skip
 Temporal = Literal["gsm", "none"]
 TemporalModule = Literal["gsm", "gsf", "tsm", "none"]
 Precision = Literal["float32", "bfloat16", "float16"]

@@ -14,9 +14,9 @@ from gsm_bench.entries import DatasetEntry, SplitEntry
 from gsm_bench.errors import SplitError
 from gsm_bench.files import file_sha256
 from gsm_bench.id_array import IdArray
-from gsm_bench.layouts import READERS
+from gsm_bench.layouts import READERS, SPLIT_READERS
 from gsm_bench.layouts.plain import read_plain
-from gsm_bench.layouts.rows import ListRows, Numbers, Segments, csv_rows, first_existing
+from gsm_bench.layouts.rows import ListRows, Numbers, Segments, csv_rows, first_existing, first_list
 
 Labels = NDArray[np.int32]
 MOST_FRAMES = 100_000_000
@@ -143,7 +143,7 @@ def read_split(entry: DatasetEntry, split: str, data: Path, columns: Sequence[st
             where=data,
             fix="name it with --data DIR, or put a link there",
         )
-    path = first_existing(data, names) or _pickled(data, names)
+    path = first_list(data, names) or _pickled(data, names)
     if path is None:
         raise SplitError(
             f"no list of {entry.name}/{split} in this directory; expected {', '.join(names)}",
@@ -159,14 +159,7 @@ def read_list(entry: DatasetEntry, split: str, path: Path, columns: Sequence[str
     `columns` is the meaning of the columns of a plain list, by default that of the entry; else they are recognised.
     """
     columns = columns or _split_entry(entry, split).columns
-    reader = READERS.get(entry.layout)
-    if reader is None:
-        raise SplitError(
-            f"this version cannot read lists of the layout {entry.layout!r}",
-            where=path,
-            fix="use another data set",
-        )
-    rows = read_plain(entry, path, columns) if columns else reader(entry, path)
+    rows = read_plain(entry, path, columns) if columns else _rows(entry, _split_entry(entry, split), path)
     if not len(rows.ids):
         raise SplitError("this list is empty", where=path, fix="write a row per video: <id> <frames> <class>")
     ids = _ids(rows, path)
@@ -198,7 +191,17 @@ def read_list(entry: DatasetEntry, split: str, path: Path, columns: Sequence[str
         segments=rows.segments,
         columns=rows.columns,
         inferred=rows.inferred,
-        list_files={each.name: file_sha256(each) for each in (path, groups_path) if each is not None},
+        list_files={each.name: file_sha256(each) for each in (*(rows.files or [path]), groups_path) if each},
+    )
+
+
+def _rows(entry: DatasetEntry, split: SplitEntry, path: Path) -> ListRows:
+    if entry.layout in SPLIT_READERS:
+        return SPLIT_READERS[entry.layout](entry, split, path)
+    if entry.layout in READERS:
+        return READERS[entry.layout](entry, path)
+    raise SplitError(
+        f"this version cannot read lists of the layout {entry.layout!r}", where=path, fix="use another data set"
     )
 
 
@@ -217,10 +220,12 @@ def _labels(entry: DatasetEntry, rows: ListRows, ids: IdArray, path: Path) -> di
 def _groups(entry: SplitEntry, rows: ListRows, directory: Path) -> tuple[NDArray[np.int64] | None, Path | None]:
     """Group numbers int64 [N] of the videos, None where the split has no groups or their file is missing; and their file.
 
-    Segments of one recording are a group unless the entry names a column.
+    Segments of one recording are a group unless the entry names a column; else the list itself may name groups.
     """
     if not entry.groups and rows.segments is not None:
         return np.unique(rows.segments.videos, return_inverse=True)[1].astype(np.int64), None
+    if not entry.groups and rows.groups:
+        return np.unique(rows.groups, return_inverse=True)[1].astype(np.int64), None
     ids = rows.ids
     name, _, column = entry.groups.partition(":")
     path = directory / name

@@ -188,10 +188,10 @@ def test_the_light_side_never_imports_torch():
 def test_every_layout_has_a_reader():
     from typing import get_args
 
-    from gsm_bench.layouts import READERS
+    from gsm_bench.layouts import READERS, SPLIT_READERS
     from gsm_bench.settings import Layout
 
-    assert list(READERS) == list(get_args(Layout))
+    assert [*READERS, *SPLIT_READERS] == list(get_args(Layout))
 
 
 def test_choices_of_options_come_from_one_place():

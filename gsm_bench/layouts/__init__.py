@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from gsm_bench.entries import DatasetEntry
+from gsm_bench.entries import DatasetEntry, SplitEntry
 from gsm_bench.layouts.epic import read_epic_55, read_epic_100
+from gsm_bench.layouts.hmdb51 import read_hmdb51
 from gsm_bench.layouts.plain import read_diving48, read_plain, read_something_v1, read_something_v2
 from gsm_bench.layouts.published import read_kinetics, read_ucf101
 from gsm_bench.layouts.rows import ListRows
@@ -24,3 +25,7 @@ READERS: dict[Layout, Callable[[DatasetEntry, Path], ListRows]] = {
     "ucf101": read_ucf101,
     "kinetics": read_kinetics,
 }
+SPLIT_READERS: dict[Layout, Callable[[DatasetEntry, SplitEntry, Path], ListRows]] = {
+    "hmdb51": read_hmdb51,
+}
+"""Readers of layouts whose files belong to several splits."""

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
-from gsm_bench.layouts.rows import ListRows, class_names, csv_rows, text_lines
+from gsm_bench.layouts.rows import ListRows, class_names, csv_rows, text_lines, without_video_suffix
 
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm")
+UCF_GROUP = re.compile(r".*_(g[0-9]+)_c[0-9]+")
 UCF_ROW = re.compile(r"(?P<video>\S+)(?:\s+(?P<number>[0-9]{1,9}))?")
 SECONDS = re.compile(r"([0-9]{1,6})(?:\.0+)?")
 
@@ -19,6 +19,8 @@ def read_ucf101(entry: DatasetEntry, path: Path) -> ListRows:
     """Rows ``Class/v_Class_g01_c01.avi``, in training lists with the number of the class from 1.
 
     Ids are the paths without their suffix. The folder is the class; a number that is not that of the folder is refused.
+    Videos of a class with the same number after ``_g`` are a group: they share features such as the background (Soomro et
+    al., UCF101: a dataset of 101 human actions classes from videos in the wild, 2012).
     """
     names = class_names(entry, path.parent)
     if not names:
@@ -27,7 +29,7 @@ def read_ucf101(entry: DatasetEntry, path: Path) -> ListRows:
             fix=f"put one of {', '.join(entry.class_files)} beside the list",
         )  # fmt: skip
     place = {name: index for index, name in enumerate(names)}
-    ids, labels = [], []
+    ids, labels, groups = [], [], []
     for line, text in enumerate(text_lines(path), start=1):
         if not text.strip():
             continue
@@ -45,9 +47,11 @@ def read_ucf101(entry: DatasetEntry, path: Path) -> ListRows:
                 f"{parts[-2]!r} has the number {label + 1} in the class file, not {row['number']}", where=where,
                 fix="use the lists and the classInd.txt of one release; their numbers begin at 1",
             )  # fmt: skip
-        ids.append(f"{parts[-2]}/{_without_suffix(parts[-1])}")
+        ids.append(f"{parts[-2]}/{without_video_suffix(parts[-1])}")
         labels.append(label)
-    return ListRows(ids, [0] * len(ids), {"action": labels}, {"action": names})
+        group = UCF_GROUP.fullmatch(ids[-1])
+        groups.append(f"{parts[-2]}/{group[1]}" if group else ids[-1])
+    return ListRows(ids, [0] * len(ids), {"action": labels}, {"action": names}, groups=groups)
 
 
 def read_kinetics(entry: DatasetEntry, path: Path) -> ListRows:
@@ -99,8 +103,3 @@ def _seconds(row: Mapping[str, str], column: str, path: Path, line: int) -> int:
             fix="correct the row",
         )  # fmt: skip
     return int(match[1])
-
-
-def _without_suffix(name: str) -> str:
-    stem, dot, suffix = name.rpartition(".")
-    return stem if f"{dot}{suffix.lower()}" in VIDEO_SUFFIXES else name

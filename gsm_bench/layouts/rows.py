@@ -18,6 +18,7 @@ from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
 from gsm_bench.id_array import IdArray
 
+VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm")
 Numbers = Sequence[int] | NDArray[np.int64]
 
 
@@ -55,6 +56,8 @@ class ListRows:
         class_names: C names in column order per task; empty without a class file.
         segments: places of segments in longer recordings; None where every item is a video.
         columns: meaning of the columns of a plain list; inferred: whether they follow from the values alone.
+        groups: N names, equal for videos that are not independent; empty where the list does not say.
+        files: the files that were read, where the list has several.
     """
 
     ids: Sequence[str]
@@ -64,6 +67,8 @@ class ListRows:
     segments: Segments | None = None
     columns: tuple[str, ...] = ()
     inferred: bool = False
+    groups: Sequence[str] = ()
+    files: tuple[Path, ...] = ()
 
 
 def named(entry: DatasetEntry, directory: Path) -> dict[str, tuple[str, ...]]:
@@ -194,3 +199,22 @@ def load_json(path: Path) -> list[Any]:
 def first_existing(directory: Path, names: Sequence[str]) -> Path | None:
     """The path of the first name that is a file in the directory; None if none is."""
     return next((directory / name for name in names if (directory / name).is_file()), None)
+
+
+def first_list(directory: Path, names: Sequence[str]) -> Path | None:
+    """The path of the first list that is in the directory; None if none is.
+
+    A name with ``*`` stands for lists of several files: the first of them in the order of their names is taken.
+    """
+    for name in names:
+        matches = sorted(directory.glob(name)) if "*" in name else [directory / name]
+        place = next((path for path in matches if path.is_file() and not path.name.startswith("._")), None)
+        if place is not None:
+            return place
+    return None
+
+
+def without_video_suffix(name: str) -> str:
+    """The name of a video file without the suffix of its format; other dots belong to the name."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem if f"{dot}{suffix.lower()}" in VIDEO_SUFFIXES else name

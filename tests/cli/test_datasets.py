@@ -23,3 +23,17 @@ def test_checks_the_lists_that_are_there(gsmbench, workspace):
     checked = gsmbench("datasets", "check", "ucf101", "--data", str(data), "--format", "csv")
     assert checked.status == 0
     assert "test1,3,3783,0..2," in checked.out
+
+
+def test_lists_of_several_files_are_found(gsmbench, workspace):
+    data = workspace.root / "hmdb"
+    for at in range(51):
+        text = f"v{at}_0.avi 1 \nv{at}_1.avi 2 \nv{at}_2.avi 0 \n"
+        place = data / "testTrainMulti_7030_splits" / f"class{at:02d}_test_split3.txt"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    checked = gsmbench("datasets", "check", "hmdb51", "--data", str(data), "--format", "csv")
+    assert checked.status == 0
+    assert "test3,51,1530,0..50,class00/v0_1," in checked.out
+    assert "train3,51,3570,0..50,class00/v0_0," in checked.out
+    assert "test1" not in checked.out

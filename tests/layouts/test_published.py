@@ -145,3 +145,8 @@ def test_jester_lists_are_sorted_by_name(tmp_path):
     (tmp_path / "jester-v1-validation.csv").write_text("9223;Swiping Left\n107090;No gesture\n")
     split = read_list(entry, "validation", tmp_path / "jester-v1-validation.csv")
     assert split.labels["action"].tolist() == [2, 1]
+
+
+def test_ucf101_videos_with_one_number_after_g_are_a_group(tmp_path):
+    split = ucf(tmp_path, TEST_LIST.replace("Biking_g01_c01", "Biking_g01_c02") + "Biking/v_Biking_g01_c01.avi\n")
+    assert split.groups.tolist() == [0, 2, 1, 1]
