@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from gsm_bench.cli.console import prepare_streams, say
+from gsm_bench.cli.console import drop_unwritten, prepare_streams, say
 from gsm_bench.cli.run_log import run_log
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.files import place_of
@@ -159,6 +159,7 @@ def _run(arguments: list[str] | None) -> NoReturn:
     except GsmBenchError as error:
         _fail(str(error))
     except BrokenPipeError:
+        drop_unwritten()
         sys.stderr.close()
         sys.exit(1)
     except MemoryError:
@@ -175,6 +176,7 @@ def _run(arguments: list[str] | None) -> NoReturn:
 
 def _fail(message: str) -> NoReturn:
     say(f"error: {message}")
+    drop_unwritten()
     sys.exit(1)
 
 

@@ -27,6 +27,15 @@ def prepare_streams() -> None:
             stream.reconfigure(errors=ERROR_HANDLER)
 
 
+def drop_unwritten() -> None:
+    """Drop what stdout could not write: Python would try again at its end, and say so behind our error."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def echo(text: object, *, err: bool = False) -> None:
     """Print a text and a line break; control characters are escaped."""
     click.echo(printable(str(text)), err=err)

@@ -22,9 +22,9 @@ FIX = re.compile(r"^ *fix:", re.MULTILINE)
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment of a command: this tree's package, one thread per library."""
+    """The environment of a command: this tree's package, one thread per library, and buffers as users have them."""
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return {**os.environ, **threads, **changes}
+    return {**os.environ, **threads, "PYTHONUNBUFFERED": "", **changes}
 
 
 def command(arguments: Sequence[object]) -> list[str]:
