@@ -70,12 +70,12 @@ class ClaimFolder:
         """Who holds the claims of other processes here and since when they are quiet, in words; empty if nobody does."""
         holders: dict[tuple[str, int], list[Path]] = {}
         for path in sorted(self.path.glob("*.claim")):
-            if path not in self._claims and not self._stale(path):
+            if path not in self._claims and not self._stale(path) and path in self._seen:  # not released meanwhile
                 holders.setdefault(_owner(path), []).append(path)
         return "; ".join(self._holder_words(*owner, paths) for owner, paths in holders.items())
 
     def _holder_words(self, host: str, pid: int, paths: list[Path]) -> str:
-        quiet_s = min(time.monotonic() - self._seen[path][1] for path in paths if path in self._seen)
+        quiet_s = min(time.monotonic() - self._seen[path][1] for path in paths)
         sign = datetime.now(UTC) - timedelta(seconds=quiet_s)
         work = ", ".join("the merge" if path.stem == MERGE else f"chunk {path.stem}" for path in paths)
         who = f"process {pid} on {host}" if host else "a process without a name"
@@ -125,7 +125,11 @@ class ClaimFolder:
         host, pid = _owner(path)
         if host == socket.gethostname() and not alive(pid):
             return True
-        return max(self._folder_time() - renewed, self._quiet_s(path, renewed)) > STALE_AFTER_S
+        try:
+            age_s = self._folder_time() - renewed
+        except FileNotFoundError:  # another process has merged the chunks and removed the folder
+            return False
+        return max(age_s, self._quiet_s(path, renewed)) > STALE_AFTER_S
 
     def _quiet_s(self, path: Path, renewed: float) -> float:
         """Seconds since this process saw the stamp of a claim change, on its own monotonic clock; 0 at first."""

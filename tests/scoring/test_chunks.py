@@ -1,10 +1,12 @@
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
 
 import numpy as np
+import pytest
 
 from gsm_bench.scoring import claims
 from gsm_bench.scoring.chunks import Chunk, ChunkFolder, RunCard
@@ -98,6 +100,39 @@ def test_nobody_is_waited_for_where_nobody_works(tmp_path):
     assert folder.waiting_for() == ""
     claim_of(folder, "merge", os.getppid())
     assert f"process {os.getppid()} on {socket.gethostname()} for the merge" in folder.waiting_for()
+
+
+def test_a_claim_that_is_released_while_claims_are_listed_is_waited_for_by_nobody(tmp_path, monkeypatch):
+    folder = ChunkFolder(tmp_path)
+    claim_of(folder, "1", os.getppid())
+    judged = ChunkFolder._stale
+
+    def released(self, path):
+        path.unlink()
+        return judged(self, path)
+
+    monkeypatch.setattr(ChunkFolder, "_stale", released)
+    assert folder.waiting_for() == ""
+
+
+def test_a_folder_that_is_removed_while_claims_are_judged(tmp_path, monkeypatch):
+    """The process that merged the chunks removes it: another one sees no claim there, and cannot claim."""
+    folder = ChunkFolder(tmp_path / "p")
+    clock = ChunkFolder._folder_time
+
+    def removed(self):
+        shutil.rmtree(self.path)
+        return clock(self)
+
+    monkeypatch.setattr(ChunkFolder, "_folder_time", removed)
+    for look in (folder.claimed_by_others, folder.waiting_for):
+        folder.path.mkdir()
+        claim_of(folder, "1", os.getppid())
+        look()
+    folder.path.mkdir()
+    claim_of(folder, "1", os.getppid())
+    with pytest.raises(FileNotFoundError):
+        folder.claim("1")
 
 
 def test_a_claim_cut_short_by_a_crash_is_not_for_ever(tmp_path):
