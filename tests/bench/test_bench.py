@@ -85,7 +85,6 @@ def test_all_stages_beside_their_ceilings(gsmbench, workspace):
         assert row["of_ceiling"] == pytest.approx(row["rate"] / row["ceiling"])
         assert row["times_plain"] == pytest.approx(row["rate"] / row["plain"])
     rates = {row["stage"]: row for row in found["rows"]}
-    assert rates["network"]["of_ceiling"] < 1  # a network does no more multiply-adds than a bare product
     assert rates["pipeline"]["ceiling"] < rates["network"]["rate"]  # frames need some of the cores
     assert found["notes"][-1].startswith("The network ")
     assert max(map(len, found["notes"])) <= 100

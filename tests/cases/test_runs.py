@@ -588,7 +588,10 @@ def watch(event, arguments):
         LISTED.append(str(arguments[0]))
 
 
-def test_the_folder_of_a_run_is_not_listed_for_every_batch(workspace, gsmbench):
+def test_the_folder_of_a_run_is_not_listed_for_every_batch(workspace, gsmbench, monkeypatch):
+    from gsm_bench.scoring import model_run
+
+    monkeypatch.setattr(model_run, "LOOK_EVERY_S", 1e9)  # a slow run looks more often
     save_weights(workspace)
     make_videos(workspace, [3] * 96)
     sys.addaudithook(watch)

@@ -278,7 +278,7 @@ def test_a_damaged_part_is_scored_again(toys):
 
 def test_a_run_says_for_whom_it_waits_and_goes_on(toys, monkeypatch):
     """A claim of another machine, whose clock is ahead and whose process is gone."""
-    monkeypatch.setattr("gsm_bench.scoring.claims.STALE_AFTER_S", 1.0)
+    monkeypatch.setattr("gsm_bench.scoring.claims.STALE_AFTER_S", float("inf"))
     monkeypatch.setattr("gsm_bench.scoring.waiting.SAY_AFTER_S", 0.0)
     score(toys, shard=(1, 2))
     parts = toys.root / "scores/toy/val/toy_4f.h5.parts"
@@ -286,7 +286,13 @@ def test_a_run_says_for_whom_it_waits_and_goes_on(toys, monkeypatch):
     claim.write_text('{"host": "elsewhere", "pid": 7}')
     os.utime(claim, (time.time() + 7200,) * 2)
     seen = []
-    outcome = score(toys, progress=seen.append)
+
+    def gone_once_it_was_named(progress):
+        seen.append(progress)
+        if progress.waiting:
+            monkeypatch.setattr("gsm_bench.scoring.claims.STALE_AFTER_S", 0.0)
+
+    outcome = score(toys, progress=gone_once_it_was_named)
     assert (outcome.chunks_left, outcome.bad) == (0, {})
     words = next(progress.waiting for progress in seen if progress.waiting)
     assert words.startswith("waiting since ") and "process 7 on elsewhere for chunk 1" in words

@@ -21,7 +21,7 @@ from gsm_bench.shapes.card import write_card
 from gsm_bench.shapes.events import LENGTHS, plan_event
 from gsm_bench.shapes.textures import SEEN, UNSEEN
 from gsm_bench.workspace import shipped_manifests
-from tests.waiting import children, running, until
+from tests.waiting import PATIENCE_S, children, running, until
 
 VIDEOS = 14
 ROOT = Path(__file__).parents[2]
@@ -203,13 +203,13 @@ def test_two_at_once_draw_each_video_once(generated, tmp_path):
     def first():
         def progress(done, total):
             drawing.set()
-            assert said.wait(60)
+            assert said.wait(PATIENCE_S)
 
         results.append(make(tmp_path, "val", seed=5, videos=VIDEOS, progress=progress))
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert drawing.wait(60)
+    assert drawing.wait(PATIENCE_S)
     second = make(tmp_path, "val", seed=5, videos=VIDEOS, waiting=said.set)
     thread.join()
     assert (results[0].written, second.written) == (VIDEOS, 0)
