@@ -68,7 +68,7 @@ ROOMS = {
     "selection": {"kernels", "metrics", "ensembles", "evaluation"},
     "tables": {"metrics", "ensembles", "evaluation", "selection"},
     "submit": {"metrics", "ensembles", "evaluation", "tables"},
-    "importers": {"metrics"},
+    "importers": {"metrics", "submit"},
     "exporters": {"metrics", "ensembles", "importers"},
     "figures": {"metrics", "ensembles", "evaluation", "selection", "tables"},
     "report": {"metrics", "ensembles", "evaluation", "selection", "tables"},

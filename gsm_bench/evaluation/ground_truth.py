@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.actions import are_pairs
 from gsm_bench.ensembles.alignment import check_labels
 from gsm_bench.ensembles.members import OpenMember, message_names
 from gsm_bench.entries import DatasetEntry
@@ -182,6 +183,8 @@ def _check_class_names(candidate: Split, head: ScoreHead) -> None:
     """Refuse labels whose numbers mean other classes than the columns of the score file."""
     for task, names in head.class_names.items():
         others = candidate.class_names.get(task, names)
+        if task == "action" and are_pairs(names) and are_pairs(others):
+            continue  # labels of such columns are looked up by verb and noun
         if names != others:
             at = next(at for at, pair in enumerate(zip(names, others, strict=False)) if pair[0] != pair[1])
             raise LabelError(

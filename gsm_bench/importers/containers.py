@@ -18,8 +18,11 @@ from gsm_bench.importers import pickles
 from gsm_bench.importers.clean_errors import guarded, require_file
 from gsm_bench.importers.json_text import JSON_GROWTH, read_json
 from gsm_bench.importers.limits import LARGEST_RATIO, UNSUSPICIOUS_BYTES, require_memory
+from gsm_bench.submit.archive import KNOWN_MEMBERS, members
+from gsm_bench.submit.findings import Findings
 from gsm_bench.workspace import pasteable
 
+SERVER_ZIP = "server-zip"
 HDF5, NUMPY, PARQUET, ZIP = b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"PAR1", b"PK\x03\x04"
 TEXT_PICKLE = re.compile(rb"[(\]}]|c[\w.]+\n[\w.]+\n|[ILFNV][-+\d.]*(?:[L\n]|$)")
 """How pickles of the protocols 0 and 1 begin; all end with a full stop."""
@@ -30,8 +33,9 @@ class DumpSource:
     """One foreign file, read.
 
     Attributes:
-        container: ``pickle``, ``torch``, ``npz``, ``npy``, ``json``, ``parquet`` or ``text``.
-        value: its content: lists, dicts and arrays; the text; for parquet None, its reader opens it.
+        container: ``pickle``, ``torch``, ``npz``, ``npy``, ``json``, ``server-zip``, ``parquet`` or ``text``.
+        value: its content: lists, dicts and arrays; of a server's zip, the documents by name; the text; for parquet None,
+            its reader opens it.
     """
 
     path: Path
@@ -98,10 +102,27 @@ def _read_zip(path: Path) -> DumpSource:
             return DumpSource(path, "torch", load_new_torch(path, archive, inner))
         if names and all(name.endswith(".npy") for name in names):
             return DumpSource(path, "npz", _read_npz(path, archive))
+    if any(name.rpartition("/")[2] in KNOWN_MEMBERS for name in names):
+        return DumpSource(path, SERVER_ZIP, _read_server_zip(path))
     raise DumpError(
         f"this zip archive is neither npz nor torch's: it holds {', '.join(names[:3]) or 'nothing'}", where=path,
         fix="unpack it and import the dump inside",
     )  # fmt: skip
+
+
+def _read_server_zip(path: Path) -> dict[str, Any]:
+    """The JSON documents by name in a zip that a server takes."""
+    findings = Findings()
+    contents = members(path, findings)
+    faults = [finding for finding in findings.kept if finding.severity == "error"]
+    if faults or not contents:
+        what = faults[0].what if faults else "this zip holds no file of a server"
+        where = f"{path}, {faults[0].where}" if faults else path
+        raise DumpError(
+            what, where=where, fix="zip test.json, or seen.json and unseen.json, alone and without a folder"
+        )
+    require_memory(JSON_GROWTH * sum(map(len, contents.values())), "reading this file", path)
+    return {name: read_json(_text(data, path), Path(f"{path}, {name}")) for name, data in contents.items()}
 
 
 def _read_npz(path: Path, archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:

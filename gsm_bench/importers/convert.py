@@ -56,6 +56,12 @@ def import_dump(request: ImportRequest) -> Imported:
     labels = {task: _in_rows(values, placed.rows, -1) for task, values in ordered.labels.items()}
     scores, accuracy_notes, advice = _check_accuracy(placed_scores, labels, request)
     status, problems = _status(dump, scores, placed)
+    names = dict(ordered.names)
+    if dump.actions is not None:
+        kind, names["action"] = dump.actions.kind(len(dump)), dump.actions.names()
+        listed = dump.actions.columns(len(dump), kind, request.where)
+        scores, kinds = {**scores, "action": _in_rows(listed, placed.rows, np.nan)}, {**kinds, "action": kind}
+        kind_notes.append(f"action scores are {kind.replace('_', '-')}, as far as listed ones show it")
     cost, cost_notes = _cost(request, dump, summed)
     notes = [*dump.notes, *kind_notes, *ordered.notes, placed.note, *accuracy_notes, *cost_notes]
     content = ClipScores(
@@ -66,7 +72,7 @@ def import_dump(request: ImportRequest) -> Imported:
         status=status,
         provenance=replace(_provenance(dump, request, placed, notes), **cost),
         labels={task: values.astype(np.int32) for task, values in labels.items()},
-        class_names=ordered.names,
+        class_names=names,
         order=placed.order,
         problems=problems,
         scores={task: _blanked(values, status) for task, values in scores.items()},

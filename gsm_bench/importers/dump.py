@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.limits import require_memory
+from gsm_bench.importers.listed_actions import ListedActions
 from gsm_bench.provenance import Provenance
 from gsm_bench.scorefile import AVERAGED, VIEW_TYPE, Scores
 from gsm_bench.settings import Space
@@ -29,6 +30,7 @@ class ReadOptions:
         head: the head whose scores are read, where a dump holds several.
         skip_columns, id_column, label_column: columns of a table by name.
         class_names: known class names, with which columns and labels of a table are compared.
+        split: the split that is read, where a file holds several.
     """
 
     first_label: int = 0
@@ -37,6 +39,7 @@ class ReadOptions:
     id_column: str | None = None
     label_column: str | None = None
     class_names: tuple[str, ...] = ()
+    split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Dump:
         verified: False for our own export of rows whose order is unverified.
         notes: what was assumed in reading.
         provenance: that of the exported score file, where the dump is one of our exports.
+        actions: those that each row lists, where rows list different ones; beside the scores of the tasks.
     """
 
     format: str
@@ -72,6 +76,7 @@ class Dump:
     verified: bool = True
     notes: tuple[str, ...] = ()
     provenance: Provenance | None = None
+    actions: ListedActions | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.scores.values())))

@@ -34,6 +34,7 @@ class DumpFormat:
 # Detection tries them in this order.
 FORMATS: dict[str, DumpFormat] = {
     "npz": DumpFormat("an .npz table with ids", "arrays.npz"),
+    "epic-server": DumpFormat("a file for an EPIC-KITCHENS server", "epic_server.file", sums=True),
     "mmaction2": DumpFormat("mmaction2 1.x: a list of dicts", "mmaction2.new", options=("head",)),
     "pyslowfast": DumpFormat("PySlowFast: [sum of softmax, labels]", "pyslowfast.pair", sums=True),
     "tdn": DumpFormat("TDN: a list of [scores, label]", "tdn.pairs", several_files=True),

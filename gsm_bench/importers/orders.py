@@ -66,9 +66,10 @@ class ImportRequest:
 
 
 def read_options(request: ImportRequest) -> ReadOptions:
-    """The options of reading, with the class names that are known beforehand; a list's labels are counted later."""
+    """The options of reading, with what is known beforehand: class names, the split. A list's labels are counted later."""
     first_label = 0 if request.labels else request.options.first_label
-    return replace(request.options, class_names=known_names(request), first_label=first_label)
+    split = request.split.name if request.split is not None else request.options.split
+    return replace(request.options, class_names=known_names(request), first_label=first_label, split=split)
 
 
 def known_names(request: ImportRequest) -> tuple[str, ...]:

@@ -197,7 +197,7 @@ def _listed_actions(result: dict[str, Any], target: Target, where: str, findings
         findings.add("not an object", f"the actions are {_kind(listed)}, not an object", where)
     elif len(listed) != SERVED:
         findings.add("number of actions", f"{len(listed)} actions, must be {SERVED}", where)
-    elif wrong := next((key for key in listed if not _is_pair(key, target)), None):
+    elif wrong := next((key for key in listed if not is_pair(key, target)), None):
         findings.add("not an action", f'{_short(wrong)} is not "<verb>,<noun>" within the classes', where)
     elif bad := next((k for k, v in listed.items() if type(v) not in NUMBERS or not math.isfinite(v)), None):
         kind = "not finite" if type(listed[bad]) in NUMBERS else "not a number"
@@ -207,7 +207,8 @@ def _listed_actions(result: dict[str, Any], target: Target, where: str, findings
     return None
 
 
-def _is_pair(key: str, target: Target) -> bool:
+def is_pair(key: str, target: Target) -> bool:
+    """Whether a key is ``<verb>,<noun>`` within the classes of a target."""
     verb, comma, noun = key.partition(",")
     limits = (target.classes["verb"], target.classes["noun"])
     return bool(comma) and all(
