@@ -18,7 +18,20 @@ Percent = Annotated[float, Meta(ge=0, le=100)]
 OptionValue = int | float | str | bool
 
 OWN_NETWORKS = ("bninception", "inceptionv3", "resnet50", "resnet101")
+LIBRARIES = {"torchvision": "gsm-bench[score]", "transformers": "gsm-bench[hf]", "timm": "gsm-bench[timm]"}
+"""Installed libraries whose networks are known by name, ``torchvision:r3d_18``, with what installs them."""
 FOREIGN_NETWORK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def library_of(network: str) -> str:
+    """The library of a network such as ``torchvision:r3d_18``; empty for others."""
+    library = network.partition(":")[0]
+    return library if library in LIBRARIES and ":" in network else ""
+
+
+def runs_named_code(network: str) -> bool:
+    """Whether a network is a function that the entry names, ``package.module:function``, which may be anybody's code."""
+    return network not in OWN_NETWORKS and not library_of(network)
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,8 @@ class ModelEntry:
     """A trained checkpoint and everything that determines its numbers.
 
     Attributes:
-        network: a built-in network, or ``package.module:function``, called with this entry, that returns a module.
+        network: a built-in network; ``library:name`` of an installed library; or ``package.module:function``, called with
+            this entry, that returns a module.
         temporal: ``gsm``, ``gsf``, ``tsm`` or ``none``.
         frames: T, frames per clip.
         classes: C, or one C per task.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 ChannelOrder = Literal["RGB", "BGR"]
 FIRST_OF_THREE = 5
@@ -22,6 +22,7 @@ class InputSpec:
         mean: subtracted per channel, in `channel_order` and on the scale of `value_range`.
         std: divisor per channel, after the mean.
         interpolation: of the resize; ``bilinear`` is that of Pillow, 8 bits, antialiased.
+        stretch: height and width that every picture is resized to, whatever its shape; None to keep its shape.
     """
 
     size: int
@@ -31,6 +32,17 @@ class InputSpec:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: Literal["bilinear"] = "bilinear"
+    stretch: tuple[int, int] | None = None
+
+
+def input_settings(spec: InputSpec) -> dict[str, Any]:
+    """The settings as JSON holds them; `stretch` only where it is used."""
+    return {key: value for key, value in asdict(spec).items() if value is not None}
+
+
+def size_for(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
+    """(width, height) in pixels of a resized picture of `width` x `height`."""
+    return resized_size(width, height, spec.resize) if spec.stretch is None else (spec.stretch[1], spec.stretch[0])
 
 
 def resized_size(width: int, height: int, shorter: int) -> tuple[int, int]:

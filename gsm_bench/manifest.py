@@ -15,12 +15,15 @@ import msgspec
 
 from gsm_bench.entries import (
     FOREIGN_NETWORK,
+    LIBRARIES,
     OWN_NETWORKS,
     CascadeEntry,
     DatasetEntry,
     EnsembleEntry,
     ModelEntry,
     TableEntry,
+    library_of,
+    runs_named_code,
 )
 from gsm_bench.errors import ManifestError, NetworkError, SplitError
 from gsm_bench.manifest_files import (
@@ -49,6 +52,7 @@ __all__ = [
     "shipped_dataset",
 ]
 
+LIBRARY_NETWORK = re.compile(r"\w+:[\w.-]+")
 Entry = TypeVar("Entry", ModelEntry, EnsembleEntry, DatasetEntry, TableEntry, CascadeEntry)
 
 
@@ -311,10 +315,15 @@ def _tables_in(value: Any, *, by_name: bool) -> Iterable[tuple[str, Mapping[str,
 def _check_model(entry: ModelEntry, key: str, path: Path) -> None:
     spec = entry.input
     problem = None
-    if entry.network not in OWN_NETWORKS and not FOREIGN_NETWORK.fullmatch(entry.network):
-        problem = ("network", f'{", ".join(OWN_NETWORKS)} or "package.module:function"')
+    if runs_named_code(entry.network) and not FOREIGN_NETWORK.fullmatch(entry.network):
+        libraries = ", ".join(f"{library}:NAME" for library in LIBRARIES)
+        problem = ("network", f'{", ".join(OWN_NETWORKS)}, {libraries} or "package.module:function"')
     elif entry.network in OWN_NETWORKS and entry.temporal not in get_args(TemporalModule):
         problem = ("temporal", f"one of {', '.join(get_args(TemporalModule))}")
+    elif library_of(entry.network) and not LIBRARY_NETWORK.fullmatch(entry.network):
+        problem = ("network", f"{library_of(entry.network)}:NAME")
+    elif spec.stretch is not None and min(spec.stretch) != spec.resize:
+        problem = ("input.resize", f"the shorter side of input.stretch ({min(spec.stretch)})")
     elif sampling_problem(entry.sampling, entry.frames, entry.clips):
         problem = ("sampling", f"another one: {sampling_problem(entry.sampling, entry.frames, entry.clips)}")
     elif spec.size > spec.resize:

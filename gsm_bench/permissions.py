@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from gsm_bench.entries import OWN_NETWORKS, ModelEntry
+from gsm_bench.entries import ModelEntry, runs_named_code
 from gsm_bench.errors import TrustError
 from gsm_bench.files import locked, write_whole
 from gsm_bench.network_code import NetworkCode, code_of
@@ -118,7 +118,7 @@ def missing_permissions(entries: list[ModelEntry], folder: Path) -> dict[str, Ne
     """The code of each entry, by its name, that may not run yet."""
     missing = {}
     for entry in entries:
-        if entry.network not in OWN_NETWORKS:
+        if runs_named_code(entry.network):
             code, permission = _code_and_permission(entry, folder)
             if permission is None or permission.files != code.hashes:
                 missing[entry.name] = code

@@ -109,6 +109,7 @@ SLOW = (
     "bench/test_bench.py",
     "nets/test_parity.py::test_logits_equal_the_released_code[GSM-InceptionV3",
     "nets/test_parity.py::test_logits_equal_the_released_code[GSM-BNInception-16f",
+    "nets/test_libraries.py::test_t",
     "nets/test_networks.py::test_a_few_frames_at_a_time",
     "nets/test_networks.py::test_clips_of_a_batch_do_not_mix",
     "nets/test_networks.py::test_order_of_frames_matters",

@@ -28,6 +28,8 @@ HEAVY_PACKAGES = {
     "safetensors": "score",
     "matplotlib": "figures",
     "pyarrow": "parquet",
+    "timm": "timm",
+    "transformers": "hf",
 }
 SECTIONS = {
     "Score": {

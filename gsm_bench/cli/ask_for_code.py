@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gsm_bench.cli.console import say
-from gsm_bench.entries import OWN_NETWORKS, ModelEntry
+from gsm_bench.entries import ModelEntry, runs_named_code
 
 if TYPE_CHECKING:
     from gsm_bench.network_code import NetworkCode
@@ -24,7 +24,7 @@ def ask_for_code(entries: Sequence[ModelEntry], workspace: Workspace) -> None:
     Raises:
         TrustError: the user says no, or there is no terminal to ask on.
     """
-    foreign = [entry for entry in entries if entry.network not in OWN_NETWORKS]
+    foreign = [entry for entry in entries if runs_named_code(entry.network)]
     if not foreign:
         return
     from gsm_bench.errors import TrustError

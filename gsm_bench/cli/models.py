@@ -17,7 +17,10 @@ from gsm_bench.cli.options import PATH, format_option, print_table, registry, sa
 from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gsm_bench.entries import ModelEntry, Published
+    from gsm_bench.geometry import InputSpec
     from gsm_bench.manifest import Manifest
     from gsm_bench.nets.checkpoint import Fit
     from gsm_bench.workspace import Workspace
@@ -108,7 +111,7 @@ def _card(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> list[t
             "classes",
             f"{', '.join(f'{task} {count}' for task, count in entry.tasks.items())}; order: {entry.class_order}",
         ),
-        ("input", f"{spec.size} x {spec.size}, shorter side to {spec.resize}, {spec.interpolation}"),
+        ("input", f"{spec.size} x {spec.size}, {_resize(spec)}, {spec.interpolation}"),
         (
             "channels",
             f"{spec.channel_order}, values 0..{spec.value_range:g}, mean {_numbers(spec.mean)}, std {_numbers(spec.std)}",
@@ -129,6 +132,12 @@ def _card(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> list[t
         *([("notes", entry.notes)] if entry.notes else []),
         ("entry", source),
     ]
+
+
+def _resize(spec: InputSpec) -> str:
+    if spec.stretch is not None:
+        return f"stretched to {spec.stretch[1]} x {spec.stretch[0]}"
+    return f"shorter side to {spec.resize}"
 
 
 def _protocol(published: Published) -> str:
@@ -155,10 +164,10 @@ def _printed(published: Published) -> str:
 
 
 def _cost_lines(entry: ModelEntry, workspace: Workspace) -> list[tuple[str, str]]:
-    from gsm_bench.entries import OWN_NETWORKS
+    from gsm_bench.entries import runs_named_code
     from gsm_bench.errors import NetworkError
 
-    if entry.network not in OWN_NETWORKS:
+    if runs_named_code(entry.network):
         return [("cost", f"not counted here, because that runs {entry.network}: gsmbench models cost {entry.name}")]
     try:
         from gsm_bench.nets.cost import entry_cost
@@ -317,12 +326,14 @@ command.add_command(fetch_models)
 
 @command.command("add")
 @click.argument("name")
-@click.option("--like", metavar="MODEL", required=True, help="The entry to copy; the options below replace its values.")
-@click.option(
-    "--checkpoint", metavar="FILE", required=True, help="The weights: a path, or a file name in checkpoints/."
-)
+@click.option("--like", metavar="MODEL", help="The entry to copy; the options below replace its values.")
+@click.option("--checkpoint", metavar="FILE", help="The weights: a path, or a file name in checkpoints/.")
 @click.option("--title", metavar="TEXT", help="What it is (default: its name).")
-@click.option("--network", metavar="NAME", help="bninception, inceptionv3 or package.module:function.")
+@click.option(
+    "--network",
+    metavar="NAME",
+    help="bninception, inceptionv3, torchvision:NAME, transformers:NAME, timm:NAME or package.module:function.",
+)
 @click.option("--frames", type=click.IntRange(1), metavar="T")
 @click.option("--classes", type=click.IntRange(1), metavar="C")
 @click.option("--dataset", metavar="NAME", shell_complete=completing.dataset_name)
@@ -337,34 +348,91 @@ command.add_command(fetch_models)
 @click.option("--force", is_flag=True, help="Replace an existing entry of this name in local.toml.")
 @workspace_option
 def add_model(
-    name: str, like: str, checkpoint: str, assignments: tuple[str, ...], force: bool, title: str | None, **given: Any
-) -> None:
+    name: str, like: str | None, checkpoint: str | None, assignments: tuple[str, ...], force: bool, title: str | None,
+    **given: Any,
+) -> None:  # fmt: skip
     """Add a model of your own to manifests/local.toml of the workspace.
+
+    For a network of torchvision, transformers or timm, the library or the files beside the weights say input, frames
+    and classes; --like is then not needed.
 
     \b
     Example:
       gsmbench models add mine_8f --like inv3_8f --checkpoint mine.pth.tar
+      gsmbench models add r3d --network torchvision:r3d_18 --checkpoint r3d.pth --dataset something-v1
     """
-    from gsm_bench.local_manifest import raw_model, save_model
+    from gsm_bench.entries import library_of
+    from gsm_bench.local_manifest import save_model
 
     workspace, manifest = registry()
-    base = manifest.model(like)
-    raw = raw_model(base)
-    raw |= {"title": title or name, "published": [], "trained_on": [], "notes": f"added like {like}"}
-    if given["network"] not in (None, base.network):
-        raw = {key: value for key, value in raw.items() if key not in OF_THE_NETWORK}
-    raw |= {key: value for key, value in given.items() if value is not None}
-    raw["dataset"], raw["split"] = manifest.place(base.dataset, base.split, given["dataset"], given["split"])
-    file = Path(checkpoint).expanduser()
-    raw["checkpoint"] = {"file": str(file.resolve()) if file.exists() else checkpoint}
+    library = library_of(given["network"] or "")
+    if like is None and not library:
+        raise click.UsageError("Missing option '--like', or '--network' of torchvision, transformers or timm.")
+    base = manifest.model(like) if like else None
+    given = {key: value for key, value in given.items() if value is not None}
+    weights = None if checkpoint is None else _place_of_weights(checkpoint, workspace)
+    raw = _copied(base, given.get("network")) if base else {}
+    if library:
+        raw |= _described_by_library(given, weights, manifest)
+    elif checkpoint is None:
+        raise click.UsageError("Missing option '--checkpoint'.")
+    raw |= given
+    raw |= {"title": title or raw.get("title") or name}
+    if base:
+        asked = given.get("dataset"), given.get("split")
+        raw["dataset"], raw["split"] = manifest.place(base.dataset, base.split, *asked)
+    if checkpoint is not None and weights is not None and not weights.is_dir():
+        raw["checkpoint"] = {"file": str(weights.resolve()) if Path(checkpoint).expanduser().exists() else checkpoint}
     for text in assignments:
         _assign(raw, text)
     _check_addition(name, raw, manifest, workspace)
-    if given["network"] not in (None, base.network):
+    if base and not library and given.get("network") not in (None, base.network):
         say(f"note: input settings are those of {like} ({_input(base)}); --set 'input.size=112' changes one")
     path = save_model(workspace, name, raw, force=force)
     say(f"wrote [models.{name}] to {pasteable(path)}")
     echo(name)
+
+
+def _place_of_weights(checkpoint: str, workspace: Workspace) -> Path:
+    given = Path(checkpoint).expanduser()
+    return given if given.exists() else workspace.checkpoint_path(checkpoint)
+
+
+def _copied(base: ModelEntry, network: str | None) -> dict[str, Any]:
+    """The raw table of an entry, without what is only true of its own weights."""
+    from gsm_bench.local_manifest import raw_model
+
+    raw = raw_model(base) | {"title": "", "published": [], "trained_on": [], "notes": f"added like {base.name}"}
+    if network not in (None, base.network):
+        raw = {key: value for key, value in raw.items() if key not in OF_THE_NETWORK}
+    return raw
+
+
+def _described_by_library(given: Mapping[str, Any], weights: Path | None, manifest: Manifest) -> dict[str, Any]:
+    """What a library, the files beside the weights and the data set say of a network; tells where each is from.
+
+    Raises:
+        ManifestError, NetworkError: something is not known, with the option that gives it.
+    """
+    from gsm_bench.errors import NetworkError
+    from gsm_bench.nets.libraries import library_settings
+
+    network = given["network"]
+    settings = library_settings(network, weights)
+    raw = dict(settings.values)
+    say(f"{', '.join(sorted(raw.keys() - {'title', 'score_kind'}))}: from {' and '.join(settings.sources)}")
+    missing = dict(settings.missing)
+    if name := given.get("dataset"):
+        dataset = manifest.dataset(name)
+        raw |= {"split": dataset.evaluation_split, "class_order": dataset.class_order}
+        if "classes" not in raw and isinstance(dataset.classes, int) and dataset.classes:
+            raw["classes"] = dataset.classes
+    else:
+        missing["dataset"] = "--dataset NAME; manifests/ of the workspace may hold your own"
+    unknown = {key: how for key, how in missing.items() if key not in raw | dict(given)}
+    if unknown:
+        raise NetworkError(f"{network}: {', '.join(unknown)} not known", fix="; ".join(unknown.values()))
+    return raw
 
 
 def _input(entry: ModelEntry) -> str:
@@ -386,7 +454,9 @@ def _check_addition(name: str, raw: dict[str, Any], manifest: Manifest, workspac
 
     entry = convert_entry("models", name, raw, workspace.manifests / LOCAL_FILE)
     path = workspace.checkpoint_path(entry.checkpoint.file)
-    if not path.is_file():
+    if not path.is_file() and entry.checkpoint.url:
+        say(f"note: download the weights from {entry.checkpoint.url} to {pasteable(path)}")
+    elif not path.is_file():
         raise CheckpointError(
             "no such checkpoint", where=path, fix="give a path, or the name of a file in checkpoints/"
         )

@@ -70,14 +70,14 @@ def allow_code(models: tuple[str, ...], files: tuple[str, ...]) -> None:
     Example:
       gsmbench trust allow mine_8f
     """
-    from gsm_bench.entries import OWN_NETWORKS
+    from gsm_bench.entries import runs_named_code
     from gsm_bench.errors import TrustError
     from gsm_bench.network_code import code_of
     from gsm_bench.permissions import allow
 
     workspace, manifest = registry()
     for entry in [manifest.model(name) for name in models]:
-        if entry.network in OWN_NETWORKS:
+        if not runs_named_code(entry.network):
             say(f"{entry.name} runs no code of this workspace")
             continue
         code = code_of(entry.network, workspace.root, also=files)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gsm_bench.frames.read_views import RawViews
 from gsm_bench.frames.transform import Window, resize_exactly, sent_to
-from gsm_bench.geometry import InputSpec, crop_corner, resized_size
+from gsm_bench.geometry import InputSpec, crop_corner, size_for
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -33,7 +33,7 @@ class DeviceFrames:
     def __init__(self, frames: Mapping[Size, Tensor], places: Mapping[tuple[int, int], Place]) -> None:
         self._frames = frames
         self._places = places
-        self._resized: dict[tuple[Size, int, Window], Tensor] = {}
+        self._resized: dict[tuple[Size, tuple[int, Size | None], Window], Tensor] = {}
         self._lock = threading.Lock()
 
     def cut(self, videos: Sequence[tuple[int, RawViews] | None], view: int, spec: InputSpec) -> Tensor:
@@ -65,7 +65,7 @@ class DeviceFrames:
 
     def _view(self, shape: Size, views: NDArray[np.void], view: int, spec: InputSpec) -> Tensor:
         """All frames of one size, resized and cropped for a view: uint8 [n, S, S, 3]."""
-        width, height = resized_size(shape[1], shape[0], spec.resize)
+        width, height = size_for(shape[1], shape[0], spec)
         corners = [crop_corner(width, height, spec.size, int(crop)) for crop in np.unique(views["crop"])]
         left, top = (min(corner[axis] for corner in corners) for axis in (0, 1))
         right, bottom = (max(corner[axis] for corner in corners) + spec.size for axis in (0, 1))
@@ -76,7 +76,7 @@ class DeviceFrames:
     def _resize(self, shape: Size, spec: InputSpec, window: Window) -> Tensor:
         """The part of all frames of one size that the views need: uint8 [n, h, w, 3]; computed once."""
         with self._lock:
-            key = (shape, spec.resize, window)
+            key = (shape, (spec.resize, spec.stretch), window)
             if key not in self._resized:
                 at_once = max(1, SCRATCH_BYTES // (3 * 4 * 2 * max(shape[0] * shape[1], spec.resize**2)))
                 parts = torch.split(self._frames[shape], at_once)

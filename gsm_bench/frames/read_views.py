@@ -23,8 +23,8 @@ from gsm_bench.sampling_rules import TICKS, Sampling, clip_indices
 from gsm_bench.settings import BadFramePolicy, FrameOrder, Resize
 from gsm_bench.splits import Video
 
-Geometry = tuple[int, str] | None
-"""Shorter side and filter of a resized frame; None for frames as decoded."""
+Geometry = tuple[int, str, tuple[int, int] | None] | None
+"""Shorter side, filter and fixed size of a resized frame; None for frames as decoded."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class _VideoFrames:
 
 
 def _geometry(plan: ReadPlan) -> Geometry:
-    return (plan.input.resize, plan.input.interpolation) if plan.resize == "reader" else None
+    return (plan.input.resize, plan.input.interpolation, plan.input.stretch) if plan.resize == "reader" else None
 
 
 def _cut(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from gsm_bench.geometry import InputSpec, crop_corner, resized_size
+from gsm_bench.geometry import InputSpec, crop_corner, size_for
 
 WEIGHT_BITS = 22
 """Fixed-point bits of Pillow's resize weights; each pass rounds back to a byte."""
@@ -47,8 +47,8 @@ def resize(images: Tensor, spec: InputSpec) -> Tensor:
 
 
 def resize_image(image: Image.Image, spec: InputSpec) -> Image.Image:
-    """One RGB picture with its shorter side at `spec.resize`."""
-    size = resized_size(image.width, image.height, spec.resize)
+    """One RGB picture with its shorter side at `spec.resize`, or of the size `spec.stretch`."""
+    size = size_for(image.width, image.height, spec)
     return image if size == image.size else image.resize(size, Image.Resampling.BILINEAR)
 
 
@@ -63,7 +63,7 @@ def resize_exactly(images: Tensor, spec: InputSpec, window: Window | None = None
     Returns:
         uint8 [N, h, w, 3]; h and w are the window's.
     """
-    width, height = resized_size(images.shape[2], images.shape[1], spec.resize)
+    width, height = size_for(images.shape[2], images.shape[1], spec)
     left, top, right, bottom = window or (0, 0, width, height)
     across = _taps_on(images.shape[2], width, (left, right), images.device)
     down = _taps_on(images.shape[1], height, (top, bottom), images.device)

@@ -11,6 +11,18 @@ WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_
 """Components that wrappers add: DataParallel, torch.compile, FSDP, checkpointing."""
 PREFIXES = ("net.", "model.", "backbone.", "encoder.", "network.", "base.", "module.", "_orig_mod.")
 """What training code may put before some of the keys."""
+RENAMED = (
+    (r"\.q_bias$", ".query.bias"),
+    (r"\.v_bias$", ".value.bias"),
+    (r"\.encoder\.layer\.", ".layers."),
+    (r"\.attention\.attention\.query\.", ".attention.q_proj."),
+    (r"\.attention\.attention\.key\.", ".attention.k_proj."),
+    (r"\.attention\.attention\.value\.", ".attention.v_proj."),
+    (r"\.attention\.output\.dense\.", ".attention.o_proj."),
+    (r"\.intermediate\.dense\.", ".mlp.fc1."),
+    (r"\.output\.dense\.", ".mlp.fc2."),
+)
+"""Parts of keys that transformers 5 renamed in the networks of VideoMAE and ViViT, and not in their files."""
 BESIDE_NETWORK = re.compile(
     r"(^|_)(criterion|criteria|loss|losses|metric|metrics|acc|accuracy|ema_decay|n_averaged|total_ops|total_params)(_|$)"
 )
@@ -54,11 +66,20 @@ def _ways(keys: Sequence[str], wanted: Set[str]) -> Iterator[dict[str, str]]:
     parts = {part for name in wanted for part in name.split(".")}
     unwrapped = {key: _without(key, [word for word in WRAPPERS if word not in parts]) for key in keys}
     yield unwrapped
+    own_names = {_newest_name(name): name for name in wanted}
+    yield {key: name if name in wanted else own_names.get(_newest_name(name), name) for key, name in unwrapped.items()}
     yield from _without_common(keys, lambda key: key)
     yield from _without_common(keys, lambda key: unwrapped[key])
     yield {key: _some_prefix_dropped(name, wanted) for key, name in unwrapped.items()}
     for prefix in _common_prefixes(list(wanted)):
         yield {key: prefix + name for key, name in unwrapped.items()}
+
+
+def _newest_name(name: str) -> str:
+    """The name as the newest version of its library writes it."""
+    for old, new in RENAMED:
+        name = re.sub(old, new, name)
+    return name
 
 
 def _without(key: str, words: Sequence[str]) -> str:

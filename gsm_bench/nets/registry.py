@@ -9,10 +9,11 @@ from typing import Any
 
 from torch import nn
 
-from gsm_bench.entries import OWN_NETWORKS, ModelEntry
+from gsm_bench.entries import ModelEntry, library_of, runs_named_code
 from gsm_bench.errors import CheckpointError, NetworkError, TrustError
 from gsm_bench.files import file_sha256
 from gsm_bench.nets.checkpoint import load_weights
+from gsm_bench.nets.libraries import build_library_network
 from gsm_bench.nets.segment import build_network
 from gsm_bench.network_code import NetworkCode, running
 from gsm_bench.permissions import allowed_code
@@ -44,7 +45,7 @@ def network_for(entry: ModelEntry, *, search: Path | None = None, code: NetworkC
         NetworkError: the function is missing, fails, or does not return a module.
         TrustError: the user did not allow this workspace to run it.
     """
-    if entry.network not in OWN_NETWORKS:
+    if runs_named_code(entry.network):
         return _foreign_network(entry, code or allowed_code(entry, search or Path.cwd()))
     uncounted = [task for task, classes in entry.tasks.items() if classes == 0]
     if uncounted:
@@ -52,6 +53,8 @@ def network_for(entry: ModelEntry, *, search: Path | None = None, code: NetworkC
             f"{entry.name}: its number of {uncounted[0]} classes is counted in the data set's files, which were not read",
             fix=f"score finds it in data/{entry.dataset}/; or write it into the entry: gsmbench models add",
         )
+    if library_of(entry.network):
+        return build_library_network(entry)
     classes = entry.tasks["action"] if entry.head == "action" else entry.tasks
     try:
         return build_network(entry.network, entry.temporal, entry.frames, classes, **entry.options)  # type: ignore[arg-type]

@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gsm_bench.entries import ModelEntry
+from gsm_bench.entries import OWN_NETWORKS, ModelEntry, library_of
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.frames.read_views import ReadPlan
 from gsm_bench.frames.sources import FrameSource
+from gsm_bench.geometry import input_settings
+from gsm_bench.nets.libraries import library_version
 from gsm_bench.provenance import Provenance
 from gsm_bench.run_origin import run_origin
 from gsm_bench.sampling_rules import TICKS, Sampling, view_offsets
@@ -148,7 +150,7 @@ class Job:
         return {
             "network": f"{entry.network}/{entry.temporal}/{entry.frames}f",
             "options": _compact(dict(entry.options)),
-            "input": _compact(asdict(entry.input)),
+            "input": _compact(input_settings(entry.input)),
             "checkpoint": self.checkpoint_sha256
             + (f"#{entry.checkpoint.weights}" if entry.checkpoint.weights else "")
             + "".join(f" without {key}" for key in entry.ignore_keys),
@@ -158,10 +160,11 @@ class Job:
             "views": _compact([[_place(v), int(v["crop"]), int(v["flip"])] for v in self.views]),
             "order": settings.frame_order,
             **({"sampling": str(entry.sampling)} if entry.sampling != TICKS else {}),
+            **({"library": library_version(entry.network)} if library_of(entry.network) else {}),
             "precision": settings.precision,
             "device": _device_in_signature(settings.device),
             "batch": settings.batch,
-            **({"half": "convolutions"} if settings.precision != "float32" and ":" not in entry.network else {}),
+            **({"half": "convolutions"} if settings.precision != "float32" and entry.network in OWN_NETWORKS else {}),
             **({"compile": settings.compile} if settings.compile != "none" else {}),
             "torch": torch.__version__,
             "pillow": version("pillow"),
@@ -213,7 +216,7 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
         split_sha256=job.split.sha256,
         list_path=str(job.split.list_path.resolve()),
         sampling=_sampling(entry, settings),
-        input=asdict(entry.input),
+        input=input_settings(entry.input),
         views=[
             [int(v["clip"]), int(v["crop"]), int(v["flip"]), None if np.isnan(v["offset"]) else float(v["offset"])]
             for v in job.views

@@ -23,7 +23,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.job_config import JobConfig
 
-from gsm_bench.entries import OWN_NETWORKS, ModelEntry
+from gsm_bench.entries import ModelEntry, runs_named_code
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.frames.read_views import VideoPixels
 from gsm_bench.nets.registry import network_for
@@ -92,7 +92,7 @@ class NetworkActor:
 
 
 def _code(job: Job) -> NetworkCode | None:
-    return None if job.entry.network in OWN_NETWORKS or job.search is None else allowed_code(job.entry, job.search)
+    return None if not runs_named_code(job.entry.network) or job.search is None else allowed_code(job.entry, job.search)
 
 
 def _read_rows(requests: Sequence[ReadRequest]) -> list[dict[int, VideoPixels]]:
