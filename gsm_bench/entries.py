@@ -171,7 +171,8 @@ class SplitEntry:
     """A split of a data set.
 
     Attributes:
-        lists: names of its list file, in search order; with ``*`` for a list of several files.
+        lists: names of its list file, in search order; with ``*`` for a list of several files, with a slash
+            at the end for a folder without a list.
         videos: number of videos of the complete split, where known.
         groups: ``FILE.csv:COLUMN`` beside the list, with a column ``id``. Videos of one group are not independent (same
             recording, participant or event); intervals resample groups.

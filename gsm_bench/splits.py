@@ -191,7 +191,9 @@ def read_list(entry: DatasetEntry, split: str, path: Path, columns: Sequence[str
         segments=rows.segments,
         columns=rows.columns,
         inferred=rows.inferred,
-        list_files={each.name: file_sha256(each) for each in (*(rows.files or [path]), groups_path) if each},
+        list_files={
+            each.name: file_sha256(each) for each in (*(rows.files or [path]), groups_path) if each and each.is_file()
+        },
     )
 
 
@@ -213,7 +215,8 @@ def with_action_labels(labels: Mapping[str, Labels], action_names: Sequence[str]
 
 
 def _labels(entry: DatasetEntry, rows: ListRows, ids: IdArray, path: Path) -> dict[str, Labels]:
-    labels = {task: _checked_labels(values, entry.tasks[task], ids, path) for task, values in rows.labels.items()}
+    classes = {task: count or len(rows.class_names.get(task, ())) for task, count in entry.tasks.items()}
+    labels = {task: _checked_labels(values, classes[task], ids, path) for task, values in rows.labels.items()}
     return with_action_labels(labels, rows.class_names.get("action", ()))
 
 

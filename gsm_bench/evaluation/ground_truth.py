@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -157,11 +158,13 @@ def _same_source(head: ScoreHead, other: ScoreHead) -> bool:
 class _Source:
     """A place from which the split may be read."""
 
-    def __init__(self, entry: DatasetEntry, split: str, path: Path, columns: Sequence[str] = ()) -> None:
-        self.entry, self.split, self.path, self.columns = entry, split, path, columns
+    def __init__(
+        self, entry: DatasetEntry, split: str, path: Path, columns: Sequence[str] = (), *, is_list: bool = False
+    ) -> None:
+        self.entry, self.split, self.path, self.columns, self.is_list = entry, split, path, columns, is_list
 
     def __call__(self) -> Split:
-        read = read_list if self.path.is_file() else read_split
+        read = read_list if self.is_list or self.path.is_file() else read_split
         return read(self.entry, self.split, self.path, self.columns)
 
 
@@ -169,14 +172,18 @@ def _sources(
     head: ScoreHead, entry: DatasetEntry, split: str, workspace: Workspace, data: Path | None
 ) -> Iterator[_Source]:
     list_path = head.provenance.list_path
-    places = [data] if data is not None else [workspace.data / entry.folder]
-    if data is None and list_path and Path(list_path).is_file():
-        places.insert(0, Path(list_path))
+    places = [(data or workspace.data / entry.folder, False)]
+    if (
+        data is None
+        and list_path
+        and (Path(list_path).is_dir() if entry.layout == "folder" else Path(list_path).is_file())
+    ):
+        places.insert(0, (Path(list_path), True))
     columns = head.provenance.list_columns or ()
-    for place in places:
+    for place, is_list in places:
         if len(columns) == 2:  # its second column may be frame counts or labels; the run looked at the frames
-            yield _Source(entry, split, place, columns)
-        yield _Source(entry, split, place)
+            yield _Source(entry, split, place, columns, is_list=is_list)
+        yield _Source(entry, split, place, is_list=is_list)
 
 
 def _check_class_names(candidate: Split, head: ScoreHead) -> None:
@@ -186,9 +193,11 @@ def _check_class_names(candidate: Split, head: ScoreHead) -> None:
         if task == "action" and are_pairs(names) and are_pairs(others):
             continue  # labels of such columns are looked up by verb and noun
         if names != others:
-            at = next(at for at, pair in enumerate(zip(names, others, strict=False)) if pair[0] != pair[1])
+            pairs = enumerate(zip_longest(names, others))
+            at, (scored, listed) = next((at, pair) for at, pair in pairs if pair[0] != pair[1])
+            shown = [repr(name) if name is not None else "none" for name in (scored, listed)]
             raise LabelError(
-                f"class {at} is {names[at]!r} in the scores and {others[at]!r} beside the labels",
+                f"class {at} is {shown[0]} in the scores and {shown[1]} beside the labels",
                 where=candidate.list_path.parent,
                 fix="use the class file of the scored split",
             )

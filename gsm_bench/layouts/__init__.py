@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gsm_bench.entries import DatasetEntry, SplitEntry
 from gsm_bench.layouts.epic import read_epic_55, read_epic_100
+from gsm_bench.layouts.folder import read_folder
 from gsm_bench.layouts.hmdb51 import read_hmdb51
 from gsm_bench.layouts.plain import read_diving48, read_plain, read_something_v1, read_something_v2
 from gsm_bench.layouts.published import read_kinetics, read_ucf101
@@ -27,5 +28,6 @@ READERS: dict[Layout, Callable[[DatasetEntry, Path], ListRows]] = {
 }
 SPLIT_READERS: dict[Layout, Callable[[DatasetEntry, SplitEntry, Path], ListRows]] = {
     "hmdb51": read_hmdb51,
+    "folder": read_folder,
 }
-"""Readers of layouts whose files belong to several splits."""
+"""Readers of layouts that need the entry of the split: its files belong to several splits, or it has none."""

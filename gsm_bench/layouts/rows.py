@@ -93,7 +93,7 @@ def class_names(entry: DatasetEntry, directory: Path) -> tuple[str, ...]:
         names = numbered or lines
     if entry.class_order == "alphabetical":
         names = _sorted_names(names, path, numbered=numbered is not None)
-    classes = entry.tasks["action"]
+    classes = entry.tasks["action"] or len(names)  # 0: counted here
     if len(names) != classes or len(set(names)) != classes:
         raise SplitError(
             f"{len(set(names))} different class names, but {entry.name} has {classes} classes",
@@ -204,9 +204,14 @@ def first_existing(directory: Path, names: Sequence[str]) -> Path | None:
 def first_list(directory: Path, names: Sequence[str]) -> Path | None:
     """The path of the first list that is in the directory; None if none is.
 
-    A name with ``*`` stands for lists of several files: the first of them in the order of their names is taken.
+    A name with ``*`` stands for lists of several files: the first of them in the order of their names is taken. A name with
+    a slash at its end is a folder.
     """
     for name in names:
+        if name.endswith("/"):
+            if (directory / name).is_dir():
+                return directory / name
+            continue
         matches = sorted(directory.glob(name)) if "*" in name else [directory / name]
         place = next((path for path in matches if path.is_file() and not path.name.startswith("._")), None)
         if place is not None:

@@ -200,6 +200,12 @@ def _with_counted_classes(entry: ModelEntry, split: Split) -> ModelEntry:
             where=split.list_path.parent,
             fix="put it beside the list; its verb-noun pairs are the action classes",
         )
+    listed = len(split.class_names.get("action", ()))
+    if listed and entry.tasks.get("action", 0) not in (0, listed):
+        raise SplitError(
+            f"{entry.name} has {entry.tasks['action']} action classes, {split.dataset} has {listed}", where=split.list_path,
+            fix="score the data set that the model was trained for, or name all of its classes beside the list",
+        )  # fmt: skip
     if not uncounted:
         return entry
     return replace(entry, classes=entry.tasks | {task: len(split.class_names[task]) for task in uncounted})
