@@ -9,7 +9,7 @@ PACKAGE = os.path.dirname(__file__)  # noqa: PTH120 (nothing is imported yet)
 if __name__ == "__main__" and not sys.flags.safe_path and sys.path[0] != os.path.dirname(PACKAGE):  # noqa: PTH120
     del sys.path[0]
 
-import signal  # noqa: E402
+import _signal as signal  # type: ignore[import-not-found]  # noqa: E402 (`signal` itself reads further modules)
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # until `main`: no traceback of half-read modules
     signal.signal(signal.SIGINT, signal.SIG_DFL)

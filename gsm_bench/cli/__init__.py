@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from gsm_bench.cli.console import drop_unwritten, prepare_streams, say
+from gsm_bench.cli.interrupts import keep_interrupts
 from gsm_bench.cli.run_log import run_log
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.files import place_of
@@ -149,6 +150,7 @@ def _run(arguments: list[str] | None) -> NoReturn:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see `__main__`
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    keep_interrupts()
     try:
         prepare_streams()
         status: Any = cli.main(arguments, prog_name="gsmbench", standalone_mode=False)

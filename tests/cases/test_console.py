@@ -7,6 +7,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,27 @@ def test_ctrl_c_while_modules_are_read(files, library):
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode in (0, -signal.SIGINT), err
     assert b"Traceback" not in err and b"Exception ignored" not in err
+
+
+def test_an_interrupt_in_a_callback_is_not_lost():
+    """The import system has weak references with callbacks: Python prints what is raised there and goes on."""
+    program = """
+import signal, time, weakref
+from gsm_bench.cli.interrupts import keep_interrupts
+keep_interrupts()
+class Lock: pass
+lock = Lock()
+reference = weakref.ref(lock, lambda _: signal.raise_signal(signal.SIGINT))
+try:
+    del lock
+    print("lost", flush=True)
+    while True:
+        time.sleep(0.01)
+except KeyboardInterrupt:
+    print("came again")
+"""
+    ran = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, timeout=PATIENCE_S)
+    assert (ran.stdout.split(), ran.stderr) == ([b"lost", b"came", b"again"], b"")
 
 
 # Control characters.
