@@ -47,7 +47,7 @@ from gsm_bench.score_head import (
 )
 
 __all__ = [
-    "AVERAGED", "NOT_SCORED", "SCORED", "SUBSTITUTED", "VIEW_TYPE", "ClipScores", "InMemoryScores", "ScoreFile",
+    "AVERAGED", "NOT_SCORED", "SCORED", "SUBSTITUTED", "VIEW_TYPE", "ClipScores", "InMemoryScores", "RowWindow", "ScoreFile",
     "ScoreHead", "content_hash", "content_size", "create", "form_of", "open_scores", "read", "views_array",
     "write",
 ]  # fmt: skip
@@ -76,6 +76,41 @@ class ClipScores(ScoreHead):
     """A score file in memory: `scores` is float32 [N, V, C] per task."""
 
     scores: Mapping[str, Scores] = field(default_factory=dict)
+
+
+def _nothing_to_compare(start: int, stop: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class RowWindow:
+    """Rows of a score file that may not have been compared with their checksums yet.
+
+    To compare costs little while the rows are in the processor's cache: directly after they were used. Nothing that was
+    made of them may leave the function that made it before `compare` returned.
+
+    Attributes:
+        scores: float32 [n, V, C].
+        start: the first row.
+        compare_rows: compares the rows from one up to another; raises ScoreFileError if they do not match.
+    """
+
+    scores: Scores
+    start: int = 0
+    compare_rows: Callable[[int, int], None] = _nothing_to_compare
+
+    def part(self, start: int, stop: int) -> RowWindow:
+        """Some of the rows, counted from the first row of this window."""
+        return RowWindow(self.scores[start:stop], self.start + start, self.compare_rows)
+
+    def compare(self) -> None:
+        """Compare the rows with their checksums; raises ScoreFileError if they do not match."""
+        self.compare_rows(self.start, self.start + len(self.scores))
+
+    def compared(self) -> Scores:
+        """The scores float32 [n, V, C], once they were compared."""
+        self.compare()
+        return self.scores
 
 
 class ScoreFile:
@@ -159,17 +194,28 @@ class ScoreFile:
 
     def block(self, task: str, start: int, stop: int) -> Scores:
         """Scores float32 [stop - start, V, C] of rows, possibly read-only; safe to call from several threads."""
-        place = self._places[task]
+        return self.window(task, start, stop).compared()
+
+    def window(self, task: str, start: int, stop: int) -> RowWindow:
+        """Rows as `block` gives them, whose user decides when they are compared with their checksums."""
+        place, stop = self._places[task], min(stop, len(self.head))
         if place is None:
-            return self._read(task, slice(start, stop))
-        stop = min(stop, len(self.head))
+            return RowWindow(self._read(task, slice(start, stop)))
         if task not in self._sums or start >= stop or self._matching[task][self._blocks(task, start, stop)].all():
-            return self._window(place, task, start, stop)
+            return RowWindow(self._window(place, task, start, stop))
         blocks, size = self._blocks(task, start, stop), self._sums[task].block_rows
         first = blocks.start * size
-        mapped = self._window(place, task, first, min(blocks.stop * size, len(self.head)))
-        self._compare(task, blocks, mapped)
-        return mapped[start - first : stop - first]
+        whole = self._window(place, task, first, min(blocks.stop * size, len(self.head)))
+
+        def compare(start: int, stop: int) -> None:
+            blocks = self._blocks(task, start, stop)
+            self._compare(task, blocks, whole[blocks.start * size - first : blocks.stop * size - first])
+
+        return RowWindow(whole[start - first : stop - first], start, compare)
+
+    def block_rows(self, task: str) -> int:
+        """Rows that share a checksum, or 1024 where a file states more; 0 without checksums."""
+        return min(self._sums[task].block_rows, MOST_BLOCK_ROWS) if task in self._sums else 0
 
     def damaged_rows(self, task: str) -> list[tuple[int, int]]:
         """First and last row of each block of a task that does not match its checksum; empty without checksums."""
@@ -287,8 +333,11 @@ class InMemoryScores(ScoreFile):
     def close(self) -> None:
         pass
 
-    def block(self, task: str, start: int, stop: int) -> Scores:
-        return self._content[task][start:stop]
+    def window(self, task: str, start: int, stop: int) -> RowWindow:
+        return RowWindow(self._content[task][start:stop])
+
+    def block_rows(self, task: str) -> int:
+        return 0
 
     def will_read(self, task: str, start: int, stop: int) -> None:
         pass

@@ -16,7 +16,7 @@ from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.ensembles.spaces import scale_by_temperature
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.kernels import add_weighted, view_means
-from gsm_bench.scorefile import NOT_SCORED, Scores
+from gsm_bench.scorefile import NOT_SCORED, RowWindow, Scores
 from gsm_bench.settings import Space
 
 BLOCK_ROWS = 1024
@@ -135,18 +135,18 @@ def weighted_mean(means: Sequence[Means], weights: Sequence[float]) -> Means:
     return total
 
 
-def member_block(member: OpenMember, task: str, rows: slice) -> Scores:
-    """Scores float32 [n, V, C] of a member's rows, in the ensemble's order."""
+def member_window(member: OpenMember, task: str, rows: slice) -> RowWindow:
+    """Scores float32 [n, V, C] of a member's rows, in the ensemble's order, that may not have been compared yet."""
     if member.rows is None:
         ahead = BLOCKS_AHEAD * (rows.stop - rows.start)
         member.file.will_read(task, rows.start + ahead, rows.stop + ahead)
-        return member.file.block(task, rows.start, rows.stop)
-    return member.file.rows(task, member.rows[rows])
+        return member.file.window(task, rows.start, rows.stop)
+    return RowWindow(member.file.rows(task, member.rows[rows]))
 
 
 def member_mean(member: OpenMember, task: str, space: Space, rows: slice) -> Means:
     """Mean over the chosen views, float64 [n, C]."""
-    block = member_block(member, task, rows)
+    block = member_window(member, task, rows).compared()
     means = np.empty((block.shape[0], block.shape[2]))
     mean_over_views(member, task, space, block, means)
     return means

@@ -14,14 +14,14 @@ from gsm_bench.ensembles.fuse import (
     in_threads,
     is_plain,
     mean_over_views,
-    member_block,
     member_mean,
+    member_window,
     refuse_broken_rows,
 )
 from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.kernels import add_weighted, label_ranks, rank_views
 from gsm_bench.metrics.topk import KS, Accuracy, accuracy_of_ranks
-from gsm_bench.scorefile import NOT_SCORED, Scores
+from gsm_bench.scorefile import NOT_SCORED, RowWindow
 from gsm_bench.settings import Space
 
 WINDOW_BYTES = 48 << 20
@@ -29,7 +29,7 @@ WINDOW_BYTES = 48 << 20
 LEAST_WINDOWS = 16
 """Small files are cut into at least this many windows, so that every thread has some."""
 CACHE_ROWS = 1024
-"""Rows ranked at once: their fused scores stay in a core's cache."""
+"""Rows ranked at once where no file has checksums: their fused scores stay in a core's cache."""
 
 Ranks = NDArray[np.int32]
 Labels = NDArray[np.int32]
@@ -72,58 +72,72 @@ def _ranks(
     members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer], *, fused: bool
 ) -> list[Ranks]:
     """Ranks int32 [N] of the labels among each member's scores and, with `fused`, among the fused ones."""
+    at_once = _rows_at_once(members, task)
     targets = np.ascontiguousarray(labels, np.int32)
     ranks = [np.empty(len(targets), np.int32) for _ in range(len(members) + fused)]
 
     def count(window: slice) -> None:
-        read: dict[Path, Scores] = {}
+        read: dict[Path, RowWindow] = {}
         for member in members:
             if member.spec.path not in read:
-                read[member.spec.path] = member_block(member, task, window)
-        total = np.empty((CACHE_ROWS if fused else 0, members[0].head.classes_per_task[task]))
-        for start in range(window.start, window.stop, CACHE_ROWS):
-            rows = slice(start, min(start + CACHE_ROWS, window.stop))
-            inside = slice(rows.start - window.start, rows.stop - window.start)
-            blocks = [read[member.spec.path][inside] for member in members]
-            _rank_rows(members, blocks, task, space, targets, rows, ranks, total[: rows.stop - rows.start])
+                read[member.spec.path] = member_window(member, task, window)
+        total = np.empty((at_once if fused else 0, members[0].head.classes_per_task[task]))
+        for start in range(window.start, window.stop, at_once):
+            rows = slice(start, min(start + at_once, window.stop))
+            parts = [
+                read[member.spec.path].part(rows.start - window.start, rows.stop - window.start) for member in members
+            ]
+            _rank_rows(members, parts, task, space, targets, rows, ranks, total[: rows.stop - rows.start])
 
-    for _ in in_threads(count, len(targets), _window_rows(members, task)):
+    for _ in in_threads(count, len(targets), _window_rows(members, task, at_once)):
         pass
     return ranks
 
 
-def _window_rows(members: Sequence[OpenMember], task: str) -> int:
-    """Number of rows that a thread works on at once."""
+def _rows_at_once(members: Sequence[OpenMember], task: str) -> int:
+    """Number of rows that are ranked at once: whole blocks with a checksum, each of which is compared while it is in cache."""
+    return max(member.file.block_rows(task) for member in members) or CACHE_ROWS
+
+
+def _window_rows(members: Sequence[OpenMember], task: str, at_once: int) -> int:
+    """Number of rows that a thread works on, a multiple of those ranked at once."""
     heads = {member.spec.path: member.head for member in members}.values()
     row_bytes = sum(4 * len(head.views) * head.classes_per_task[task] for head in heads)
-    return max(CACHE_ROWS, min(WINDOW_BYTES // max(1, row_bytes), len(members[0].head) // LEAST_WINDOWS))
+    rows = min(WINDOW_BYTES // max(1, row_bytes), len(members[0].head) // LEAST_WINDOWS)
+    return max(1, rows // at_once) * at_once
 
 
 def _rank_rows(
-    members: Sequence[OpenMember], blocks: Sequence[Scores], task: str, space: Space, labels: Labels, rows: slice,
+    members: Sequence[OpenMember], parts: Sequence[RowWindow], task: str, space: Space, labels: Labels, rows: slice,
     ranks: Sequence[Ranks], total: Means,
 ) -> None:  # fmt: skip
     """Write the ranks of some rows to `ranks`; where scores are not finite, again with those of `floored`.
 
+    All rows were compared with their checksums when this returns, each file's after the last member that reads it.
+
     Args:
-        blocks: scores float32 [n, V, C] per member.
+        parts: scores float32 [n, V, C] per member.
         total: float64 [n, C], overwritten with fused scores; without rows where only members are ranked.
     """
     fused, all_finite = len(total) > 0, True
-    for at, (member, block) in enumerate(zip(members, blocks, strict=True)):
+    last = {member.spec.path: at for at, member in enumerate(members)}
+    for at, (member, part) in enumerate(zip(members, parts, strict=True)):
         if is_plain(member, task, space):
-            finite = rank_views(block, member.views, labels[rows], ranks[at][rows], member.weight, total, at == 0)
+            finite = rank_views(part.scores, member.views, labels[rows], ranks[at][rows], member.weight, total, at == 0)
         else:
-            means = np.empty((len(block), block.shape[2]))
-            finite = mean_over_views(member, task, space, block, means)
+            means = np.empty((len(part.scores), part.scores.shape[2]))
+            finite = mean_over_views(member, task, space, part.compared(), means)
             label_ranks(means, labels[rows], ranks[at][rows])
             if fused:
                 add_weighted(means, member.weight, total, at == 0)
+        if at == last[member.spec.path]:
+            part.compare()
         all_finite &= finite
     if not all_finite:
-        numbers = [floored(block) for block in blocks]
-        if any(some is not block for some, block in zip(numbers, blocks, strict=True)):
-            _rank_rows(members, numbers, task, space, labels, rows, ranks, total)
+        numbers = [floored(part.scores) for part in parts]
+        if any(some is not part.scores for some, part in zip(numbers, parts, strict=True)):
+            floors = [RowWindow(some) for some in numbers]
+            _rank_rows(members, floors, task, space, labels, rows, ranks, total)
             return
         for member in members:
             refuse_broken_rows(member, member_mean(member, task, space, rows), member.status[rows] != NOT_SCORED, rows)

@@ -29,7 +29,7 @@ def specs(files, clips=2):
 def test_threads_and_blocks_change_no_bit(files, toy_labels, monkeypatch, rows):
     monkeypatch.setattr(fuse, "BLOCK_ROWS", rows)
     monkeypatch.setattr(accuracies, "_window_rows", lambda *_: rows)
-    monkeypatch.setattr(accuracies, "CACHE_ROWS", max(1, rows // 2))
+    monkeypatch.setattr(accuracies, "_rows_at_once", lambda *_: max(1, rows // 2))
     found = []
     for threads in (1, 8):
         monkeypatch.setattr(fuse, "MOST_THREADS", threads)
