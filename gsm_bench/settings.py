@@ -18,6 +18,16 @@ Layout = Literal[
 ]  # fmt: skip
 Temporal = Literal["gsm", "none"]
 TemporalModule = Literal["gsm", "gsf", "tsm", "none"]
+GateActivation = Literal["tanh", "sigmoid"]
+"""Activation of the gates: ``tanh`` in the paper's final networks, ``sigmoid`` in an ablation of section 4.3."""
+GsmBranch = Literal["1x1", "3x3", "double_3x3", "pool_proj", "all"]
+"""Branch of an Inception block that holds the gate-shift module; ``1x1`` in the released networks."""
+PAPER_BRANCHES: dict[int, GsmBranch] = {1: "double_3x3", 2: "3x3", 3: "pool_proj", 4: "1x1"}
+"""The branches by their number in table 1 of the paper, which counts from left to right in its figure 4.
+
+Branch 4 has the accuracy of the released networks, so it is ``1x1``. The others are an assumption: this is the order, from
+left to right, in which Szegedy et al., *Rethinking the Inception Architecture for Computer Vision* (2016) draw such a block.
+"""
 Precision = Literal["float32", "bfloat16", "float16"]
 Compile = Literal["none", "kernels", "graphs"]
 Resize = Literal["reader", "device"]

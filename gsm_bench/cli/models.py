@@ -107,6 +107,7 @@ def _card(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> list[t
     source = f"{origin.file}{' (replaces the shipped entry of this name)' if origin.overrides else ''}"
     return [
         ("network", f"{entry.network}, temporal {entry.temporal}, {entry.frames} frames{_options(entry)}"),
+        *_gate_lines(entry),
         (
             "classes",
             f"{', '.join(f'{task} {count}' for task, count in entry.tasks.items())}; order: {entry.class_order}",
@@ -147,6 +148,23 @@ def _protocol(published: Published) -> str:
 
 def _options(entry: ModelEntry) -> str:
     return "".join(f", {key} {value}" for key, value in entry.options.items())
+
+
+def _gate_lines(entry: ModelEntry) -> list[tuple[str, str]]:
+    """Options of the gate-shift modules, with those that the entry leaves out."""
+    from gsm_bench.entries import OWN_NETWORKS
+    from gsm_bench.settings import PAPER_BRANCHES
+
+    if entry.network not in OWN_NETWORKS or entry.temporal != "gsm":
+        return []
+    numbers = {name: number for number, name in PAPER_BRANCHES.items()}
+    chosen = str(entry.options.get("gsm_branch", "1x1"))
+    branch = next((name for name, number in numbers.items() if chosen == str(number)), chosen)
+    number = f" ({numbers[branch]} in table 1)" if branch in numbers else ""
+    blocks = entry.options.get("gsm_blocks")
+    named = {"None": "all blocks", "0": "no block", "1": "the last block"}
+    where = named.get(str(blocks), f"the last {blocks} blocks")
+    return [("gate-shift", f"in {where}, branch {branch}{number}, {entry.options.get('gate', 'tanh')} gates")]
 
 
 def _numbers(values: tuple[float, ...]) -> str:
@@ -258,7 +276,9 @@ def check_model(name: str, file: Path | None, pin: bool, canary: bool, **places:
         describe,
         read_checkpoint,
         stated_frames,
+        stated_gate,
     )
+    from gsm_bench.nets.identify import gate_of
     from gsm_bench.nets.registry import network_for
 
     workspace, manifest = registry()
@@ -285,12 +305,17 @@ def check_model(name: str, file: Path | None, pin: bool, canary: bool, **places:
     other_frames = frames is not None and frames != entry.frames
     if other_frames:
         echo(f"  frames   {frames}, the entry says {entry.frames}")
+    gate, own_gate = stated_gate(checkpoint), gate_of(network)
+    other_gate = bool(gate and own_gate and gate != own_gate)
+    if other_gate:
+        echo(f"  gate     {gate}, the entry says {own_gate}")
     pinned = digest == entry.checkpoint.sha256
     echo(
         f"  sha256   {digest} ({'as pinned' if pinned else 'NOT the pinned one' if entry.checkpoint.sha256 else 'none is pinned'})"
     )
-    fits = fit.complete and not other_frames and (pinned or not entry.checkpoint.sha256 or pin)
+    fits = fit.complete and not other_frames and not other_gate and (pinned or not entry.checkpoint.sha256 or pin)
     why = f": the file says {frames} frames, the entry {entry.frames}" if other_frames else ""
+    why = f": the file says {gate} gates, the entry {own_gate}" if other_gate else why
     echo(f"{'fits' if fits else 'does NOT fit'} {entry.name} ({entry.title}, {entry.frames} frames){why}")
     if frames is None:
         say("note: the file does not say its number of frames, and weights have the same shape for any number")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -39,12 +40,20 @@ BLOCKS = {
 }
 
 
+def _gate_sites(name: str, block: Block) -> Mapping[str, str]:
+    name = f"inception_{name}"
+    towers = {"3x3": f"{name}_3x3_reduce", "double_3x3": f"{name}_double_3x3_reduce"}
+    if block.halves:
+        return {"1x1": towers["3x3"], **towers}
+    return {"1x1": f"{name}_1x1", **towers, "pool_proj": f"{name}_pool_proj"}
+
+
 class BNInception(UnitNet):
     """Frames [B*T, 3, 224, 224] to feature maps [B*T, 1024, 7, 7]."""
 
     CONV = ""
     NORM = "_bn"
-    GSM_SITES = tuple(f"inception_{name}_{'3x3_reduce' if block.halves else '1x1'}" for name, block in BLOCKS.items())
+    GSM_SITES = tuple(_gate_sites(name, block) for name, block in BLOCKS.items())
     BLOCK_NAMES = tuple(f"inception_{name}" for name in BLOCKS)
     FEATURES = 1024
 

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
 from gsm_bench.errors import CheckpointError
 from gsm_bench.nets.checkpoint_file import Skipped, read_saved
+from gsm_bench.nets.identify import UNKNOWN, gate_of, network_words
 from gsm_bench.nets.key_names import is_beside_network, removed_prefix, renamed_keys
+from gsm_bench.settings import GateActivation
 
 FRAMES_KEYS = ("frames", "num_segments", "num_frames", "n_frames", "segments")
 """Keys under which training scripts save the frames per clip."""
@@ -111,17 +113,18 @@ def load_weights(network: nn.Module, path: str | Path, *, ignore_keys: Sequence[
         weights: place of the weights in a file with several sets, such as ``state_dict_ema``.
 
     Raises:
-        CheckpointError: not found, damaged, holding code, of another network, or with several sets of weights that
-            fit. The network is then unchanged.
+        CheckpointError: not found, damaged, holding code, of another network, trained with other gates, or with several
+            sets of weights that fit. The network is then unchanged.
     """
     checkpoint = choose_weights(network, read_checkpoint(path), ignore_keys, weights)
     fit = compare_keys(network, checkpoint, ignore_keys)
     if not fit.complete:
         raise CheckpointError(
-            _mismatch(fit, checkpoint),
+            _mismatch(fit, checkpoint, network),
             where=path,
             fix="gsmbench models check NAME --file FILE lists every key; use the entry whose network this file holds",
         )
+    refuse_other_gate(network, checkpoint)
     matched = set(fit.matched)
     tensors = {name: checkpoint.weights[key] for key, name in fit.names.items() if name in matched}
     check_finite(tensors, Path(path))
@@ -220,26 +223,28 @@ def stated_frames(checkpoint: Checkpoint) -> int | None:
     return None
 
 
+def stated_gate(checkpoint: Checkpoint) -> str | None:
+    """Activation of the gates that a file states beside its weights; None if it does not, and there the keys cannot tell."""
+    places = [checkpoint.beside, *(checkpoint.beside.get(key) for key in SETTINGS_KEYS)]
+    values = [place.get("gate") for place in places if isinstance(place, Mapping)]
+    return next((value for value in values if value in get_args(GateActivation)), None)
+
+
 def describe(checkpoint: Checkpoint) -> str:
     """The network that the keys look like, in words."""
     weights = next((each for each in (checkpoint.weights, *checkpoint.sets.values()) if each), {})
-    keys = weights.keys()
-    if any("base_model.layer4." in key for key in keys):
-        family = "ResNet-101" if any("base_model.layer3.22." in key for key in keys) else "ResNet-50"
-    elif any("base_model.inception_3a_" in key for key in keys):
-        family = "BN-Inception"
-    elif any("base_model.mixed_conv_" in key for key in keys):
-        family = "InceptionV3"
-    else:
-        return "none of the networks known here"
-    modules = sum(key.endswith(".conv3D.weight") for key in keys)
-    kind = f"GSM {family} with {modules} gate-shift modules" if modules else f"TSN {family}"
-    if any(key.endswith(".channel_conv1.weight") for key in keys):
-        kind = f"GSF {family} with {modules} gate-shift-fuse modules"
-    elif any(key.endswith(".conv1.net.weight") for key in keys):
-        kind = f"TSM {family}"
-    classifier = next((value for key, value in weights.items() if key.endswith("new_fc.weight")), None)
-    return kind if classifier is None else f"{kind}, {classifier.shape[0]} classes"
+    return network_words({key: tuple(tensor.shape) for key, tensor in weights.items()})
+
+
+def refuse_other_gate(network: nn.Module, checkpoint: Checkpoint) -> None:
+    """Raise a CheckpointError if the file states another activation of the gates than the network has."""
+    stated, own = stated_gate(checkpoint), gate_of(network)
+    if stated and own and stated != own:
+        raise CheckpointError(
+            f"this file was trained with {stated} gates, and the network has {own} gates",
+            where=checkpoint.path,
+            fix=f'write options.gate = "{stated}" into the entry, or use another file',
+        )
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -328,7 +333,7 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-def _mismatch(fit: Fit, checkpoint: Checkpoint) -> str:
+def _mismatch(fit: Fit, checkpoint: Checkpoint, network: nn.Module) -> str:
     differences = [
         f"{len(keys)} {word} (first: {keys[0]})"
         for word, keys in (
@@ -338,4 +343,7 @@ def _mismatch(fit: Fit, checkpoint: Checkpoint) -> str:
         )
         if keys
     ]
-    return f"this file does not fit the network: {len(fit.matched)} keys match, {', '.join(differences)}; it looks like {describe(checkpoint)}"
+    file, own = describe(checkpoint), network_words({key: tuple(t.shape) for key, t in network.state_dict().items()})
+    other = f"; the network is {own}" if own not in (file, UNKNOWN) else ""
+    counts = f"{len(fit.matched)} keys match, {', '.join(differences)}"
+    return f"this file does not fit the network: {counts}; it looks like {file}{other}"

@@ -7,13 +7,11 @@ a released checkpoint gives its accuracy only with all three.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-GateActivation = Literal["tanh", "sigmoid"]
+from gsm_bench.settings import GateActivation
 
 
 class GateShift(nn.Module):

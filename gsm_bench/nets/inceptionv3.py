@@ -5,6 +5,8 @@ Not torchvision's ``inception_v3``: the stem pads otherwise, every convolution h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -21,24 +23,23 @@ def _same(kernel: tuple[int, int]) -> tuple[int, int]:
     return kernel[0] // 2, kernel[1] // 2
 
 
+def _gate_sites(name: str) -> Mapping[str, str]:
+    """By the names of BN-Inception's branches; ``3x3`` and ``double_3x3`` are the shorter and the longer tower."""
+    if name == "mixed_3":
+        return {"1x1": "mixed_3_tower_conv", "3x3": "mixed_3_conv", "double_3x3": "mixed_3_tower_conv"}
+    towers = {"3x3": f"{name}_tower_conv", "double_3x3": f"{name}_tower_1_conv"}
+    if name == "mixed_8":
+        return {"1x1": towers["3x3"], **towers}
+    return {"1x1": f"{name}_conv", **towers, "pool_proj": f"{name}_tower_2_conv"}
+
+
 class InceptionV3(UnitNet):
     """Frames [B*T, 3, 229, 229] to feature maps [B*T, 2048, 6, 6]."""
 
     CONV = "_Conv2D"
     NORM = "_batchnorm"
     # mixed_6 has none: the paper counts ten modules, the released network holds these ten.
-    GSM_SITES = (
-        "mixed_conv",
-        "mixed_1_conv",
-        "mixed_2_conv",
-        "mixed_3_tower_conv",
-        "mixed_4_conv",
-        "mixed_5_conv",
-        "mixed_7_conv",
-        "mixed_8_tower_conv",
-        "mixed_9_conv",
-        "mixed_10_conv",
-    )
+    GSM_SITES = tuple(map(_gate_sites, ("mixed", *(f"mixed_{number}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 10)))))
     GSF_SITES = (
         *("mixed_conv", *(f"mixed_{number}_conv" for number in range(1, 8))),
         *("mixed_8_tower_conv", "mixed_9_conv", "mixed_10_conv"),

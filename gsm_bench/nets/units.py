@@ -6,6 +6,7 @@ three children of the backbone under the released names rather than a module of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gsm_bench.nets.gate_shift import GateActivation, GateShift
+from gsm_bench.nets.gate_shift import GateShift
 from gsm_bench.nets.gate_shift_fuse import GateShiftFuse
-from gsm_bench.settings import TemporalModule
+from gsm_bench.settings import GateActivation, GsmBranch, TemporalModule
 
 Kernel = int | tuple[int, int]
 Means = dict[str, Tensor | None]
@@ -28,12 +29,13 @@ class BackboneOptions:
 
     Attributes:
         frames: T, frames per clip (a gate-shift module needs to know where a clip ends).
-        gsm_blocks: how many of the family's gate-shift sites are used, counted from the last; 0 is plain TSN.
+        gsm_blocks: how many of the family's blocks have temporal modules, counted from the last; 0 is plain TSN.
         gate: activation of the gates.
         width: factor on every channel count.
         temporal: what stands at the sites.
         gsf_ratio: percentage of the channels that gate-shift-fuse modules use.
         shift_div: one of so many parts of the channels is shifted each way, for ``tsm``.
+        gsm_branch: which branch of a block holds the gate-shift module.
     """
 
     frames: int
@@ -43,6 +45,7 @@ class BackboneOptions:
     temporal: TemporalModule = "gsm"
     gsf_ratio: int = 100
     shift_div: int = 8
+    gsm_branch: GsmBranch = "1x1"
 
     def channels(self, full: int) -> int:
         """Channels of a layer that has `full` at width 1, kept a multiple of 4 for the gate-shift halves."""
@@ -54,7 +57,13 @@ class UnitNet(nn.Module):
 
     CONV: ClassVar[str]
     NORM: ClassVar[str]
-    GSM_SITES: ClassVar[tuple[str, ...]]
+    GSM_SITES: ClassVar[tuple[Mapping[str, str], ...]]
+    """Of each block that may have gate-shift modules, the unit after whose convolution one stands, by branch.
+
+    ``1x1`` is the released one. The paper does not say after which convolution of the other branches a module stands:
+    it is the first one here, as in the released networks where a block has no 1x1 branch. A block without a branch
+    has the module where the released networks have it.
+    """
     GSF_SITES: ClassVar[tuple[str, ...]] = ()
     """Where gate-shift-fuse modules stand, if elsewhere."""
     TEMPORAL: ClassVar[tuple[str, ...]] = ("gsm", "gsf", "none")
@@ -72,16 +81,20 @@ class UnitNet(nn.Module):
 
     def __init__(self, options: BackboneOptions) -> None:
         super().__init__()
-        sites = self.possible_sites(options.temporal)
+        sites = self.possible_sites(options.temporal, options.gsm_branch)
         if not 0 <= options.gsm_blocks <= len(sites):
             raise ValueError(f"gsm_blocks is 0 to {len(sites)}, not {options.gsm_blocks}")
         self.options = options
-        self.sites = frozenset(sites[len(sites) - options.gsm_blocks :])
+        self.sites = frozenset(unit for block in sites[len(sites) - options.gsm_blocks :] for unit in block)
 
     @classmethod
-    def possible_sites(cls, temporal: TemporalModule) -> tuple[str, ...]:
-        """Units that may have a temporal module, the first one first."""
-        return cls.GSF_SITES or cls.GSM_SITES if temporal == "gsf" else cls.GSM_SITES
+    def possible_sites(cls, temporal: TemporalModule, branch: GsmBranch = "1x1") -> tuple[tuple[str, ...], ...]:
+        """Units that may have a temporal module, by block, the first one first."""
+        if temporal == "gsf" and cls.GSF_SITES:
+            return tuple((site,) for site in cls.GSF_SITES)
+        if branch == "all":
+            return tuple(tuple(dict.fromkeys(block.values())) for block in cls.GSM_SITES)
+        return tuple((block.get(branch, block["1x1"]),) for block in cls.GSM_SITES)
 
     def forward(self, x: Tensor, means: Means | None = None) -> Tensor:
         """Frames [B*T, 3, S, S] to feature maps [B*T, `features`, S', S']; `means` as for `blocks`."""
@@ -124,8 +137,8 @@ class UnitNet(nn.Module):
         return F.relu(self.get_submodule(name + self.NORM)(x), inplace=True)
 
     def mean_unit(self, name: str, x: Tensor) -> Tensor:
-        """Run unit `name`, a 1x1 convolution without gate, on the 3x3 means of [B*T, C, H, W]."""
-        if not self.projects_first:
+        """Run unit `name`, a 1x1 convolution, on the 3x3 means of [B*T, C, H, W]."""
+        if not self.projects_first or name in self.sites:
             return self.unit(name, mean_pool(x))
         conv = self.get_submodule(name + self.CONV)
         assert isinstance(conv, nn.Conv2d)
