@@ -106,7 +106,7 @@ def frames_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--frames",
         type=PATH,
         metavar="PATH",
-        help="Frames outside the data directory: a folder, or one .h5, .tar or .zip file.",
+        help="Frames outside the data directory: a folder, or one .h5, .tar, .zip or .lmdb file.",
     )(function)
 
 

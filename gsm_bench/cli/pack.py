@@ -47,7 +47,7 @@ def command(
 ) -> int:  # fmt: skip
     """Pack the frames of many videos into one HDF5 file, and compare size and reading speed.
 
-    SOURCE is a folder of frame folders, video files or archives, or one tar, zip or HDF5 file. Pictures are copied byte
+    SOURCE is a folder of frame folders, video files or archives, or one tar, zip, HDF5 or LMDB file. Pictures are copied byte
     for byte, so scores do not change; frames of video files become JPEGs. An interrupted run resumes with the same
     command.
 

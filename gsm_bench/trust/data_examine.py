@@ -10,7 +10,9 @@ import numpy as np
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.archive import ArchiveReader
 from gsm_bench.frames.sources.folder import FolderReader
+from gsm_bench.frames.sources.gulp import GulpReader
 from gsm_bench.frames.sources.hdf5 import Hdf5Reader
+from gsm_bench.frames.sources.lmdb import LmdbReader
 from gsm_bench.frames.sources.pictures import decoded_pixels
 from gsm_bench.frames.sources.readers import FrameReader, ImageSequenceReader, ReaderSource
 from gsm_bench.splits import Video
@@ -21,6 +23,10 @@ from gsm_bench.trust.data_stills import longest_still, still_findings
 
 LEAST_COLOUR = 8
 """A picture has colours if its channels differ by more than so many levels anywhere."""
+FORMS: dict[type, str] = {
+    FolderReader: "folder", ArchiveReader: "archive", Hdf5Reader: "hdf5", GulpReader: "gulp", LmdbReader: "lmdb",
+}  # fmt: skip
+"""Name of the form of frames, by their reader; any other is a video file."""
 AT_ONCE = 1024
 """Small copies that are put together at a time."""
 
@@ -45,8 +51,7 @@ def examine(source: ReaderSource, video: Video) -> VideoExam:
 
 
 def _form(reader: FrameReader) -> str:
-    forms = {FolderReader: "folder", ArchiveReader: "archive", Hdf5Reader: "hdf5"}
-    return forms.get(type(reader), "video")
+    return FORMS.get(type(reader), "video")
 
 
 def _numbers(reader: FrameReader, video: Video, seen: _Seen) -> Sequence[int]:

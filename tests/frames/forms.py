@@ -1,5 +1,6 @@
 """The same frames in every form that people keep them in."""
 
+import json
 import tarfile
 import zipfile
 from fractions import Fraction
@@ -35,6 +36,33 @@ def as_zip(folders, path, inside=True, compression=zipfile.ZIP_STORED):
         for folder in folders:
             for frame in frames_of(folder):
                 archive.write(frame, f"top/{folder.name}/{frame.name}" if inside else frame.name)
+
+
+def as_gulp(folders, path, per_chunk=4):
+    """A folder of GulpIO chunks."""
+    path.mkdir()
+    for chunk, start in enumerate(range(0, len(folders), per_chunk)):
+        meta, data = {}, b""
+        for folder in folders[start : start + per_chunk]:
+            places = []
+            for frame in frames_of(folder):
+                content = frame.read_bytes()
+                padding = -len(content) % 4
+                places.append([len(data), padding, len(content) + padding])
+                data += content + b"\0" * padding
+            meta[folder.name] = {"meta_data": [{"label": "ape"}], "frame_info": places}
+        (path / f"data_{chunk}.gulp").write_bytes(data)
+        (path / f"meta_{chunk}.gmeta").write_text(json.dumps(meta))
+
+
+def as_lmdb(folders, path, before="", subdir=True):
+    """A database with a key per frame."""
+    import lmdb
+
+    with lmdb.open(str(path), map_size=1 << 26, subdir=subdir) as database, database.begin(write=True) as transaction:
+        for folder in folders:
+            for frame in frames_of(folder):
+                transaction.put(f"{before}{folder.name}/{frame.name}".encode(), frame.read_bytes())
 
 
 def make_video(path, codec, *, count=40, varying=True, seed=0, options=None, size=(64, 48)):

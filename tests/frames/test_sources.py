@@ -18,7 +18,7 @@ from gsm_bench.scorefile import content_hash, read, views_array  # noqa: E402
 from gsm_bench.scoring.prepare import Request, prepare  # noqa: E402
 from gsm_bench.scoring.run import run  # noqa: E402
 from gsm_bench.splits import Video, read_split  # noqa: E402
-from tests.frames.forms import as_hdf5, as_tar, as_zip, frames_of  # noqa: E402
+from tests.frames.forms import as_gulp, as_hdf5, as_lmdb, as_tar, as_zip, frames_of  # noqa: E402
 from tests.scoring.toys import make_checkpoint, make_clips  # noqa: E402
 
 VIDEOS = 10
@@ -30,7 +30,13 @@ def folders(data):
 
 def one_file(maker, name):
     def change(data):
-        maker(folders(data), data / f"frames{name}")
+        if maker is as_lmdb:
+            pytest.importorskip("lmdb")
+        before = folders(data)
+        if not name:
+            (data / "frames").rename(data / "before")
+            before = [data / "before" / folder.name for folder in before]
+        maker(before, data / f"frames{name}")
 
     return change
 
@@ -48,6 +54,8 @@ FORMS = {
     "hdf5": one_file(as_hdf5, ".h5"),
     "tar": one_file(as_tar, ".tar"),
     "zip": one_file(as_zip, ".zip"),
+    "gulp": one_file(as_gulp, ""),
+    "lmdb": one_file(as_lmdb, ".lmdb"),
     "hdf5 per video": file_per_video(as_hdf5, ".hdf5"),
     "tar per video": file_per_video(as_tar, ".tar"),
     "flat tar per video": file_per_video(as_tar, ".tar", inside=False),
@@ -62,8 +70,8 @@ def change_form(data, form):
     FORMS[form](data)
     if form != "folders":
         for folder in before:
-            shutil.rmtree(folder)
-        if form in ONE_FILE:
+            shutil.rmtree(folder, ignore_errors=form == "gulp")
+        if form in (*ONE_FILE, "lmdb"):
             (data / "frames").rmdir()
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.archive import Archive, ArchiveReader
 from gsm_bench.frames.sources.folder import FolderReader
-from gsm_bench.frames.sources.forms import ARCHIVES, HDF5, READABLE, VIDEOS
+from gsm_bench.frames.sources.forms import ARCHIVES, HDF5, LMDB, READABLE, VIDEOS
 from gsm_bench.frames.sources.hdf5 import Hdf5Reader, open_frames
 from gsm_bench.frames.sources.names import INFER_NAMES, Naming, is_picture
 from gsm_bench.frames.sources.readers import FrameReader
+from gsm_bench.frames.sources.stores import is_store, store_at
 
 Named = tuple[str, str, FrameReader]
 """Name of a video's own folder or file, name of the folder above, and its reader."""
@@ -56,7 +57,9 @@ class _Discovery:
 
     def readers(self, place: Path) -> Iterator[Named]:
         suffix = place.suffix.lower()
-        if place.is_dir():
+        if is_store(place) or suffix in LMDB:
+            yield from self._in_store(place)
+        elif place.is_dir():
             yield from self._below(place)
         elif place.absolute() == self.without:
             return
@@ -68,6 +71,11 @@ class _Discovery:
             yield from self._in_hdf5(place)
         elif suffix in ARCHIVES:
             yield from self._in_archive(place)
+
+    def _in_store(self, place: Path) -> Iterator[Named]:
+        store = store_at(place)
+        names = store.names() if store else ()
+        yield from ((name, place.stem, store.reader(name, self.names, self.first)) for name in names if store)
 
     def _in_hdf5(self, place: Path) -> Iterator[Named]:
         try:

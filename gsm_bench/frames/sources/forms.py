@@ -11,8 +11,12 @@ VIDEOS = (
 ARCHIVES = (".tar", ".zip")
 HDF5 = (".h5", ".hdf5")
 FRAME_FILES = (*HDF5, *ARCHIVES)
-"""Files that may hold the frames of a whole data set."""
-READABLE = "frames may be folders of pictures, video files, HDF5 files of encoded pictures, tar or zip files"
+"""Files that may hold the frames of a video, or of a whole data set."""
+LMDB = (".lmdb", ".mdb")
+READABLE = (
+    "frames may be folders of pictures, video files, HDF5 files of encoded pictures, tar or zip files, LMDB databases "
+    "or GulpIO chunks"
+)
 
 
 def without_suffix(name: str) -> str:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-import h5py
-
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import FrameError, SplitError
-from gsm_bench.frames.sources.archive import Archive, ArchiveReader
-from gsm_bench.frames.sources.forms import ARCHIVES, FRAME_FILES, READABLE, without_suffix
-from gsm_bench.frames.sources.hdf5 import Hdf5Reader, name_in, open_frames, stored_encoding
+from gsm_bench.frames.sources.forms import FRAME_FILES, LMDB, READABLE, without_suffix
 from gsm_bench.frames.sources.name_check import check_names
 from gsm_bench.frames.sources.names import FrameNames
 from gsm_bench.frames.sources.placed import PlacedReaders, frame_folder, is_file
 from gsm_bench.frames.sources.readers import FrameReader, FrameSource, ReaderSource
+from gsm_bench.frames.sources.stores import SHOWN, VideoStore, is_store, store_at
 from gsm_bench.settings import Prefer
 from gsm_bench.splits import Video
 
-SHOWN = 3
-"""Number of names in a message."""
 COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 
@@ -52,8 +47,8 @@ def _find_source(entry: DatasetEntry, data: Path, sample: Sequence[Video], prefe
         readers = PlacedReaders(entry, data / root, prefer)
         if any(readers.find(video) for video in sample):
             return _source_of(readers, sample)
-        if root != "." and (file := _file_beside(data / root)):
-            return _open_file(entry, file, sample)
+        if root != "." and (source := _stored(entry, data / root, sample)):
+            return source
     folders = [data / root for root in entry.frame_roots if root != "." and (data / root).is_dir()]
     if folders:
         raise _none_of(entry, folders[0], sample)
@@ -69,8 +64,10 @@ def _find_source(entry: DatasetEntry, data: Path, sample: Sequence[Video], prefe
 def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Video], prefer: Prefer) -> ReaderSource:
     if not place.exists():
         raise SplitError("this path does not exist", where=place, fix="--frames FILE or FOLDER")
+    if source := _open_store(entry, place, sample):
+        return source
     if not place.is_dir():
-        return _open_file(entry, place, sample)
+        raise SplitError(f"this file cannot hold the frames of a data set: {READABLE}", where=place, fix=_unpack(place))
     readers = PlacedReaders(entry, place, prefer)
     if not any(readers.find(video) for video in sample):
         raise _none_of(entry, place, sample)
@@ -120,77 +117,60 @@ def _counted(reader: FrameReader) -> str:
         return "unreadable"
 
 
-class ReadersInFile:
-    """Readers of the videos in one HDF5 file or archive."""
+class ReadersInStore:
+    """Readers of the videos in one store, by their names with or without a suffix."""
 
-    def __init__(self, entry: DatasetEntry, path: Path) -> None:
-        self.path = path
+    def __init__(self, entry: DatasetEntry, store: VideoStore) -> None:
+        self.store = store
         self._pattern, self._first = entry.frame_pattern, entry.first_frame
-        self._archive = Archive(path) if path.suffix.lower() in ARCHIVES else None
-        self.encoding = "" if self._archive else stored_encoding(path)
         self._without_suffix = False
 
     def check(self, sample: Sequence[Video]) -> None:
         """Look for the videos of a sample.
 
         Raises:
-            FrameError: the file is damaged as a whole.
+            FrameError: the store is damaged as a whole.
             SplitError: it holds none of them.
         """
-        if self._archive:
-            archive, names = self._archive, [folder or "(no folder)" for folder in self._archive.folders()]
-            present = self._look(sample, lambda name: bool(archive.folders_called(name)))
-            form = "pictures in a folder per video, anywhere in the archive"
-        else:
-            with open_frames(self.path) as content:
-                file = content.file
-                names = [f"{name}/.." if isinstance(file[name], h5py.Group) else name for name in islice(file, SHOWN)]
-                present = self._look(sample, lambda name: name_in(file, name) is not None)
-            form = "one variable-length row of bytes per frame, in a dataset per video"
+        names = self.store.names()
+        present = self.store.holds_any(video.container for video in sample)
+        if not present:
+            present = self._without_suffix = self.store.holds_any(without_suffix(video.container) for video in sample)
         if not present:
             shown = ", ".join(names[:SHOWN]) or "nothing"
             raise SplitError(
                 f"none of {len(sample)} videos is in this file, such as {sample[0].container!r}; "
                 f"it holds {shown}{', ..' if len(names) >= SHOWN else ''}",
-                where=self.path,
-                fix=f"give the file of this split, with {form}, under the video's name",
+                where=self.store.path,
+                fix=f"give the file of this split, with {self.store.form}, under the video's name",
             )
-
-    def _look(self, sample: Sequence[Video], holds: Callable[[str], bool]) -> bool:
-        """Whether any video is present under its name, or else under its name without a suffix."""
-        if any(holds(video.container) for video in sample):
-            return True
-        self._without_suffix = any(holds(without_suffix(video.container)) for video in sample)
-        return self._without_suffix
 
     def __call__(self, video: Video) -> FrameReader:
         name = without_suffix(video.container) if self._without_suffix else video.container
-        if self._archive:
-            return ArchiveReader(self._archive, name, FrameNames.of_pattern(self._pattern, video, self._first))
-        return Hdf5Reader(self.path, name)
+        return self.store.reader(name, FrameNames.of_pattern(self._pattern, video, self._first))
 
 
-def _open_file(entry: DatasetEntry, path: Path, sample: Sequence[Video]) -> ReaderSource:
-    if path.suffix.lower() not in FRAME_FILES:
-        raise SplitError(f"this file cannot hold the frames of a data set: {READABLE}", where=path, fix=_unpack(path))
+def _open_store(entry: DatasetEntry, place: Path, sample: Sequence[Video]) -> ReaderSource | None:
+    """The frames in a file or folder that holds many videos; None if it is none."""
     try:
-        readers = ReadersInFile(entry, path)
+        store = store_at(place)
+        if store is None:
+            return None
+        readers = ReadersInStore(entry, store)
         readers.check(sample)
     except FrameError as error:
-        raise FrameError(error.what, where=error.where, fix="copy it again") from error
-    return ReaderSource(readers, readers.encoding)
+        raise FrameError(error.what, where=error.where, fix=error.fix or "copy it again") from error
+    return ReaderSource(readers, store.encoding)
 
 
 def _unpack(path: Path) -> str:
     if path.suffix.lower() in COMPRESSED:
         return f"decompress it once (its frames are compressed already), for example: gunzip {path.name}"
-    return "give the folder that holds the videos, or one .h5, .tar or .zip file"
+    return "give the folder that holds the videos, or one .h5, .tar, .zip or .lmdb file; of GulpIO chunks their folder"
 
 
-def _file_beside(root: Path) -> Path | None:
-    """A file with the name of the folder and a suffix."""
-    return next((place for place in _with_suffixes(root) if is_file(place)), None)
-
-
-def _with_suffixes(root: Path) -> Iterator[Path]:
-    return (root.with_name(root.name + suffix) for suffix in FRAME_FILES)
+def _stored(entry: DatasetEntry, root: Path, sample: Sequence[Video]) -> ReaderSource | None:
+    """The frames in a store with the name of a folder, with a suffix or without."""
+    places = (root, *(root.with_name(root.name + suffix) for suffix in (*FRAME_FILES, *LMDB)))
+    place = next((place for place in places if is_file(place) or is_store(place)), None)
+    return _open_store(entry, place, sample) if place else None
