@@ -89,6 +89,8 @@ class Bench:
         if len(source.members) != 1:
             raise AlignmentError(f"{name} has {len(source.members)} members", fix="name one model or one score file")
         (member,) = source.members
+        if member.path in source.opened:
+            return source.opened[member.path]
         if member.entry is not None and not member.path.is_file():
             with open_members([member]):
                 pass
@@ -115,7 +117,7 @@ class Bench:
         """
         from gsm_bench.api.evaluating import evaluate_sources
 
-        sources = self._sources(names, dataset, split)
+        sources = self._sources(names, dataset, split, data)
         return evaluate_sources(
             sources, self.labels(data), actions=actions, per_class=per_class, confusions=confusions, most=most
         )
@@ -139,8 +141,10 @@ class Bench:
             annotations: a clone of the EPIC-100 annotations, with `offline`.
         """
         from gsm_bench.api.evaluating import evaluate_parts_of
+        from gsm_bench.api.sources import resolve_source
 
-        source = self.source(name, dataset, None if offline else split)
+        source = resolve_source(name, self.manifest, self.workspace, dataset, None if offline else split)
+        (source,) = self._with_server_files([source], dataset, split, data)
         places = [None if place is None else Path(place) for place in (data, annotations)]
         return evaluate_parts_of(
             self, source, self.labels(data), actions=actions, offline=offline, split=split, data=places[0],
@@ -174,7 +178,7 @@ class Bench:
         """
         from gsm_bench.api.fusing import evaluate_ensemble
 
-        source = self.source(name, dataset, split)
+        source = self.source(name, dataset, split, data)
         source = replace(source, label=title or source.label)
         published = None
         if isinstance(name, str) and name in self.manifest.ensembles and not (dataset or split or weights or space):
@@ -199,7 +203,8 @@ class Bench:
         from gsm_bench.ensembles.members import reweighted
 
         source = self.source(name, dataset, split)
-        return explain_ensemble(title or source.label, reweighted(source.members, weights), space or source.space)
+        members = reweighted(source.members, weights)
+        return explain_ensemble(title or source.label, members, space or source.space, source.opened)
 
     def compare(
         self,
@@ -228,7 +233,7 @@ class Bench:
         """
         from gsm_bench.api.comparing import compare_sources
 
-        sources = self._sources((first, second), dataset, split)
+        sources = self._sources((first, second), dataset, split, data, together=True)
         return compare_sources(
             sources, self.labels(data), actions=actions, why=why, list_videos=list_videos, most=most,
             power=power, points=points,
@@ -583,23 +588,48 @@ class Bench:
             allow(code)
         return [self.workspace.root / file for code in missing.values() for file in code.sources]
 
-    def source(self, name: Source, dataset: str | None = None, split: str | None = None) -> NamedSource:
-        """The members that a name stands for."""
+    def source(
+        self, name: Source, dataset: str | None = None, split: str | None = None, data: Place | None = None
+    ) -> NamedSource:
+        """The members that a name stands for; those that are servers' files are open, by the annotations in `data`."""
         from gsm_bench.api.sources import resolve_source
 
-        return resolve_source(name, self.manifest, self.workspace, dataset, split)
+        source = resolve_source(name, self.manifest, self.workspace, dataset, split)
+        return self._with_server_files([source], dataset, split, data)[0]
 
-    def _sources(self, names: Sequence[Source], dataset: str | None, split: str | None) -> list[NamedSource]:
-        from gsm_bench.api.sources import file_source
+    def _with_server_files(
+        self, sources: list[NamedSource], dataset: str | None, split: str | None, data: Place | None
+    ) -> list[NamedSource]:
+        """The sources with all servers' files open; this costs nothing where there are none."""
+        from gsm_bench.ensembles.members import SERVER_SUFFIXES
+
+        if not any(member.path.suffix in SERVER_SUFFIXES for source in sources for member in source.members):
+            return sources
+        from gsm_bench.api.server_files import ListPlaces, with_server_files
+
+        places = ListPlaces(self.manifest, self.workspace, dataset, split, None if data is None else Path(data))
+        return with_server_files(sources, places)
+
+    def _sources(
+        self, names: Sequence[Source], dataset: str | None, split: str | None, data: Place | None = None,
+        *, together: bool = False,
+    ) -> list[NamedSource]:  # fmt: skip
+        """The sources; `together` where servers' files among them are compared with each other."""
+        from gsm_bench.api.sources import file_source, resolve_source
         from gsm_bench.errors import GsmBenchError
         from gsm_bench.scorefile import ScoreFile
 
         if not names:
             raise GsmBenchError("no result is named", fix="give the names of models, ensembles or score files")
-        return [
-            file_source(name, number) if isinstance(name, ScoreFile) else self.source(name, dataset, split)
+        sources = [
+            file_source(name, number)
+            if isinstance(name, ScoreFile)
+            else resolve_source(name, self.manifest, self.workspace, dataset, split)
             for number, name in enumerate(names, start=1)
         ]
+        if together:
+            return self._with_server_files(sources, dataset, split, data)
+        return [self._with_server_files([source], dataset, split, data)[0] for source in sources]
 
     def labels(self, data: Place | None = None) -> LabelFinder:
         """A function that gives the ground truth of a score file, read once for files of the same videos."""

@@ -56,6 +56,7 @@ def compare_sources(
         if truth.labels:
             tables.append(videos_table(comparison) if list_videos else classes_table(comparison, most))
         messages = (
+            *dict.fromkeys(note for source in sources for note in source.notes),
             *clip_notes(sources, members),
             *truth_of.messages,
             *(f"warning: {text}" for text in comparison.warnings),

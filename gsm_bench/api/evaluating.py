@@ -51,9 +51,10 @@ def evaluate_sources(
                 class_by_class += [per_class_table(classes)] if per_class else []
                 class_by_class += [confusions_table(classes, most)] if confusions else []
     evaluations = tuple(result for block in blocks for result in block)
+    converted = tuple(dict.fromkeys(note for source in sources for note in source.notes))
     notes = (*checksum_notes(evaluations), *warnings_of(evaluations), *verdicts_of(evaluations))
     return EvaluationResult(
-        (results_table("", blocks, name="evaluate"), *class_by_class), (*truth_of.messages, *notes),
+        (results_table("", blocks, name="evaluate"), *class_by_class), (*converted, *truth_of.messages, *notes),
         complete=not any(result.not_scored for result in evaluations), evaluations=evaluations,
     )  # fmt: skip
 
@@ -73,14 +74,14 @@ def evaluate_parts_of(
     from gsm_bench.evaluation.epic_file import estimate_epic_file, evaluate_epic_file
     from gsm_bench.tables.epic import epic_table
 
-    with _opened(source) as (path, _):
-        pass
-    if offline:
-        places = (data or bench.workspace.data / offline, annotations or bench.workspace.data / "epic-100")
-        evaluation = estimate_epic_file(path, bench.manifest.dataset(offline), split, places, actions)
-    else:
-        evaluation = evaluate_epic_file(path, truth_of, actions)
-    return Result((epic_table(evaluation),), tuple(truth_of.messages), complete=not evaluation.not_scored)
+    with _opened(source) as (_, file):
+        if offline:
+            places = (data or bench.workspace.data / offline, annotations or bench.workspace.data / "epic-100")
+            evaluation = estimate_epic_file(file, bench.manifest.dataset(offline), split, places, actions)
+        else:
+            evaluation = evaluate_epic_file(file, truth_of, actions)
+    messages = (*source.notes, *truth_of.messages)
+    return Result((epic_table(evaluation),), messages, complete=not evaluation.not_scored)
 
 
 def warnings_of(evaluations: Iterable[Evaluation]) -> list[str]:

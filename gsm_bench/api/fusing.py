@@ -58,7 +58,14 @@ def evaluate_ensemble(
     table = results_table(f"{source.label}: mean of {words}", [singles, [whole]], name=source.label)
     return EvaluationResult(
         (table,),
-        (*truth_of.messages, *messages, *checksum_notes([whole]), *warnings_of([whole]), *verdicts_of([whole])),
+        (
+            *source.notes,
+            *truth_of.messages,
+            *messages,
+            *checksum_notes([whole]),
+            *warnings_of([whole]),
+            *verdicts_of([whole]),
+        ),
         complete=not whole.not_scored,
         evaluations=(*singles, whole),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gsm_bench.ensembles.members import MemberSpec, OpenMember, named_members
+from gsm_bench.ensembles.members import SERVER_SUFFIXES, MemberSpec, OpenMember, file_name, named_members
 from gsm_bench.errors import LabelError, TaskError
 from gsm_bench.evaluation.ground_truth import GroundTruth, ground_truth_for, members_truth, remember_truth
 from gsm_bench.scorefile import InMemoryScores, ScoreFile, ScoreHead
@@ -29,12 +29,14 @@ class NamedSource:
         label: its name in tables.
         space: in which its entry says that members are fused; None where nothing is said.
         opened: score files that are open, by the path in their member's spec.
+        notes: what a user has to know of files that were converted.
     """
 
     label: str
     members: list[MemberSpec]
     space: Space | None = None
     opened: dict[Path, ScoreFile] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def resolve_source(
@@ -45,7 +47,8 @@ def resolve_source(
         return file_source(source)
     if isinstance(source, Path):
         path = source if source.exists() or source.is_absolute() else workspace.root / source
-        return NamedSource(source.stem, [MemberSpec(source.stem, path, None, 1.0)])
+        name = file_name(path)
+        return NamedSource(name, [MemberSpec(name, path, None, 1.0)])
     if isinstance(source, str):
         members, space = named_members(source, manifest, workspace, dataset, split)
         return NamedSource(source, members, space)
@@ -78,7 +81,7 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 
 def _stem(text: str) -> str:
-    return Path(text).stem if text.endswith((".h5", ".hdf5")) else text
+    return file_name(Path(text)) if text.endswith((".h5", ".hdf5", *SERVER_SUFFIXES)) else text
 
 
 def task_of(tasks: Sequence[str], requested: str | None) -> str:

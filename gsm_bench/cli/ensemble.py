@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "--members",
     shell_complete=completing.member_names,
     metavar="LIST",
-    help="Instead of NAME: models or score files, @K for K clips: inv3_8f@2,inv3_12f,scores/x.h5.",
+    help="Instead of NAME: models, score files or submissions, @K for K clips: inv3_8f@2,scores/x.h5,theirs.zip.",
 )
 @click.option("--weights", metavar="LIST", help="One weight per member, divided by their sum (default: equal).")
 @click.option(

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from gsm_bench.ensembles.members import MemberSpec
 from gsm_bench.ensembles.shown_frames import frames_per_clip, shown_clips
 from gsm_bench.sampling import clip_offsets, indices_at
-from gsm_bench.scorefile import ScoreHead, open_scores
+from gsm_bench.scorefile import ScoreFile, ScoreHead, open_scores
 from gsm_bench.settings import Space
 
 EXAMPLE_FRAMES = 40
 
 
-def explain_ensemble(title: str, members: Sequence[MemberSpec], space: Space | None) -> str:
-    """Members with their weights, views and frame numbers for one example video, and the formula."""
+def explain_ensemble(
+    title: str, members: Sequence[MemberSpec], space: Space | None, opened: Mapping[Path, ScoreFile] | None = None
+) -> str:
+    """Members with their weights, views and frame numbers for one example video, and the formula.
+
+    Args:
+        opened: score files that are open, by the path in their member's spec.
+    """
     total = sum(member.weight for member in members)
-    heads = {member.path: _head(member) for member in members}
+    heads = {path: file.head for path, file in (opened or {}).items()}
+    for member in members:
+        if member.path not in heads and (head := _head(member)) is not None:
+            heads[member.path] = head
     name, length = _example(list(heads.values()))
     lines = [f"{title} = weighted mean of {len(members)} members", ""]
     for member in members:
-        lines += _member_lines(member, heads[member.path], length, member.weight / total)
+        lines += _member_lines(member, heads.get(member.path), length, member.weight / total)
     lines += [
         f"frame numbers are for {name}, {length} frames: int(tick*x + tick*offset) + 1 for x = 0..T-1, tick = {length}/T",
         "",
@@ -85,9 +95,9 @@ def _head(member: MemberSpec) -> ScoreHead | None:
         return file.head
 
 
-def _example(heads: Sequence[ScoreHead | None]) -> tuple[str, int]:
+def _example(heads: Sequence[ScoreHead]) -> tuple[str, int]:
     for head in heads:
-        if head is not None and head.num_frames is not None and head.num_frames.any():
+        if head.num_frames is not None and head.num_frames.any():
             row = int(np.flatnonzero(head.num_frames)[0])
             return f"video {head.ids[row]}", int(head.num_frames[row])
     return "a video", EXAMPLE_FRAMES

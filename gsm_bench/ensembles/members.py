@@ -20,6 +20,11 @@ from gsm_bench.scorefile import ScoreFile, ScoreHead, open_scores
 from gsm_bench.settings import Space
 from gsm_bench.workspace import Workspace, pasteable
 
+SERVER_SUFFIXES = (".json", ".zip")
+"""Of files for the EPIC-KITCHENS servers, which are opened as members like score files."""
+SERVER_NAMES = ("test", "seen", "unseen")
+"""Stems of such files that say nothing of their model."""
+
 
 @dataclass(frozen=True)
 class MemberSpec:
@@ -126,6 +131,12 @@ def reweighted(specs: Sequence[MemberSpec], weights: Sequence[float] | None) -> 
     return [replace(spec, weight=weight) for spec, weight in zip(specs, weights, strict=True)]
 
 
+def file_name(path: Path) -> str:
+    """A file's name as a member: its stem, behind its folder where the name is one that a server prescribes."""
+    named = path.suffix in SERVER_SUFFIXES and path.stem in SERVER_NAMES and path.absolute().parent.name
+    return f"{path.absolute().parent.name}/{path.stem}" if named else path.stem
+
+
 def _parse_member(
     text: str, manifest: Manifest, workspace: Workspace, dataset: str | None, split: str | None
 ) -> MemberSpec:
@@ -137,9 +148,9 @@ def _parse_member(
             f"{text!r} has no number of clips after @", fix="write the number of clips after @, e.g. inv3_8f@2"
         )
     clips = int(number) if at else None
-    if name.endswith((".h5", ".hdf5")) or "/" in name:
+    if name.endswith((".h5", ".hdf5", *SERVER_SUFFIXES)) or "/" in name:
         path = Path(name) if Path(name).exists() else workspace.root / name
-        return MemberSpec(Path(name).stem, path, clips, 1.0)
+        return MemberSpec(file_name(path), path, clips, 1.0)
     if name not in manifest.models:
         raise _unknown_member(name, manifest, workspace)
     return model_spec(manifest.model(name), manifest, workspace, dataset, split, clips)

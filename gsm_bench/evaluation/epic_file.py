@@ -19,7 +19,7 @@ from gsm_bench.evaluation.ground_truth import GroundTruth, TruthOf
 from gsm_bench.evaluation.score_files import file_label
 from gsm_bench.layouts.epic import part_files
 from gsm_bench.metrics.epic import EpicMetric
-from gsm_bench.scorefile import NOT_SCORED, ScoreHead, open_scores
+from gsm_bench.scorefile import NOT_SCORED, ScoreFile
 from gsm_bench.settings import ActionSource
 
 
@@ -60,66 +60,69 @@ class EpicFileEvaluation:
     public_labels: Epic55PublicLabels | None = None
 
 
-def evaluate_epic_file(path: Path, truth_of: TruthOf, actions: ActionSource | None = None) -> EpicFileEvaluation:
+def evaluate_epic_file(file: ScoreFile, truth_of: TruthOf, actions: ActionSource | None = None) -> EpicFileEvaluation:
     """All metrics of a score file by the labels of its split.
 
     Args:
+        file: the open score file.
         truth_of: gives the ground truth of a score file.
         actions: where action scores come from; the head if there is one, else verb x noun.
 
     Raises:
         LabelError: the split has no verb and noun labels.
     """
-    with open_scores(path) as file:
-        head = file.head
-    truth = truth_of(head)
+    truth = truth_of(file.head)
     if not {"verb", "noun"} <= truth.labels.keys() or truth.split is None or truth.dataset is None:
         raise LabelError(
             "this split has no verb and noun labels",
-            where=path,
+            where=file.path,
             fix="gsmbench evaluate FILE without --parts; for the EPIC-55 tests with --offline epic-55",
         )
-    return _evaluate(path, head, truth, truth.dataset, truth.split.name, actions)
+    return _evaluate(file, truth, truth.dataset, truth.split.name, actions)
 
 
 def estimate_epic_file(
-    path: Path, dataset: DatasetEntry, split: str | None, places: tuple[Path, Path], actions: ActionSource | None = None
+    file: ScoreFile,
+    dataset: DatasetEntry,
+    split: str | None,
+    places: tuple[Path, Path],
+    actions: ActionSource | None = None,
 ) -> EpicFileEvaluation:
     """Estimated metrics of an EPIC-55 test split, by the labels that EPIC-100 made public.
 
     Args:
+        file: the open score file.
         split: ``s1`` or ``s2``; the file's own unless given.
         places: the annotations of EPIC-55 and of EPIC-100.
 
     Raises:
         LabelError: the file is of another split, or the annotations are missing.
     """
-    with open_scores(path) as file:
-        head = file.head
+    head = file.head
     own = (head.provenance.dataset, head.provenance.split)
     name = split or str(own[1])
     if own != (dataset.name, name) or name not in ("s1", "s2"):
         raise LabelError(
             f"these are scores of {own[0]}/{own[1]}, not of {dataset.name}/{split or 's1 or s2'}",
-            where=path,
+            where=file.path,
             fix=f"gsmbench score --model NAME --dataset {dataset.name} --split s1",
         )
-    truth, public_labels = estimated_truth(head, dataset, name, places, path)
-    return _evaluate(path, head, truth, dataset, name, actions, public_labels)
+    truth, public_labels = estimated_truth(head, dataset, name, places, file.path)
+    return _evaluate(file, truth, dataset, name, actions, public_labels)
 
 
 def _evaluate(
-    path: Path,
-    head: ScoreHead,
+    file: ScoreFile,
     truth: GroundTruth,
     dataset: DatasetEntry,
     split: str,
     actions: ActionSource | None,
     public_labels: Epic55PublicLabels | None = None,
 ) -> EpicFileEvaluation:
-    label, evaluations = file_label(head, path), []
+    head, path, evaluations = file.head, file.path, []
+    label = file_label(head, path)
     for clips in protocols(head):
-        with open_members([MemberSpec(label, path, clips, 1.0)]) as members:
+        with open_members([MemberSpec(label, path, clips, 1.0)], {path: file}) as members:
             rule = action_rule(members, actions, training_prior(truth) if actions == "prior" else None)
             metrics = evaluate_parts(members, truth, dataset, rule)
             evaluations.append(EpicEvaluation(label, frames_text(members[0].head, members[0].views), rule, metrics))

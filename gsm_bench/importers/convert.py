@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gsm_bench.errors import DumpError
 from gsm_bench.importers.align import NAME_THE_LIST, Placed, place, read_ids
 from gsm_bench.importers.class_order import near_chance, solve
+from gsm_bench.importers.containers import DumpSource
 from gsm_bench.importers.detect import read_dump
 from gsm_bench.importers.dump import Dump, Ints
 from gsm_bench.importers.formats import DumpFormat
@@ -46,9 +47,13 @@ class Imported:
     advice: tuple[str, ...] = ()
 
 
-def import_dump(request: ImportRequest) -> Imported:
-    """Read a foreign dump and decide what it leaves open; raises DumpError where that cannot be done."""
-    dump, dump_format = read_dump(request.paths, request.asked, read_options(request))
+def import_dump(request: ImportRequest, sources: Sequence[DumpSource] = ()) -> Imported:
+    """Read a foreign dump and decide what it leaves open; raises DumpError where that cannot be done.
+
+    Args:
+        sources: the files of the request, if they are read already.
+    """
+    dump, dump_format = read_dump(request.paths, request.asked, read_options(request), sources)
     dump = _with_labels(dump, request)
     dump, kinds, summed, kind_notes = _with_kinds(dump, dump_format, request)
     ordered, placed = _place(dump, request)

@@ -30,7 +30,10 @@ def functions(dump_format: DumpFormat) -> tuple[Fits, Read]:
 
 
 def read_dump(
-    paths: Sequence[Path], asked: str = "auto", options: ReadOptions | None = None
+    paths: Sequence[Path],
+    asked: str = "auto",
+    options: ReadOptions | None = None,
+    sources: Sequence[DumpSource] = (),
 ) -> tuple[Dump, DumpFormat]:
     """Read the file or files of one test run.
 
@@ -38,12 +41,13 @@ def read_dump(
         paths: one file; several where each process, clip or crop wrote its own.
         asked: a key of `FORMATS`; ``auto`` detects it.
         options: what the user chose where several readings are possible.
+        sources: the files, if they are read already.
 
     Raises:
         DumpError: unsafe, damaged, of no known format, or not of the format asked for.
     """
     options = options or ReadOptions()
-    sources = [read_source(path) for path in paths]
+    sources = list(sources) or [read_source(path) for path in paths]
     dump_format = _detected(sources[0]) if asked == "auto" else FORMATS[asked]
     fits, read = functions(dump_format)
     for source in sources:

@@ -136,7 +136,9 @@ def _read_actions(
 
 
 def _listed(results: Mapping[str, Any], target: Target, where: Path) -> ListedActions:
-    rows, keys, values = [], [], []
+    rows: list[int] = []
+    keys: list[str] = []
+    values: list[float] = []
     known: set[str] = set()
     for row, (name, result) in enumerate(results.items()):
         listed = result["action"]

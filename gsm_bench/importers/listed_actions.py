@@ -97,7 +97,7 @@ def are_products(listed: ListedActions, verb: Floats, noun: Floats) -> bool:
 def _logarithms(scores: Floats, *, whole: bool = True) -> Floats:
     """Rows [N, C] that add up like logarithms; `whole` where a row has all classes."""
     if whole:
-        return log_softmax(safe_log(scores) if are_probabilities(scores) else scores)
+        return np.asarray(log_softmax(safe_log(scores) if are_probabilities(scores) else scores), np.float64)
     return safe_log(scores) if scores.min() >= 0 and scores.max() <= 1 + PROBABILITY_TOLERANCE else scores
 
 
@@ -107,8 +107,12 @@ def _relative(logarithms: Floats) -> Floats:
 
 
 def columns_of(table: Scores, names: Sequence[str], wanted: Sequence[str], kind: Space) -> Scores:
-    """Scores [N, 1, A] of the actions `names` with the columns `wanted`, which hold them all; others have no chance."""
+    """Scores [N, 1, A] of the actions `names` with the columns `wanted`, which hold them all; others have no chance.
+
+    Rows that hold NaN, of segments without scores, hold nothing else.
+    """
     place = {name: at for at, name in enumerate(wanted)}
     wide = np.full((len(table), 1, len(wanted)), no_chance(kind), np.float32)
     wide[:, :, [place[name] for name in names]] = table
+    wide[np.isnan(table).any(axis=(1, 2))] = np.nan
     return wide
