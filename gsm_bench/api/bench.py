@@ -106,6 +106,7 @@ class Bench:
         per_class: bool = False,
         confusions: bool = False,
         most: int | None = None,
+        mean_over_splits: bool = False,
     ) -> EvaluationResult:
         """Top-1, top-5 and mean class accuracy; score files in every clip protocol that they hold.
 
@@ -114,13 +115,15 @@ class Bench:
             data: directory with the list and labels.
             actions: where actions of verbs and nouns come from.
             per_class, confusions: tables of classes; at most `most` pairs of classes.
+            mean_over_splits: the score files are one per split of a data set, such as UCF101; a table has their mean.
         """
         from gsm_bench.api.evaluating import evaluate_sources
 
         sources = self._sources(names, dataset, split, data)
         return evaluate_sources(
-            sources, self.labels(data), actions=actions, per_class=per_class, confusions=confusions, most=most
-        )
+            sources, self.labels(data), actions=actions, per_class=per_class, confusions=confusions, most=most,
+            mean_over_splits=mean_over_splits,
+        )  # fmt: skip
 
     def parts(
         self,

@@ -15,10 +15,12 @@ from gsm_bench.evaluation.evaluation import Evaluation, evaluate_members
 from gsm_bench.evaluation.per_class import ClassEvaluation
 from gsm_bench.evaluation.reproduction import verdict_messages
 from gsm_bench.evaluation.score_files import evaluate_file, evaluate_file_classes, evaluate_member_classes
+from gsm_bench.evaluation.split_mean import split_means
 from gsm_bench.scorefile import ScoreFile, open_scores
 from gsm_bench.tables.notes import some_of
 from gsm_bench.tables.per_class import confusions_table, per_class_table
 from gsm_bench.tables.results import results_table
+from gsm_bench.tables.split_mean import split_mean_table
 from gsm_bench.tables.table import Table
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def evaluate_sources(
     per_class: bool = False,
     confusions: bool = False,
     most: int | None = None,
+    mean_over_splits: bool = False,
 ) -> EvaluationResult:
     """Score files in every clip protocol that they hold, other sources as they are; see `Bench.evaluate`."""
     blocks: list[list[Evaluation]] = []
@@ -51,11 +54,14 @@ def evaluate_sources(
                 class_by_class += [per_class_table(classes)] if per_class else []
                 class_by_class += [confusions_table(classes, most)] if confusions else []
     evaluations = tuple(result for block in blocks for result in block)
+    means, warnings = split_means(evaluations) if mean_over_splits else ([], [])
     converted = tuple(dict.fromkeys(note for source in sources for note in source.notes))
-    notes = (*checksum_notes(evaluations), *warnings_of(evaluations), *verdicts_of(evaluations))
+    notes = (*checksum_notes(evaluations), *warnings_of(evaluations), *verdicts_of(evaluations), *warnings)
+    mean_tables = [split_mean_table(means)] if means else []
     return EvaluationResult(
-        (results_table("", blocks, name="evaluate"), *class_by_class), (*converted, *truth_of.messages, *notes),
-        complete=not any(result.not_scored for result in evaluations), evaluations=evaluations,
+        (results_table("", blocks, name="evaluate"), *mean_tables, *class_by_class),
+        (*converted, *truth_of.messages, *notes), complete=not any(result.not_scored for result in evaluations),
+        evaluations=evaluations, means=tuple(means),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gsm_bench.evaluation.calibrate import Calibrated
     from gsm_bench.evaluation.compare import Comparison
     from gsm_bench.evaluation.evaluation import Evaluation
+    from gsm_bench.evaluation.split_mean import SplitMean
     from gsm_bench.selection.cascade_search import CascadeResult
     from gsm_bench.selection.search import SearchResult
     from gsm_bench.selection.weighting import WeightedResult
@@ -84,9 +85,11 @@ class EvaluationResult(Result):
 
     Attributes:
         evaluations: one per row of the table that has scores; of an ensemble, its members and then itself.
+        means: means over splits, one per protocol, where they were asked for.
     """
 
     evaluations: tuple[Evaluation, ...] = ()
+    means: tuple[SplitMean, ...] = ()
 
     @property
     def evaluation(self) -> Evaluation:

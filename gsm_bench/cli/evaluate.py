@@ -34,6 +34,11 @@ PAIRS = 20
 @click.option("--per-class", is_flag=True, help="Accuracy of each class, in the protocol with most clips.")
 @click.option("--confusions", is_flag=True, help="Most frequently confused classes, in the protocol with most clips.")
 @click.option(
+    "--mean-over-splits",
+    is_flag=True,
+    help="Mean over the splits of a data set, such as UCF101's three; one score file per split.",
+)
+@click.option(
     "--label-errors",
     is_flag=True,
     help="Videos on which all strong score files agree against the label, likeliest first.",
@@ -60,8 +65,8 @@ PAIRS = 20
 @format_option
 @workspace_option
 def command(
-    files: tuple[Path, ...], parts: bool, per_class: bool, confusions: bool, label_errors: bool, most: int | None,
-    actions: ActionSource | None, offline: str | None, split: str | None, annotations: Path | None, definitions: bool,
+    files: tuple[Path, ...], parts: bool, per_class: bool, confusions: bool, mean_over_splits: bool, label_errors: bool,
+    most: int | None, actions: ActionSource | None, offline: str | None, split: str | None, annotations: Path | None, definitions: bool,
     out: Path | None, force: bool, marks: tuple[Mark, ...] | None, data: Path | None, form: str,
 ) -> int:  # fmt: skip
     """Top-1, top-5 and mean class accuracy of score files, for every clip protocol that they hold.
@@ -70,6 +75,7 @@ def command(
     Example:
       gsmbench evaluate scores/something-v1/validation/inv3_12f.h5
       gsmbench evaluate --label-errors scores/something-v1/validation/inv3_*.h5
+      gsmbench evaluate --mean-over-splits scores/ucf101/test*/r3d.h5
     """
     if definitions:
         from gsm_bench.tables.epic import definitions_table
@@ -80,6 +86,8 @@ def command(
         raise click.UsageError("name score files, e.g.: gsmbench evaluate scores/something-v1/validation/*.h5")
     if (split or annotations) and not offline:
         raise click.UsageError("--split and --annotations belong to --offline epic-55")
+    if mean_over_splits and (parts or offline or label_errors):
+        raise click.UsageError("--mean-over-splits does not go with --parts, --offline and --label-errors")
     if parts or offline:
         return _evaluate_parts(files, actions, split, annotations, offline, data, form, out, force)
     if (per_class or confusions or label_errors) and most is None and form not in ("csv", "json"):
@@ -87,7 +95,10 @@ def command(
     opened = bench()
     if label_errors:
         return print_result(opened.label_errors(*files, data=data, most=most), form, out=out, force=force, marks=marks)
-    result = opened.evaluate(*files, data=data, actions=actions, per_class=per_class, confusions=confusions, most=most)
+    result = opened.evaluate(
+        *files, data=data, actions=actions, per_class=per_class, confusions=confusions, most=most,
+        mean_over_splits=mean_over_splits,
+    )  # fmt: skip
     status = print_result(result, form, several=True, out=out, force=force, marks=marks)
     if confusions:
         from gsm_bench.cli.report_links import say_confused

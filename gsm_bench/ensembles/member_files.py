@@ -22,6 +22,7 @@ class MemberFile:
         clips: clips per video that are averaged; None where the views have no offsets.
         weight: share of this member; all shares of a result sum to one.
         unchecked: whether its file has no checksums, so that damage of its scores cannot be seen.
+        checkpoint: sha256 of its weights; None where an import does not know.
     """
 
     path: Path
@@ -31,6 +32,7 @@ class MemberFile:
     clips: int | None
     weight: float
     unchecked: bool = False
+    checkpoint: str | None = None
 
     @property
     def place(self) -> str:
@@ -56,5 +58,5 @@ def _member_file(member: OpenMember) -> MemberFile:
     clips = None if np.isnan(views["offset"]).any() and not provenance.other_rule else clips_of(views)
     return MemberFile(
         member.spec.path, provenance.dataset, provenance.split, provenance.limit, clips, float(member.weight),
-        unchecked=member.file.covered == "nothing",
+        unchecked=member.file.covered == "nothing", checkpoint=provenance.checkpoint_sha256,
     )  # fmt: skip

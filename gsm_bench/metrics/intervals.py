@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +104,38 @@ def clustered_interval(correct: NDArray[np.int8], groups: NDArray[np.int64], *, 
     below, above = np.percentile(pivots, [tail, 100 - tail])
     scale = error / (share * (1 - share))
     return Interval(_expit(_logit(share) - above * scale), _expit(_logit(share) - below * scale), count)
+
+
+def mean_interval(correct: Sequence[NDArray[np.int8]], clusters: Sequence[NDArray[np.int64]]) -> Interval:
+    """Interval of the mean of K accuracies, of splits that may share videos: Wilson's for the effective number of videos.
+
+    The error of the mean is that of the sum of the clusters' residuals, each split with the weight 1/K, so a video in
+    several splits counts as one. Its square gives the number of independent videos with the same error, as in E. L. Korn
+    and B. I. Graubard, Confidence intervals for proportions with small expected number of positive counts, 1998.
+
+    Args:
+        correct: K times int8 [N_k], 1 right, 0 wrong, -1 without scores or label, which is left out.
+        clusters: K times int64 [N_k], numbers of what is not independent, the same in all splits.
+    """
+    known = [one >= 0 for one in correct]
+    counts = [int(rows.sum()) for rows in known]
+    if 0 in counts:
+        return Interval(math.nan, math.nan)
+    shares = [float(one[rows].sum() / count) for one, rows, count in zip(correct, known, counts, strict=True)]
+    place = np.unique(
+        np.concatenate([one[rows] for one, rows in zip(clusters, known, strict=True)]), return_inverse=True
+    )[1]
+    weights = np.repeat([1 / (len(counts) * count) for count in counts], counts)
+    residuals = np.concatenate([one[rows] - share for one, rows, share in zip(correct, known, shares, strict=True)])
+    summed, weight = np.bincount(place, residuals * weights), np.bincount(place, weights)
+    clusters_seen, share = len(summed), math.fsum(shares) / len(shares)
+    if clusters_seen < 2:
+        return Interval(0, 1, clusters_seen)
+    error2 = (
+        float(((summed / (1 - weight)) ** 2).sum()) * (clusters_seen - 1) / clusters_seen
+    )  # leverage of large clusters
+    effective = share * (1 - share) / error2 if error2 and share not in (0, 1) else clusters_seen
+    return Interval(*_wilson(share, effective, t_quantile(clusters_seen - 1)), clusters_seen)
 
 
 def _moments(hits: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
