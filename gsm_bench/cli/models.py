@@ -13,6 +13,7 @@ from gsm_bench.cli.ask_for_code import ask_for_code
 from gsm_bench.cli.canary import canary_options, check_model_canary, make_model_canary
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.fetch import fetch_models
+from gsm_bench.cli.model_layers import layers_table
 from gsm_bench.cli.options import PATH, format_option, print_table, registry, say, workspace_option
 from gsm_bench.workspace import pasteable
 
@@ -82,19 +83,26 @@ def _list_row(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> di
 
 @command.command("show")
 @click.argument("name", shell_complete=completing.model_name)
+@click.option(
+    "--layers", is_flag=True, help="List its layers instead: kernel, stride, output size, and where gates are."
+)
 @format_option
 @workspace_option
-def show_model(name: str, form: str) -> None:
+def show_model(name: str, layers: bool, form: str) -> None:
     """Print the card of a model: input, classes, checkpoint and where to get it, cost, printed accuracy.
 
     \b
     Example:
       gsmbench models show inv3_12f
+      gsmbench models show bninc_8f --layers
     """
     from gsm_bench.tables.table import Column, Table
 
     workspace, manifest = registry()
     entry = manifest.model(name)
+    if layers:
+        print_table(layers_table(entry), form)
+        return
     rows = tuple({"what": what, "value": value} for what, value in _card(entry, manifest, workspace))
     print_table(
         Table(f"{entry.name}: {entry.title}", (Column("what", "Card"), Column("value", "")), (rows,), name="card"), form
