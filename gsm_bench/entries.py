@@ -51,7 +51,7 @@ class CheckpointFile:
 
 @dataclass(frozen=True)
 class Published:
-    """A published accuracy in percent, with its source."""
+    """A published accuracy in percent, with its source; `version` of the labels where a data set has several."""
 
     source: str
     clips: Count = 1
@@ -59,6 +59,7 @@ class Published:
     top5_percent: Percent | None = None
     split: str | None = None
     task: str = "action"
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ class SplitEntry:
             recording, participant or event); intervals resample groups.
         overlaps: other ``dataset/split`` names that contain videos of this split, with a note on how many.
         columns: meaning of the columns of a plain list, ``["id", "label"]``; empty to recognise them.
+        versions: number of videos of each release of the list, where their labels are unlike; one is recognised by it.
         mark: number of its videos in files that belong to several splits, as those of HMDB51.
     """
 
@@ -186,6 +188,7 @@ class SplitEntry:
     groups: Annotated[str, Meta(pattern=r"^$|^[^:]+\.csv:[^:]+$")] = ""
     overlaps: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[Literal["id", "frames", "label", ""], ...] = ()
+    versions: Mapping[str, Count] = field(default_factory=dict)
     mark: int | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,6 +64,7 @@ class Split:
         segments: places of segments in longer recordings; None where every item is a video.
         columns: meaning of the columns of a plain list; inferred: whether they follow from the values alone.
         note: how the list was read, where that is not obvious.
+        version: release of the list where several have unlike labels; empty if there is one, or it is none of them.
         list_files: hexadecimal sha256 of the list file and of the file of groups, by name.
     """
 
@@ -79,6 +81,7 @@ class Split:
     columns: tuple[str, ...] = ()
     inferred: bool = False
     note: str = ""
+    version: str = ""
     list_files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -177,7 +180,9 @@ def read_list(entry: DatasetEntry, split: str, path: Path, columns: Sequence[str
         raise SplitError(
             f"{most:,} frames in one video", where=path, fix="write the number of frames into the second column"
         )
-    groups, groups_path = _groups(_split_entry(entry, split), rows, path.parent)
+    split_entry = _split_entry(entry, split)
+    groups, groups_path = _groups(split_entry, rows, path.parent)
+    version = _version(split_entry, len(ids), path)
     return Split(
         dataset=entry.name,
         name=split,
@@ -186,15 +191,46 @@ def read_list(entry: DatasetEntry, split: str, path: Path, columns: Sequence[str
         labels=_labels(entry, rows, ids, path),
         class_names=dict(rows.class_names),
         list_path=path,
-        full_size=_split_entry(entry, split).videos,
+        full_size=split_entry.videos or split_entry.versions.get(version),
         groups=groups,
         segments=rows.segments,
         columns=rows.columns,
         inferred=rows.inferred,
+        note=_version_note(split_entry, version, len(ids), path),
+        version=version,
         list_files={
             each.name: file_sha256(each) for each in (*(rows.files or [path]), groups_path) if each and each.is_file()
         },
     )
+
+
+def _version(split: SplitEntry, videos: int, path: Path) -> str:
+    """The release whose list has as many videos; empty if none has.
+
+    Raises:
+        SplitError: the name of the list says another release.
+    """
+    version = next((name for name, count in split.versions.items() if count == videos), "")
+    named = next((name for name in split.versions if name.lower() in re.split(r"[^a-z0-9]+", path.stem.lower())), "")
+    if version and named not in ("", version):
+        raise SplitError(
+            f"this list is named {named}, but has the {videos:,} videos of {version}", where=path,
+            fix=f"download the list of {named} again, or rename this one",
+        )  # fmt: skip
+    return version
+
+
+def _version_note(split: SplitEntry, version: str, videos: int, path: Path) -> str:
+    """Which release the labels are of, and which lists of others lie beside it; empty where there is only one."""
+    if not split.versions:
+        return ""
+    sizes = ", ".join(f"{name} has {count:,}" for name, count in split.versions.items())
+    known = f"the labels of {version}" if version else f"labels of none of the releases ({sizes})"
+    others = [
+        name for name in split.lists if Path(name).name != path.name and (path.parent / Path(name).name).is_file()
+    ]
+    beside = f"; not read, with other labels perhaps: {', '.join(others)}" if others else ""
+    return f"{path.name} has {videos:,} videos and {known}{beside}"
 
 
 def _rows(entry: DatasetEntry, split: SplitEntry, path: Path) -> ListRows:

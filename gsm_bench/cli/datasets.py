@@ -117,11 +117,13 @@ def check(*, name: str, data: Path | None, form: str) -> int:
         rows.append({
             "split": name_of_split, "videos": len(split), "full": split.full_size,
             "labels": "none" if label is None else f"{label.min()}..{label.max()}",
-            "first": split.ids[0], "list": str(split.list_path),
+            "first": split.ids[0], "release": split.version or "unknown", "list": str(split.list_path),
         })  # fmt: skip
     columns = (
         Column("split", "Split"), Column("videos", "Videos", "count"), Column("full", "Complete", "count"),
-        Column("labels", "Labels"), Column("first", "First id"), Column("list", "List"),
+        Column("labels", "Labels"), Column("first", "First id"),
+        *([Column("release", "Release")] if any(one.versions for one in entry.splits.values()) else []),
+        Column("list", "List"),
     )  # fmt: skip
     print_table(Table(entry.title, columns, (tuple(rows),), name=name), form)
     return 0

@@ -96,7 +96,7 @@ def reproduction_of(member: OpenMember, truth: GroundTruth, accuracy: Mapping[st
         return None
     protocol = _protocol(chosen.clips, card["crops"])
     claim = Reproduction("", (chosen.top1_percent or 0) / 100, chosen.source, protocol)
-    why = _why_not(member, claim, _protocol(clips, crops))
+    why = _other_labels(chosen, truth) or _why_not(member, claim, _protocol(clips, crops))
     if why:
         return replace(claim, why=why)
     return _judged(claim, accuracy[chosen.task], truth, chosen.task)
@@ -116,6 +116,13 @@ def _protocol(clips: int, crops: int) -> str:
     return f"{'1 clip' if clips == 1 else f'{clips} clips'} x {'1 crop' if crops == 1 else f'{crops} crops'}"
 
 
+def _other_labels(printed: Published, truth: GroundTruth) -> str:
+    """That the accuracy was published on another release of the labels; empty if it was not."""
+    if not printed.version or truth.split is None or printed.version == truth.split.version:
+        return ""
+    return f"it is on the labels of {printed.version}, these are of {truth.split.version or 'another list'}"
+
+
 def _why_not(member: OpenMember, claim: Reproduction, protocol: str) -> str:
     """Why the protocols cannot be compared; empty if they can."""
     if member.head.provenance.frame_order != "forward":
@@ -131,7 +138,11 @@ def reproduction_of_ensemble(
         return None
     if any(member.head.provenance.split != (member.head.provenance.entry or {}).get("split") for member in members):
         return None
-    claim = Reproduction("", printed.top1_percent / 100, printed.source, "the ensemble")
+    claim = Reproduction(
+        "", printed.top1_percent / 100, printed.source, "the ensemble", why=_other_labels(printed, truth)
+    )
+    if claim.why:
+        return claim
     order = next((each.head.provenance.frame_order for each in members), "forward")
     if order != "forward":
         return replace(claim, why=f"the frames were played {order}")

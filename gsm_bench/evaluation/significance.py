@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.evaluation.unlike_labels import differing_labels
 from gsm_bench.metrics.intervals import CONFIDENCE
 from gsm_bench.metrics.paired import holm, paired_test
 from gsm_bench.metrics.power import paired_power
@@ -126,6 +127,8 @@ def _same_videos(first: Evaluation, other: Evaluation) -> tuple[bool, NDArray[np
             np.array_equal(labels[0][t], labels[1][t]) for t in labels[0]
         )
         return same and first.unverified == other.unverified and first.ids == other.ids, None
+    if differing_labels(first, other)[0]:
+        return False, None
     if first.ids == other.ids:
         return True, None
     if len(first.ids) != len(other.ids):

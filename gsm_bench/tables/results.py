@@ -9,6 +9,7 @@ import numpy as np
 
 from gsm_bench.evaluation.evaluation import Evaluation
 from gsm_bench.evaluation.significance import not_significant, p_values_vs_best, smallest_vs_best
+from gsm_bench.evaluation.unlike_labels import label_notes
 from gsm_bench.tables.notes import CONVENTION, UNVERIFIED, counted, few_groups_notes, half_interval, some_of, tied_note
 from gsm_bench.tables.origin import common_place, origin_items, titled
 from gsm_bench.tables.table import Column, Table
@@ -139,6 +140,7 @@ def _notes(results: Sequence[Evaluation]) -> Iterator[str]:
     yield from dict.fromkeys(note for result in results for note in result.read_otherwise)
     if any(result.unverified for result in results):
         yield UNVERIFIED
+    yield from label_notes(results)
 
 
 def _interval_notes(results: Sequence[Evaluation], p_values: PValues) -> Iterator[str]:
