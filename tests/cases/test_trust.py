@@ -227,14 +227,15 @@ def test_an_installed_module_is_asked_for_too(sent, gsmbench):
 
 
 def test_a_file_with_the_name_of_an_installed_package(sent, gsmbench):
-    (sent.root / "torchvision.py").write_text(MARK + TOY_NETWORK)
+    for name in ("torchvision", "safetensors"):
+        (sent.root / f"{name}.py").write_text(MARK + TOY_NETWORK)
     (sent.root / "json.py").write_text(MARK)
     (sent.root / "toynet.py").write_text("import json\n" + TOY_NETWORK)
     trust(sent)
     assert gsmbench("models", "cost", "toy_4f").status == 0
     assert not ran(sent)
     (sent.root / "manifests" / "local.toml").write_text(
-        '[models.own]\nlike = "toy_4f"\nnetwork = "torchvision:build"\n'
+        '[models.own]\nlike = "toy_4f"\nnetwork = "safetensors:build"\n'
     )
     assert "rename the file" in one_error(gsmbench("models", "cost", "own"))
     assert not ran(sent)
