@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
+from types import FrameType
 
 AGAIN_S = 0.01
-"""Time after which a lost interrupt comes again: the callback that lost it is over by then."""
+"""Time between looks whether the main thread has left the hook."""
 
 
 def keep_interrupts() -> None:
@@ -23,6 +25,19 @@ def _again(lost: sys.UnraisableHookArgs) -> None:
     if not issubclass(lost.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(lost)
         return
-    timer = threading.Timer(AGAIN_S, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=_interrupt_main_thread, daemon=True).start()
+
+
+def _interrupt_main_thread() -> None:
+    """Interrupt the main thread once it has left the hook, which would lose the interrupt, too."""
+    main = threading.main_thread().ident
+    assert main is not None
+    while _is_in_hook(sys._current_frames().get(main)):
+        time.sleep(AGAIN_S)
+    signal.pthread_kill(main, signal.SIGINT)
+
+
+def _is_in_hook(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not _again.__code__:
+        frame = frame.f_back
+    return frame is not None
