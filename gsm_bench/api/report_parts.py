@@ -43,7 +43,7 @@ def words(command: str, where: Where, *, data: Path | None, **options: str) -> s
 
 
 def paper_tables(bench: Bench, where: Where, data: Path | None, notes: list[str]) -> Iterator[ReportedTable]:
-    """Every table of the registry for this data set, with dashes where scores are missing."""
+    """Every table of the registry for this data set that compares something, with dashes where scores are missing."""
     for name, entry in bench.manifest.tables.items():
         number, _, variant = name.partition(".")
         if entry.dataset != where.get("dataset") or entry.split not in ("", where.get("split")):
@@ -54,7 +54,11 @@ def paper_tables(bench: Bench, where: Where, data: Path | None, notes: list[str]
         except GsmBenchError as error:
             notes.append(f"note: table {number} is left out: {error.what}")
             continue
-        if any(row.get("source") != "printed" and row.get("file") for row in result.rows):
+        measured = [row for row in result.rows if row.get("source") != "printed" and row.get("file")]
+        printed = [row for row in result.rows if row.get("source") == "printed"]
+        if measured and (
+            len(measured) + len(printed) > 1 or len(result.rows) == 1
+        ):  # one row among dashes says nothing
             yield ReportedTable(result.table(), words(f"table {number} --partial", options, data=data))
 
 

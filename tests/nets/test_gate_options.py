@@ -13,8 +13,9 @@ from gsm_bench.nets import build_network, load_checkpoint  # noqa: E402
 from gsm_bench.nets.checkpoint import describe, read_checkpoint, stated_gate  # noqa: E402
 from gsm_bench.nets.cost import count_cost, entry_cost  # noqa: E402
 from gsm_bench.nets.gate_shift import GateShift  # noqa: E402
-from gsm_bench.nets.identify import gate_options  # noqa: E402
+from gsm_bench.nets.identify import gate_of, gate_options, network_words  # noqa: E402
 from gsm_bench.nets.inference import prepare_for_inference  # noqa: E402
+from gsm_bench.nets.registry import network_for  # noqa: E402
 from gsm_bench.settings import PAPER_BRANCHES  # noqa: E402
 from tests.scoring.toys import make_checkpoint  # noqa: E402
 
@@ -275,10 +276,36 @@ def test_the_released_networks_show_their_gates(gsmbench, workspace):
 def test_wrong_options_name_the_entry():
     from dataclasses import replace
 
-    from gsm_bench.nets.registry import network_for
-
     entry = load_manifest().model("shapes_8f")
     wrong = replace(entry, options={**entry.options, "gsm_branch": "left"})
     with pytest.raises(NetworkError, match="shapes_8f: no gsm_branch 'left'") as raised:
         network_for(wrong)
     assert "gsm_branch" in (raised.value.fix or "")
+
+
+def test_entries_of_tables_1_and_2_on_temporal_shapes():
+    """Each row of both tables is another network, and the networks are those that the labels name."""
+    manifest = load_manifest()
+    words = {}
+    for table in ("1.shapes", "2.shapes"):
+        rows = [row for block in manifest.tables[table].blocks for row in block]
+        for row in rows:
+            entry = manifest.model(row.model)
+            with torch.device("meta"):
+                network = network_for(entry)
+            shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+            words[table, row.label] = (network_words(shapes), gate_of(network))
+            assert (entry.frames, entry.options["width"]) == (8, 0.25)
+    gsm = "GSM BN-Inception with {}, 14 classes"
+    assert words == {
+        ("1.shapes", "double_3x3"): (gsm.format("10 gate-shift modules in branch double_3x3"), "tanh"),
+        ("1.shapes", "3x3"): (gsm.format("10 gate-shift modules in branch 3x3"), "tanh"),
+        ("1.shapes", "pool_proj"): (gsm.format("10 gate-shift modules in branch pool_proj"), "tanh"),
+        ("1.shapes", "1x1"): (gsm.format("10 gate-shift modules"), "tanh"),
+        ("1.shapes", "all"): (gsm.format("36 gate-shift modules in all branches"), "tanh"),
+        ("2.shapes", "BN-Inception/4 (baseline)"): ("TSN BN-Inception, 14 classes", None),
+        ("2.shapes", "BN-Inception/4 + 1 GSM"): (gsm.format("1 gate-shift module"), "tanh"),
+        ("2.shapes", "BN-Inception/4 + 5 GSM"): (gsm.format("5 gate-shift modules"), "tanh"),
+        ("2.shapes", "BN-Inception/4 + 10 GSM"): (gsm.format("10 gate-shift modules"), "tanh"),
+        ("2.shapes", "BN-Inception/4 + 10 GSM, sigmoid"): (gsm.format("10 gate-shift modules"), "sigmoid"),
+    }

@@ -79,7 +79,7 @@ def test_another_data_set_has_no_printed_rows(bench, scored):
 def test_without_a_number_the_tables_are_listed(gsmbench, workspace):
     ran = gsmbench("table", "--format", "json")
     assert ran.status == 0
-    assert [row["name"] for row in json.loads(ran.out)["rows"]][:3] == ["1", "2", "2 --dataset shapes"]
+    assert [row["name"] for row in json.loads(ran.out)["rows"]][:3] == ["1", "1 --dataset shapes", "2"]
     ran = gsmbench("table", "9")
     assert (ran.status, ran.out) == (1, "")
     assert "No table 9. Available: 1, 2, 3, 4, 5, 6." in ran.err
