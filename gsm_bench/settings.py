@@ -14,7 +14,7 @@ ClassOrder = Literal["alphabetical", "file"]
 Head = Literal["action", "verb-noun-action"]
 Layout = Literal[
     "something-v1", "something-v2", "diving48", "list", "epic-55", "epic-100", "verb-noun", "ucf101", "kinetics",
-    "hmdb51", "folder"
+    "charades", "hmdb51", "folder"
 ]  # fmt: skip
 Temporal = Literal["gsm", "none"]
 TemporalModule = Literal["gsm", "gsf", "tsm", "none"]

@@ -65,6 +65,7 @@ class Split:
         columns: meaning of the columns of a plain list; inferred: whether they follow from the values alone.
         note: how the list was read, where that is not obvious.
         version: release of the list where several have unlike labels; empty if there is one, or it is none of them.
+        label_sets: bool [N, C], the classes of each video of a multi-label data set, which has no `labels`; else None.
         list_files: hexadecimal sha256 of the list file and of the file of groups, by name.
     """
 
@@ -82,6 +83,7 @@ class Split:
     inferred: bool = False
     note: str = ""
     version: str = ""
+    label_sets: NDArray[np.bool_] | None = None
     list_files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -124,6 +126,7 @@ class Split:
             num_frames=self.num_frames[rows],
             labels={task: values[rows] for task, values in self.labels.items()},
             groups=None if self.groups is None else self.groups[rows],
+            label_sets=None if self.label_sets is None else self.label_sets[rows],
             segments=None if self.segments is None else self.segments.rows(rows),
         )
 
@@ -198,10 +201,19 @@ def read_list(entry: DatasetEntry, split: str, path: Path, columns: Sequence[str
         inferred=rows.inferred,
         note=_version_note(split_entry, version, len(ids), path),
         version=version,
+        label_sets=_label_sets(rows, entry.tasks["action"]) if rows.label_sets else None,
         list_files={
             each.name: file_sha256(each) for each in (*(rows.files or [path]), groups_path) if each and each.is_file()
         },
     )
+
+
+def _label_sets(rows: ListRows, classes: int) -> NDArray[np.bool_]:
+    """Bool [N, C] of sets of class numbers."""
+    sets = np.zeros((len(rows.ids), classes), bool)
+    for row, own in enumerate(rows.label_sets):
+        sets[row, list(own)] = True
+    return sets
 
 
 def _version(split: SplitEntry, videos: int, path: Path) -> str:

@@ -120,6 +120,12 @@ class EvaluationResult(Result):
         return value
 
     @property
+    def mean_ap(self) -> float | None:
+        """Mean average precision of the last row, a fraction, on a multi-label data set."""
+        value: float | None = self._value("mean_ap")
+        return value
+
+    @property
     def interval(self) -> tuple[float | None, float | None]:
         """The 95% interval of the top-1 accuracy of the last row, as fractions."""
         return self._value("top1_low95"), self._value("top1_high95")

@@ -125,7 +125,7 @@ class LabelFinder:
 
     def _find(self, head: ScoreHead) -> GroundTruth:
         truth = ground_truth_for(head, *self._places)
-        if not truth.labels:
+        if not truth.labels and (truth.split is None or truth.split.label_sets is None):
             self.messages.append(f"note: {head.provenance.place} has no labels: accuracies are unknown")
         return truth
 

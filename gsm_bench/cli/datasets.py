@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gsm_bench.cli.options import data_option, format_option, print_table, registry, workspace_option
+
+if TYPE_CHECKING:
+    from gsm_bench.splits import Split
 
 
 @click.group("datasets", short_help="List, show and check data sets.")
@@ -113,10 +117,9 @@ def check(*, name: str, data: Path | None, form: str) -> int:
     rows = []
     for name_of_split in present:
         split = read_split(entry, name_of_split, place)
-        label = next(iter(split.labels.values()), None)
         rows.append({
             "split": name_of_split, "videos": len(split), "full": split.full_size,
-            "labels": "none" if label is None else f"{label.min()}..{label.max()}",
+            "labels": _labels_text(split),
             "first": split.ids[0], "release": split.version or "unknown", "list": str(split.list_path),
         })  # fmt: skip
     columns = (
@@ -127,3 +130,11 @@ def check(*, name: str, data: Path | None, form: str) -> int:
     )  # fmt: skip
     print_table(Table(entry.title, columns, (tuple(rows),), name=name), form)
     return 0
+
+
+def _labels_text(split: Split) -> str:
+    """The lowest and highest class number of a split."""
+    if split.label_sets is not None:
+        return f"{split.label_sets.sum() / len(split):.2f} per video"
+    label = next(iter(split.labels.values()), None)
+    return "none" if label is None else f"{label.min()}..{label.max()}"

@@ -19,9 +19,11 @@ from gsm_bench.evaluation.actions import ActionRule, action_rule, derived_action
 from gsm_bench.evaluation.ground_truth import GroundTruth
 from gsm_bench.evaluation.input_differences import count_difference, count_text, input_notes
 from gsm_bench.evaluation.label_warnings import label_warning
+from gsm_bench.evaluation.multi_label import mean_precision
 from gsm_bench.evaluation.predictions import predict
 from gsm_bench.evaluation.reproduction import Reproduction, reproduction_of, reproduction_of_ensemble
 from gsm_bench.id_array import IdArray
+from gsm_bench.metrics.average_precision import MeanPrecision
 from gsm_bench.metrics.intervals import Interval, accuracy_interval
 from gsm_bench.metrics.paired import PairedDifference, paired_difference
 from gsm_bench.metrics.topk import Accuracy
@@ -49,6 +51,7 @@ class Evaluation:
         warnings: why the labels hardly belong to the scores, one sentence per task; see `label_warnings`.
         ids, truth: the videos that the accuracies are over, in row order, and their ground truth.
         files: the score files that it is made of; empty without scores.
+        mean_precision: of a multi-label data set, which has no accuracy; None for others.
         reproduction: whether its top-1 is the published one; None where nothing is published.
     """
 
@@ -71,6 +74,7 @@ class Evaluation:
     truth: GroundTruth | None = field(default=None, repr=False, compare=False)
     files: tuple[MemberFile, ...] = ()
     reproduction: Reproduction | None = None
+    mean_precision: MeanPrecision | None = None
 
     @property
     def place(self) -> str:
@@ -109,7 +113,9 @@ def evaluate_members(
         ensemble_action, *rest = (derived_action_accuracy(some, rule, truth.labels, space) for some in each)
         counted["action"] = (ensemble_action, rest or [ensemble_action])
     ensemble = _result(label, members, truth, {task: accuracy for task, (accuracy, _) in counted.items()}, published)
-    ensemble = replace(ensemble, warnings=tuple(_warnings(members, truth, ensemble.accuracy, space)))
+    precision = mean_precision(members, truth, space)
+    warnings = tuple(_warnings(members, truth, ensemble.accuracy, space))
+    ensemble = replace(ensemble, warnings=warnings, mean_precision=precision)
     if len(members) > 1:
         ensemble = replace(ensemble, gains=_gains(members, counted, truth.groups))
     ids = members[0].head.ids
@@ -119,6 +125,11 @@ def evaluate_members(
         )
         for at, member in enumerate(members)
     ]
+    if precision is not None:
+        singles = [
+            replace(single, mean_precision=mean_precision([replace(member, weight=1.0)], truth))
+            for single, member in zip(singles, members, strict=True)
+        ]
     return ensemble, singles
 
 
@@ -135,6 +146,10 @@ def evaluate_each(
     results = [
         _result(member.spec.label, [member], truth, {task: accuracies[at] for task, accuracies in counted.items()})
         for at, member in enumerate(members)
+    ]
+    results = [
+        replace(result, mean_precision=mean_precision([member], truth))
+        for result, member in zip(results, members, strict=True)
     ]
     last = results[-1]
     return [*results[:-1], replace(last, warnings=tuple(_warnings(members[-1:], truth, last.accuracy, None)))]

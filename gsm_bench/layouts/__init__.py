@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gsm_bench.entries import DatasetEntry, SplitEntry
+from gsm_bench.layouts.charades import read_charades
 from gsm_bench.layouts.epic import read_epic_55, read_epic_100
 from gsm_bench.layouts.folder import read_folder
 from gsm_bench.layouts.hmdb51 import read_hmdb51
@@ -25,6 +26,7 @@ READERS: dict[Layout, Callable[[DatasetEntry, Path], ListRows]] = {
     "verb-noun": read_verb_noun,
     "ucf101": read_ucf101,
     "kinetics": read_kinetics,
+    "charades": read_charades,
 }
 SPLIT_READERS: dict[Layout, Callable[[DatasetEntry, SplitEntry, Path], ListRows]] = {
     "hmdb51": read_hmdb51,

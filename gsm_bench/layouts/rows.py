@@ -58,6 +58,7 @@ class ListRows:
         columns: meaning of the columns of a plain list; inferred: whether they follow from the values alone.
         groups: N names, equal for videos that are not independent; empty where the list does not say.
         files: the files that were read, where the list has several.
+        label_sets: N sets of class numbers, in a multi-label data set, which has no `labels`.
     """
 
     ids: Sequence[str]
@@ -69,6 +70,7 @@ class ListRows:
     inferred: bool = False
     groups: Sequence[str] = ()
     files: tuple[Path, ...] = ()
+    label_sets: Sequence[tuple[int, ...]] = ()
 
 
 def named(entry: DatasetEntry, directory: Path) -> dict[str, tuple[str, ...]]:

@@ -33,7 +33,10 @@ def results_table(
     """
     grouped = tuple(tuple(block) for block in blocks)
     results = [result for block in grouped for result in block]
-    tasks = list(dict.fromkeys(task for result in results for task in result.accuracy)) or ["action"]
+    multi_label = any(result.mean_precision for result in results)
+    tasks = list(dict.fromkeys(task for result in results for task in result.accuracy)) or ["action"] * (
+        not multi_label
+    )
     p_values = {task: p_values_vs_best(results, task) for task in tasks}
     rows = iter([_row(result, {task: p_values[task][at] for task in tasks}) for at, result in enumerate(results)])
     row_blocks = tuple(tuple(next(rows) for _ in block) for block in grouped)
@@ -58,6 +61,8 @@ def _columns(tasks: Sequence[str], results: Sequence[Evaluation], *, published: 
         yield Column(f"{prefix}top5", f"{word}Top-5", "percent", "highest")
         if not brief and len(tasks) == 1:
             yield Column(f"{prefix}mean_class", f"{word}Mean\nclass", "percent", "highest")
+    if any(result.mean_precision for result in results):
+        yield Column("mean_ap", "mAP", "percent", "highest")
     if published:
         yield Column("published_top1", "Paper\nTop-1", "percent")
         yield Column("published_top5", "Paper\nTop-5", "percent")
@@ -89,6 +94,8 @@ def _row(result: Evaluation, p_values: Mapping[str, float | None]) -> dict[str, 
     if counts:
         row["videos"] = f"{counts.scored}/{counts.total}" if counts.missing else f"{counts.total}"
         row["scored"], row["total"] = counts.scored, counts.total
+    if result.mean_precision:
+        row["mean_ap"], row["videos"] = result.mean_precision.value, f"{result.mean_precision.videos}"
     for task, (member, gain) in result.gains.items():
         prefix = _prefix(p_values, task)
         row |= {f"{prefix}gain": gain.value, f"{prefix}gain_low": gain.low, f"{prefix}gain_high": gain.high}
@@ -141,6 +148,14 @@ def _notes(results: Sequence[Evaluation]) -> Iterator[str]:
     if any(result.unverified for result in results):
         yield UNVERIFIED
     yield from label_notes(results)
+    for precision in dict.fromkeys(
+        (one.without_class, one.absent) for result in results if (one := result.mean_precision)
+    ):
+        without, absent = precision
+        yield (
+            f"mAP: mean over classes of the average precision, as in the evaluation code of Charades. {counted(without, 'video')} "
+            f"without a class left out" + (f"; {absent} classes that no video has left out." if absent else ".")
+        )
 
 
 def _interval_notes(results: Sequence[Evaluation], p_values: PValues) -> Iterator[str]:
