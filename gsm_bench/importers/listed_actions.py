@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from gsm_bench.settings import Space
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+CODE = 1 << 20
+"""More than there are nouns: an action's number is its verb times this, plus its noun."""
 MOST_APART = 0.01
 """How far listed scores may lie from products of verb and noun, as fractions of each segment's best."""
 LEAST_SHARED = 0.95
@@ -38,9 +41,16 @@ class ListedActions:
     pairs: Integers
     scores: Floats
 
+    @cached_property
+    def _codes(self) -> tuple[Integers, Integers]:
+        """The A different actions as numbers, ascending, and the place int64 [M] of each listed one among them."""
+        codes = self.pairs[:, 0] * CODE + self.pairs[:, 1]
+        different, places = np.unique(codes, return_inverse=True)
+        return different, places.reshape(-1)
+
     def names(self) -> tuple[str, ...]:
         """The A different actions ``<verb>,<noun>``, ascending."""
-        return tuple(f"{verb},{noun}" for verb, noun in np.unique(self.pairs, axis=0).tolist())
+        return tuple(f"{code // CODE},{code % CODE}" for code in self._codes[0].tolist())
 
     def kind(self, segments: int) -> Space:
         """What the scores are: a list holds a part of all actions, so that probabilities sum to 1 or less."""
@@ -60,11 +70,11 @@ class ListedActions:
 
     def columns(self, segments: int, kind: Space, where: Path) -> Scores:
         """Scores float32 [N, 1, A], a column for each of `names`; an action that a segment does not list has no chance."""
-        _, places = np.unique(self.pairs, axis=0, return_inverse=True)
-        width = int(places.max()) + 1
+        different, places = self._codes
+        width = len(different)
         require_memory(8 * segments * width, f"a table of {width:,} listed actions", where)
         table = np.full((segments, 1, width), no_chance(kind), np.float32)
-        table[self.rows, 0, places.reshape(-1)] = self.scores
+        table[self.rows, 0, places] = self.scores
         return table
 
 

@@ -9,20 +9,23 @@ from pathlib import Path
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
+from gsm_bench.layouts.answers import is_answers, read_answers, with_answers
 from gsm_bench.layouts.columns import DEFAULT, SEPARATORS, ListTable, parse_list
 from gsm_bench.layouts.regular import read_regular
 from gsm_bench.layouts.rows import ListRows, Numbers, class_names, load_json, named, text_lines
 
 
 def read_something_v1(entry: DatasetEntry, path: Path) -> ListRows:
-    """Rows ``<id>;<class name>`` of the csv lists of the release, ``<id>`` in the test set."""
+    """Rows ``<id>;<class name>`` of the csv lists of the release; ``<id>`` in the test set, which may have answers."""
+    if is_answers(path):
+        return read_answers(entry, path)
     if path.suffix != ".csv":
         return read_plain(entry, path)
     names = class_names(entry, path.parent)
     rows = [row for row in csv.reader(text_lines(path), delimiter=";") if row]
     ids = [row[0] for row in rows]
     if all(len(row) == 1 for row in rows):
-        return ListRows(ids, [0] * len(ids), class_names=named(entry, path.parent))
+        return with_answers(entry, path, ListRows(ids, [0] * len(ids), class_names=named(entry, path.parent)))
     if not names:
         raise _names_missing(entry, path)
     place = {name: index for index, name in enumerate(names)}
@@ -40,8 +43,10 @@ def read_something_v1(entry: DatasetEntry, path: Path) -> ListRows:
 def read_something_v2(entry: DatasetEntry, path: Path) -> ListRows:
     """Rows of the JSON lists of the release, with ``id`` and, except in the test set, ``template``.
 
-    A template without its brackets is a class name; the label file numbers the class names.
+    A template without its brackets is a class name; the label file numbers the class names. The test set may have answers.
     """
+    if is_answers(path):
+        return read_answers(entry, path)
     if path.suffix != ".json":
         return read_plain(entry, path)
     rows = load_json(path)
@@ -56,7 +61,7 @@ def read_something_v2(entry: DatasetEntry, path: Path) -> ListRows:
             fix="use a list of {id, template, ..}",
         ) from error
     if not any(templates):
-        return ListRows(ids, [0] * len(ids), class_names=named(entry, path.parent))
+        return with_answers(entry, path, ListRows(ids, [0] * len(ids), class_names=named(entry, path.parent)))
     if not names:
         raise _names_missing(entry, path)
     place = {name: index for index, name in enumerate(names)}

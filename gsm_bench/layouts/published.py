@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import SplitError
-from gsm_bench.layouts.rows import ListRows, class_names, csv_rows, text_lines, without_video_suffix
+from gsm_bench.layouts.rows import ListRows, class_names, csv_rows, load_object, text_lines, without_video_suffix
 
 UCF_GROUP = re.compile(r".*_(g[0-9]+)_c[0-9]+")
 UCF_ROW = re.compile(r"(?P<video>\S+)(?:\s+(?P<number>[0-9]{1,9}))?")
@@ -55,12 +55,12 @@ def read_ucf101(entry: DatasetEntry, path: Path) -> ListRows:
 
 
 def read_kinetics(entry: DatasetEntry, path: Path) -> ListRows:
-    """Rows of a csv with ``youtube_id``, ``time_start``, ``time_end`` and, except in test lists, ``label``.
+    """Rows of a csv with ``youtube_id``, ``time_start``, ``time_end`` and, except in test lists, ``label``; or their JSON.
 
     Ids are ``<youtube_id>_<start>_<end>`` with six digits of seconds, as the usual downloads name their files. Classes are
     the sorted labels, of the class file or else of the list, which must have all of them.
     """
-    rows = csv_rows(path)
+    rows = _annotated(path) if path.suffix == ".json" else csv_rows(path)
     absent = [name for name in ("youtube_id", "time_start", "time_end") if not rows or name not in rows[0]]
     if absent:
         raise SplitError(
@@ -92,6 +92,23 @@ def read_kinetics(entry: DatasetEntry, path: Path) -> ListRows:
                 fix="use the class file of the same release",
             )  # fmt: skip
     return ListRows(ids, [0] * len(ids), {"action": [place[text] for text in texts]}, {"action": names or listed})
+
+
+def _annotated(path: Path) -> list[Mapping[str, str]]:
+    """The JSON of a release, an object of ``annotations`` by video, as the rows of its csv."""
+    document = load_object(path)
+    rows: list[Mapping[str, str]] = []
+    for video, entry in document.items():
+        try:
+            start, end = (f"{float(second):g}" for second in entry["annotations"]["segment"])
+            label = str(entry["annotations"].get("label") or "")
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise SplitError(
+                f"video {video[:40]!r} has no annotations with a segment of two seconds", where=path,
+                fix="use the JSON of the release, or its csv",
+            ) from error  # fmt: skip
+        rows.append({"youtube_id": video, "time_start": start, "time_end": end, "label": label})
+    return rows
 
 
 def _seconds(row: Mapping[str, str], column: str, path: Path, line: int) -> int:

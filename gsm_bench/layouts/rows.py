@@ -190,6 +190,14 @@ def _parsed_json(path: Path) -> Any:
         raise SplitError(f"this is not valid JSON: {error}", where=path, fix="download it again") from error
 
 
+def load_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; raises SplitError for any other content."""
+    document = _parsed_json(path)
+    if not isinstance(document, dict):
+        raise SplitError("this JSON file is not an object", where=path, fix="use the file of the data set's release")
+    return document
+
+
 def load_json(path: Path) -> list[Any]:
     """The list in a JSON file; raises SplitError for any other content."""
     document = _parsed_json(path)
