@@ -79,6 +79,7 @@ class ModelEntry:
         sampling: which frames the clips have.
         published: published accuracies.
         trained_on: ``dataset/split`` names.
+        cite: keys of its papers in the .bib files beside the manifests.
         ignore_keys: checkpoint keys that may be missing or unexpected.
         options: further arguments of the network's constructor.
     """
@@ -105,6 +106,7 @@ class ModelEntry:
     trained_on: tuple[str, ...] = ()
     notes: str = ""
     sampling: Sampling = TICKS
+    cite: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> dict[str, int]:

@@ -75,6 +75,12 @@ class Bench:
 
         return ensembles_frame(self.manifest)
 
+    def cite(self, *names: str) -> str:
+        """BibTeX of the papers of models, of the members of ensembles, and of this tool."""
+        from gsm_bench.api.citing import references
+
+        return references(names, self.manifest, self.workspace)[0]
+
     def scores(self, name: Place, *, dataset: str | None = None, split: str | None = None) -> ScoreFile:
         """The score file of a model, or of a path; it is open until it is deleted.
 

@@ -1,4 +1,4 @@
-"""``gsmbench models list|show|check|add|cost|fetch``."""
+"""``gsmbench models list|show|check|add|cost|cite|fetch``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gsm_bench.workspace import Workspace
 
 
-OF_THE_NETWORK = ("pretraining", "temporal", "options", "ignore_keys", "head", "score_kind")
+OF_THE_NETWORK = ("pretraining", "temporal", "options", "ignore_keys", "head", "score_kind", "cite")
 """Keys of an entry that say nothing of another network: `models add --network` does not copy them."""
 
 
@@ -138,6 +138,7 @@ def _card(entry: ModelEntry, manifest: Manifest, workspace: Workspace) -> list[t
         ("get it from", entry.checkpoint.url or "not released: use your own"),
         ("sha256", entry.checkpoint.sha256 or f"unknown; gsmbench models check {entry.name} --pin pins yours"),
         ("ignored keys", ", ".join(entry.ignore_keys) or "none"),
+        *([("papers", f"{', '.join(entry.cite)}: gsmbench models cite {entry.name}")] if entry.cite else []),
         *([("notes", entry.notes)] if entry.notes else []),
         ("entry", source),
     ]
@@ -250,6 +251,27 @@ def cost(names: tuple[str, ...], clips: int, form: str) -> None:
         f"Counted in neither: {', '.join(sorted(uncounted)) or 'nothing'}.",
     )
     print_table(Table("Cost per video", columns, (rows,), notes, name="cost"), form)
+
+
+@command.command("cite")
+@click.argument("names", nargs=-1, shell_complete=completing.model_name)
+@workspace_option
+def cite(names: tuple[str, ...]) -> None:
+    """Print BibTeX of the papers of models, of the members of ensembles, and of this tool; without NAMES, of the tool.
+
+    \b
+    Example:
+      gsmbench models cite inv3_8f tsm_r50_8f En3
+    """
+    from gsm_bench.api.citing import references
+
+    workspace, manifest = registry()
+    text, unnamed = references(names, manifest, workspace)
+    echo(text)
+    if unnamed:
+        say(
+            f'note: no papers are known of {", ".join(unnamed)}: add cite = ["KEY"] to the entry, and KEY to a .bib file'
+        )
 
 
 @command.command("check")
