@@ -21,7 +21,7 @@ setup: $(READY)
 $(READY): pyproject.toml $(wildcard gsm_bench/kernels/*.pyx gsm_bench/kernels/*.h gsm_bench/kernels/build.py)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch torchvision
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[score,ray,figures,parquet,fetch,hf,timm,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[score,ray,figures,parquet,fetch,hf,timm,remote,dev]'
 	touch $(READY)
 
 test: setup

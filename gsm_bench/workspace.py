@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gsm_bench.errors import GsmBenchError
+from gsm_bench.places import Place, RemoteUrl
 
 ENVIRONMENT = "GSMBENCH_HOME"
 
@@ -19,8 +20,10 @@ def shipped_manifests() -> Path:
     return inside if inside.is_dir() else package.parent / "manifests"
 
 
-def pasteable(path: str | Path) -> str:
-    """A path as a word of a shell's command line: relative to the current directory, unless that is longer."""
+def pasteable(path: str | Place) -> str:
+    """A path as a word of a shell's command line: relative to the current directory, unless that is longer; or a URL."""
+    if isinstance(path, RemoteUrl):
+        return shlex.quote(str(path))
     absolute = os.path.abspath(path)  # noqa: PTH100 (links stay as the user wrote them)
     try:
         text = min(os.path.relpath(absolute), absolute, key=len)

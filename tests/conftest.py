@@ -120,6 +120,7 @@ SLOW = (
     "cases/test_console.py::test_no_escape_reaches_a_terminal",
     "cases/test_masked_scores.py::test_other_masks",
     "cases/test_writers.py::test_of_parallel_writers_one_wins_and_the_others_say_so",
+    "frames/test_remote.py::test_scores_from_an_s3_like_server",
     "frames/test_pack.py::test_killed_again_and_again",
     "tables/test_latex.py::test_a_thousand_hostile_class_names",
     "tables/test_latex.py::test_the_tables_of_the_paper",

@@ -13,6 +13,7 @@ from gsm_bench.ensembles.members import MemberSpec
 from gsm_bench.ensembles.shown_frames import ShownClip, shown_clips
 from gsm_bench.errors import GsmBenchError, SplitError
 from gsm_bench.manifest_files import nearest
+from gsm_bench.places import place_of
 from gsm_bench.scorefile import ScoreHead, open_scores
 from gsm_bench.splits import Split, read_split
 from gsm_bench.workspace import pasteable
@@ -103,7 +104,7 @@ def _opened(
         place = request.dataset or str(names[0]), request.split or str(names[1])
     entry = bench.manifest.dataset(place[0])
     data = Path(request.data) if request.data else bench.workspace.data / entry.folder
-    frames = Path(request.frames) if request.frames else None
+    frames = place_of(str(request.frames)) if request.frames else None
     return read_with_frames(
         lambda columns: read_split(entry, place[1], data, columns),
         lambda split: open_source(entry, data, split.sample(SAMPLED_VIDEOS), frames),

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gsm_bench.errors import GsmBenchError, NetworkError
+from gsm_bench.places import place_of
 from gsm_bench.scorefile import ScoreFile
 
 if TYPE_CHECKING:
     from gsm_bench.api.bench import Bench
     from gsm_bench.scoring.prepare import Request
 
-PATHS = ("data", "frames", "out")
+PATHS = ("data", "out")
 
 
 def score_model(bench: Bench, model: str, options: Mapping[str, Any]) -> ScoreFile:
@@ -48,4 +49,6 @@ def request_of(model: str, options: Mapping[str, Any]) -> Request:
     values: dict[str, Any] = {
         name: Path(value) if name in PATHS and value else value for name, value in options.items()
     }
+    if options.get("frames"):
+        values["frames"] = place_of(str(options["frames"]))
     return Request(model, **values)

@@ -15,6 +15,7 @@ from gsm_bench.cli.console import echo, echo_drawn
 from gsm_bench.cli.console import say as say
 from gsm_bench.cli.progress import AS_JSON
 from gsm_bench.cli.run_log import run_log
+from gsm_bench.places import RemoteUrl, place_of
 from gsm_bench.settings import ActionSource, Mark
 from gsm_bench.tables.render import FORMATS
 
@@ -29,6 +30,18 @@ INCOMPLETE = 3
 WARNED = "gsm_bench.warned"
 """Key of a call's context: wrong entries of the registry were named."""
 PATH = click.Path(path_type=Path)
+
+
+class _PlaceType(click.Path):
+    """A path, or a URL that fsspec opens."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        return (
+            place
+            if isinstance(place := place_of(str(value)), RemoteUrl)
+            else super().convert(place, parameter, context)
+        )
+
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -104,9 +117,9 @@ def leak_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def frames_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--frames",
-        type=PATH,
+        type=_PlaceType(path_type=Path),
         metavar="PATH",
-        help="Frames outside the data directory: a folder, or one .h5, .tar, .zip or .lmdb file.",
+        help="Frames outside the data directory: a folder, one .h5, .tar, .zip or .lmdb file, or a URL (s3, gs, https).",
     )(function)
 
 

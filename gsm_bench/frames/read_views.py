@@ -111,6 +111,16 @@ def read_views_for(source: FrameSource, video: Video, plans: Sequence[ReadPlan])
     return [replace(one, stored_frames=stored) for one in pixels] if stored else pixels
 
 
+def prefetch_views_for(source: FrameSource, video: Video, plans: Sequence[ReadPlan]) -> None:
+    """Begin to fetch the frames that `read_views_for` will read."""
+
+    def needed(total: int) -> set[int]:
+        views = [view_indices(total, plan, view, video.id) for plan in plans for view in plan.views]
+        return set(np.concatenate(views).tolist())
+
+    source.prefetch(video, needed)
+
+
 def _stored_if_more(source: FrameSource, video: Video) -> int:
     """Number of stored frames of a video whose list gives fewer; else 0. A segment uses a part of its file anyway."""
     stored = source.available(video) if video.num_frames and not video.video else 0

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 
+from gsm_bench.places import RemoteUrl
 from gsm_bench.scoring.prepare import Request, default_workers
 
 INCOMPLETE = 3
@@ -37,6 +38,8 @@ def arguments_of(request: Request, models: Sequence[str]) -> list[str]:
             continue
         if isinstance(value, Path):
             value = value.absolute()
+        elif isinstance(value, RemoteUrl):
+            value = value.root
         elif isinstance(value, tuple):
             value = "/".join(map(str, value))
         arguments += [f"--{field.name.replace('_', '-')}", str(value)]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gsm_bench.entries import ModelEntry
 from gsm_bench.errors import FrameError
 from gsm_bench.fingerprints import Fingerprint, fingerprint_array
-from gsm_bench.frames.read_views import ReadPlan, VideoPixels, read_views_for
+from gsm_bench.frames.read_views import ReadPlan, VideoPixels, prefetch_views_for, read_views_for
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.scorefile import NOT_SCORED, SCORED, SUBSTITUTED, Scores
 from gsm_bench.scoring.chunks import BatchResult
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from gsm_bench.scoring.run import Run
 
 BATCHES_AHEAD = 2
+FETCHERS = 16
+"""Threads that begin to fetch videos from a distance: each waits for the listing of one."""
 Rows = NDArray[np.int64]
 Videos = Sequence[VideoPixels | None]
 """Pixels of the B videos of a batch for one model, None for rows that the model does not need."""
@@ -95,6 +97,31 @@ def read_fingerprint(source: FrameSource, video: Video) -> Fingerprint:
         return fingerprint._replace(frames=source.available(video))
     except FrameError:
         return fingerprint
+
+
+def fetch_row(request: ReadRequest) -> None:
+    """Begin to fetch what `read_row` will read."""
+    for video in dict.fromkeys(request.videos.values()):
+        plans = [request.plans[place] for place, other in request.videos.items() if other == video]
+        prefetch_views_for(request.source, video, plans)
+
+
+def fetch_ahead(batches: Iterator[Batch | None], pool: ThreadPoolExecutor) -> Iterator[Batch | None]:
+    """The batches in their order, each after frames of batches behind it began to be fetched, if they are far away."""
+    waiting: deque[Batch] = deque()
+    for batch in batches:
+        if batch is None:
+            yield from waiting
+            waiting.clear()
+            yield None
+            continue
+        waiting.append(batch)
+        ahead = batch.models[0][0].job.source.videos_ahead
+        for request in read_requests(batch) if ahead else ():
+            pool.submit(fetch_row, request)
+        while waiting and sum(len(one.rows) for one in waiting) > ahead:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def videos_per_model(rows: Sequence[dict[int, VideoPixels]], models: int) -> list[Videos]:
@@ -222,6 +249,7 @@ def run_locally(run: Run) -> None:
     with (
         ForwardPool(settings) as forward_pool,
         ThreadPoolExecutor(settings.workers, thread_name_prefix="frames") as readers,
+        ThreadPoolExecutor(FETCHERS, thread_name_prefix="fetch") as fetchers,
         ThreadPoolExecutor(1, thread_name_prefix="chunks") as writer,
     ):
         scorers = {
@@ -230,11 +258,14 @@ def run_locally(run: Run) -> None:
         }
         writing: list[Future[None]] = []
         try:
-            for batch, results in run_forward(scorers, forward_pool, prefetch(run.batches(), readers)):
+            for batch, results in run_forward(
+                scorers, forward_pool, prefetch(fetch_ahead(run.batches(), fetchers), readers)
+            ):
                 for model, chunk in run.keep(batch, results):
                     writing.append(writer.submit(model.folder.write, batch.chunk, chunk))
                 writing = _still_writing(writing)
         except BaseException:
+            fetchers.shutdown(wait=False, cancel_futures=True)
             readers.shutdown(wait=False, cancel_futures=True)
             raise
         for future in writing:

@@ -17,6 +17,7 @@ from gsm_bench.frames.sources import FrameSource, open_source
 from gsm_bench.manifest import Manifest, check_same_classes
 from gsm_bench.nets.features import with_features
 from gsm_bench.nets.registry import LoadedNetwork, load_network
+from gsm_bench.places import Place
 from gsm_bench.sampling_rules import parse_sampling, sampling_problem
 from gsm_bench.score_head import FEATURES, SCORES, FileForm
 from gsm_bench.scorefile import NOT_SCORED, open_scores
@@ -55,7 +56,7 @@ class Request:
     dataset: str | None = None
     split: str | None = None
     data: Path | None = None
-    frames: Path | None = None
+    frames: Place | None = None
     clips: int | None = None
     crops: Crops | None = None
     device: str | None = None

@@ -15,6 +15,7 @@ from gsm_bench.frames.sources.hdf5 import Hdf5Reader
 from gsm_bench.frames.sources.lmdb import LmdbReader
 from gsm_bench.frames.sources.pictures import decoded_pixels
 from gsm_bench.frames.sources.readers import FrameReader, ImageSequenceReader, ReaderSource
+from gsm_bench.frames.sources.remote_readers import CopiedPictures, RemoteArchiveReader, RemoteFolderReader
 from gsm_bench.splits import Video
 from gsm_bench.trust.data_findings import FrameFinding, PictureMark, VideoExam, encodable, kind_of, of_frames
 from gsm_bench.trust.data_header import VideoHeader, header_of
@@ -25,6 +26,7 @@ LEAST_COLOUR = 8
 """A picture has colours if its channels differ by more than so many levels anywhere."""
 FORMS: dict[type, str] = {
     FolderReader: "folder", ArchiveReader: "archive", Hdf5Reader: "hdf5", GulpReader: "gulp", LmdbReader: "lmdb",
+    RemoteFolderReader: "folder", RemoteArchiveReader: "archive", CopiedPictures: "archive",
 }  # fmt: skip
 """Name of the form of frames, by their reader; any other is a video file."""
 AT_ONCE = 1024

@@ -16,12 +16,13 @@ class VideoHeader(NamedTuple):
 
 def header_of(reader: FrameReader) -> VideoHeader:
     """The header of a video file; zeros for other forms, and for a file that cannot be opened."""
-    if isinstance(reader, ImageSequenceReader):
+    path = getattr(reader, "path", None)
+    if isinstance(reader, ImageSequenceReader) or path is None:  # FFmpeg would open a URL by itself
         return VideoHeader()
     import av
 
     try:
-        with av.open(reader.where, metadata_errors="replace") as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.video:
                 return VideoHeader()
             stream = container.streams.video[0]

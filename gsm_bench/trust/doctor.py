@@ -18,6 +18,7 @@ from gsm_bench.frames.sources.discover import discover
 from gsm_bench.frames.sources.names import INFER_NAMES, Naming
 from gsm_bench.frames.sources.readers import FrameReader, ReaderSource
 from gsm_bench.manifest import Manifest
+from gsm_bench.places import Place, RemoteUrl
 from gsm_bench.scoring.list_columns import read_with_frames
 from gsm_bench.settings import Prefer
 from gsm_bench.splits import Split, Video, read_split
@@ -51,7 +52,7 @@ class DoctorRequest:
     dataset: str | None = None
     split: str | None = None
     data: Path | None = None
-    frames: Path | None = None
+    frames: Place | None = None
     prefer: Prefer = "folder"
     naming: Naming = INFER_NAMES
     workers: int | None = None
@@ -65,7 +66,7 @@ class _Place:
     name: str
     source: ReaderSource
     videos: list[Video]
-    frames: Path
+    frames: Place
     dataset: str = ""
     split: str = ""
 
@@ -157,6 +158,12 @@ def _place(request: DoctorRequest, manifest: Manifest, workspace: Workspace) -> 
             raise GsmBenchError(
                 "which frames are to be examined?",
                 fix="--dataset NAME for those of a list, or --frames PATH for all in it",
+            )
+        if isinstance(request.frames, RemoteUrl):
+            raise GsmBenchError(
+                "the videos at a URL are found by their list",
+                where=str(request.frames),
+                fix="--dataset NAME beside --frames URL",
             )
         if not request.frames.exists():
             raise GsmBenchError("this path does not exist", where=request.frames, fix="--frames FILE or FOLDER")

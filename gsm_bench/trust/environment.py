@@ -34,6 +34,7 @@ PURPOSES = {
     "ray": "score --engine ray",
     "figures": "figure",
     "parquet": "import and export of parquet",
+    "remote": "frames at URLs",
 }
 """What the packages of each extra are for; those of development are left out."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES")

@@ -13,10 +13,12 @@ import zipfile
 import zlib
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,7 @@ from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources.names import FrameNames, numbered, spellings
 from gsm_bench.frames.sources.pictures import reason
 from gsm_bench.frames.sources.readers import ImageSequenceReader, gap_in
+from gsm_bench.places import Place
 
 LISTINGS_KEPT = 4
 """Archive directories that a process caches; a reader keeps its own part of one."""
@@ -55,7 +58,7 @@ class Places:
 class Archive:
     """The folders of a tar or zip file, listed on first use, once per process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
 
     @property
@@ -76,6 +79,7 @@ class Archive:
         return ()
 
     def _listing(self) -> Listing:
+        assert isinstance(self.path, Path)
         try:
             state = self.path.stat()
         except OSError as error:
@@ -84,10 +88,17 @@ class Archive:
 
 
 class Listing:
-    """An archive's directory in memory, read on first use."""
+    """An archive's directory in memory, read on first use.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Args:
+        path: of the archive.
+        open_: opens it; size: its bytes.
+    """
+
+    def __init__(self, path: Place, open_: Callable[[Any], AbstractContextManager[IO[bytes]]], size: int) -> None:
+        self.path = path
+        self._open = open_
+        self._size = size
         self._lock = threading.Lock()
         self._folders: dict[str, Places] | None = None
 
@@ -95,7 +106,7 @@ class Listing:
     def folders(self) -> Mapping[str, Places]:
         with self._lock:
             if self._folders is None:
-                self._folders = _listed(self._path)
+                self._folders = _listed(self.path, self._open, self._size)
             return self._folders
 
     @cached_property
@@ -117,22 +128,27 @@ class Listing:
 @lru_cache(maxsize=LISTINGS_KEPT)
 def _listing_of(path: Path, state: tuple[int, int, int]) -> Listing:
     """The directory of an archive in this state; a file that was replaced has another state."""
-    return Listing(path)
+    return Listing(path, _opened, state[1])
 
 
-def _listed(path: Path) -> dict[str, Places]:
+def _opened(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def _listed(path: Place, open_: Callable[[Any], AbstractContextManager[IO[bytes]]], size: int) -> dict[str, Places]:
     """Files by folder, without the files that macOS adds; backslashes become slashes."""
     folders: dict[str, tuple[list[str], array[int]]] = defaultdict(lambda: ([], array("q")))
     members = _zip_members if path.suffix.lower() == ".zip" else _tar_members
     try:
-        for member, place in members(path):
-            folder, _, name = member.replace("\\", "/").rpartition("/")
-            if not name.startswith(APPLE_FILE) and APPLE_FOLDER not in folder:
-                names, places = folders[folder]
-                names.append(name.replace("\n", " "))
-                places.extend(place)
+        with open_(path) as file:
+            for member, place in members(file, size):
+                folder, _, name = member.replace("\\", "/").rpartition("/")
+                if not name.startswith(APPLE_FILE) and APPLE_FOLDER not in folder:
+                    names, places = folders[folder]
+                    names.append(name.replace("\n", " "))
+                    places.extend(place)
     except (OSError, tarfile.TarError, zipfile.BadZipFile, ValueError, EOFError, zlib.error) as error:
-        raise FrameError(f"this archive cannot be read: {reason(error)}", where=path) from error
+        raise FrameError(f"this archive cannot be read: {reason(error)}", where=str(path)) from error
     return {
         _tidy(folder): Places("\n".join(names), np.frombuffer(places, np.int64).reshape(-1, 4))
         for folder, (names, places) in folders.items()
@@ -144,9 +160,9 @@ def _tidy(folder: str) -> str:
     return "/".join(part for part in folder.split("/") if part not in ("", "."))
 
 
-def _tar_members(path: Path) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
-    size, end = path.stat().st_size, 0
-    with tarfile.open(path, "r:") as archive:
+def _tar_members(file: IO[bytes], size: int) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
+    end = 0
+    with tarfile.open(fileobj=file, mode="r:") as archive:
         while (member := archive.next()) is not None:
             archive.members = []  # type: ignore[attr-defined] # do not keep millions of objects
             end = member.offset_data + (member.size if member.isreg() else 0)
@@ -158,8 +174,8 @@ def _tar_members(path: Path) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
         raise tarfile.ReadError("it is cut short: the end mark is missing")
 
 
-def _zip_members(path: Path) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
-    with zipfile.ZipFile(path) as archive:
+def _zip_members(file: IO[bytes], size: int) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
+    with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & 1:
                 raise zipfile.BadZipFile(f"{member.filename} is encrypted or compressed by another method")
@@ -204,6 +220,7 @@ class ArchiveReader(ImageSequenceReader):
 
     def encoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes | FrameError]]:
         present, places = self._frames
+        assert isinstance(self.archive.path, Path)
         try:
             file = self.archive.path.open("rb", buffering=0)
         except OSError as error:
@@ -224,13 +241,20 @@ class ArchiveReader(ImageSequenceReader):
         return [size_of.get(number, 0) for number in numbers]
 
     def _content(self, file: int, place: list[int], number: int) -> bytes | FrameError:
-        offset, size, deflated, checksum = place
+        offset, size, *_ = place
         try:
             if self.archive.zipped:
-                offset = _behind_header(file, offset)
-            stored = os.pread(file, size, offset)
+                offset += behind_header(os.pread(file, ZIP_LOCAL_HEADER, offset))
+            return self._checked(os.pread(file, size, offset), place, number)
+        except (OSError, ValueError) as error:
+            return FrameError(f"frame {number} cannot be read: {reason(error)}", where=self.where)
+
+    def _checked(self, stored: bytes, place: list[int], number: int) -> bytes | FrameError:
+        """A frame from its stored bytes, or its error."""
+        _, size, deflated, checksum = place
+        try:
             content = zlib.decompress(stored, -zlib.MAX_WBITS) if deflated else stored
-        except (OSError, ValueError, zlib.error) as error:
+        except zlib.error as error:
             return FrameError(f"frame {number} cannot be read: {reason(error)}", where=self.where)
         if len(stored) < size or (checksum >= 0 and zlib.crc32(content) != checksum):
             return FrameError(f"frame {number} is damaged: its checksum or length is wrong", where=self.where)
@@ -253,15 +277,20 @@ class ArchiveReader(ImageSequenceReader):
         if not candidates and self.alone and len(folders) == 1:
             candidates = list(folders)
         if len(candidates) > 1:
-            raise FrameError(f"two folders are called {self.name!r}: {', '.join(candidates)}", where=self.archive.path)
+            raise FrameError(
+                f"two folders are called {self.name!r}: {', '.join(candidates)}", where=str(self.archive.path)
+            )
         if not candidates:
-            raise FrameError(f"no folder {self.name!r} in this archive", where=self.archive.path)
+            raise FrameError(f"no folder {self.name!r} in this archive", where=str(self.archive.path))
         return folders[candidates[0]]
 
 
-def _behind_header(file: int, offset: int) -> int:
-    """Offset of the data of a zip member: its local header may be longer than the directory says."""
-    header = os.pread(file, ZIP_LOCAL_HEADER, offset)
+def behind_header(header: bytes) -> int:
+    """Bytes from the local header of a zip member to its data; it may be longer than the directory says.
+
+    Raises:
+        ValueError: this is no header.
+    """
     if len(header) < ZIP_LOCAL_HEADER or header[:4] != b"PK\x03\x04":
         raise ValueError("the header of this member is damaged")
-    return offset + ZIP_LOCAL_HEADER + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+    return ZIP_LOCAL_HEADER + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")

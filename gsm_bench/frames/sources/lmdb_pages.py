@@ -1,9 +1,8 @@
 """Look up keys in an LMDB file by reading its pages, every number in them checked.
 
-LMDB's own library maps the file into memory and ends the process when a page is damaged. Layout of a file, little-endian,
-as a 64-bit machine writes it (source: ``mdb.c`` of LMDB 0.9, whose format 1.0 of py-lmdb 3 keeps): two meta pages, then
-pages of a B+ tree; a page begins with its number and flags, then come offsets of its nodes; a long value lies on pages of
-its own.
+LMDB's own library maps the file into memory and ends the process when a page is damaged. Layout of a file as a 64-bit
+machine writes it, little-endian (source: ``mdb.c`` of LMDB 0.9): two meta pages, then pages of a B+ tree. A page begins
+with its number and flags, then come the offsets of its nodes. A long value lies on pages of its own.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class DamagedLmdbError(ValueError):
 
 
 class StoredValue(NamedTuple):
-    """Where the value of a key lies in the file; `page` is that of a long value, else 0. No size is negative."""
+    """Where the value of a key lies in the file; `page` is the first one of a long value, else 0."""
 
     offset: int
     size: int

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import FrameError, SplitError
-from gsm_bench.frames.sources.forms import FRAME_FILES, LMDB, READABLE, without_suffix
+from gsm_bench.frames.sources.forms import FRAME_FILES, HDF5, LMDB, READABLE, VIDEOS, without_suffix
 from gsm_bench.frames.sources.name_check import check_names
 from gsm_bench.frames.sources.names import FrameNames
-from gsm_bench.frames.sources.placed import PlacedReaders, frame_folder, is_file
+from gsm_bench.frames.sources.placed import PlacedReaders, frame_folder, is_file, names_in
 from gsm_bench.frames.sources.readers import FrameReader, FrameSource, ReaderSource
 from gsm_bench.frames.sources.stores import SHOWN, VideoStore, is_store, store_at
+from gsm_bench.places import Place, RemoteUrl
 from gsm_bench.settings import Prefer
 from gsm_bench.splits import Video
 
+VIDEOS_AHEAD = 32
+"""Videos at a URL that are fetched before they are read: a second of latency then costs a video's time, not each one's."""
 COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 
 def open_source(
-    entry: DatasetEntry, data: Path, sample: Sequence[Video], frames: Path | None = None, prefer: Prefer = "folder"
+    entry: DatasetEntry, data: Path, sample: Sequence[Video], frames: Place | None = None, prefer: Prefer = "folder"
 ) -> FrameSource:
     """Find the frames of a data set.
 
@@ -30,7 +32,7 @@ def open_source(
         entry: its `frame_roots` and patterns give the place of frames below `data`.
         data: directory of the data set.
         sample: some videos to look for, at least one, spread over the split; any of them may be missing.
-        frames: a file or folder that holds the frames instead.
+        frames: a file, folder or URL that holds the frames instead.
         prefer: what is read if a video has a folder of pictures and a file.
 
     Raises:
@@ -61,12 +63,14 @@ def _find_source(entry: DatasetEntry, data: Path, sample: Sequence[Video], prefe
     )
 
 
-def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Video], prefer: Prefer) -> ReaderSource:
-    if not place.exists():
+def _open_place(entry: DatasetEntry, place: Place, sample: Sequence[Video], prefer: Prefer) -> ReaderSource:
+    if isinstance(place, Path) and not place.exists():
         raise SplitError("this path does not exist", where=place, fix="--frames FILE or FOLDER")
     if source := _open_store(entry, place, sample):
         return source
-    if not place.is_dir():
+    if isinstance(place, RemoteUrl):
+        _check_folder(place)
+    elif not place.is_dir():
         raise SplitError(f"this file cannot hold the frames of a data set: {READABLE}", where=place, fix=_unpack(place))
     readers = PlacedReaders(entry, place, prefer)
     if not any(readers.find(video) for video in sample):
@@ -74,26 +78,42 @@ def _open_place(entry: DatasetEntry, place: Path, sample: Sequence[Video], prefe
     return _source_of(readers, sample)
 
 
-def _none_of(entry: DatasetEntry, folder: Path, sample: Sequence[Video]) -> SplitError:
+def _check_folder(url: RemoteUrl) -> None:
+    """Raise SplitError if no folder can be listed at a URL, or if its name is that of a file that is not read from there."""
+    suffix = url.suffix.lower()
+    if suffix in (*HDF5, *LMDB, *VIDEOS, *COMPRESSED):
+        what = f"a {suffix} file with the frames of a data set is not read at a URL"
+        raise SplitError(what, where=str(url), fix="copy it to this machine, or give a folder, or a .zip or .tar file")
+    if not names_in(url):
+        raise SplitError(
+            "this URL does not exist, is empty, or its server does not list folders", where=str(url),
+            fix="check it, or give one .zip or .tar file: servers need not list it",
+        )  # fmt: skip
+
+
+def _none_of(entry: DatasetEntry, folder: Place, sample: Sequence[Video]) -> SplitError:
     """No video of the sample is in a folder: the list, or the folder, is another one than expected."""
     name = frame_folder(entry.frame_pattern, sample[0])
     names: list[str] = []
     with suppress(OSError):
-        names = sorted(path.name for path in islice(folder.iterdir(), 1000))
+        names = names_in(folder)
     shown = ", ".join(map(repr, names[:SHOWN])) or "nothing"
     return SplitError(
         f"none of {len(sample)} videos is in this folder: no {name!r}, with or without a suffix; "
         f"it holds {shown}{', ..' if len(names) > SHOWN else ''}",
-        where=folder,
+        where=str(folder),
         fix=f"check the column of the list that holds the names, or give the folder that holds {name!r}: {READABLE}",
     )
 
 
 def _source_of(readers: PlacedReaders, sample: Sequence[Video]) -> ReaderSource:
-    encodings = {reader.encoding for video in sample if (reader := readers.find(video))}
+    remote = isinstance(readers.root, RemoteUrl)
+    asked = sample[:SHOWN] if remote else sample  # of a file at a URL, the encoding is known when it was copied
+    encodings = {reader.encoding for video in asked if (reader := readers.find(video))}
     several = _several_forms(readers, sample)
     chosen = ["files are read before folders"] if several and readers.prefer == "file" else []
-    return ReaderSource(readers, "; ".join([*sorted(encodings - {""}), *chosen]), several)
+    encoding = "; ".join([*sorted(encodings - {""}), *chosen])
+    return ReaderSource(readers, encoding, several, VIDEOS_AHEAD if remote else 0)
 
 
 def _several_forms(readers: PlacedReaders, sample: Sequence[Video]) -> str:
@@ -141,7 +161,7 @@ class ReadersInStore:
             raise SplitError(
                 f"none of {len(sample)} videos is in this file, such as {sample[0].container!r}; "
                 f"it holds {shown}{', ..' if len(names) >= SHOWN else ''}",
-                where=self.store.path,
+                where=str(self.store.path),
                 fix=f"give the file of this split, with {self.store.form}, under the video's name",
             )
 
@@ -150,7 +170,7 @@ class ReadersInStore:
         return self.store.reader(name, FrameNames.of_pattern(self._pattern, video, self._first))
 
 
-def _open_store(entry: DatasetEntry, place: Path, sample: Sequence[Video]) -> ReaderSource | None:
+def _open_store(entry: DatasetEntry, place: Place, sample: Sequence[Video]) -> ReaderSource | None:
     """The frames in a file or folder that holds many videos; None if it is none."""
     try:
         store = store_at(place)
@@ -159,8 +179,10 @@ def _open_store(entry: DatasetEntry, place: Path, sample: Sequence[Video]) -> Re
         readers = ReadersInStore(entry, store)
         readers.check(sample)
     except FrameError as error:
-        raise FrameError(error.what, where=error.where, fix=error.fix or "copy it again") from error
-    return ReaderSource(readers, store.encoding)
+        remote = isinstance(place, RemoteUrl)
+        fix = error.fix or ("check the URL, or copy it to this machine" if remote else "copy it again")
+        raise FrameError(error.what, where=error.where, fix=fix) from error
+    return ReaderSource(readers, store.encoding, videos_ahead=VIDEOS_AHEAD if isinstance(place, RemoteUrl) else 0)
 
 
 def _unpack(path: Path) -> str:

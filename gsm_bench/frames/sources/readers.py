@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,10 @@ class FrameSource(Protocol):
     def note(self) -> str:
         """What a user should know about these frames; usually empty."""
 
+    @property
+    def videos_ahead(self) -> int:
+        """Videos that should be fetched before they are read; 0 where fetching takes no time."""
+
     def count(self, video: Video) -> int:
         """Number of frames as listed, else as stored; raises FrameError if some are missing."""
 
@@ -47,6 +51,9 @@ class FrameSource(Protocol):
 
     def fingerprint(self, video: Video) -> Fingerprint:
         """What is stored of the video, without decoding it; unknown where it cannot be read."""
+
+    def prefetch(self, video: Video, numbers: Callable[[int], Iterable[int]]) -> None:
+        """Begin to fetch frames that will be read soon: `numbers` of a number of frames. Errors show when they are read."""
 
 
 class FrameReader(Protocol):
@@ -74,6 +81,14 @@ class FrameReader(Protocol):
 
     def fingerprint(self, start: int, frames: int) -> Fingerprint:
         """See `FrameSource`; of `frames` frames from number `start`, or of all stored frames if `frames` is 0."""
+
+
+@runtime_checkable
+class FetchingReader(Protocol):
+    """A reader whose frames take time to come."""
+
+    def prefetch(self, numbers: Sequence[int]) -> None:
+        """Begin to fetch frames by number."""
 
 
 class ImageSequenceReader(ABC):
@@ -125,7 +140,7 @@ class ImageSequenceReader(ABC):
         total = frames or stored
         if not total:
             return UNKNOWN
-        numbers = sorted({start, start + total // 2, start + total - 1})
+        numbers = compared_numbers(start, total)
         contents = (b"" if isinstance(content, FrameError) else content for _, content in self.encoded(numbers))
         sizes = self.frame_sizes(_spread(start, total))
         return Fingerprint(
@@ -135,6 +150,11 @@ class ImageSequenceReader(ABC):
     def frame_sizes(self, numbers: Sequence[int]) -> list[int]:
         """Sizes of frames in bytes, 0 for a missing one; empty if the form does not tell them without reading."""
         return []
+
+
+def compared_numbers(start: int, total: int) -> list[int]:
+    """Numbers of the frames whose bytes enter a fingerprint: the first, the middle and the last of `total`."""
+    return sorted({start, start + total // 2, start + total - 1})
 
 
 def _spread(start: int, total: int) -> list[int]:
@@ -164,18 +184,22 @@ class ReaderSource:
 
     Args:
         find: returns the reader of a video; raises FrameError if there is none.
-        encoding, note: see `FrameSource`.
+        encoding, note, videos_ahead: see `FrameSource`.
     """
 
-    def __init__(self, find: Callable[[Video], FrameReader], encoding: str = "", note: str = "") -> None:
+    def __init__(
+        self, find: Callable[[Video], FrameReader], encoding: str = "", note: str = "", videos_ahead: int = 0
+    ) -> None:
         self._find = find
         self.encoding = encoding
         self.note = note
+        self.videos_ahead = videos_ahead
         self._cached: OrderedDict[str, FrameReader] = OrderedDict()
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_find": self._find, "encoding": self.encoding, "note": self.note}
+        names = ("_find", "encoding", "note", "videos_ahead")
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**{name.lstrip("_"): value for name, value in state.items()})  # type: ignore[misc]
@@ -218,6 +242,18 @@ class ReaderSource:
             return self.reader(video).fingerprint(start, frames)
         except FrameError:
             return UNKNOWN
+
+    def prefetch(self, video: Video, numbers: Callable[[int], Iterable[int]]) -> None:
+        """Begin to fetch frames of a video, and those of its fingerprint."""
+        try:
+            reader = self.reader(video)
+            if isinstance(reader, FetchingReader):
+                total, before = self.count(video), video.start - 1
+                stored = total if video.video else self.available(video)
+                needed = {*numbers(total), *(number - before for number in compared_numbers(video.start, stored))}
+                reader.prefetch(sorted(before + number for number in needed))
+        except FrameError:
+            return
 
     def forms(self, video: Video) -> list[FrameReader]:
         """Readers of all folders and files that hold `video`, the one that is read first; empty if only one is known."""

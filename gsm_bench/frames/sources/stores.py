@@ -17,6 +17,8 @@ from gsm_bench.frames.sources.hdf5 import Hdf5Reader, name_in, open_frames, stor
 from gsm_bench.frames.sources.lmdb import DATA, LmdbStore
 from gsm_bench.frames.sources.names import FrameNames
 from gsm_bench.frames.sources.readers import FrameReader
+from gsm_bench.frames.sources.remote_readers import RemoteArchive, RemoteArchiveReader
+from gsm_bench.places import Place, RemoteUrl
 
 SHOWN = 3
 """Number of names in a message."""
@@ -30,7 +32,7 @@ class VideoStore(Protocol):
     """
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> Place: ...
 
     @property
     def form(self) -> str: ...
@@ -69,6 +71,26 @@ class ArchiveStore:
         return ArchiveReader(self._archive, name, names, first=first)
 
 
+class RemoteArchiveStore:
+    """A tar or zip file at a URL, with a folder per video."""
+
+    form = ArchiveStore.form
+    encoding = ""
+
+    def __init__(self, path: RemoteUrl) -> None:
+        self.path = path
+        self._archive = RemoteArchive(path)
+
+    def names(self) -> Sequence[str]:
+        return [folder or "(no folder)" for folder in self._archive.folders()]
+
+    def holds_any(self, names: Iterable[str]) -> bool:
+        return any(self._archive.folders_called(name) for name in names)
+
+    def reader(self, name: str, names: FrameNames | None, first: int | None = None) -> FrameReader:
+        return RemoteArchiveReader(self._archive, name, names, first=first)
+
+
 class Hdf5Store:
     """An HDF5 file with a dataset per video."""
 
@@ -91,19 +113,25 @@ class Hdf5Store:
         return Hdf5Reader(self.path, name)
 
 
-def is_store(place: Path) -> bool:
-    """Whether a folder is a database or holds chunks, and no videos."""
+def is_store(place: Place) -> bool:
+    """Whether a folder of this machine is a database or holds chunks, and no videos."""
+    if isinstance(place, RemoteUrl):
+        return False
     with suppress(OSError, ValueError):  # no folder can have this name, or it cannot be read
         return (place / DATA).is_file() or (place.is_dir() and next(place.glob(f"*{META}"), None) is not None)
     return False
 
 
-def store_at(place: Path) -> VideoStore | None:
+def store_at(place: Place) -> VideoStore | None:
     """The store at a place; None if it is a folder of videos, or a file that cannot hold the frames of several.
+
+    Of what lies at a URL, archives alone are read.
 
     Raises:
         FrameError: the file is damaged as a whole.
     """
+    if isinstance(place, RemoteUrl):
+        return RemoteArchiveStore(place) if place.suffix.lower() in ARCHIVES else None
     if place.is_dir():
         if not is_store(place):
             return None
