@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gsm_bench.layouts.rows import first_list
+from gsm_bench.layouts.rows import lists_there
 
 if TYPE_CHECKING:
     import pandas
@@ -55,7 +55,7 @@ def datasets_frame(manifest: Manifest, workspace: Workspace) -> pandas.DataFrame
             "videos": split.videos,
             **{f"{task}_classes": count for task, count in entry.tasks.items()},
             "folder": str(workspace.data / entry.folder),
-            "here": first_list(workspace.data / entry.folder, split.lists) is not None,
+            "here": name in lists_there(workspace.data / entry.folder, entry),
         }
         for entry in manifest.datasets.values()
         for name, split in entry.splits.items()

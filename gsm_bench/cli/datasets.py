@@ -102,14 +102,14 @@ def check(*, name: str, data: Path | None, form: str) -> int:
       gsmbench datasets check ucf101 --data ~/ucf101
     """
     from gsm_bench.errors import SplitError
-    from gsm_bench.layouts.rows import first_list
+    from gsm_bench.layouts.rows import lists_there
     from gsm_bench.splits import read_split
     from gsm_bench.tables.table import Column, Table
 
     workspace, manifest = registry()
     entry = manifest.dataset(name)
     place = data or workspace.data / entry.folder
-    present = [split for split, one in entry.splits.items() if place.is_dir() and first_list(place, one.lists)]
+    present = lists_there(place, entry) if place.is_dir() else {}
     if not present:
         raise SplitError(
             f"no list of {name} in this directory", where=place, fix=f"gsmbench datasets show {name} names its files"

@@ -45,10 +45,14 @@ def read_folder(entry: DatasetEntry, split: SplitEntry, path: Path) -> ListRows:
     Raises:
         SplitError: a folder is not one of the classes, or something in it is no video.
     """
+    if not path.is_dir():
+        raise SplitError("a folder per class has no list", where=path, fix="--data DIR with the folders of the splits")
     prefix = _prefix(split, path)
     root = path.parents[len(prefix) - 1] if prefix else path  # not by "..", which leads elsewhere from a link
     folders = _by_name(path)
-    names = _classes(entry, root, folders)
+    if not prefix and not first_existing(root, entry.class_files):
+        _refuse_splits(entry, folders)
+    names = _classes(entry, root, folders, alone=not prefix)
     ids, labels = [], []
     for label, name in enumerate(names):
         for video in _videos(folders[name]) if name in folders else []:
@@ -78,10 +82,21 @@ def _by_name(path: Path) -> dict[str, Path]:
     return dict(sorted(folders.items()))
 
 
-def _classes(entry: DatasetEntry, root: Path, folders: dict[str, Path]) -> Sequence[str]:
+def _refuse_splits(entry: DatasetEntry, folders: dict[str, Path]) -> None:
+    """Refuse folders of splits in the place of classes."""
+    lists = {Path(name).name for split in entry.splits.values() for name in split.lists}
+    odd = next((name for name in folders if name in lists), None)
+    if odd is not None:
+        raise SplitError(
+            f"{odd!r} is the folder of a split, not of a class", where=folders[odd].parent,
+            fix="use --split with its name; if it is a class, name all classes in classes.txt, one per line",
+        )  # fmt: skip
+
+
+def _classes(entry: DatasetEntry, root: Path, folders: dict[str, Path], *, alone: bool) -> Sequence[str]:
     """Class names: of the class file, else of the training folder, else of the split's own folders."""
     file = first_existing(root, entry.class_files)
-    train = first_list(root, entry.splits[TRAIN].lists) if TRAIN in entry.splits else None
+    train = first_list(root, entry.splits[TRAIN].lists) if TRAIN in entry.splits and not alone else None
     source, names = (file, class_names(entry, root)) if file else (train, tuple(_by_name(train) if train else folders))
     odd = next((name for name in folders if name not in names), None)
     if odd is not None:

@@ -229,6 +229,14 @@ def first_list(directory: Path, names: Sequence[str]) -> Path | None:
     return None
 
 
+def lists_there(directory: Path, entry: DatasetEntry) -> dict[str, Path]:
+    """The lists in a directory by split; the directory itself only where it holds no other one."""
+    places = {name: first_list(directory, split.lists) for name, split in entry.splits.items()}
+    present = {name: place for name, place in places.items() if place is not None}
+    inside = {name: place for name, place in present.items() if place != directory}
+    return inside or present
+
+
 def without_video_suffix(name: str) -> str:
     """The name of a video file without the suffix of its format; other dots belong to the name."""
     stem, dot, suffix = name.rpartition(".")

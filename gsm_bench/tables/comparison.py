@@ -85,6 +85,8 @@ def _notes(comparison: Comparison, differences: Sequence[Difference]) -> Iterato
         yield _verdict(comparison, difference)
     if not differences:
         reason = "No video has a label and both scores" if comparison.labels else "No labels"
+        if comparison.truth.split is not None and comparison.truth.split.label_sets is not None:
+            reason = "A video may have several classes (evaluate gives the mAP of each result)"
         yield f"{reason}: accuracies cannot be compared."
         return
     groups = differences[0].change.groups

@@ -37,3 +37,15 @@ def test_lists_of_several_files_are_found(gsmbench, workspace):
     assert "test3,51,1530,0..50,class00/v0_1," in checked.out
     assert "train3,51,3570,0..50,class00/v0_0," in checked.out
     assert "test1" not in checked.out
+
+
+def test_a_directory_of_splits_is_no_split_itself(gsmbench, workspace):
+    data = workspace.root / "mine"
+    for name in ("train/clap", "train/wave", "val/wave"):
+        (data / name).mkdir(parents=True)
+        (data / name / "video.mp4").touch()
+    checked = gsmbench("datasets", "check", "folder", "--data", str(data), "--format", "csv")
+    assert checked.status == 0, checked.err
+    assert [line.split(",")[0] for line in checked.out.splitlines()] == ["split", "train", "val"]
+    alone = gsmbench("datasets", "check", "folder", "--data", str(data / "train"), "--format", "csv")
+    assert alone.out.splitlines()[1].startswith("all,2,")

@@ -172,3 +172,9 @@ def test_videos_without_scores_are_left_out_and_said(store):
     assert result.row["videos"] == "1"
     assert any("1 video without a score" in note for note in result.tables[0].notes)
     assert not result.complete
+
+
+def test_a_comparison_says_that_there_are_no_accuracies(store):
+    files = [store(name, np.random.default_rng(0).random((3, 1, 3)), offsets=(0.5,)) for name in ("one", "two")]
+    notes = gb.Bench().compare(*files).tables[0].notes
+    assert any("A video may have several classes (evaluate gives the mAP of each result)" in note for note in notes)

@@ -139,3 +139,16 @@ def test_a_split_may_be_a_link_to_another_place(data, tmp_path):
     split = read_split(FOLDER, "val", data)
     assert split.class_names["action"] == ("brush hair", "clap", "wave", "zoo")
     assert split.ids[0] == "val/brush hair/val0"
+
+
+def test_folders_of_splits_are_not_taken_for_classes(data):
+    with pytest.raises(SplitError, match="'train' is the folder of a split"):
+        read_split(FOLDER, "all", data)
+    (data / "classes.txt").write_text("train\nval\n")
+    assert read_split(FOLDER, "all", data).class_names["action"] == ("train", "val")
+
+
+def test_a_file_in_the_place_of_the_folders_is_refused(tmp_path):
+    (tmp_path / "list.txt").write_text("a 1 0\n")
+    with pytest.raises(SplitError, match="a folder per class has no list"):
+        read_list(FOLDER, "val", tmp_path / "list.txt")
