@@ -14,6 +14,7 @@ from gsm_bench.id_array import IdArray
 from gsm_bench.importers.class_order import Renumbering, paired_labels
 from gsm_bench.importers.dump import Dump, Ints, bare_name, refuse_doubles
 from gsm_bench.importers.label_base import counts_from_1, from_0
+from gsm_bench.importers.result_files import without_seconds
 from gsm_bench.splits import Split
 
 NAME_THE_LIST = "--ids FILE names the list that was tested, a video per line in its order"
@@ -75,6 +76,9 @@ def _by_id(ids: tuple[str, ...], labels: Mapping[str, Ints], split: Split) -> Pl
     row_of = {name: row for row, name in enumerate(ids)}
     if not row_of.keys() & known:
         row_of = {bare_name(name): row for row, name in enumerate(ids)}
+    if not row_of.keys() & known:
+        whole = without_seconds(split.ids)
+        row_of = {whole.get(name, name): row for name, row in row_of.items()}
     unknown = [name for name in row_of if name not in known]
     if unknown or len(row_of) != len(ids):
         raise DumpError(

@@ -31,6 +31,7 @@ class ReadOptions:
         skip_columns, id_column, label_column: columns of a table by name.
         class_names: known class names, with which columns and labels of a table are compared.
         split: the split that is read, where a file holds several.
+        classes: number of action classes, where the data set is known.
     """
 
     first_label: int = 0
@@ -40,6 +41,7 @@ class ReadOptions:
     label_column: str | None = None
     class_names: tuple[str, ...] = ()
     split: str | None = None
+    classes: int | None = None
 
 
 @dataclass(frozen=True)

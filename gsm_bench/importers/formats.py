@@ -34,6 +34,9 @@ class DumpFormat:
 # Detection tries them in this order.
 FORMATS: dict[str, DumpFormat] = {
     "npz": DumpFormat("an .npz table with ids", "arrays.npz"),
+    "ranked": DumpFormat("results for Something-Something V2: the five best classes", "result_files.ranked"),
+    "one-class": DumpFormat("one class per video, without scores", "result_files.one_class"),
+    "kinetics": DumpFormat("results for Kinetics: labels with scores", "result_files.kinetics"),
     "epic-server": DumpFormat("a file for an EPIC-KITCHENS server", "epic_server.file", sums=True),
     "mmaction2": DumpFormat("mmaction2 1.x: a list of dicts", "mmaction2.new", options=("head",)),
     "pyslowfast": DumpFormat("PySlowFast: [sum of softmax, labels]", "pyslowfast.pair", sums=True),

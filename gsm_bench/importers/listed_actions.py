@@ -53,14 +53,8 @@ class ListedActions:
         return tuple(f"{code // CODE},{code % CODE}" for code in self._codes[0].tolist())
 
     def kind(self, segments: int) -> Space:
-        """What the scores are: a list holds a part of all actions, so that probabilities sum to 1 or less."""
-        sums = np.bincount(self.rows, self.scores, segments)
-        if self.scores.min() >= 0:
-            return "probabilities" if sums.max() <= 1 + PROBABILITY_TOLERANCE else "logits"
-        if self.scores.max() > PROBABILITY_TOLERANCE:
-            return "logits"
-        sums = np.bincount(self.rows, np.exp(self.scores), segments)
-        return "log_probabilities" if sums.max() <= 1 + PROBABILITY_TOLERANCE else "logits"
+        """What the scores are."""
+        return kind_of_lists(self.scores, self.rows, segments)
 
     def counts(self, segments: int) -> str:
         """How many actions a segment lists, in words."""
@@ -76,6 +70,16 @@ class ListedActions:
         table = np.full((segments, 1, width), no_chance(kind), np.float32)
         table[self.rows, 0, places] = self.scores
         return table
+
+
+def kind_of_lists(scores: Floats, rows: Integers, count: int) -> Space:
+    """What listed scores [M] of `count` rows are: a list holds a part of all classes, so probabilities sum to 1 or less."""
+    if scores.min() >= 0:
+        return "probabilities" if np.bincount(rows, scores, count).max() <= 1 + PROBABILITY_TOLERANCE else "logits"
+    if scores.max() > PROBABILITY_TOLERANCE:
+        return "logits"
+    sums = np.bincount(rows, np.exp(scores), count)
+    return "log_probabilities" if sums.max() <= 1 + PROBABILITY_TOLERANCE else "logits"
 
 
 def no_chance(kind: Space) -> float:

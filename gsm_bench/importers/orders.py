@@ -69,7 +69,9 @@ def read_options(request: ImportRequest) -> ReadOptions:
     """The options of reading, with what is known beforehand: class names, the split. A list's labels are counted later."""
     first_label = 0 if request.labels else request.options.first_label
     split = request.split.name if request.split is not None else request.options.split
-    return replace(request.options, class_names=known_names(request), first_label=first_label, split=split)
+    names = known_names(request)
+    classes = len(names) or (request.dataset.tasks.get("action") if request.dataset is not None else None)
+    return replace(request.options, class_names=names, first_label=first_label, split=split, classes=classes or None)
 
 
 def known_names(request: ImportRequest) -> tuple[str, ...]:
