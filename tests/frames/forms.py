@@ -66,13 +66,17 @@ def as_lmdb(folders, path, before="", subdir=True):
 
 
 def make_video(path, codec, *, count=40, varying=True, seed=0, options=None, size=(64, 48)):
-    """A video whose frames differ; with frame rates that vary if `varying`. Returns nothing: decode it to know it."""
+    """A video whose frames differ; with frame rates that vary if `varying`. Returns nothing: decode it to know it.
+
+    The AVX-512 code of x264 reads beyond its own memory: without vector code the bytes are the same each time.
+    """
     import av
 
     width, height = size
+    options = (options or {"g": "8", "bf": "2"}) | ({"x264-params": "asm=0"} if codec == "libx264" else {})
     rng = np.random.default_rng(seed)
     with av.open(str(path), "w") as file:
-        stream = file.add_stream(codec, rate=25, options=options or {"g": "8", "bf": "2"})
+        stream = file.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         unit = Fraction(1, 1000) if varying else Fraction(1, 25)
         stream.time_base = stream.codec_context.time_base = unit

@@ -31,7 +31,12 @@ def pictures():
 
 
 def write_video(path, codec, *, pix_fmt="yuv420p", b_frames=None, sound="", varying=False, muxer=None, **options):
-    """A video of `FRAMES` frames of 96 x 64 pixels; its key frames are `GROUP` apart."""
+    """A video of `FRAMES` frames of 96 x 64 pixels; its key frames are `GROUP` apart.
+
+    The AVX-512 code of x264 reads beyond its own memory: without vector code the bytes are the same each time.
+    """
+    if codec == "libx264":
+        options[X264] = f"{options[X264]}:asm=0" if X264 in options else "asm=0"
     with av.open(str(path), "w", options=muxer or {}) as file:
         stream = file.add_stream(
             codec, rate=25, options={name.replace("_", "-"): value for name, value in options.items()}
