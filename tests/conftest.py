@@ -93,6 +93,8 @@ def build(entry):
 
 
 SLOW = (
+    "cases/test_class_folders.py",
+    "metrics/test_average_precision.py::test_equals_scikit_learn",
     "trust/test_diagnose_model.py",
     "trust/test_diagnose_scores.py::test_two_hundred_sound_files",
     "train/test_train_steps.py",
