@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -225,9 +226,17 @@ def stated_frames(checkpoint: Checkpoint) -> int | None:
 
 def stated_gate(checkpoint: Checkpoint) -> str | None:
     """Activation of the gates that a file states beside its weights; None if it does not, and there the keys cannot tell."""
-    places = [checkpoint.beside, *(checkpoint.beside.get(key) for key in SETTINGS_KEYS)]
+    places = [checkpoint.beside, *(_unpacked(checkpoint.beside.get(key)) for key in SETTINGS_KEYS)]
     values = [place.get("gate") for place in places if isinstance(place, Mapping)]
     return next((value for value in values if value in get_args(GateActivation)), None)
+
+
+def _unpacked(settings: Any) -> Any:
+    """Settings as they are, or out of the JSON text that the metadata of safetensors hold them in."""
+    try:
+        return json.loads(settings) if isinstance(settings, str) else settings
+    except (ValueError, RecursionError):
+        return None
 
 
 def describe(checkpoint: Checkpoint) -> str:
