@@ -279,7 +279,8 @@ def test_two_workspaces_in_one_process(sent, tmp_path_factory):
 
 def test_a_module_that_the_user_imported_stays(sent, monkeypatch):
     monkeypatch.syspath_prepend(str(sent.root))
-    monkeypatch.delitem(sys.modules, "toynet", raising=False)
+    monkeypatch.setitem(sys.modules, "toynet", None)  # what is there at the end is taken away
+    del sys.modules["toynet"]
     import toynet
 
     trust(sent)
