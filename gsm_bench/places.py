@@ -63,8 +63,15 @@ class RemoteUrl:
 Place = Path | RemoteUrl
 
 
-def place_of(text: str) -> Place:
+def without_secrets(word: str) -> str:
+    """A word of a command line; of a URL without its user, password and query."""
+    return SECRET.sub("", word) if REMOTE.search(word) else word
+
+
+def place_of(text: str | Place) -> Place:
     """The place that a user names: a path, or a URL; ``file://`` is a path."""
+    if not isinstance(text, str):
+        return text
     if not REMOTE.match(text):
         return Path(text)
     if text.lower().startswith("file://"):

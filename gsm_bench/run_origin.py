@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypedDict
 
+from gsm_bench.places import without_secrets
+
 COMMIT_LENGTH = 40
 _command: list[str] = []
 
@@ -32,7 +34,11 @@ def run_origin() -> RunOrigin:
     import socket
 
     command = _command or [Path(sys.argv[0]).name, *sys.argv[1:]]
-    return {"command_line": list(command), "host": socket.gethostname(), "code_commit": code_commit()}
+    return {
+        "command_line": [without_secrets(word) for word in command],
+        "host": socket.gethostname(),
+        "code_commit": code_commit(),
+    }
 
 
 @lru_cache

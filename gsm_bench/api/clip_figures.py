@@ -104,7 +104,7 @@ def _opened(
         place = request.dataset or str(names[0]), request.split or str(names[1])
     entry = bench.manifest.dataset(place[0])
     data = Path(request.data) if request.data else bench.workspace.data / entry.folder
-    frames = place_of(str(request.frames)) if request.frames else None
+    frames = place_of(request.frames) if request.frames else None
     return read_with_frames(
         lambda columns: read_split(entry, place[1], data, columns),
         lambda split: open_source(entry, data, split.sample(SAMPLED_VIDEOS), frames),

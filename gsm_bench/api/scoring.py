@@ -50,5 +50,5 @@ def request_of(model: str, options: Mapping[str, Any]) -> Request:
         name: Path(value) if name in PATHS and value else value for name, value in options.items()
     }
     if options.get("frames"):
-        values["frames"] = place_of(str(options["frames"]))
+        values["frames"] = place_of(options["frames"])
     return Request(model, **values)

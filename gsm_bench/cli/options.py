@@ -36,11 +36,7 @@ class _PlaceType(click.Path):
     """A path, or a URL that fsspec opens."""
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
-        return (
-            place
-            if isinstance(place := place_of(str(value)), RemoteUrl)
-            else super().convert(place, parameter, context)
-        )
+        return place if isinstance(place := place_of(value), RemoteUrl) else super().convert(place, parameter, context)
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

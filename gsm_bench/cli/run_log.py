@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gsm_bench.places import without_secrets
+
 FILE = "runs.jsonl"
 LOGGED = frozenset({"score", "train", "features", "pack", "import", "submit"})
 """Commands that are logged in any case; others if one of `WRITING` is given."""
@@ -29,7 +31,7 @@ class RunLog:
 
     def begin(self, words: Sequence[str]) -> None:
         """A command begins; `words` are its name and what follows, without ``gsmbench``."""
-        self.workspace, self._words, self._started = None, list(words), time.time()
+        self.workspace, self._words, self._started = None, [without_secrets(word) for word in words], time.time()
 
     def end(self, status: int) -> str:
         """The command has ended: add its line. Returns why it could not be added; empty where all is well."""

@@ -37,6 +37,11 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 256  # a client asks for many files at once
+    daemon_threads = True
+
+
 @contextmanager
 def http_server(folder, *, ranges=True, answers=None):
     """Serve a folder; yields the server, with `url` and the requests `asked` so far.
@@ -45,8 +50,7 @@ def http_server(folder, *, ranges=True, answers=None):
         ranges: whether parts of files are served.
         answers: returns the status of an error for a request, 0 to serve it.
     """
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *given: _Handler(*given, directory=str(folder)))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), lambda *given: _Handler(*given, directory=str(folder)))
     server.asked, server.ranges, server.answers = [], ranges, answers
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)

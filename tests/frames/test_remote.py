@@ -420,6 +420,20 @@ def test_urls():
         assert place_of(local) == Path(local)
 
 
+def test_secrets_of_a_url_are_written_nowhere(toys, frames, gsmbench):
+    as_form(frames, "zip")
+    with http_server(frames) as server:
+        signed = server.url.replace("//", "//user:hunter2@") + "/all.zip?Signature=hunter2"
+        ran = gsmbench("score", "--model", "toy_4f", "--frames", signed)
+        assert ran.status == 0, ran.err
+        plain = f"{server.url}/all.zip"
+    provenance = read(toys.score_path("toy", "val", "toy_4f")).provenance
+    assert provenance.frames_path == plain
+    assert plain in provenance.command_line
+    written = ran.err + ran.out + repr(provenance) + (toys.root / "logs" / "runs.jsonl").read_text()
+    assert "hunter2" not in written
+
+
 def test_sources_are_sent_to_other_processes(toys, frames, memory):
     manifest = load_manifest(toys)
     entry = manifest.dataset("toy")
