@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 OF_THE_NETWORK = ("pretraining", "temporal", "options", "ignore_keys", "head", "score_kind", "cite")
 """Keys of an entry that say nothing of another network: `models add --network` does not copy them."""
 
+CHECKPOINT_FIX = "give a path, or the name of a file in checkpoints/"
+
 
 @click.group("models", short_help="List, show, check and add models.")
 def command() -> None:
@@ -428,7 +430,7 @@ def add_model(
     weights = None if checkpoint is None else _place_of_weights(checkpoint, workspace)
     raw = _copied(base, given.get("network")) if base else {}
     if library:
-        raw |= _described_by_library(given, weights, manifest)
+        raw |= _described_by_library(given, weights, manifest, set(raw) - {"checkpoint"})
     elif checkpoint is None:
         raise click.UsageError("Missing option '--checkpoint'.")
     raw |= given
@@ -463,19 +465,31 @@ def _copied(base: ModelEntry, network: str | None) -> dict[str, Any]:
     return raw
 
 
-def _described_by_library(given: Mapping[str, Any], weights: Path | None, manifest: Manifest) -> dict[str, Any]:
+def _described_by_library(
+    given: Mapping[str, Any], weights: Path | None, manifest: Manifest, copied: set[str]
+) -> dict[str, Any]:
     """What a library, the files beside the weights and the data set say of a network; tells where each is from.
+
+    Args:
+        given: options of the command by key of the entry.
+        weights: the file or folder of `--checkpoint`.
+        manifest: knows the data set.
+        copied: keys that `--like` gives.
 
     Raises:
         ManifestError, NetworkError: something is not known, with the option that gives it.
     """
-    from gsm_bench.errors import NetworkError
+    from gsm_bench.errors import CheckpointError, NetworkError
     from gsm_bench.nets.libraries import library_settings
 
     network = given["network"]
+    if weights is not None and not weights.exists():
+        raise CheckpointError("no such checkpoint", where=weights, fix=CHECKPOINT_FIX)
     settings = library_settings(network, weights)
     raw = dict(settings.values)
-    say(f"{', '.join(sorted(raw.keys() - {'title', 'score_kind'}))}: from {' and '.join(settings.sources)}")
+    say(f"{', '.join(sorted(raw.keys() - {'title', 'score_kind', 'notes'}))}: from {' and '.join(settings.sources)}")
+    if "notes" in raw:
+        say(f"note: {raw['notes']}")
     missing = dict(settings.missing)
     if name := given.get("dataset"):
         dataset = manifest.dataset(name)
@@ -484,7 +498,9 @@ def _described_by_library(given: Mapping[str, Any], weights: Path | None, manife
             raw["classes"] = dataset.classes
     else:
         missing["dataset"] = "--dataset NAME; manifests/ of the workspace may hold your own"
-    unknown = {key: how for key, how in missing.items() if key not in raw | dict(given)}
+    if "checkpoint" not in raw and (weights is None or weights.is_dir()):
+        missing["checkpoint"] = "--checkpoint FILE, the file of the weights"
+    unknown = {key: how for key, how in missing.items() if key not in raw and key not in given and key not in copied}
     if unknown:
         raise NetworkError(f"{network}: {', '.join(unknown)} not known", fix="; ".join(unknown.values()))
     return raw
@@ -504,6 +520,7 @@ def _check_addition(name: str, raw: dict[str, Any], manifest: Manifest, workspac
     Raises:
         CheckpointError, ManifestError, NetworkError: why not.
     """
+    from gsm_bench.entries import library_of
     from gsm_bench.errors import CheckpointError
     from gsm_bench.manifest import LOCAL_FILE, check_same_classes, convert_entry
 
@@ -512,10 +529,24 @@ def _check_addition(name: str, raw: dict[str, Any], manifest: Manifest, workspac
     if not path.is_file() and entry.checkpoint.url:
         say(f"note: download the weights from {entry.checkpoint.url} to {pasteable(path)}")
     elif not path.is_file():
-        raise CheckpointError(
-            "no such checkpoint", where=path, fix="give a path, or the name of a file in checkpoints/"
-        )
+        raise CheckpointError("no such checkpoint", where=path, fix=CHECKPOINT_FIX)
     check_same_classes(entry, manifest.dataset(entry.dataset))
+    if library_of(entry.network):
+        _check_library_network(entry, path)
+
+
+def _check_library_network(entry: ModelEntry, checkpoint: Path) -> None:
+    """Refuse frames, sizes and weights that the network of a library does not take.
+
+    Raises:
+        CheckpointError, NetworkError: why not.
+    """
+    from gsm_bench.nets.cost import entry_cost
+    from gsm_bench.nets.registry import load_network
+
+    entry_cost(entry)
+    if checkpoint.is_file():
+        load_network(entry, checkpoint)
 
 
 def _assign(raw: dict[str, Any], text: str) -> None:

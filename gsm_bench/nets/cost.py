@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gsm_bench.entries import ModelEntry
-from gsm_bench.errors import GsmBenchError
+from gsm_bench.errors import GsmBenchError, NetworkError
 from gsm_bench.manifest import Manifest
 from gsm_bench.nets.registry import network_for
 
@@ -103,8 +103,20 @@ def video_cost(name: str, manifest: Manifest, *, clips: int = 1, search: Path | 
 
 
 def entry_cost(entry: ModelEntry, *, search: Path | None = None) -> Cost:
-    """Cost of one view of an entry's network; `search` is the folder of networks of the user's own."""
-    return count_cost(network_for(entry, search=search), entry.frames, entry.input.size)
+    """Cost of one view of an entry's network; `search` is the folder of networks of the user's own.
+
+    Raises:
+        NetworkError: see `network_for`; or the network does not take so many frames, or frames of this size.
+    """
+    network, (frames, size) = network_for(entry, search=search), (entry.frames, entry.input.size)
+    try:
+        return count_cost(network, frames, size)
+    except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
+        text = " ".join(str(error).split())[:300] or type(error).__name__
+        raise NetworkError(
+            f"{entry.network} takes no {frames} frames of {size} x {size} pixels: {text}",
+            fix="correct frames, input.size or options of the entry",
+        ) from error
 
 
 def count_cost(network: nn.Module, frames: int, size: int) -> Cost:

@@ -45,7 +45,8 @@ def toml_fix(entry: ModelEntry, base: Trial, trial: Trial) -> str:
     if "frames" in changes:
         lines.append(f"frames = {trial.frames}")
     if changes.keys() & set(INPUT_KEYS):
-        spec = replace(entry.input, **{key: getattr(trial, key) for key in INPUT_KEYS if key in changes})
+        settings = {key: getattr(trial, key) for key in INPUT_KEYS if key in changes}
+        spec = replace(entry.input, **settings, stretch=trial.spec.stretch)
         lines.append(f"input = {input_toml(spec)}")
     return "\n".join([f"[models.{_key(entry.name)}]", *lines]) if lines else ""
 
@@ -55,8 +56,12 @@ def input_toml(spec: InputSpec) -> str:
     return (
         f'{{ size = {spec.size}, resize = {spec.resize}, channel_order = "{spec.channel_order}", '
         f"value_range = {_number(spec.value_range)}, mean = {_list(spec.mean)}, std = {_list(spec.std)}, "
-        f'interpolation = "{spec.interpolation}" }}'
+        f'interpolation = "{spec.interpolation}"{_stretch(spec)} }}'
     )
+
+
+def _stretch(spec: InputSpec) -> str:
+    return f", stretch = {list(spec.stretch)}" if spec.stretch else ""
 
 
 def words_for(name: str, value: Any) -> str:

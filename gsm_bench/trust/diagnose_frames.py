@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources import FrameSource
-from gsm_bench.geometry import crop_corner, resized_size
+from gsm_bench.geometry import crop_corner, size_for
 from gsm_bench.sampling import in_order, indices_at
 from gsm_bench.splits import Split
 from gsm_bench.trust.diagnose_settings import Filter, Trial
@@ -164,7 +164,7 @@ def squares(frame: Pixels, trial: Trial) -> Pixels:
     height, width = frame.shape[:2]
     if trial.shape == "squash":
         return _resized(frame, (trial.size, trial.size), trial.filter)
-    resized = _resized(frame, resized_size(width, height, trial.resize), trial.filter)
+    resized = _resized(frame, size_for(width, height, trial.spec), trial.filter)
     left, top = crop_corner(resized.shape[1], resized.shape[0], trial.size, -1)
     return resized[top : top + trial.size, left : left + trial.size]
 

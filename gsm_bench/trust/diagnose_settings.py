@@ -68,6 +68,7 @@ class Trial:
         counts: whose number of frames is used.
         order, flip: of the frames that a network is shown.
         statistics: of batch norms: those of the checkpoint, or those of a batch of clips.
+        stretch: as of `InputSpec`, while `resize` is its shorter side; no trial changes it.
     """
 
     size: int
@@ -86,6 +87,7 @@ class Trial:
     order: FrameOrder = "forward"
     flip: bool = False
     statistics: Statistics = "stored"
+    stretch: tuple[int, int] | None = None
 
     @classmethod
     def of_entry(cls, spec: InputSpec, frames: int) -> Trial:
@@ -98,12 +100,15 @@ class Trial:
             _triple(spec.mean),
             _triple(spec.std),
             frames,
+            stretch=spec.stretch,
         )
 
     @property
     def spec(self) -> InputSpec:
         """The settings that an entry has."""
-        return InputSpec(self.size, self.resize, self.channel_order, self.value_range, self.mean, self.std)
+        values = (self.size, self.resize, self.channel_order, self.value_range, self.mean, self.std)
+        stretched = self.stretch is not None and min(self.stretch) == self.resize
+        return InputSpec(*values, stretch=self.stretch if stretched else None)
 
     def changes(self, base: Trial) -> dict[str, tuple[Any, Any]]:
         """The settings that differ from `base`: the value there and here, by name."""

@@ -74,7 +74,9 @@ def scores_of(gsmbench, workspace, *options):
 
 
 def assert_equal(scores, expected):
-    assert np.abs(scores - expected).max() <= 1e-4 * expected.std()
+    difference = np.abs(scores - expected).max() / expected.std()
+    print(f"{len(scores)} clips, largest difference {difference:.1e} of the spread")
+    assert difference <= 1e-4
     assert expected.std(axis=0).min() > 0
 
 
@@ -140,7 +142,11 @@ def test_transformers(gsmbench, workspace, frames, name):
     assert_equal(scores, expected)
 
 
-@pytest.mark.parametrize(("name", "options"), [("resnet18", ()), ("resnet18", ("shift_div",)), ("convnext_atto", ())])
+RESNET, CONVNEXT = ("resnet18", "convnext_atto") if "GSMBENCH_CLIPS" in os.environ else ("test_resnet", "test_convnext")
+TIMM = [(RESNET, ()), (RESNET, ("shift_div",)), (CONVNEXT, ())]
+
+
+@pytest.mark.parametrize(("name", "options"), TIMM)
 def test_timm(gsmbench, workspace, frames, name, options):
     timm = pytest.importorskip("timm", reason="timm is not installed")
     from torchvision.transforms import v2

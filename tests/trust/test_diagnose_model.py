@@ -148,6 +148,26 @@ def test_mirrored_frames_are_shown_as_they_were_before(tmp_path):
     assert all(np.array_equal(picture, squares(frame, base)) for picture in shown)
 
 
+def test_stretched_frames_stay_stretched():
+    """A diagnosis starts from the entry's own input; another resize is one that keeps the shape."""
+    from dataclasses import replace
+
+    from gsm_bench.frames.transform import preprocess
+    from gsm_bench.geometry import InputSpec
+    from gsm_bench.trust.diagnose_fixes import input_toml
+    from gsm_bench.trust.diagnose_frames import squares
+    from gsm_bench.trust.diagnose_settings import Trial
+
+    frame = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    spec = InputSpec(16, 20, "RGB", 255, (0, 0, 0), (1, 1, 1), stretch=(20, 24))
+    base = Trial.of_entry(spec, 4)
+    assert base.spec == spec
+    assert np.array_equal(squares(frame, base), preprocess(frame[None], spec)[0].permute(1, 2, 0).numpy())
+    assert replace(base, resize=18).spec == replace(spec, resize=18, stretch=None)
+    assert input_toml(spec).endswith("stretch = [20, 24] }")
+    assert "stretch" not in input_toml(replace(spec, stretch=None))
+
+
 def test_half_of_the_frames_listed(planted, workspace):
     planted(counted=lambda count: count // 2)
     result = diagnosed(workspace)

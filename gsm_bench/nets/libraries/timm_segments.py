@@ -7,6 +7,8 @@ channels comes from the next frame, as many from the previous one, zeros at the 
 
 from __future__ import annotations
 
+import difflib
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,14 +41,19 @@ def settings(name: str, checkpoint: Path | None) -> NetworkSettings:
     _check(name)
     config: dict[str, Any] = vars(timm.create_model(name, pretrained=False))["default_cfg"]
     size = config["input_size"][1]
+    resize = math.floor(size / config.get("crop_pct", 0.875))
     values: dict[str, Any] = {
         "title": f"TSN {name}",
         "input": {
-            "size": size, "resize": round(size / config.get("crop_pct", 0.875)), "channel_order": "RGB",
+            "size": size, "resize": resize, "channel_order": "RGB",
             "value_range": 1.0, "mean": list(config["mean"]), "std": list(config["std"]),
         },
         "score_kind": "logits",
     }  # fmt: skip
+    if config.get("crop_mode") == "squash":
+        values["input"]["stretch"] = [resize, resize]
+    if (filter_name := config.get("interpolation")) != "bilinear":
+        values["notes"] = f"timm resizes pictures for {name} by the filter {filter_name}, this entry by bilinear"
     source = f"timm's configuration of {name}, which is that of pictures"
     return NetworkSettings(values, (source,), {"frames": "--frames T", "classes": "--classes C, or --dataset NAME"})
 
@@ -94,6 +101,6 @@ def _mean_over_frames(_: nn.Module, __: tuple[Any, ...], logits: Tensor, *, fram
 
 def _check(name: str) -> None:
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name[:6]}*")[:5]
+        near = difflib.get_close_matches(name, timm.list_models(), n=5)
         more = f", such as {', '.join(near)}" if near else ""
         raise NetworkError(f"timm has no model {name!r}", fix=f"one of timm.list_models(){more}")

@@ -34,7 +34,7 @@ def build(name: str, entry: ModelEntry) -> nn.Module:
 
 
 def settings(name: str, checkpoint: Path | None) -> NetworkSettings:
-    """Input, frames, classes and download of the default weights."""
+    """Input, frames, classes and download of the default weights; weights of the user's own may have other classes."""
     _check(name)
     weights = get_model_weights(name).DEFAULT
     preset, meta = weights.transforms(), weights.meta
@@ -45,18 +45,21 @@ def settings(name: str, checkpoint: Path | None) -> NetworkSettings:
             "size": preset.crop_size[0], "resize": min(resize), "channel_order": "RGB", "value_range": 1.0,
             "mean": list(preset.mean), "std": list(preset.std),
         },
-        "classes": len(meta["categories"]),
-        "checkpoint": {"file": Path(weights.url).name, "url": weights.url},
         "score_kind": "logits",
+        "notes": "torchvision resizes without antialiasing, this entry with it",
     }  # fmt: skip
     if len(resize) == 2:
         values["input"]["stretch"] = resize
+    if checkpoint is None:
+        values["classes"] = len(meta["categories"])
+        values["checkpoint"] = {"file": Path(weights.url).name, "url": weights.url}
+    missing = {} if checkpoint is None else {"classes": "--classes C, or --dataset NAME"}
     source = f"{weights}"
     frames = re.search(r"clip_len=(\d+)", meta.get("_docs", ""))
     if frames is None and not meta.get("min_temporal_size"):
-        return NetworkSettings(values, (source,), {"frames": "--frames T"})
+        return NetworkSettings(values, (source,), missing | {"frames": "--frames T"})
     values["frames"] = int(frames[1]) if frames else meta["min_temporal_size"]
-    return NetworkSettings(values, (source,))
+    return NetworkSettings(values, (source,), missing)
 
 
 def _check(name: str) -> None:

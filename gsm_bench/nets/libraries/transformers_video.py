@@ -28,23 +28,29 @@ NOT_OPTIONS = frozenset({
 """Keys of a configuration that the entry says otherwise, or that change no score."""
 BILINEAR = 2
 LARGEST_BYTES = 20_000_000
-RESCALE = 1 / 255
 
 
 @dataclass(frozen=True)
 class Family:
-    """A family of classifiers: its classes in transformers, and its configuration's keys for frames and size."""
+    """A family of classifiers: its classes in transformers, and its configuration's keys for frames and size.
+
+    Attributes:
+        rescale: what its preprocessor multiplies bytes with, where the file does not say it.
+        offset: whether it subtracts 1 afterwards, where the file does not say it.
+    """
 
     config: str
     classifier: str
     frames: str = "num_frames"
     size: str = "image_size"
+    rescale: float = 1 / 255
+    offset: bool = False
 
 
 FAMILIES = {
     "videomae": Family("VideoMAEConfig", "VideoMAEForVideoClassification"),
     "timesformer": Family("TimesformerConfig", "TimesformerForVideoClassification"),
-    "vivit": Family("VivitConfig", "VivitForVideoClassification"),
+    "vivit": Family("VivitConfig", "VivitForVideoClassification", rescale=1 / 127.5, offset=True),
     "vjepa2": Family("VJEPA2Config", "VJEPA2ForVideoClassification", "frames_per_clip", "crop_size"),
 }
 
@@ -89,7 +95,12 @@ def settings(name: str, checkpoint: Path | None) -> NetworkSettings:
     if path is None:
         missing = {"input": f"put {PREPROCESSOR_FILES[0]} beside the weights, or copy an input with --like MODEL"}
         return NetworkSettings(values, (str(folder / "config.json"),), missing)
-    values["input"] = _input(_json(path), int(size if isinstance(size, int) else size[0]), path)
+    preprocessor = _json(path)
+    try:
+        values["input"] = _input(preprocessor, int(size if isinstance(size, int) else size[0]), family)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        fix = "correct the file; if the weights were trained so, score with the library and import its dump"
+        raise NetworkError(f"this preprocessor cannot be followed: {error}", where=path, fix=fix) from error
     if name == "vjepa2":  # its processor never reads `size`
         values["input"]["resize"] = int(values["input"]["size"] * 256 / 224)
     return NetworkSettings(values, (str(folder / "config.json"), str(path)))
@@ -142,38 +153,50 @@ def _weights_of(checkpoint: Path) -> Path:
     )  # fmt: skip
 
 
-def _input(preprocessor: Mapping[str, Any], size: int, path: Path) -> dict[str, Any]:
-    """The input that a preprocessor makes, as an entry says it."""
+def _input(preprocessor: Mapping[str, Any], size: int, family: Family) -> dict[str, Any]:
+    """The input that a preprocessor makes, as an entry says it; raises ValueError if an entry cannot."""
     resample = preprocessor.get("resample", BILINEAR)
     if resample != BILINEAR:
-        raise NetworkError(
-            f"this preprocessor resizes by Pillow's filter {resample}; only bilinear ({BILINEAR}) is supported", where=path,
-            fix="if the weights were trained so, score with the library and import its dump",
-        )  # fmt: skip
-    crop = _side(preprocessor.get("crop_size"), size) if preprocessor.get("do_center_crop", True) else size
-    shape = preprocessor.get("size") or {}
-    resize = shape.get("shortest_edge") if isinstance(shape, Mapping) else shape
-    values: dict[str, Any] = {"size": crop, "channel_order": "RGB", **_values(preprocessor)}
-    if resize is None:
-        height, width = (int(shape.get(key, crop)) for key in ("height", "width"))
-        return values | {"resize": min(height, width), "stretch": [height, width]}
-    return values | {"resize": int(resize)}
+        raise ValueError(f"it resizes by Pillow's filter {resample}; only bilinear ({BILINEAR}) is supported")
+    if not preprocessor.get("do_resize", True):
+        raise ValueError("do_resize is false; frames are always resized here")
+    crop = _side(preprocessor.get("crop_size") or size) if preprocessor.get("do_center_crop", True) else size
+    values: dict[str, Any] = {"size": crop, "channel_order": "RGB", **_values(preprocessor, family)}
+    shape = preprocessor.get("size")
+    if isinstance(shape, Mapping) and {"height", "width"} <= shape.keys():
+        stretch = [int(shape["height"]), int(shape["width"])]
+        return values | {"resize": min(stretch), "stretch": stretch}
+    return values | {"resize": _side(shape)}
 
 
-def _values(preprocessor: Mapping[str, Any]) -> dict[str, Any]:
+def _values(preprocessor: Mapping[str, Any], family: Family) -> dict[str, Any]:
     """Range, mean and std: rescaled, shifted by one if ``offset``, then normalised."""
-    scale = preprocessor.get("rescale_factor", RESCALE) if preprocessor.get("do_rescale", True) else 1.0
-    normalised = preprocessor.get("do_normalize", True)
-    mean = preprocessor.get("image_mean") or [0.5] * 3 if normalised else [0.0] * 3
-    std = preprocessor.get("image_std") or [0.5] * 3 if normalised else [1.0] * 3
-    shift = 1.0 if preprocessor.get("offset") and preprocessor.get("do_rescale", True) else 0.0
-    return {"value_range": round(255 * scale, 9), "mean": [value + shift for value in mean], "std": list(std)}
+    rescaled = preprocessor.get("do_rescale", True)
+    scale = float(preprocessor.get("rescale_factor", family.rescale)) if rescaled else 1.0
+    mean, std = [0.0] * 3, [1.0] * 3
+    if preprocessor.get("do_normalize", True):
+        mean, std = (_per_channel(preprocessor, key) for key in ("image_mean", "image_std"))
+    shift = 1.0 if rescaled and preprocessor.get("offset", family.offset) else 0.0
+    return {"value_range": round(255 * scale, 9), "mean": [value + shift for value in mean], "std": std}
 
 
-def _side(value: Any, default: int) -> int:
+def _per_channel(preprocessor: Mapping[str, Any], key: str) -> list[float]:
+    value = preprocessor.get(key)
+    if not isinstance(value, list) or len(value) != 3:
+        raise ValueError(f"{key} is {value!r}, not three numbers")
+    return [float(each) for each in value]
+
+
+def _side(value: Any) -> int:
+    """Pixels of a square, or of the shorter side."""
     if isinstance(value, Mapping):
-        return int(value.get("height") or value.get("shortest_edge") or default)
-    return int(value or default)
+        sides = {value[key] for key in ("height", "width", "shortest_edge") if key in value}
+        if len(sides) != 1 or "longest_edge" in value:
+            raise ValueError(f"size {dict(value)} is neither a square nor a shorter side")
+        value = sides.pop()
+    if not isinstance(value, int):
+        raise ValueError(f"a size is {value!r}, not a number of pixels")
+    return value
 
 
 def _json(path: Path) -> dict[str, Any]:
