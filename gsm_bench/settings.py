@@ -28,6 +28,7 @@ PAPER_BRANCHES: dict[int, GsmBranch] = {1: "double_3x3", 2: "3x3", 3: "pool_proj
 Branch 4 has the accuracy of the released networks, so it is ``1x1``. The others are an assumption: this is the order, from
 left to right, in which Szegedy et al., *Rethinking the Inception Architecture for Computer Vision* (2016) draw such a block.
 """
+RecipeName = Literal["default", "released"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Compile = Literal["none", "kernels", "graphs"]
 Resize = Literal["reader", "device"]

@@ -77,7 +77,7 @@ ROOMS = {
     "nets": {"metrics"},
     "frames": set(),
     "scoring": {"nets", "frames", "metrics", "ensembles"},
-    "train": {"nets", "frames", "shapes", "scoring"},
+    "train": {"metrics", "nets", "frames", "shapes", "scoring"},
     "bench": {"nets", "frames", "scoring", "ensembles", "evaluation", "tables"},
     "trust": {"kernels", "nets", "frames", "scoring", "metrics", "ensembles", "evaluation", "tables"},
     "api": {

@@ -2,71 +2,266 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.console import echo
-from gsm_bench.cli.options import PATH, choice, say, workspace_option
-from gsm_bench.settings import Head, Temporal
+from gsm_bench.cli.options import PATH, choice, format_option, print_table, say, workspace_option
+from gsm_bench.settings import GateActivation, Head, Precision, RecipeName, Temporal
 from gsm_bench.workspace import pasteable
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-@click.command("train", short_help="Train a small network on Temporal Shapes.")
+OF_SHAPES = ("head", "width", "temporal")
+"""Options of the small networks of Temporal Shapes alone."""
+SHAPES_DEFAULTS = {
+    "temporal": "gsm", "head": "action", "frames": 8, "epochs": 5, "batch": 16, "learning_rate": 0.01, "dropout": 0.5,
+    "width": 0.25, "seed": 1, "validate_every": 1,
+}  # fmt: skip
+
+
+@click.command("train", short_help="Train a network like one of the registry, by the paper's recipe.")
+@click.option("--like", metavar="MODEL", shell_complete=completing.model_name, help="The model whose network to train.")
+@click.option("--data", type=PATH, metavar="DIR", help="Directory with the lists and frames (default: data/<dataset>).")
 @click.option(
-    "--data", type=PATH, required=True, metavar="DIR", help="Both splits of Temporal Shapes (gsmbench shapes make)."
+    "--out", type=PATH, required=True, metavar="FILE", help="The .safetensors file to write; the log is beside it."
 )
+@click.option("--init", type=PATH, metavar="FILE", help="ImageNet weights of the backbone (default: random weights).")
 @click.option(
-    "--out", type=PATH, required=True, metavar="FILE", help="The .safetensors file to write; the log goes beside it."
+    "--dataset", metavar="NAME", shell_complete=completing.dataset_name, help="Another data set than the model's."
 )
+@click.option("--split", metavar="NAME", help="The list to train on (default: train).")
+@click.option("--validation", metavar="NAME", help="The list to validate on (default: validation, val or test).")
 @click.option(
-    "--temporal",
-    type=choice(Temporal),
-    default="gsm",
+    "--frames-at", type=PATH, metavar="PATH", help="Frames outside the data directory: a folder, or an archive."
+)
+@click.option("--frames", type=click.IntRange(1), metavar="T", help="Frames per clip (default: the model's).")
+@click.option(
+    "--recipe",
+    type=choice(RecipeName),
+    default="default",
     show_default=True,
-    help="Gate-shift modules, or plain TSN.",
+    help="released: all that the released code does, slips included; see docs/training.md.",
+)
+@click.option("--gate", type=choice(GateActivation), help="Function of the gates (default: the model's, tanh).")
+@click.option("--gsm-blocks", type=click.IntRange(0), metavar="N", help="Gate-shift modules, from the last (table 2).")
+@click.option(
+    "--gsm-branch",
+    type=click.Choice(["1", "2", "3", "4", "all"]),
+    help="Branch of the blocks with the gate-shift module, by its number in table 1 (default: 4, that of the release).",
+)
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="Default: 60, and 20 for Diving48.")
+@click.option(
+    "--warmup", type=click.IntRange(0), metavar="N", help="Epochs in which the rate rises (default: 10 of 60)."
 )
 @click.option(
-    "--head",
-    type=choice(Head),
-    default="action",
-    show_default=True,
-    help="Fourteen motions; or motions (verbs), shapes (nouns) and their 84 pairs, by three classifiers.",
+    "--batch", type=click.IntRange(1), metavar="B", help="Clips of a micro-batch, on all devices (default: 16)."
 )
-@click.option("--frames", type=click.IntRange(1), default=8, show_default=True, metavar="T", help="Frames per clip.")
-@click.option("--epochs", type=click.IntRange(1), default=5, show_default=True, metavar="N")
-@click.option("--batch", type=click.IntRange(1), default=16, show_default=True, metavar="B", help="Videos per step.")
+@click.option("--accumulate", type=click.IntRange(1), metavar="N", help="Micro-batches per step (default: 2).")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="The highest (default: 0.01).")
+@click.option("--weight-decay", type=click.FloatRange(0), help="Of every tensor (default: 5e-4).")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Default: 0.5, and 0.7 for Diving48.")
 @click.option(
-    "--learning-rate", type=float, default=0.01, show_default=True, help="The maximum, reached after the warm-up."
+    "--clip-norm", type=click.FloatRange(0, min_open=True), help="Largest norm of the gradient (default: 20)."
 )
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.5, show_default=True)
-@click.option("--width", type=float, default=0.25, show_default=True, help="Factor on the channels of BN-Inception.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of weights, order and random clips.")
+@click.option("--no-mirror", is_flag=True, help="Mirror no clips.")
+@click.option("--partial-batch-norm", is_flag=True, help="Train the first batch norm only.")
+@click.option("--on-bad-frame", type=click.Choice(["error", "nearest", "first"]), help="Default: error.")
+@click.option("--precision", type=choice(Precision), help="Default: float32.")
+@click.option("--seed", type=click.IntRange(0), help="Of weights, order, clips and dropout (default: 1).")
+@click.option("--validate-every", type=click.IntRange(1), metavar="N", help="Epochs between validations (default: 5).")
+@click.option("--device", help="cpu or cuda (default: a GPU if there is one); torchrun starts several.")
 @click.option(
-    "--validate-every",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Epochs between validations.",
+    "--workers", type=click.IntRange(0), metavar="N", help="Processes that read frames (default: one per core)."
 )
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads of torch.")
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option("--force", is_flag=True, help="Replace an existing checkpoint.")
+@click.option(
+    "--save-every",
+    type=click.FloatRange(0),
+    default=600,
+    show_default=True,
+    metavar="S",
+    help="Seconds between states.",
+)
+@click.option("--tensorboard", type=PATH, metavar="DIR", help="Write the log for TensorBoard, too.")
+@click.option("--plan", is_flag=True, help="Time a few steps, show duration and deviations; write nothing.")
+@click.option(
+    "--temporal", type=choice(Temporal), help="Without --like: gate-shift modules (gsm), or plain TSN (none)."
+)
+@click.option("--head", type=choice(Head), help="Without --like: motions; or motions, shapes and their 84 pairs.")
+@click.option("--width", type=float, help="Without --like: factor on the channels of BN-Inception.")
+@click.option("--force", is_flag=True, help="Start again, and replace an existing checkpoint.")
+@format_option
 @workspace_option
-def command(**choices: Any) -> None:
-    """Train one network by the recipe of the paper's section 4.2, small; the log's lines go to stderr.
+def command(*, form: str, **choices: Any) -> int:
+    """Train a network like one of the registry on the lists and frames that `score` reads.
+
+    Stop it at any moment: the same command goes on where it was. Without --like, it trains a small network on Temporal
+    Shapes, held in memory (docs/shapes-recipe.md).
 
     \b
     Example:
-      gsmbench train --data data/shapes --out checkpoints/mine_8f.safetensors --frames 8
+      gsmbench train --like inv3_8f --data ~/something-v1 --init imagenet.pth --out checkpoints/mine_8f.safetensors
+      torchrun --nproc-per-node 4 -m gsm_bench train --like inv3_8f --out checkpoints/mine_8f.safetensors
     """
+    if choices["like"] is None:
+        return _train_on_shapes(choices)
+    for name in OF_SHAPES:
+        if choices[name] is not None:
+            raise click.UsageError(
+                f"--{name} is for training without --like; options of the network are --gate and --gsm-blocks"
+            )
+    return _train_like(choices, form)
+
+
+def _train_on_shapes(choices: dict[str, Any]) -> int:
+    """The recipe of docs/shapes-recipe.md."""
+    known = {*SHAPES_DEFAULTS, "data", "out", "threads", "device", "force"}
+    ignored = {"like", "recipe", "no_mirror", "partial_batch_norm", "save_every", "plan"}
+    for name in choices.keys() - known - ignored:
+        if choices[name] is not None:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --like MODEL")
+    if choices["plan"] or choices["no_mirror"] or choices["partial_batch_norm"] or choices["recipe"] != "default":
+        raise click.UsageError("--plan, --recipe, --no-mirror and --partial-batch-norm need --like MODEL")
+    if choices["data"] is None:
+        raise click.UsageError("give --data DIR with Temporal Shapes (gsmbench shapes make), or --like MODEL")
     from gsm_bench.train import TrainConfig, train
 
-    result = train(TrainConfig(**choices), progress=lambda line: say(_line(line)))
+    given = {name: choices[name] for name in known if choices[name] is not None}
+    result = train(TrainConfig(**{**SHAPES_DEFAULTS, **given}), progress=lambda line: say(_line(line)))
     echo(
         f"{pasteable(result.checkpoint)}: top-1 {100 * result.top1:.2f}, frames reversed {100 * result.top1_reversed:.2f}"
     )
+    return 0
+
+
+def _train_like(choices: dict[str, Any], form: str) -> int:
+    import torch
+
+    from gsm_bench.cli.options import registry
+    from gsm_bench.train.fit import fit
+    from gsm_bench.train.resolve import resolve
+    from gsm_bench.train.rules import deviations
+
+    if choices["threads"]:
+        torch.set_num_threads(choices["threads"])
+    workspace, manifest = registry()
+    training = resolve(_request(choices, manifest), manifest, workspace)
+    for note in training.notes:
+        say(f"note: {note}")
+    if choices["plan"]:
+        from gsm_bench.train.plan import plan_training
+
+        print_table(_plan_table(plan_training(training)), form)
+        return 0
+    if differing := len(deviations(training.recipe)):
+        say(f"note: {differing} settings differ from the release; --plan lists them, and so does the checkpoint's card")
+    with _tensorboard(choices["tensorboard"]) as write:
+
+        def told(line: dict[str, Any]) -> None:
+            write(line)
+            if "training" not in line:
+                say(_line(line))
+
+        outcome = fit(training, progress=told, save_every_s=choices["save_every"])
+    if outcome.already_done:
+        say("this training is complete: nothing was done")
+    best = (
+        f", best {100 * outcome.best_top1:.2f} in epoch {outcome.best_epoch}" if outcome.best_top1 is not None else ""
+    )
+    accuracy = "not validated" if outcome.top1 is None else f"top-1 {100 * outcome.top1:.2f}{best}"
+    echo(f"{pasteable(training.out)}: {accuracy}")
+    say(f"to score with it: {_add_command(choices, training.entry.frames, training.entry.options)}")
+    return 0
+
+
+def _request(choices: dict[str, Any], manifest: Any) -> Any:
+    """The request of the options; Diving48 has its own numbers of epochs and dropout in the paper."""
+    from gsm_bench.settings import PAPER_BRANCHES
+    from gsm_bench.train.resolve import TrainRequest
+    from gsm_bench.train.rules import recipe_of
+
+    settings = (
+        "epochs", "warmup", "batch", "accumulate", "learning_rate", "weight_decay", "dropout", "clip_norm", "precision",
+        "seed", "validate_every",
+    )  # fmt: skip
+    changes = {name: choices[name] for name in settings} | {"bad_frame": choices["on_bad_frame"]}
+    if choices["no_mirror"]:
+        changes["mirror"] = False
+    if choices["partial_batch_norm"]:
+        changes["full_batch_norm"] = False
+    if (choices["dataset"] or manifest.model(choices["like"]).dataset).startswith("diving48"):
+        changes["epochs"] = changes["epochs"] or 20
+        changes["dropout"] = 0.7 if changes["dropout"] is None else changes["dropout"]
+    branch = choices["gsm_branch"]
+    options = {
+        "gate": choices["gate"],
+        "gsm_blocks": choices["gsm_blocks"],
+        "gsm_branch": PAPER_BRANCHES[int(branch)] if branch and branch.isdecimal() else branch,
+    }
+    kept = ("init", "dataset", "split", "validation", "data", "frames_at", "frames", "device", "workers", "force")
+    return TrainRequest(
+        choices["like"], choices["out"], recipe_of(choices["recipe"], changes),
+        options={name: value for name, value in options.items() if value is not None},
+        **{name: choices[name] for name in kept},
+    )  # fmt: skip
+
+
+def _add_command(choices: dict[str, Any], frames: int, options: Any) -> str:
+    out: Path = choices["out"]
+    words = [
+        "gsmbench models add",
+        out.stem,
+        f"--like {choices['like']}",
+        f"--checkpoint {pasteable(out)}",
+        f"--frames {frames}",
+    ]
+    words += [f"--dataset {choices['dataset']}"] if choices["dataset"] else []
+    for name in ("gate", "gsm_blocks", "gsm_branch"):
+        if choices[name] is not None:
+            value = f'"{options[name]}"' if isinstance(options[name], str) else options[name]
+            words.append(f"--set 'options.{name}={value}'")
+    return " ".join(words)
+
+
+def _plan_table(plan: Any) -> Any:
+    from gsm_bench.tables.table import Column, Table
+
+    rows = tuple({"what": what, "value": value} for what, value in plan.rows())
+    return Table("Training", (Column("what", "Plan"), Column("value", "")), (rows,), name="plan")
+
+
+class _tensorboard:  # noqa: N801 (a context manager, used as a function)
+    """Writes the numbers of each line for TensorBoard, where a directory is given."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._writer: Any = None
+        if directory is not None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError as error:
+                raise click.UsageError(
+                    "--tensorboard needs the package tensorboard: pip install tensorboard"
+                ) from error
+            self._writer = SummaryWriter(str(directory))
+
+    def __enter__(self) -> Callable[[dict[str, Any]], None]:
+        return self._write
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if self._writer is None or "epoch" not in line:
+            return
+        for name, value in line.items():
+            if isinstance(value, float):
+                self._writer.add_scalar(name, value, line["epoch"])
 
 
 def _line(line: dict[str, Any]) -> str:

@@ -49,10 +49,19 @@ class StepMaker:
         network: whose parameters all count in the norm, also those that no optimiser group holds.
         optimiser: makes the step; gradients of its parameters alone are cleared.
         rule: when to clip and when to step.
+        scaler: of losses in float16; it cannot clip after every micro-batch.
     """
 
-    def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer, rule: StepRule) -> None:
-        self.network, self.optimiser, self.rule = network, optimiser, rule
+    def __init__(
+        self,
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        rule: StepRule,
+        scaler: torch.amp.GradScaler | None = None,
+    ) -> None:
+        if scaler is not None and (rule.clip_each or rule.carry):
+            raise ValueError("gradients of scaled losses can be clipped once per step, and not carried")
+        self.network, self.optimiser, self.rule, self.scaler = network, optimiser, rule, scaler
         self.number = 0  # of the next micro-batch in this epoch
         self.waiting = 0  # micro-batches whose gradients are not yet in a step
 
@@ -62,7 +71,8 @@ class StepMaker:
         Returns:
             The L2 norm of the sum before it was clipped (0.0 if the rule did not clip now), and whether a step was made.
         """
-        (loss / self.rule.accumulate).backward()  # type: ignore[no-untyped-call]
+        scaled = loss / self.rule.accumulate
+        (scaled if self.scaler is None else self.scaler.scale(scaled)).backward()  # type: ignore[no-untyped-call]
         self.number += 1
         self.waiting += 1
         complete = self.number % self.rule.accumulate == 0
@@ -84,10 +94,16 @@ class StepMaker:
         return True
 
     def _clip(self) -> float:
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimiser)
         return float(nn.utils.clip_grad_norm_(self.network.parameters(), self.rule.clip_norm))
 
     def _step(self) -> None:
-        self.optimiser.step()
+        if self.scaler is None:
+            self.optimiser.step()
+        else:
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
         self.optimiser.zero_grad()
         self.waiting = 0
 

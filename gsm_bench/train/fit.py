@@ -1,0 +1,425 @@
+"""The loop of a training: micro-batches, steps, validation, and a state on disk to go on from."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import pickle
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from gsm_bench.errors import GsmBenchError, NetworkError, RunConflictError
+from gsm_bench.files import locked
+from gsm_bench.frames.read_views import VideoPixels, read_views
+from gsm_bench.frames.transform import channel_constants, normalise
+from gsm_bench.metrics.topk import topk_accuracy
+from gsm_bench.scoring.arithmetic import arithmetic_of
+from gsm_bench.scoring.job import HALF_DTYPES, Job
+from gsm_bench.scoring.network import ForwardPool, Scorer, collect
+from gsm_bench.scoring.transfer import StackedPixels
+from gsm_bench.train.draws import BatchOrder, dropout_seed
+from gsm_bench.train.parallel import Group, process_group
+from gsm_bench.train.resolve import Training
+from gsm_bench.train.saved import give_gradients, gradients_of, load_state, save_checkpoint, save_state
+from gsm_bench.train.schedule import released_rate
+from gsm_bench.train.steps import StepMaker, StepRule, released_optimiser, set_to_train
+from gsm_bench.train.training_clips import ClipBatch, ClipSettings, TrainingClips, batches_of
+
+SAVE_EVERY_S = 600.0
+"""Time between two saved states inside an epoch."""
+LINE_EVERY_S = 30.0
+"""Time between two lines of progress."""
+
+Progress = Callable[[dict[str, Any]], None]
+"""Called with each line of the log, and with lines in between that have a rate and the time left."""
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """What came of a training.
+
+    Attributes:
+        top1: accuracy of the last epoch on the validation split, a fraction; None without one.
+        best_top1: of the best validated epoch; best_epoch: counted from 1, 0 without one.
+        resumed: whether an unfinished run was continued. already_done: whether there was nothing to do.
+    """
+
+    top1: float | None
+    best_top1: float | None
+    best_epoch: int
+    seconds: float
+    resumed: bool = False
+    already_done: bool = False
+
+
+@dataclass
+class Totals:
+    """Sums over the clips of an epoch so far."""
+
+    loss: float = 0.0
+    hits: int = 0
+    clips: int = 0
+
+
+@dataclass
+class Marks:
+    """Where a training is: next micro-batch, sums of its epoch, the best so far, and the length of its log.
+
+    Attributes:
+        top1: of the last validation.
+    """
+
+    epoch: int = 0
+    number: int = 0
+    totals: Totals = field(default_factory=Totals)
+    top1: float | None = None
+    best_top1: float | None = None
+    best_epoch: int = 0
+    seconds: float = 0.0
+    log_bytes: int = 0
+
+
+def fit(training: Training, *, progress: Progress | None = None, save_every_s: float = SAVE_EVERY_S) -> TrainingOutcome:
+    """Train a network, or go on with a training that was stopped, to its last epoch.
+
+    On a CPU with a fixed number of threads, the weights do not depend on where it was stopped.
+
+    Raises:
+        RunConflictError: another process trains this, or the checkpoint is there already.
+        NetworkError: the loss became infinite.
+        FrameError: a frame cannot be read.
+    """
+    done = _finished(training)
+    if done is not None:
+        return done
+    with process_group(training.training.settings.device) as group, arithmetic_of(training.recipe.precision):
+        if not group.leads:
+            return Trainer(training, group, None).run(save_every_s)
+        try:
+            with locked(training.state_path, wait=False):
+                if training.force:
+                    training.state_path.unlink(missing_ok=True)
+                return Trainer(training, group, progress).run(save_every_s)
+        except BlockingIOError as error:
+            raise RunConflictError(
+                "another process trains this", where=training.out, fix="wait for it, or use another --out"
+            ) from error
+
+
+def _finished(training: Training) -> TrainingOutcome | None:
+    """The outcome of a training whose checkpoint is there already; raises RunConflictError for one of other settings."""
+    from gsm_bench.nets.checkpoint import read_checkpoint
+
+    if training.force or training.state_path.exists() or not training.out.exists():
+        return None
+    card = read_checkpoint(training.out).beside
+    differing = [key for key, value in training.signature.items() if card.get(key) != value]
+    if differing:
+        key = differing[0]
+        raise RunConflictError(
+            f"a checkpoint of another training is there: {key} is {card.get(key, 'not said')}, now {training.signature[key]}",
+            where=training.out,
+            fix="use another --out, or --force",
+        )
+    top1, best = (float(card[key]) if card.get(key) else None for key in ("top1", "best_top1"))
+    return TrainingOutcome(top1, best, int(card.get("best_epoch", 0)), 0.0, already_done=True)
+
+
+class Trainer:
+    """One process of a training."""
+
+    def __init__(self, training: Training, group: Group, progress: Progress | None) -> None:
+        recipe = training.recipe
+        self.training, self.group, self.recipe, self._progress = training, group, recipe, progress
+        self.threads = torch.get_num_threads()
+        self.network = training.network.to(group.device)
+        for parameter in self.network.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        set_to_train(self.network, full_batch_norm=recipe.full_batch_norm)
+        self.optimiser = released_optimiser(self.network, rate=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        self.scaler = torch.amp.GradScaler(group.device.type) if recipe.precision == "float16" else None
+        rule = StepRule(recipe.accumulate, recipe.clip_norm, recipe.clip_each, recipe.carry)
+        self.maker = StepMaker(self.network, self.optimiser, rule, self.scaler)
+        self.order = BatchOrder(
+            recipe.seed, len(training.split), recipe.batch, recipe.epochs, group.rank, group.processes
+        )
+        self.marks = Marks()
+        self._constants = tuple(each.to(group.device) for each in channel_constants(training.entry.input))
+        self._wrapped = group.wrapped(self.network)
+
+    def run(self, save_every_s: float) -> TrainingOutcome:
+        """Train from where it was stopped to the last epoch."""
+        resumed = self._restore()
+        self._start_log()
+        if resumed and self._progress:
+            self._progress({"resumed_in_epoch": self.marks.epoch + 1, "batch": self.marks.number})
+        started = saved = told_at = time.monotonic()
+        before, at_start = self.marks.seconds, self._clips_done()
+        for batch in self.batches():
+            if isinstance(batch, GsmBenchError):
+                raise batch
+            stepped = self.micro_batch(batch)
+            now = time.monotonic()
+            self.marks.seconds = before + now - started
+            if self.marks.number == self.order.batches():
+                self._end_epoch()
+                self._save()
+                saved = now
+            elif stepped and now - saved >= save_every_s:
+                self._save()
+                saved = now
+            if self._progress and self.marks.number and now - told_at >= LINE_EVERY_S:
+                self._progress(self._rate(now - started, self._clips_done() - at_start))
+                told_at = now
+        return self._finish(resumed)
+
+    def micro_batch(self, batch: ClipBatch) -> bool:
+        """Add the gradient of this process's clips of the next micro-batch; returns whether a step was made."""
+        marks, device = self.marks, self.group.device
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        torch.manual_seed(dropout_seed(self.recipe.seed, marks.epoch, marks.number, self.group.rank))
+        pixels = batch.pixels.to(device, non_blocking=True)
+        clips = normalise(pixels, self.training.entry.input, self._constants, keep_layout=True)  # type: ignore[arg-type]
+        with self._casting():
+            logits = _by_task(self._wrapped(clips))
+        losses = [
+            F.cross_entropy(logits[task].float(), labels.to(device), reduction="sum")
+            for task, labels in batch.labels.items()
+            if task in logits
+        ]
+        total = torch.stack(losses).sum()
+        if not torch.isfinite(total):
+            raise NetworkError(
+                f"the loss became infinite in epoch {marks.epoch + 1}",
+                fix="use a smaller --learning-rate; the state before it is kept",
+            )
+        # The mean over the clips of all processes: wrapped networks take the mean of the processes' gradients.
+        _, stepped = self.maker.add(total * (self.group.processes / self.order.size(marks.number)))
+        marks.totals.loss += total.item()
+        marks.totals.hits += int((logits["action"].argmax(1).cpu() == batch.labels["action"]).sum())
+        marks.totals.clips += len(clips)
+        marks.number += 1
+        return stepped
+
+    def rate(self) -> float:
+        """The learning rate of this epoch."""
+        recipe = self.recipe
+        return released_rate(self.marks.epoch, highest=recipe.learning_rate, warmup=recipe.warmup, epochs=recipe.epochs)
+
+    def _casting(self) -> Any:
+        half = HALF_DTYPES.get(self.recipe.precision)
+        return nullcontext() if half is None else torch.autocast(self.group.device.type, dtype=half)
+
+    def batches(self) -> Any:
+        """This process's micro-batches from the next one on, read ahead; an error where one cannot be read."""
+        training = self.training
+        settings = ClipSettings(training.entry.frames, training.entry.input.size, self.recipe, training.swaps)
+        clips = TrainingClips(training.split, training.training.source, settings)
+        keys = _Batches(self.order, self.marks.epoch, self.marks.number)
+        return batches_of(clips, keys, training.workers, pinned=self.group.device.type == "cuda")
+
+    def _end_epoch(self) -> None:
+        """Finish the epoch's steps, validate, keep the best, and write a line of the log."""
+        marks, recipe = self.marks, self.recipe
+        self.maker.end_epoch()
+        loss, hits, clips = self.group.sums([marks.totals.loss, marks.totals.hits, marks.totals.clips])
+        line: dict[str, Any] = {
+            "epoch": marks.epoch + 1,
+            "learning_rate": self.rate(),
+            "loss": loss / clips,
+            "train_top1": hits / clips,
+        }
+        last = marks.epoch + 1 == recipe.epochs
+        if (marks.epoch + 1) % recipe.validate_every == 0 or last:
+            line |= self._validated(marks.epoch + 1)
+        marks.epoch, marks.number, marks.totals = marks.epoch + 1, 0, Totals()
+        self._note({**line, "seconds": round(marks.seconds, 1)})
+
+    def _validated(self, epoch: int) -> dict[str, Any]:
+        """Accuracies on the validation split; the weights are kept if no earlier ones were as good."""
+        job, marks = self.training.validation, self.marks
+        if job is None or not job.split.labels:
+            return {}
+        accuracies = validate(self.network, job, self.group, self.training.workers)
+        torch.set_num_threads(self.threads)  # passes of the validation take one thread each
+        marks.top1 = accuracies["top1"]
+        if marks.best_top1 is None or marks.top1 > marks.best_top1:
+            marks.best_top1, marks.best_epoch = marks.top1, epoch
+            if self.group.leads:
+                save_checkpoint(self.training.best_path, self.network, self._card(epoch))
+        return accuracies
+
+    def _card(self, epoch: int) -> dict[str, str]:
+        marks = self.marks
+        numbers = {"epoch": epoch, "top1": marks.top1, "best_top1": marks.best_top1, "best_epoch": marks.best_epoch}
+        return {**self.training.card, **{key: str(value) for key, value in numbers.items() if value is not None}}
+
+    def _restore(self) -> bool:
+        """Continue the unfinished training on disk, if there is one."""
+        state = load_state(self.training.state_path, self.training.signature)
+        self.group.meet()
+        if state is None:
+            return False
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        give_gradients(self.network, state["gradients"])
+        self.maker.number, self.maker.waiting = state["number_in_epoch"], state["waiting"]
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state["scaler"])
+        saved = dict(state["marks"])
+        self.marks = Marks(**{**saved, "totals": Totals(**saved["totals"])})
+        if not self.group.leads:
+            self.marks.totals = Totals()  # the first process's hold the sums of all
+        return True
+
+    def _save(self) -> None:
+        marks = self.marks
+        loss, hits, clips = self.group.sums([marks.totals.loss, marks.totals.hits, marks.totals.clips])
+        if not self.group.leads:
+            return
+        totals = {"loss": loss, "hits": int(hits), "clips": int(clips)}
+        save_state(
+            self.training.state_path,
+            {
+                "signature": self.training.signature,
+                "network": self.network.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "gradients": gradients_of(self.network),
+                "number_in_epoch": self.maker.number,
+                "waiting": self.maker.waiting,
+                "scaler": self.scaler.state_dict() if self.scaler else {},
+                "marks": {**vars(marks), "totals": totals},
+            },
+        )
+
+    def _finish(self, resumed: bool) -> TrainingOutcome:
+        marks = self.marks
+        if self.group.leads:
+            save_checkpoint(self.training.out, self.network, self._card(self.recipe.epochs))
+            self.training.state_path.unlink(missing_ok=True)
+        self.group.meet()
+        return TrainingOutcome(marks.top1, marks.best_top1, marks.best_epoch, marks.seconds, resumed)
+
+    def _start_log(self) -> None:
+        """Cut the log to where the state was saved, or begin it."""
+        if not self.group.leads:
+            return
+        path = self.training.log_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as log:
+            log.truncate(self.marks.log_bytes)
+        if not self.marks.log_bytes:
+            videos = len(self.training.split)
+            self._note({"training": self.training.card, "videos": videos, "batches": self.order.batches()})
+
+    def _note(self, line: dict[str, Any]) -> None:
+        if not self.group.leads:
+            return
+        with self.training.log_path.open("ab") as log:
+            log.write(json.dumps(line).encode() + b"\n")
+            self.marks.log_bytes = log.tell()
+        if self._progress:
+            self._progress(line)
+
+    def _clips_done(self) -> int:
+        return self.marks.epoch * self.order.rows + self.marks.number * self.recipe.batch
+
+    def _rate(self, seconds: float, clips: int) -> dict[str, Any]:
+        rate = clips / seconds
+        left = (self.recipe.epochs * self.order.rows - self._clips_done()) / rate if rate else math.inf
+        return {"in_epoch": self.marks.epoch + 1, "batch": self.marks.number, "clips_per_s": rate, "left_s": left}
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """An iterable of keys for a DataLoader, which may begin it anew."""
+
+    order: BatchOrder
+    epoch: int
+    number: int
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return self.order.batches_from(self.epoch, self.number)
+
+
+class ValidationClips(Dataset[VideoPixels]):
+    """The one-clip views of a split's videos, as `score` reads them."""
+
+    def __init__(self, job: Job) -> None:
+        self._split, self._plan, self._packed = job.split, job.read_plan, pickle.dumps(job.source)
+        self._source: Any = None
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    def __getitem__(self, row: int) -> VideoPixels:
+        if self._source is None:
+            self._source = pickle.loads(self._packed)  # our own bytes, made above
+        return read_views(self._source, self._split.video(row), self._plan)
+
+
+def validate(network: torch.nn.Module, job: Job, group: Group, workers: int) -> dict[str, float]:
+    """Top-1 and top-5 of a split by the scorer's own code, fractions; also per task, for several tasks.
+
+    Videos that cannot be read count as `unread` and in no accuracy.
+    """
+    entry, rows = job.entry, np.arange(len(job.split))[group.rank :: group.processes]
+    loader = DataLoader(
+        ValidationClips(job),
+        batch_size=job.settings.batch,
+        sampler=rows.tolist(),
+        num_workers=workers,
+        collate_fn=list,
+        worker_init_fn=lambda _: torch.set_num_threads(1),
+    )
+    sums = dict.fromkeys([f"{task}/{k}" for task in entry.tasks for k in (1, 5)], 0.0)
+    read = at = 0
+    with ForwardPool(job.settings) as pool:
+        scorer = Scorer(copy.deepcopy(network), entry, job.settings, pool)
+        for videos in loader:
+            chosen, at = rows[at : at + len(videos)], at + len(videos)
+            scored, scores = _scores(scorer, pool, videos)
+            read += int(scored.sum())
+            for task, values in scores.items():
+                labels = job.split.labels[task][chosen][scored]
+                for k, accuracy in zip((1, 5), topk_accuracy(values[scored], labels, (1, 5)), strict=True):
+                    sums[f"{task}/{k}"] += 0.0 if math.isnan(accuracy) else accuracy * len(labels)
+    *hits, total, videos_read = group.sums([*sums.values(), float(len(rows)), float(read)])
+    return _accuracies(dict(zip(sums, hits, strict=True)), total, videos_read)
+
+
+def _scores(scorer: Scorer, pool: ForwardPool, videos: Sequence[VideoPixels]) -> tuple[Any, dict[str, Any]]:
+    """Whether each video could be read, bool [B], and scores [B, C] per task; none where no video could."""
+    pixels = [None if video.pixels is None else np.asarray(video.pixels) for video in videos]
+    present = np.array([each is not None for each in pixels])
+    if not present.any():
+        return present, {}
+    batch = StackedPixels(pixels, pool.loader.copies)
+    return present, {task: values[:, 0] for task, values in collect(scorer.submit(batch), present).items()}
+
+
+def _accuracies(hits: dict[str, float], total: float, read: float) -> dict[str, float]:
+    if not read:
+        return {"top1": math.nan, "top5": math.nan, "unread": total}
+    values = {"top1": hits["action/1"] / read, "top5": hits["action/5"] / read}
+    for name, count in hits.items():
+        task, _, k = name.partition("/")
+        if task != "action":
+            values[f"{task}_top{k}"] = count / read
+    return {**values, "unread": total - read} if read < total else values
+
+
+def _by_task(output: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
+    return output if isinstance(output, dict) else {"action": output}

@@ -1,0 +1,88 @@
+"""``gsmbench train --like``: what it prints, and what it refuses."""
+
+import json
+
+import pytest
+import torch
+
+from gsm_bench.shapes import make
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    make(root, "train", videos=4)
+    make(root, "val", videos=14)
+    return root
+
+
+@pytest.fixture
+def train(gsmbench, workspace, data):
+    threads = torch.get_num_threads()
+
+    def with_options(*options):
+        return gsmbench(
+            "train", "--like", "shapes_8f", "--data", data, "--frames", 2, "--epochs", 1, "--batch", 2, "--workers", 0,
+            "--device", "cpu", "--threads", 1, "--out", "checkpoints/mine.safetensors", *options,
+        )  # fmt: skip
+
+    yield with_options
+    torch.set_num_threads(threads)
+
+
+def test_train_then_add_and_check(train, gsmbench):
+    trained = train("--gate", "sigmoid")
+    assert trained.status == 0, trained.err
+    assert trained.out.startswith("checkpoints/mine.safetensors: top-1 ")
+    assert "settings differ from the release" in trained.err
+    command = trained.err.partition("to score with it: gsmbench ")[2].splitlines()[0]
+    assert command == (
+        "models add mine --like shapes_8f --checkpoint checkpoints/mine.safetensors --frames 2 "
+        "--set 'options.gate=\"sigmoid\"'"
+    )
+    words = command.replace("'", "").split()
+    assert gsmbench(*words).status == 0
+    assert gsmbench("models", "check", "mine").status == 0
+    again = train("--gate", "sigmoid")
+    assert (again.status, again.out) == (0, trained.out)
+    assert "this training is complete" in again.err
+
+
+def test_the_plan_writes_nothing(train, workspace):
+    planned = train("--plan", "--recipe", "released", "--format", "json")
+    assert planned.status == 0, planned.err
+    rows = [(row["what"], row["value"]) for row in json.loads(planned.out)["rows"]]
+    assert ("videos", "4 of shapes/train") in rows
+    assert [value for what, value in rows if what == "differs from the release"] == [
+        "epochs is 1 (released: 60)", "warmup is 0 (released: 10)", "batch is 2 (released: 16)",
+    ]  # fmt: skip
+    assert not (workspace.root / "checkpoints" / "mine.safetensors.state").exists()
+    assert not list(workspace.root.glob("checkpoints/mine*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--width", 0.5), "--width is for training without --like"),
+        (("--init", "missing.pth"), "no such checkpoint"),
+        (("--split", "nothing"), "no split 'nothing'"),
+        (("--warmup", 7), "leaves none of 1"),
+        (("--like", "nothing"), "nothing"),
+        (("--precision", "float16", "--recipe", "released"), "use --precision bfloat16"),
+        (("--device", "tpu"), "'tpu' is not a device"),
+        (("--dataset", "something-v1"), "something-v1"),
+    ],
+)
+def test_refused(train, options, message):
+    refused = train(*options)
+    assert refused.status in (1, 2)
+    assert message in refused.err
+    assert "Traceback" not in refused.err
+
+
+def test_options_that_need_a_model(gsmbench, workspace, data):
+    for option in (("--init", "x.pth"), ("--plan",), ("--gate", "tanh"), ("--recipe", "released")):
+        refused = gsmbench("train", "--data", data, "--out", "x.safetensors", *option)
+        assert refused.status == 2
+        assert "--like MODEL" in refused.err
+    assert "give --data DIR" in gsmbench("train", "--out", "x.safetensors").err
