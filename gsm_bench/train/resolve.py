@@ -16,6 +16,7 @@ from gsm_bench.errors import FrameError, NetworkError, SplitError
 from gsm_bench.files import file_sha256
 from gsm_bench.geometry import input_settings
 from gsm_bench.manifest import Manifest
+from gsm_bench.nets.identify import gate_options
 from gsm_bench.nets.registry import network_for
 from gsm_bench.nets.segment import SegmentNetwork
 from gsm_bench.scoring.job import Job
@@ -127,6 +128,7 @@ class Training:
                 self.entry.network, self.entry.network
             ),
             "temporal": self.entry.temporal,
+            **gate_options(self.network),
             "head": self.entry.head,
             "frames": str(self.entry.frames),
             "deviations": json.dumps(deviations(self.recipe)),

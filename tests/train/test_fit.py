@@ -109,6 +109,7 @@ def test_the_card_says_what_made_the_weights(training):
     assert json.loads(card["options"]) == {"dropout": 0.5, "gate": "sigmoid", "width": 0.25}
     assert "epochs is 2 (released: 60)" in json.loads(card["deviations"])
     assert float(card["top1"]) == outcome.top1
+    assert (card["gate"], card["gsm_blocks"], card["gsm_branch"]) == ("sigmoid", "10", "1x1")
     assert (card["epoch"], card["frames"], card["temporal"], card["init"]) == ("2", "2", "gsm", "none")
 
 
