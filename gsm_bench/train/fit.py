@@ -7,9 +7,10 @@ import json
 import math
 import pickle
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from gsm_bench.train.resolve import Training
 from gsm_bench.train.saved import give_gradients, gradients_of, load_state, save_checkpoint, save_state
 from gsm_bench.train.schedule import released_rate
 from gsm_bench.train.steps import StepMaker, StepRule, released_optimiser, set_to_train
-from gsm_bench.train.training_clips import ClipBatch, ClipSettings, TrainingClips, batches_of
+from gsm_bench.train.training_clips import ClipBatch, ClipSettings, TrainingClips, batches_of, one_thread
 
 SAVE_EVERY_S = 600.0
 """Time between two saved states inside an epoch."""
@@ -120,19 +121,44 @@ def _finished(training: Training) -> TrainingOutcome | None:
     """The outcome of a training whose checkpoint is there already; raises RunConflictError for one of other settings."""
     from gsm_bench.nets.checkpoint import read_checkpoint
 
-    if training.force or training.state_path.exists() or not training.out.exists():
+    if training.force or training.state_path.exists():
+        return None
+    if training.best_path.exists():  # of this training, where it was killed before its first state
+        _check_same(training, training.best_path, read_checkpoint(training.best_path).beside)
+    _check_log(training)
+    if not training.out.exists():
         return None
     card = read_checkpoint(training.out).beside
-    differing = [key for key, value in training.signature.items() if card.get(key) != value]
-    if differing:
-        key = differing[0]
-        raise RunConflictError(
-            f"a checkpoint of another training is there: {key} is {card.get(key, 'not said')}, now {training.signature[key]}",
-            where=training.out,
-            fix="use another --out, or --force",
-        )
+    _check_same(training, training.out, card)
     top1, best = (float(card[key]) if card.get(key) else None for key in ("top1", "best_top1"))
     return TrainingOutcome(top1, best, int(card.get("best_epoch", 0)), 0.0, already_done=True)
+
+
+def _check_same(training: Training, path: Path, card: Mapping[str, Any]) -> None:
+    """Raise RunConflictError if a file is of a training with other settings."""
+    for key, value in training.signature.items():
+        if card.get(key) != value:
+            raise RunConflictError(
+                f"this is of another training: {key} is {card.get(key, 'not said')}, now {value}",
+                where=path,
+                fix="use another --out, or --force",
+            )
+
+
+def _check_log(training: Training) -> None:
+    """Raise RunConflictError if the place of the log has something else."""
+    path = training.log_path
+    if not path.exists() or not path.stat().st_size:
+        return
+    try:
+        with path.open("rb") as log:
+            card = json.loads(log.readline())["training"]
+        values = dict(card)
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunConflictError(
+            "this is no log of a training", where=path, fix="use another --out, or --force"
+        ) from error
+    _check_same(training, path, values)
 
 
 class Trainer:
@@ -382,7 +408,7 @@ def validate(network: torch.nn.Module, job: Job, group: Group, workers: int) -> 
         sampler=rows.tolist(),
         num_workers=workers,
         collate_fn=list,
-        worker_init_fn=lambda _: torch.set_num_threads(1),
+        worker_init_fn=one_thread,
     )
     sums = dict.fromkeys([f"{task}/{k}" for task in entry.tasks for k in (1, 5)], 0.0)
     read = at = 0

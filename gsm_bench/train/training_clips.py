@@ -144,7 +144,7 @@ def batches_of(
         num_workers=workers,
         collate_fn=_joined,
         pin_memory=pinned,
-        worker_init_fn=_alone,
+        worker_init_fn=one_thread,
     )
 
 
@@ -157,5 +157,6 @@ def _joined(samples: Sequence[_Sample | GsmBenchError]) -> ClipBatch | GsmBenchE
     return ClipBatch(torch.from_numpy(np.stack([sample.pixels for sample in sound])), labels)
 
 
-def _alone(_: int) -> None:
+def one_thread(_: int) -> None:
+    """Start a reading process: it decodes in one thread."""
     torch.set_num_threads(1)

@@ -159,6 +159,23 @@ def test_a_finished_training_is_not_repeated(training, monkeypatch):
     assert made.out.read_bytes() == content
 
 
+def test_files_of_other_trainings_are_kept(training, monkeypatch):
+    made = training()
+    for path, content in ((made.log_path, b"mine"), (made.log_path, b'{"training": {}}'), (made.best_path, b"mine")):
+        path.write_bytes(content)
+        with pytest.raises(GsmBenchError):
+            fit(training())
+        assert path.read_bytes() == content
+        path.unlink()
+    with monkeypatch.context() as patch, pytest.raises(StoppedError):
+        stopped_after(patch, 1)
+        fit(training())
+    assert made.log_path.exists()  # begun, and no state yet
+    assert not made.state_path.exists()
+    fit(training())
+    assert len(log_of(made)) == 3
+
+
 def test_an_unfinished_training_with_other_settings_is_refused(training, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(StoppedError):
         stopped_after(patch, 3)
