@@ -30,7 +30,9 @@ SHAPES_DEFAULTS = {
 @click.option(
     "--out", type=PATH, required=True, metavar="FILE", help="The .safetensors file to write; the log is beside it."
 )
-@click.option("--init", type=PATH, metavar="FILE", help="ImageNet weights of the backbone (default: random weights).")
+@click.option(
+    "--init", type=PATH, metavar="FILE", help="First weights: an ImageNet file, or a checkpoint (default: random)."
+)
 @click.option(
     "--dataset", metavar="NAME", shell_complete=completing.dataset_name, help="Another data set than the model's."
 )

@@ -14,15 +14,15 @@ from gsm_bench.nets.key_names import renamed_keys
 from gsm_bench.nets.segment import SegmentNetwork
 
 COUNTER = "num_batches_tracked"
-CLASSIFIERS = ("fc.", "top_cls_fc.", "last_linear.", "classifier.")
-"""First words of the 1000-class layers of backbone files; they are not used."""
+CLASSIFIERS = {"fc", "top_cls_fc", "last_linear", "classifier", "new_fc"}
+"""Names of classifiers in files; they are not used."""
 
 
 def load_backbone(network: SegmentNetwork, path: Path) -> int:
     """Load a backbone file, such as ImageNet weights, into a network; returns the number of tensors.
 
-    Gates, which such files lack, and the classifier keep their values. Batch-norm tensors of old Caffe conversions are
-    [1, C]: the leading 1 is dropped.
+    The classifier keeps its values, and so do gates, which ImageNet files lack; a checkpoint of the same network gives its
+    gates, too. Batch-norm tensors of old Caffe conversions are [1, C]: the leading 1 is dropped.
 
     Raises:
         CheckpointError: the file lacks a tensor of the backbone, or one has another shape. The network is then unchanged.
@@ -32,7 +32,9 @@ def load_backbone(network: SegmentNetwork, path: Path) -> int:
     weights = {key: _without_leading_one(value) for key, value in checkpoint.weights.items()}
     names = renamed_keys(weights, own)
     chosen = {names[key]: value for key, value in weights.items() if names[key] in own}
-    wanted = [key for key in own if not key.endswith(COUNTER) and not key.startswith(_gates(network))]
+    gates = [key for key in own if key.startswith(_gates(network))] if _gates(network) else []
+    optional = set() if any(key in chosen for key in gates) else set(gates)
+    wanted = [key for key in own if not key.endswith(COUNTER) and key not in optional]
     missing = [key for key in wanted if key not in chosen]
     misshapen = [key for key in wanted if key in chosen and chosen[key].shape != own[key].shape]
     if missing or misshapen:
@@ -40,9 +42,9 @@ def load_backbone(network: SegmentNetwork, path: Path) -> int:
             f"this is not the backbone of the network: {len(missing)} of its {len(wanted)} tensors are missing"
             f"{_first(missing)}, {len(misshapen)} have another shape{_first(misshapen)}",
             where=path,
-            fix="use the ImageNet file of this backbone, or --init none to train from scratch",
+            fix="use the ImageNet file of this backbone, or leave out --init to train from scratch",
         )
-    unknown = [key for key in weights if names[key] not in own and not names[key].startswith(CLASSIFIERS)]
+    unknown = [key for key in weights if names[key] not in own and not CLASSIFIERS & set(key.split("."))]
     if unknown:
         raise CheckpointError(
             f"this file has {len(unknown)} tensors that the backbone lacks (first: {unknown[0]})",

@@ -157,9 +157,9 @@ def resolve(request: TrainRequest, manifest: Manifest, workspace: Workspace) -> 
     torch.manual_seed(request.recipe.seed)
     network = network_for(entry, search=workspace.root)
     assert isinstance(network, SegmentNetwork)
+    start_values(network, request.recipe.seed)
     if request.init is not None:
         load_backbone(network, request.init)
-    start_values(network, request.recipe.seed)
     swaps = swaps_of(request.recipe, split.dataset, entry.tasks, split.class_names)
     return Training(
         entry, network, request.recipe, request.out, training, validation, split, swaps,

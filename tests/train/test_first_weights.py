@@ -50,6 +50,24 @@ def test_a_wrapped_file_is_loaded_too(tmp_path):
     assert load_backbone(network(), tmp_path / "x.pth") == len(tensors)
 
 
+def test_a_checkpoint_of_the_network_gives_its_gates_and_not_its_classifier(tmp_path):
+    trained, net = network(), network()
+    state = {
+        key: torch.rand_like(value) if value.is_floating_point() else value
+        for key, value in trained.state_dict().items()
+    }
+    torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}}, tmp_path / "x.pth")
+    before = net.new_fc.weight.clone()
+    load_backbone(net, tmp_path / "x.pth")
+    after = net.state_dict()
+    assert all(torch.equal(after[key], value) for key, value in state.items() if not key.startswith("new_fc."))
+    assert torch.equal(net.new_fc.weight, before)
+    gate = next(key for key in state if key.endswith("conv3D.weight"))
+    torch.save({key: value for key, value in state.items() if key != gate}, tmp_path / "y.pth")
+    with pytest.raises(CheckpointError, match="1 of its"):
+        load_backbone(network(), tmp_path / "y.pth")
+
+
 def test_other_files_are_refused(tmp_path):
     saved, _ = imagenet_of(network())
     conv = "conv1_7x7_s2.weight"
