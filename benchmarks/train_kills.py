@@ -53,6 +53,7 @@ def main() -> int:
                 process.communicate()
                 killed += 1
         differing += digest(work, "killed") != digest(work, "whole")
+        print(f"{killed} kills, {rounds} trainings, {differing} differ", flush=True)
     print(f"{killed} kills in {rounds} trainings: {differing} checkpoints differ from the undisturbed one")
     return int(differing > 0)
 
