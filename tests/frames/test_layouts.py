@@ -259,7 +259,7 @@ def test_an_archive_is_listed_once_per_process(toys, monkeypatch):
     as_tar(folders(toys.data / "toy"), toys.root / "frames.tar")
     listed = []
     members = archive._tar_members
-    monkeypatch.setattr(archive, "_tar_members", lambda path: listed.append(path) or members(path))
+    monkeypatch.setattr(archive, "_tar_members", lambda *given: listed.append(given) or members(*given))
     readers = [
         archive.ArchiveReader(archive.Archive(toys.root / "frames.tar"), f"v{video}", None) for video in range(VIDEOS)
     ]

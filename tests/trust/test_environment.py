@@ -74,7 +74,7 @@ def test_a_package_that_cannot_be_imported_is_a_problem(workspace, monkeypatch, 
 
 def test_an_old_package_is_a_problem(workspace, monkeypatch):
     versions = {"pillow": "9.5.0"}
-    monkeypatch.setattr(environment, "_installed", lambda name: versions.get(name, "999"))
+    monkeypatch.setattr(environment, "_installed", lambda name: versions.get(name, "99999"))
     problems = examine_environment(workspace).problems
     assert [problem for problem in problems if "older" in problem] == [
         "pillow 9.5.0 is older than 10.2: pip install 'gsm-bench[score]'"
