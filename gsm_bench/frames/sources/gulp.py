@@ -29,7 +29,8 @@ COPY_AGAIN = "copy the folder again, or gulp the videos again"
 _Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**60)]
 
 
-class _GulpedVideo(msgspec.Struct):
+@dataclass
+class _GulpedVideo:
     frame_info: list[tuple[_Bytes, _Bytes, _Bytes]]
 
 
