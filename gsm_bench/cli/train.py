@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +18,15 @@ from gsm_bench.workspace import pasteable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gsm_bench.entries import ModelEntry
+    from gsm_bench.manifest import Manifest
+    from gsm_bench.tables.table import Table
+    from gsm_bench.train.plan import TrainingPlan
+    from gsm_bench.train.resolve import Training, TrainRequest
+
 OF_SHAPES = ("head", "width", "temporal")
 """Options of the small networks of Temporal Shapes alone."""
+OF_GATES = ("gate", "gsm_blocks", "gsm_branch")
 SHAPES_DEFAULTS = {
     "temporal": "gsm", "head": "action", "frames": 8, "epochs": 5, "batch": 16, "learning_rate": 0.01, "dropout": 0.5,
     "width": 0.25, "seed": 1, "validate_every": 1,
@@ -84,10 +93,8 @@ SHAPES_DEFAULTS = {
 @click.option(
     "--save-every",
     type=click.FloatRange(0),
-    default=600,
-    show_default=True,
     metavar="S",
-    help="Seconds between states.",
+    help="Seconds between saved states (default: 600).",
 )
 @click.option("--tensorboard", type=PATH, metavar="DIR", help="Write the log for TensorBoard, too.")
 @click.option("--plan", is_flag=True, help="Time a few steps, show duration and deviations; write nothing.")
@@ -123,7 +130,7 @@ def command(*, form: str, **choices: Any) -> int:
 def _train_on_shapes(choices: dict[str, Any]) -> int:
     """The recipe of docs/shapes-recipe.md."""
     known = {*SHAPES_DEFAULTS, "data", "out", "threads", "device", "force"}
-    ignored = {"like", "recipe", "no_mirror", "partial_batch_norm", "save_every", "plan"}
+    ignored = {"like", "recipe", "no_mirror", "partial_batch_norm", "plan"}
     for name in choices.keys() - known - ignored:
         if choices[name] is not None:
             raise click.UsageError(f"--{name.replace('_', '-')} needs --like MODEL")
@@ -145,7 +152,7 @@ def _train_like(choices: dict[str, Any], form: str) -> int:
     import torch
 
     from gsm_bench.cli.options import registry
-    from gsm_bench.train.fit import fit
+    from gsm_bench.train.fit import SAVE_EVERY_S, fit
     from gsm_bench.train.resolve import resolve
     from gsm_bench.train.rules import deviations
 
@@ -162,14 +169,15 @@ def _train_like(choices: dict[str, Any], form: str) -> int:
         return 0
     if differing := len(deviations(training.recipe)):
         say(f"note: {differing} settings differ from the release; --plan lists them, and so does the checkpoint's card")
-    with _tensorboard(choices["tensorboard"]) as write:
+    with TensorBoardLog(choices["tensorboard"]) as write:
 
         def told(line: dict[str, Any]) -> None:
             write(line)
             if "training" not in line:
                 say(_line(line))
 
-        outcome = fit(training, progress=told, save_every_s=choices["save_every"])
+        every = choices["save_every"]
+        outcome = fit(training, progress=told, save_every_s=SAVE_EVERY_S if every is None else every)
     if outcome.already_done:
         say("this training is complete: nothing was done")
     best = (
@@ -177,11 +185,11 @@ def _train_like(choices: dict[str, Any], form: str) -> int:
     )
     accuracy = "not validated" if outcome.top1 is None else f"top-1 {100 * outcome.top1:.2f}{best}"
     echo(f"{pasteable(training.out)}: {accuracy}")
-    say(f"to score with it: {_add_command(choices, training.entry.frames, training.entry.options)}")
+    say(f"to score with it: {_add_command(training, manifest.model(choices['like']))}")
     return 0
 
 
-def _request(choices: dict[str, Any], manifest: Any) -> Any:
+def _request(choices: dict[str, Any], manifest: Manifest) -> TrainRequest:
     """The request of the options; Diving48 has its own numbers of epochs and dropout in the paper."""
     from gsm_bench.settings import PAPER_BRANCHES
     from gsm_bench.train.resolve import TrainRequest
@@ -213,31 +221,36 @@ def _request(choices: dict[str, Any], manifest: Any) -> Any:
     )  # fmt: skip
 
 
-def _add_command(choices: dict[str, Any], frames: int, options: Any) -> str:
-    out: Path = choices["out"]
-    words = [
-        "gsmbench models add",
-        out.stem,
-        f"--like {choices['like']}",
-        f"--checkpoint {pasteable(out)}",
-        f"--frames {frames}",
-    ]
-    words += [f"--dataset {choices['dataset']}"] if choices["dataset"] else []
-    for name in ("gate", "gsm_blocks", "gsm_branch"):
-        if choices[name] is not None:
-            value = f'"{options[name]}"' if isinstance(options[name], str) else options[name]
-            words.append(f"--set 'options.{name}={value}'")
-    return " ".join(words)
+def _add_command(training: Training, like: ModelEntry) -> str:
+    """The command that registers the trained network: what it has in other ways than the model that it is like."""
+    entry = training.entry
+    words = ["gsmbench models add", entry.name, f"--like {like.name}", f"--checkpoint {pasteable(training.out)}"]
+    words += [f"--frames {entry.frames}"] if entry.frames != like.frames else []
+    words += [f"--dataset {entry.dataset}"] if entry.dataset != like.dataset else []
+    settings: dict[str, Any] = {f"options.{key}": value for key, value in entry.options.items() if key in OF_GATES}
+    settings |= {key: getattr(entry, key) for key in ("classes", "class_order", "head")}
+    before = {f"options.{key}": value for key, value in like.options.items()}
+    before |= {key: getattr(like, key) for key in ("classes", "class_order", "head")}
+    settings = {key: value for key, value in settings.items() if before.get(key) != value}
+    settings["trained_on"] = [f"{training.split.dataset}/{training.split.name}"]
+    return " ".join([*words, *(f"--set {shlex.quote(f'{key}={_toml(value)}')}" for key, value in settings.items())])
 
 
-def _plan_table(plan: Any) -> Any:
+def _toml(value: Any) -> str:
+    """A value as TOML on one line."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value)
+
+
+def _plan_table(plan: TrainingPlan) -> Table:
     from gsm_bench.tables.table import Column, Table
 
     rows = tuple({"what": what, "value": value} for what, value in plan.rows())
     return Table("Training", (Column("what", "Plan"), Column("value", "")), (rows,), name="plan")
 
 
-class _tensorboard:  # noqa: N801 (a context manager, used as a function)
+class TensorBoardLog:
     """Writes the numbers of each line for TensorBoard, where a directory is given."""
 
     def __init__(self, directory: Path | None) -> None:

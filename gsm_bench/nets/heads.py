@@ -35,6 +35,11 @@ class VerbNounActionHead(nn.Module):
         }
 
 
+def by_task(output: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
+    """What a network of this package returns, by task; logits alone are those of ``action``."""
+    return output if isinstance(output, dict) else {"action": output}
+
+
 def build_head(features: int, classes: int | dict[str, int]) -> nn.Module:
     """A linear classifier for C classes, or three classifiers for classes per task."""
     return nn.Linear(features, classes) if isinstance(classes, int) else VerbNounActionHead(features, classes)

@@ -77,6 +77,15 @@ def released_indices(num_frames: int, frames: int, draws: NDArray[np.float64]) -
     return np.asarray(starts + places, dtype=np.int64)
 
 
+def spread_indices(num_frames: int, frames: int, draws: NDArray[np.float64]) -> Indices:
+    """One frame number from 1 of each of T equal parts of a video, int64 [T]; `draws` as of `released_indices`.
+
+    The parts are the n / T ticks of the test rule, so that every frame of a video is seen.
+    """
+    positions = (np.arange(frames) + draws) * (num_frames / frames)
+    return np.asarray(np.minimum(positions.astype(np.int64), num_frames - 1) + 1, dtype=np.int64)
+
+
 def is_mirrored(draw: float) -> bool:
     """Whether a clip is mirrored, from a uniform number in [0, 1)."""
     return draw < 0.5

@@ -19,6 +19,7 @@ from gsm_bench.sampling import Indices, sample_indices
 from gsm_bench.shapes.classes import mirrored_class
 from gsm_bench.shapes.events import Split
 from gsm_bench.shapes.make import FRAMES_FOLDER, frame_name, read_list, read_nouns
+from gsm_bench.train.augment import spread_indices
 
 CROP_SCALES = (0.88, 1.08)
 """Sides of a random crop against the test crop's."""
@@ -49,8 +50,7 @@ def random_indices(num_frames: int, frames: int, rng: np.random.Generator) -> In
     The parts are the n / T ticks of the test rule. The released training code cuts n // T whole frames per part,
     so that the end of a video is never seen: a clip and its reversal would then differ as bags of frames.
     """
-    positions = (np.arange(frames) + rng.random(frames)) * (num_frames / frames)
-    return np.minimum(positions.astype(np.int64), num_frames - 1) + 1
+    return spread_indices(num_frames, frames, rng.random(frames))
 
 
 def random_clip(

@@ -8,7 +8,7 @@ import math
 import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gsm_bench.errors import GsmBenchError, NetworkError, RunConflictError
@@ -24,6 +23,8 @@ from gsm_bench.files import locked
 from gsm_bench.frames.read_views import VideoPixels, read_views
 from gsm_bench.frames.transform import channel_constants, normalise
 from gsm_bench.metrics.topk import topk_accuracy
+from gsm_bench.nets.checkpoint import read_checkpoint
+from gsm_bench.nets.heads import by_task
 from gsm_bench.scoring.arithmetic import arithmetic_of
 from gsm_bench.scoring.job import HALF_DTYPES, Job
 from gsm_bench.scoring.network import ForwardPool, Scorer, collect
@@ -103,24 +104,33 @@ def fit(training: Training, *, progress: Progress | None = None, save_every_s: f
     done = _finished(training)
     if done is not None:
         return done
-    with process_group(training.training.settings.device) as group, arithmetic_of(training.recipe.precision):
-        if not group.leads:
-            return Trainer(training, group, None).run(save_every_s)
+    with ExitStack() as entered:
+        group = entered.enter_context(process_group(training.training.settings.device))
+        entered.enter_context(arithmetic_of(training.recipe.precision))
+        if group.leads:
+            entered.enter_context(_alone(training))
+            if training.force:
+                for path in (training.state_path, training.best_path):
+                    path.unlink(missing_ok=True)
+        group.meet()  # nobody looks for a state before it is removed
+        return Trainer(training, group, progress if group.leads else None).run(save_every_s)
+
+
+@contextmanager
+def _alone(training: Training) -> Iterator[None]:
+    """Keep other runs of this training out; raises RunConflictError if there is one."""
+    with ExitStack() as entered:
         try:
-            with locked(training.state_path, wait=False):
-                if training.force:
-                    training.state_path.unlink(missing_ok=True)
-                return Trainer(training, group, progress).run(save_every_s)
+            entered.enter_context(locked(training.state_path, wait=False))
         except BlockingIOError as error:
             raise RunConflictError(
                 "another process trains this", where=training.out, fix="wait for it, or use another --out"
             ) from error
+        yield
 
 
 def _finished(training: Training) -> TrainingOutcome | None:
     """The outcome of a training whose checkpoint is there already; raises RunConflictError for one of other settings."""
-    from gsm_bench.nets.checkpoint import read_checkpoint
-
     if training.force or training.state_path.exists():
         return None
     if training.best_path.exists():  # of this training, where it was killed before its first state
@@ -166,6 +176,11 @@ class Trainer:
 
     def __init__(self, training: Training, group: Group, progress: Progress | None) -> None:
         recipe = training.recipe
+        if recipe.batch < group.processes:
+            raise GsmBenchError(
+                f"{group.processes} processes cannot share micro-batches of {recipe.batch} clips",
+                fix="use a larger --batch, or fewer processes",
+            )
         self.training, self.group, self.recipe, self._progress = training, group, recipe, progress
         self.threads = torch.get_num_threads()
         self.network = training.network.to(group.device)
@@ -219,7 +234,7 @@ class Trainer:
         pixels = batch.pixels.to(device, non_blocking=True)
         clips = normalise(pixels, self.training.entry.input, self._constants, keep_layout=True)  # type: ignore[arg-type]
         with self._casting():
-            logits = _by_task(self._wrapped(clips))
+            logits = by_task(self._wrapped(clips))
         losses = [
             F.cross_entropy(logits[task].float(), labels.to(device), reduction="sum")
             for task, labels in batch.labels.items()
@@ -280,6 +295,8 @@ class Trainer:
             return {}
         accuracies = validate(self.network, job, self.group, self.training.workers)
         torch.set_num_threads(self.threads)  # passes of the validation take one thread each
+        if "top1" not in accuracies:
+            return accuracies
         marks.top1 = accuracies["top1"]
         if marks.best_top1 is None or marks.top1 > marks.best_top1:
             marks.best_top1, marks.best_epoch = marks.top1, epoch
@@ -345,8 +362,8 @@ class Trainer:
         path = self.training.log_path
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as log:
-            log.truncate(self.marks.log_bytes)
-        if not self.marks.log_bytes:
+            log.truncate(min(self.marks.log_bytes, log.tell()))
+        if not path.stat().st_size:
             videos = len(self.training.split)
             self._note({"training": self.training.card, "videos": videos, "batches": self.order.batches()})
 
@@ -399,7 +416,7 @@ class ValidationClips(Dataset[VideoPixels]):
 def validate(network: torch.nn.Module, job: Job, group: Group, workers: int) -> dict[str, float]:
     """Top-1 and top-5 of a split by the scorer's own code, fractions; also per task, for several tasks.
 
-    Videos that cannot be read count as `unread` and in no accuracy.
+    Videos that cannot be read count as `unread` and in no accuracy; there is none if no video can be read.
     """
     entry, rows = job.entry, np.arange(len(job.split))[group.rank :: group.processes]
     loader = DataLoader(
@@ -438,14 +455,10 @@ def _scores(scorer: Scorer, pool: ForwardPool, videos: Sequence[VideoPixels]) ->
 
 def _accuracies(hits: dict[str, float], total: float, read: float) -> dict[str, float]:
     if not read:
-        return {"top1": math.nan, "top5": math.nan, "unread": total}
+        return {"unread": total}
     values = {"top1": hits["action/1"] / read, "top5": hits["action/5"] / read}
     for name, count in hits.items():
         task, _, k = name.partition("/")
         if task != "action":
             values[f"{task}_top{k}"] = count / read
     return {**values, "unread": total - read} if read < total else values
-
-
-def _by_task(output: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
-    return output if isinstance(output, dict) else {"action": output}

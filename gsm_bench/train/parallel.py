@@ -73,7 +73,13 @@ def process_group(device: str) -> Iterator[Group]:
             )
         place = torch.device("cuda", local)
         torch.cuda.set_device(place)
-    dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    except ValueError as error:
+        raise GsmBenchError(
+            f"WORLD_SIZE is {processes}, and the processes cannot meet: {error}",
+            fix="start with torchrun, or unset WORLD_SIZE for one process",
+        ) from error
     try:
         yield Group(dist.get_rank(), processes, place)
     finally:

@@ -152,7 +152,7 @@ def resolve(request: TrainRequest, manifest: Manifest, workspace: Workspace) -> 
     validation = _job(request, entry, chosen, manifest, workspace) if chosen else None
     entry = training.entry
     split, left_out = _long_enough(_labelled(training.split, entry), training, request.recipe.shortest)
-    if len(split) < min(request.recipe.batch, 2):
+    if not len(split):
         raise SplitError(f"{split.dataset}/{split.name} has no videos to train on", where=split.list_path)
     torch.manual_seed(request.recipe.seed)
     network = network_for(entry, search=workspace.root)

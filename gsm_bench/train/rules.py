@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from gsm_bench.errors import GsmBenchError
@@ -99,7 +99,7 @@ def recipe_of(name: RecipeName, changes: dict[str, Any]) -> TrainingRecipe:
     given = {key: value for key, value in changes.items() if value is not None}
     if "warmup" not in given and given.get("epochs", DEFAULT.epochs) <= 2 * DEFAULT.warmup - 1:
         given["warmup"] = given["epochs"] * DEFAULT.warmup // DEFAULT.epochs
-    recipe = TrainingRecipe(**{**asdict(RECIPES[name]), **given})
+    recipe = replace(RECIPES[name], **given)
     if not 0 <= recipe.warmup < recipe.epochs:
         raise GsmBenchError(
             f"the warm-up of {recipe.warmup} epochs leaves none of {recipe.epochs} for the rest",

@@ -18,9 +18,11 @@ from torch import Tensor
 from gsm_bench.errors import NetworkError, RunConflictError, SplitError
 from gsm_bench.files import new_file, refuse_existing
 from gsm_bench.nets import SegmentNetwork, build_network
+from gsm_bench.nets.heads import by_task
 from gsm_bench.shapes.classes import CLASSES, action_ids, class_counts
 from gsm_bench.train.clips import LoadedSplit, centre_clip, load_split, random_clip
 from gsm_bench.train.recipe import INPUT, TrainConfig, TrainResult, learning_rate
+from gsm_bench.train.saved import with_metadata
 
 NOT_RECIPE = ("data", "out", "device", "validate_every", "force")
 """Fields of a configuration that say where things lie and run, and what is shown meanwhile."""
@@ -121,7 +123,7 @@ def train_epoch(
         for group in optimiser.param_groups:
             group["lr"] = rate
         clips, labels = _batch(split, order[number * config.batch : (number + 1) * config.batch], config, rng)
-        logits = _by_task(network(clips.to(config.device)))
+        logits = by_task(network(clips.to(config.device)))
         losses = [F.cross_entropy(logits[task], targets.to(config.device)) for task, targets in labels.items()]
         loss = torch.stack(losses).sum()
         if not torch.isfinite(loss):
@@ -143,7 +145,7 @@ def validate(network: SegmentNetwork, split: LoadedSplit, frames: int, *, backwa
     scores = []
     for first in range(0, len(split.videos), 32):
         clips = torch.stack([centre_clip(video, frames, INPUT) for video in split.videos[first : first + 32]])
-        output = _by_task(network(_laid_out(clips.flip(1) if backwards else clips).to(device)))
+        output = by_task(network(_laid_out(clips.flip(1) if backwards else clips).to(device)))
         scores.append(output["action"].cpu().numpy())
     # Equal scores rank by the lower class index.
     ranking = np.argsort(-np.concatenate(scores), axis=1, kind="stable")
@@ -166,7 +168,7 @@ def save(network: SegmentNetwork, config: TrainConfig, validation: Validation) -
         "recipe": recipe_text(config),
     }
     with new_file(config.out, force=config.force, exists=_exists(config)) as written:
-        written.write_bytes(_with_metadata(serialise(_rounded(network)), metadata))
+        written.write_bytes(with_metadata(serialise(_rounded(network)), metadata))
 
 
 def _exists(config: TrainConfig) -> RunConflictError:
@@ -213,21 +215,9 @@ def _batch(
     return clips, {task: torch.from_numpy(values) for task, values in labels.items()}
 
 
-def _by_task(output: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
-    return output if isinstance(output, dict) else {"action": output}
-
-
 def _laid_out(clips: Tensor) -> Tensor:
     """The same clips [B, T, 3, S, S] with the channels last in memory."""
     return clips.flatten(0, 1).contiguous(memory_format=torch.channels_last).view(clips.shape)
-
-
-def _with_metadata(raw: bytes, metadata: dict[str, str]) -> bytes:
-    """A safetensors file with metadata in a fixed order: the library's own order differs from run to run."""
-    length = int.from_bytes(raw[:8], "little")
-    header = json.dumps({"__metadata__": metadata, **json.loads(raw[8 : 8 + length])}, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + raw[8 + length :]
 
 
 def _rounded(network: SegmentNetwork) -> dict[str, Tensor]:

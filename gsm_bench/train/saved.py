@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from gsm_bench.errors import CheckpointError, RunConflictError
 from gsm_bench.files import aside, commit, full_disk_named, write_whole
 
-FORM = 1
-
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write a state whole, over the last one."""
@@ -24,7 +22,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     written = aside(path)
     try:
         with full_disk_named(path):
-            torch.save({"form": FORM, **state}, written)
+            torch.save(dict(state), written)
             commit(written, path)
     finally:
         written.unlink(missing_ok=True)

@@ -18,7 +18,14 @@ from gsm_bench.frames.sources import FrameSource
 from gsm_bench.frames.sources.pictures import as_image
 from gsm_bench.sampling import Indices
 from gsm_bench.splits import Split, Video
-from gsm_bench.train.augment import crop_offsets, crop_picture, crop_sizes, is_mirrored, released_indices
+from gsm_bench.train.augment import (
+    crop_offsets,
+    crop_picture,
+    crop_sizes,
+    is_mirrored,
+    released_indices,
+    spread_indices,
+)
 from gsm_bench.train.draws import ClipDraws, Key, clip_draws
 from gsm_bench.train.mirror import Swaps
 from gsm_bench.train.rules import TrainingRecipe
@@ -105,8 +112,7 @@ def frame_numbers(total: int, settings: ClipSettings, draws: ClipDraws) -> Indic
     """The frame numbers int64 [T] of a clip from a video of `total` frames, from 1."""
     if settings.recipe.segments == "whole":
         return released_indices(total, settings.frames, draws.frames)
-    positions = (np.arange(settings.frames) + draws.frames) * (total / settings.frames)
-    return np.minimum(positions.astype(np.int64), total - 1) + 1
+    return spread_indices(total, settings.frames, draws.frames)
 
 
 def _crops(width: int, height: int, settings: ClipSettings) -> list[tuple[int, int]]:

@@ -14,8 +14,7 @@ from safetensors import safe_open
 from gsm_bench.errors import CheckpointError, FrameError, GsmBenchError, NetworkError, RunConflictError, SplitError
 from gsm_bench.manifest import load_manifest
 from gsm_bench.nets.checkpoint import read_checkpoint
-from gsm_bench.shapes import make
-from gsm_bench.train.fit import fit, validate
+from gsm_bench.train.fit import Trainer, fit, validate
 from gsm_bench.train.parallel import Group
 from gsm_bench.train.resolve import TrainRequest, resolve
 from gsm_bench.train.rules import recipe_of
@@ -25,16 +24,15 @@ from tests.waiting import PATIENCE_S
 SMALL = {"epochs": 2, "warmup": 1, "batch": 3, "accumulate": 2, "validate_every": 1}
 
 
+class Unreadable:
+    """A source without a frame."""
+
+    def count(self, video):
+        raise FrameError(f"video {video.id!r} has no frames")
+
+
 class StoppedError(Exception):
     """Thrown in the middle of a training."""
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    make(root, "train", videos=8)
-    make(root, "val", videos=14)
-    return root
 
 
 @pytest.fixture
@@ -58,8 +56,6 @@ def training(data, tmp_path):
 
 def stopped_after(monkeypatch, batches):
     """Throw before the (n+1)-th micro-batch of a process."""
-    from gsm_bench.train.fit import Trainer
-
     done, whole = iter(range(batches)), Trainer.micro_batch
 
     def micro_batch(self, batch):
@@ -186,6 +182,32 @@ def test_an_unfinished_training_with_other_settings_is_refused(training, monkeyp
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="the state of this training is damaged"):
         fit(training())
+
+
+def test_a_log_that_is_gone_begins_again(training, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(StoppedError):
+        stopped_after(patch, 4)
+        fit(training(), save_every_s=0)
+    made = training()
+    made.log_path.unlink()
+    fit(made)
+    assert b"\0" not in made.log_path.read_bytes()
+    assert "training" in log_of(made)[0]
+    assert fit(training()).already_done
+
+
+def test_a_validation_without_a_readable_video_gives_no_accuracy(training, monkeypatch):
+    made = training(epochs=1, warmup=0)
+    none = replace(made, validation=replace(made.validation, source=Unreadable()))
+    outcome = fit(none)
+    assert (outcome.top1, outcome.best_top1) == (None, None)
+    assert log_of(made)[-1]["unread"] == 14
+    assert not made.best_path.exists()
+
+
+def test_more_processes_than_clips_are_refused(training):
+    with pytest.raises(GsmBenchError, match="4 processes cannot share micro-batches of 3 clips"):
+        Trainer(training(), Group(0, 4, torch.device("cpu")), None)
 
 
 def test_a_loss_that_grows_without_bound_is_an_error(training):

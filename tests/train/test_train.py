@@ -10,19 +10,11 @@ from gsm_bench.errors import NetworkError, RunConflictError, SplitError
 from gsm_bench.frames import preprocess, sample_indices
 from gsm_bench.nets import build_network, load_checkpoint
 from gsm_bench.nets.gate_shift import GateShift
-from gsm_bench.shapes import CLASSES, make
+from gsm_bench.shapes import CLASSES
 from gsm_bench.train import TrainConfig, train
 from gsm_bench.train.clips import centre_clip, load_split, random_clip, random_indices
 from gsm_bench.train.recipe import INPUT, learning_rate
 from gsm_bench.train.run import new_network, recipe_text, save, validate
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    make(root, "train", videos=8)
-    make(root, "val", videos=14)
-    return root
 
 
 @pytest.fixture

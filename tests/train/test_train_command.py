@@ -1,19 +1,13 @@
 """``gsmbench train --like``: what it prints, and what it refuses."""
 
 import json
+import shlex
 
 import pytest
 import torch
+from PIL import Image
 
-from gsm_bench.shapes import make
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    make(root, "train", videos=4)
-    make(root, "val", videos=14)
-    return root
+from gsm_bench.manifest import load_manifest
 
 
 @pytest.fixture
@@ -30,19 +24,16 @@ def train(gsmbench, workspace, data):
     torch.set_num_threads(threads)
 
 
-def test_train_then_add_and_check(train, gsmbench):
+def test_train_then_add_and_check(train, gsmbench, workspace):
     trained = train("--gate", "sigmoid")
     assert trained.status == 0, trained.err
     assert trained.out.startswith("checkpoints/mine.safetensors: top-1 ")
     assert "settings differ from the release" in trained.err
     command = trained.err.partition("to score with it: gsmbench ")[2].splitlines()[0]
-    assert command == (
-        "models add mine --like shapes_8f --checkpoint checkpoints/mine.safetensors --frames 2 "
-        "--set 'options.gate=\"sigmoid\"'"
-    )
-    words = command.replace("'", "").split()
-    assert gsmbench(*words).status == 0
+    assert gsmbench(*shlex.split(command)).status == 0
     assert gsmbench("models", "check", "mine").status == 0
+    entry = load_manifest(workspace).model("mine")
+    assert (entry.frames, entry.options["gate"], entry.trained_on) == (2, "sigmoid", ("shapes/train",))
     again = train("--gate", "sigmoid")
     assert (again.status, again.out) == (0, trained.out)
     assert "this training is complete" in again.err
@@ -52,7 +43,7 @@ def test_the_plan_writes_nothing(train, workspace):
     planned = train("--plan", "--recipe", "released", "--format", "json")
     assert planned.status == 0, planned.err
     rows = [(row["what"], row["value"]) for row in json.loads(planned.out)["rows"]]
-    assert ("videos", "4 of shapes/train") in rows
+    assert ("videos", "8 of shapes/train") in rows
     assert [value for what, value in rows if what == "differs from the release"] == [
         "epochs is 1 (released: 60)", "warmup is 0 (released: 10)", "batch is 2 (released: 16)",
     ]  # fmt: skip
@@ -86,3 +77,26 @@ def test_options_that_need_a_model(gsmbench, workspace, data):
         assert refused.status == 2
         assert "--like MODEL" in refused.err
     assert "give --data DIR" in gsmbench("train", "--out", "x.safetensors").err
+
+
+def test_a_network_for_another_data_set_is_registered_with_its_classes(gsmbench, workspace):
+    folder = workspace.root / "data" / "toy"
+    (folder / "frames").mkdir(parents=True)
+    for video in range(6):
+        (folder / "frames" / f"v{video}").mkdir()
+        for frame in range(1, 4):
+            Image.new("RGB", (64, 48), (40 * video, 9, frame)).save(
+                folder / "frames" / f"v{video}" / f"{frame:05d}.jpg"
+            )
+    (folder / "val.txt").write_text("".join(f"v{video} 3 {video % 5}\n" for video in range(6)))
+    trained = gsmbench(
+        "train", "--like", "shapes_vna_12f", "--dataset", "toy", "--split", "val", "--frames", 2, "--epochs", 1, "--batch", 3,
+        "--workers", 0, "--device", "cpu", "--out", "checkpoints/mine.safetensors",
+    )  # fmt: skip
+    assert trained.status == 0, trained.err
+    assert "not validated" in trained.out
+    command = trained.err.partition("to score with it: gsmbench ")[2].splitlines()[0]
+    assert gsmbench(*shlex.split(command)).status == 0, command
+    assert gsmbench("models", "check", "mine").status == 0
+    entry = load_manifest(workspace).model("mine")
+    assert (entry.dataset, entry.classes, entry.head, entry.class_order) == ("toy", 5, "action", "file")
