@@ -7,13 +7,13 @@ where moto is installed. The runs take turns, so that a busy machine slows all o
 from __future__ import annotations
 
 import argparse
-import http.server
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from contextlib import ExitStack, contextmanager
@@ -29,42 +29,13 @@ MODEL, BUCKET = "bninc_8f", "frames"
 KEYS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    delay_s = 0.0
-
-    def do_GET(self):
-        time.sleep(self.delay_s)
-        limits, path = self.headers.get("Range"), Path(self.translate_path(self.path))
-        if limits is None or not path.is_file():
-            super().do_GET()
-            return
-        first, last = limits.removeprefix("bytes=").split("-")
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(int(first))
-            part = file.read((int(last) + 1 if last else size) - int(first))
-        self.send_response(206)
-        self.send_header("Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{size}")
-        self.send_header("Content-Length", str(len(part)))
-        self.end_headers()
-        self.wfile.write(part)
-
-    def log_message(self, *_):
-        pass
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    request_queue_size = 256
-    daemon_threads = True
-
-
 def serve(folder, delay_s):
     """Serve a folder over http until this process ends; prints its port."""
-    _Handler.delay_s = delay_s
-    server = _Server(("127.0.0.1", 0), lambda *given: _Handler(*given, directory=folder))
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
+    from tests.frames.servers import http_server
+
+    with http_server(folder, answers=lambda _: time.sleep(delay_s)) as server:
+        print(server.server_address[1], flush=True)
+        threading.Event().wait()
 
 
 def serve_s3():

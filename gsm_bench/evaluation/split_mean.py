@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,10 +60,13 @@ class SplitMean:
         """Mean of the K mean class accuracies, a fraction."""
         return math.fsum(result.accuracy[task].mean_class for result in self.evaluations) / len(self.evaluations)
 
+    @cached_property
+    def _clusters(self) -> list[NDArray[np.int64]]:
+        return _clusters(self.evaluations)
+
     def interval(self, task: str, k: int = 1) -> Interval:
         """95% interval of the mean top-k accuracy; videos in several splits and videos of one group are clusters."""
-        clusters = _clusters(self.evaluations)
-        interval = mean_interval([result.accuracy[task].correct_at(k) for result in self.evaluations], clusters)
+        interval = mean_interval([result.accuracy[task].correct_at(k) for result in self.evaluations], self._clusters)
         grouped = any(result.truth is not None and result.truth.groups is not None for result in self.evaluations)
         return interval if grouped else Interval(interval.low, interval.high)
 

@@ -1,6 +1,7 @@
 """Local servers of files, as a storage of frames far away."""
 
 import http.server
+import os
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,12 +24,14 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         if not path.is_file() or limits is None or not self.server.ranges:
             super().do_GET()
             return
-        content = path.read_bytes()
         first, last = limits.removeprefix("bytes=").split("-")
-        start, stop = (int(first), int(last) + 1 if last else len(content)) if first else (-int(last), len(content))
-        part = content[start:stop]
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            start, stop = (int(first), int(last) + 1 if last else size) if first else (size - int(last), size)
+            file.seek(start)
+            part = file.read(stop - start)
         self.send_response(206)
-        self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(content)}")
+        self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{size}")
         self.send_header("Content-Length", str(len(part)))
         self.end_headers()
         self.wfile.write(part)

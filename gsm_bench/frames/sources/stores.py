@@ -52,14 +52,14 @@ class VideoStore(Protocol):
 
 
 class ArchiveStore:
-    """A tar or zip file with a folder per video."""
+    """A tar or zip file with a folder per video, on this machine or at a URL."""
 
     form = "pictures in a folder per video, anywhere in the archive"
     encoding = ""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
-        self._archive = Archive(path)
+        self._archive = RemoteArchive(path) if isinstance(path, RemoteUrl) else Archive(path)
 
     def names(self) -> Sequence[str]:
         return [folder or "(no folder)" for folder in self._archive.folders()]
@@ -68,27 +68,9 @@ class ArchiveStore:
         return any(self._archive.folders_called(name) for name in names)
 
     def reader(self, name: str, names: FrameNames | None, first: int | None = None) -> FrameReader:
+        if isinstance(self._archive, RemoteArchive):
+            return RemoteArchiveReader(self._archive, name, names, first=first)
         return ArchiveReader(self._archive, name, names, first=first)
-
-
-class RemoteArchiveStore:
-    """A tar or zip file at a URL, with a folder per video."""
-
-    form = ArchiveStore.form
-    encoding = ""
-
-    def __init__(self, path: RemoteUrl) -> None:
-        self.path = path
-        self._archive = RemoteArchive(path)
-
-    def names(self) -> Sequence[str]:
-        return [folder or "(no folder)" for folder in self._archive.folders()]
-
-    def holds_any(self, names: Iterable[str]) -> bool:
-        return any(self._archive.folders_called(name) for name in names)
-
-    def reader(self, name: str, names: FrameNames | None, first: int | None = None) -> FrameReader:
-        return RemoteArchiveReader(self._archive, name, names, first=first)
 
 
 class Hdf5Store:
@@ -131,7 +113,7 @@ def store_at(place: Place) -> VideoStore | None:
         FrameError: the file is damaged as a whole.
     """
     if isinstance(place, RemoteUrl):
-        return RemoteArchiveStore(place) if place.suffix.lower() in ARCHIVES else None
+        return ArchiveStore(place) if place.suffix.lower() in ARCHIVES else None
     if place.is_dir():
         if not is_store(place):
             return None

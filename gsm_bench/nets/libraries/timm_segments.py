@@ -7,6 +7,7 @@ channels comes from the next frame, as many from the previous one, zeros at the 
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.models import get_pretrained_cfg
 from torch import Tensor, nn
 
 from gsm_bench.entries import ModelEntry
@@ -39,7 +41,10 @@ def build(name: str, entry: ModelEntry) -> nn.Module:
 def settings(name: str, checkpoint: Path | None) -> NetworkSettings:
     """Input of the backbone's default weights; the number of frames is the user's."""
     _check(name)
-    config: dict[str, Any] = vars(timm.create_model(name, pretrained=False))["default_cfg"]
+    known = get_pretrained_cfg(name)
+    if known is None:
+        raise NetworkError(f"timm says nothing of the input of {name!r}", fix="use a model with weights of timm")
+    config: dict[str, Any] = dataclasses.asdict(known)
     size = config["input_size"][1]
     resize = math.floor(size / config.get("crop_pct", 0.875))
     values: dict[str, Any] = {
