@@ -45,7 +45,7 @@ def main() -> int:
         while True:
             process = subprocess.Popen(command(work, "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             try:
-                _, errors = process.communicate(timeout=chance.uniform(0.2 * whole, 0.8 * whole))
+                _, errors = process.communicate(timeout=chance.uniform(0.35 * whole, 0.9 * whole))
                 assert process.returncode == 0, errors.decode()
                 break
             except subprocess.TimeoutExpired:
