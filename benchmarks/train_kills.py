@@ -38,19 +38,20 @@ def main() -> int:
     subprocess.run([*command(work, "whole"), "--force"], check=True, capture_output=True)
     whole, chance = time.monotonic() - started, random.Random(3)
     killed = rounds = differing = 0
+    log = work / "stderr"
     while killed < kills:
         rounds += 1
         for left in (work / "killed.safetensors", work / "killed.safetensors.state"):
             left.unlink(missing_ok=True)
         while True:
-            process = subprocess.Popen(command(work, "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            process = subprocess.Popen(command(work, "killed"), stdout=subprocess.DEVNULL, stderr=log.open("wb"))
             try:
-                _, errors = process.communicate(timeout=chance.uniform(0.35 * whole, 0.9 * whole))
-                assert process.returncode == 0, errors.decode()
+                process.wait(timeout=chance.uniform(0.35 * whole, 0.9 * whole))
+                assert process.returncode == 0, log.read_text()
                 break
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.communicate()
+                process.wait()
                 killed += 1
         differing += digest(work, "killed") != digest(work, "whole")
         print(f"{killed} kills, {rounds} trainings, {differing} differ", flush=True)

@@ -96,7 +96,7 @@ def alive(pid: int) -> bool:
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Keep other processes and threads that lock `path` out, by a lock file beside it that goes at the end.
 
-    The system releases the lock of a process that dies.
+    The system releases the lock of a process that dies; children that were forked from it do not hold it.
 
     Raises:
         BlockingIOError: another holds the lock, and `wait` is not set.
@@ -105,11 +105,26 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     while (file := _lock_held(lock, wait)) is None:
         pass  # its holder removed the file meanwhile
+    _held.add(file)
     try:
         yield
     finally:
         lock.unlink(missing_ok=True)
+        _held.discard(file)
         file.close()
+
+
+_held: set[IO[str]] = set()
+
+
+def _leave_locks() -> None:
+    """Close the lock files that a forked child has from its parent: the lock would be held until the child ends, too."""
+    for file in _held:
+        file.close()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_leave_locks)
 
 
 def _lock_held(lock: Path, wait: bool) -> IO[str] | None:

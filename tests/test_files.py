@@ -1,4 +1,5 @@
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -46,3 +47,31 @@ def test_sweeping_where_nothing_is(tmp_path):
     files.sweep(tmp_path / "none" / "a.h5")
     with pytest.raises(FileNotFoundError):
         files.write_whole(tmp_path / "none" / "a.h5", b"")
+
+
+def test_a_child_that_outlives_its_parent_holds_no_lock(tmp_path):
+    """Reading processes of a training that was killed live on for seconds; the same command has to go on at once."""
+    program = """
+import multiprocessing, os, signal, sys
+from pathlib import Path
+from gsm_bench.files import locked
+def child():
+    print(os.getpid(), flush=True)
+    signal.pause()
+with locked(Path(sys.argv[1])):
+    multiprocessing.get_context("fork").Process(target=child).start()
+    signal.pause()
+"""
+    path = tmp_path / "state"
+    parent = subprocess.Popen([sys.executable, "-c", program, path], stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    try:
+        with pytest.raises(BlockingIOError), files.locked(path, wait=False):
+            pass
+        parent.kill()
+        parent.wait()
+        with files.locked(path, wait=False):
+            os.kill(child, 0)  # it is still there
+    finally:
+        parent.kill()
+        os.kill(child, signal.SIGKILL)

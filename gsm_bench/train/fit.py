@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gsm_bench.errors import GsmBenchError, NetworkError, RunConflictError
-from gsm_bench.files import locked
-from gsm_bench.frames.read_views import VideoPixels, read_views
+from gsm_bench.files import locked, sweep
+from gsm_bench.frames.read_views import read_views
 from gsm_bench.frames.transform import channel_constants, normalise
 from gsm_bench.metrics.topk import topk_accuracy
 from gsm_bench.nets.checkpoint import read_checkpoint
@@ -109,6 +110,7 @@ def fit(training: Training, *, progress: Progress | None = None, save_every_s: f
         entered.enter_context(arithmetic_of(training.recipe.precision))
         if group.leads:
             entered.enter_context(_alone(training))
+            sweep(training.state_path)
             if training.force:
                 for path in (training.state_path, training.best_path):
                     path.unlink(missing_ok=True)
@@ -397,8 +399,12 @@ class _Batches:
         return self.order.batches_from(self.epoch, self.number)
 
 
-class ValidationClips(Dataset[VideoPixels]):
-    """The one-clip views of a split's videos, as `score` reads them."""
+class ValidationClips(Dataset[Tensor | None]):
+    """The one-clip views of a split's videos, as `score` reads them: uint8 [1, T, S, S, 3]; None where one cannot be read.
+
+    Tensors reach the main process through shared memory. Arrays would fill a pipe, and a reading process whose main process
+    was killed would wait for ever to write into it.
+    """
 
     def __init__(self, job: Job) -> None:
         self._split, self._plan, self._packed = job.split, job.read_plan, pickle.dumps(job.source)
@@ -407,10 +413,11 @@ class ValidationClips(Dataset[VideoPixels]):
     def __len__(self) -> int:
         return len(self._split)
 
-    def __getitem__(self, row: int) -> VideoPixels:
+    def __getitem__(self, row: int) -> Tensor | None:
         if self._source is None:
             self._source = pickle.loads(self._packed)  # our own bytes, made above
-        return read_views(self._source, self._split.video(row), self._plan)
+        pixels = read_views(self._source, self._split.video(row), self._plan).pixels
+        return None if pixels is None else torch.from_numpy(np.asarray(pixels))
 
 
 def validate(network: torch.nn.Module, job: Job, group: Group, workers: int) -> dict[str, float]:
@@ -443,9 +450,9 @@ def validate(network: torch.nn.Module, job: Job, group: Group, workers: int) -> 
     return _accuracies(dict(zip(sums, hits, strict=True)), total, videos_read)
 
 
-def _scores(scorer: Scorer, pool: ForwardPool, videos: Sequence[VideoPixels]) -> tuple[Any, dict[str, Any]]:
+def _scores(scorer: Scorer, pool: ForwardPool, videos: Sequence[Tensor | None]) -> tuple[Any, dict[str, Any]]:
     """Whether each video could be read, bool [B], and scores [B, C] per task; none where no video could."""
-    pixels = [None if video.pixels is None else np.asarray(video.pixels) for video in videos]
+    pixels = [None if video is None else video.numpy() for video in videos]
     present = np.array([each is not None for each in pixels])
     if not present.any():
         return present, {}
