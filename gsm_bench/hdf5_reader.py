@@ -7,9 +7,11 @@ they are mapped from the file.
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import struct
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -133,6 +135,7 @@ class CheckedHdf5(Generic[Found]):
         except BaseException:
             self.source.close()
             raise
+        _open.add(self)
 
     def close(self) -> None:
         """Close the file."""
@@ -144,3 +147,13 @@ class CheckedHdf5(Generic[Found]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+_open: weakref.WeakSet[CheckedHdf5[Any]] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close what is open: HDF5 outlives Python, and would crash in its call of a file object."""
+    for content in list(_open):
+        content.close()

@@ -160,3 +160,17 @@ def test_named_types_are_no_frames(tmp_path):
     with pytest.raises(FrameError, match="holds no data"):
         Hdf5Reader(path, "type").count()
     assert stored_encoding(path) == "JPEG"
+
+
+def test_a_file_that_is_open_when_the_process_ends(tmp_path):
+    """HDF5 closes its files after Python has ended, and would call into the file object that is no longer there."""
+    program = """
+import ctypes, sys
+from pathlib import Path
+from gsm_bench.hdf5_reader import CheckedHdf5
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(CheckedHdf5(Path(sys.argv[1]))))
+"""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a"] = 1
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "a.h5"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
