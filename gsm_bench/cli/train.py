@@ -130,7 +130,7 @@ def command(*, form: str, **choices: Any) -> int:
 def _train_on_shapes(choices: dict[str, Any]) -> int:
     """The recipe of docs/shapes-recipe.md."""
     known = {*SHAPES_DEFAULTS, "data", "out", "threads", "device", "force"}
-    ignored = {"like", "recipe", "no_mirror", "partial_batch_norm", "plan"}
+    ignored = {*OF_GATES, "like", "recipe", "no_mirror", "partial_batch_norm", "plan"}
     for name in choices.keys() - known - ignored:
         if choices[name] is not None:
             raise click.UsageError(f"--{name.replace('_', '-')} needs --like MODEL")
@@ -140,7 +140,9 @@ def _train_on_shapes(choices: dict[str, Any]) -> int:
         raise click.UsageError("give --data DIR with Temporal Shapes (gsmbench shapes make), or --like MODEL")
     from gsm_bench.train import TrainConfig, train
 
-    given = {name: choices[name] for name in known if choices[name] is not None}
+    given = {name: choices[name] for name in known if choices[name] is not None} | _gate_options(choices)
+    if choices["temporal"] == "none" and given.keys() & set(OF_GATES):
+        raise click.UsageError("--gate, --gsm-blocks and --gsm-branch need --temporal gsm")
     result = train(TrainConfig(**{**SHAPES_DEFAULTS, **given}), progress=lambda line: say(_line(line)))
     echo(
         f"{pasteable(result.checkpoint)}: top-1 {100 * result.top1:.2f}, frames reversed {100 * result.top1_reversed:.2f}"
@@ -191,7 +193,6 @@ def _train_like(choices: dict[str, Any], form: str) -> int:
 
 def _request(choices: dict[str, Any], manifest: Manifest) -> TrainRequest:
     """The request of the options; Diving48 has its own numbers of epochs and dropout in the paper."""
-    from gsm_bench.settings import PAPER_BRANCHES
     from gsm_bench.train.resolve import TrainRequest
     from gsm_bench.train.rules import recipe_of
 
@@ -207,18 +208,22 @@ def _request(choices: dict[str, Any], manifest: Manifest) -> TrainRequest:
     if (choices["dataset"] or manifest.model(choices["like"]).dataset).startswith("diving48"):
         changes["epochs"] = changes["epochs"] or 20
         changes["dropout"] = 0.7 if changes["dropout"] is None else changes["dropout"]
-    branch = choices["gsm_branch"]
-    options = {
-        "gate": choices["gate"],
-        "gsm_blocks": choices["gsm_blocks"],
-        "gsm_branch": PAPER_BRANCHES[int(branch)] if branch and branch.isdecimal() else branch,
-    }
     kept = ("init", "dataset", "split", "validation", "data", "frames_at", "frames", "device", "workers", "force")
     return TrainRequest(
         choices["like"], choices["out"], recipe_of(choices["recipe"], changes),
-        options={name: value for name, value in options.items() if value is not None},
+        options=_gate_options(choices),
         **{name: choices[name] for name in kept},
     )  # fmt: skip
+
+
+def _gate_options(choices: dict[str, Any]) -> dict[str, Any]:
+    """The options of gates that were given, with the branch by its name."""
+    from gsm_bench.settings import PAPER_BRANCHES
+
+    given = {name: choices[name] for name in OF_GATES if choices[name] is not None}
+    if (branch := given.get("gsm_branch", "all")) != "all":
+        given["gsm_branch"] = PAPER_BRANCHES[int(branch)]
+    return given
 
 
 def _add_command(training: Training, like: ModelEntry) -> str:

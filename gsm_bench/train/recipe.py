@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gsm_bench.geometry import InputSpec
-from gsm_bench.settings import Head, Temporal
+from gsm_bench.settings import GateActivation, GsmBranch, Head, Temporal
 
 INPUT = InputSpec(
     size=64, resize=64 * 256 // 224, channel_order="BGR", value_range=255, mean=(104, 117, 128), std=(1, 1, 1)
@@ -34,6 +34,7 @@ class TrainConfig:
         dropout: rate before the classifier.
         clip_norm: the gradient's norm is cut to this.
         width: factor on BN-Inception's channels.
+        gate, gsm_blocks, gsm_branch: of `gsm_bench.nets.build_network`.
         seed: of the first weights, the order of the videos and every random choice.
         threads: of torch; None leaves torch's own number.
         device: where torch computes, ``cpu`` or ``cuda``.
@@ -55,6 +56,9 @@ class TrainConfig:
     dropout: float = 0.5
     clip_norm: float = 20.0
     width: float = 0.25
+    gate: GateActivation = "tanh"
+    gsm_blocks: int | None = None
+    gsm_branch: GsmBranch = "1x1"
     seed: int = 1
     threads: int | None = None
     device: str = "cpu"

@@ -98,8 +98,9 @@ def new_network(config: TrainConfig) -> SegmentNetwork:
     """The untrained network, in the memory layout that CPUs like; gates start at zero."""
     classes = len(CLASSES) if config.head == "action" else class_counts()
     network = build_network(
-        "bninception", config.temporal, config.frames, classes, width=config.width, dropout=config.dropout
-    )
+        "bninception", config.temporal, config.frames, classes, width=config.width, dropout=config.dropout,
+        gate=config.gate, gsm_blocks=config.gsm_blocks, gsm_branch=config.gsm_branch,
+    )  # fmt: skip
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -138,8 +139,10 @@ def train_epoch(
 
 
 @torch.no_grad()
-def validate(network: SegmentNetwork, split: LoadedSplit, frames: int, *, backwards: bool = False) -> Validation:
-    """Top-1 and top-5 by the released one-clip rule, with the sampled frames in reverse order if `backwards`."""
+def predict(
+    network: SegmentNetwork, split: LoadedSplit, frames: int, *, backwards: bool = False
+) -> NDArray[np.float32]:
+    """Logits of the actions by the released one-clip rule, float32 [N, C]; sampled frames in reverse order if `backwards`."""
     network.eval()
     device = next(network.parameters()).device
     scores = []
@@ -147,8 +150,13 @@ def validate(network: SegmentNetwork, split: LoadedSplit, frames: int, *, backwa
         clips = torch.stack([centre_clip(video, frames, INPUT) for video in split.videos[first : first + 32]])
         output = by_task(network(_laid_out(clips.flip(1) if backwards else clips).to(device)))
         scores.append(output["action"].cpu().numpy())
+    return np.concatenate(scores)
+
+
+def validate(network: SegmentNetwork, split: LoadedSplit, frames: int, *, backwards: bool = False) -> Validation:
+    """Top-1 and top-5 by the released one-clip rule, with the sampled frames in reverse order if `backwards`."""
     # Equal scores rank by the lower class index.
-    ranking = np.argsort(-np.concatenate(scores), axis=1, kind="stable")
+    ranking = np.argsort(-predict(network, split, frames, backwards=backwards), axis=1, kind="stable")
     motions_alone = ranking.shape[1] == len(CLASSES)
     labels = split.labels if motions_alone else action_ids(split.labels, split.nouns)
     hits = ranking[:, :5] == labels[:, None]

@@ -182,3 +182,24 @@ def test_the_recipe_text_leaves_places_out(config):
     assert str(config.data) not in recipe_text(config)
     other = replace(config, data=config.data / "elsewhere", out=config.out / "elsewhere")
     assert recipe_text(config) == recipe_text(other)
+
+
+@pytest.mark.parametrize(
+    "settings, modules",
+    [({}, 10), ({"gsm_blocks": 1}, 1), ({"gsm_blocks": 0}, 0), ({"gsm_branch": "all"}, 36), ({"temporal": "none"}, 0)],
+)
+def test_networks_of_the_ablations(config, settings, modules):
+    network = new_network(replace(config, gate="tanh" if settings.get("temporal") == "none" else "sigmoid", **settings))
+    assert sum(isinstance(module, GateShift) for module in network.modules()) == modules
+
+
+def test_gate_options_of_the_command(data, tmp_path, gsmbench):
+    recipe = ["train", "--data", data, "--out", tmp_path / "a.safetensors", "--frames", 4, "--epochs", 1, "--batch", 4]
+    refused = gsmbench(*recipe, "--temporal", "none", "--gsm-blocks", 1)
+    assert refused.status == 2
+    assert "need --temporal gsm" in refused.err
+    assert gsmbench(*recipe, "--gate", "sigmoid", "--gsm-blocks", 5, "--gsm-branch", 3, "--threads", 1).status == 0
+    with safe_open(tmp_path / "a.safetensors", "pt") as file:
+        recipe = json.loads(file.metadata()["recipe"])
+        assert sum("conv3D.weight" in key for key in file.keys()) == 5  # noqa: SIM118
+    assert (recipe["gate"], recipe["gsm_blocks"], recipe["gsm_branch"]) == ("sigmoid", 5, "pool_proj")
