@@ -6,6 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,7 +74,7 @@ def read_tables(path: Path) -> list[tuple[str, str, Raw | ManifestError]]:
         ManifestError: the file is not TOML.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = _parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ManifestError("a shipped manifest is missing", where=path, fix="install the package again") from error
     except OSError as error:
@@ -83,6 +84,12 @@ def read_tables(path: Path) -> list[tuple[str, str, Raw | ManifestError]]:
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise ManifestError(f"this manifest is not valid TOML: {error}", where=path, fix="correct that line") from error
     return [row for section, entries in document.items() for row in _tables_of(section, entries, path)]
+
+
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> Mapping[str, Any]:
+    """The document of a TOML text, parsed once per process. Its values are shared, so nothing changes them."""
+    return tomllib.loads(text)
 
 
 def _tables_of(section: str, entries: Any, path: Path) -> Iterable[tuple[str, str, Raw | ManifestError]]:

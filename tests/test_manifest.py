@@ -44,6 +44,12 @@ def test_printed_accuracies(workspace):
     assert manifest.ensemble("En3x2").published[0].top1_percent == 55.16
 
 
+def test_what_is_done_to_an_entry_does_not_reach_the_next_one_that_is_read(workspace):
+    """The text of a manifest is parsed once; its values are not shared."""
+    load_manifest(workspace).model("toy_bninc").options["width"] = 9
+    assert load_manifest(workspace).model("toy_bninc").options == {"width": 0.125}
+
+
 def test_natural_order(workspace):
     names = [entry.name for entry in load_manifest(workspace).matching_models(["inv3_*"])]
     assert names == ["inv3_8f", "inv3_12f", "inv3_16f", "inv3_24f"]
