@@ -25,7 +25,9 @@ COMPUTED = ("tsne.csv", "tsne.svg", "saliency.csv")
 
 def make(folder: Path, workspace: Path) -> None:
     """Write every figure and table into a folder."""
-    _run("demo", "--from-scores", "--dir", str(workspace))
+    from gsm_bench.cli.demo import _copy_scores
+
+    _copy_scores(workspace)
     at = ["--workspace", str(workspace)]
     _run(*at, "shapes", "make", str(workspace / "data" / "shapes"), "--split", "val")
     for model in FEATURES:
