@@ -49,9 +49,15 @@ VALUE_FAULTS = {
 }
 
 
+@pytest.fixture
+def short_intervals(monkeypatch):
+    """Intervals of few resamples: they are printed, and no cause depends on them."""
+    monkeypatch.setattr("gsm_bench.metrics.paired.DRAWS", 100)
+
+
 @pytest.mark.parametrize("fault", LABEL_FAULTS)
 @pytest.mark.parametrize("seed", range(3))
-def test_faults_of_labels_are_named(workspace, fault, seed):
+def test_faults_of_labels_are_named(workspace, short_intervals, fault, seed):
     result = diagnosed(*LABEL_FAULTS[fault](*world(seed=seed)), classes=NAMES)
     (cause,) = result.diagnosis.causes
     assert cause.after.startswith(fault)
@@ -60,7 +66,7 @@ def test_faults_of_labels_are_named(workspace, fault, seed):
 
 
 @pytest.mark.parametrize("fault", VALUE_FAULTS)
-def test_faults_of_values_are_named(workspace, fault):
+def test_faults_of_values_are_named(workspace, short_intervals, fault):
     scores, labels = world()
     values, kind = VALUE_FAULTS[fault](scores)
     result = diagnosed(values, labels, kind=kind)
@@ -70,7 +76,7 @@ def test_faults_of_values_are_named(workspace, fault):
 
 @pytest.mark.parametrize("value_fault", VALUE_FAULTS)
 @pytest.mark.parametrize("label_fault", [name for name in LABEL_FAULTS if name != "scores negated"])
-def test_pairs_are_named(workspace, value_fault, label_fault):
+def test_pairs_are_named(workspace, short_intervals, value_fault, label_fault):
     scores, labels = LABEL_FAULTS[label_fault](*world())
     values, kind = VALUE_FAULTS[value_fault](scores)
     result = diagnosed(values, labels, kind=kind, classes=NAMES)
@@ -86,7 +92,7 @@ def test_rows_in_the_order_of_their_ids(workspace):
     assert result.diagnosis.causes[0].after == "rows sorted by id"
 
 
-def test_two_hundred_sound_files_raise_no_alarm(workspace):
+def test_two_hundred_sound_files_raise_no_alarm(workspace, short_intervals):
     rng = np.random.default_rng(9)
     alarms = []
     for seed in range(200):
