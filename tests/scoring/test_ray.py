@@ -87,7 +87,7 @@ def hashes(outcomes):
 
 
 def test_any_number_of_workers_gives_the_bits_of_the_local_engine(two_nodes, toys, expected):
-    for workers in (1, 2, 3):
+    for workers in (1, 3):  # two are killed below, and end with the same bits
         outcomes = score(toys, RayEngine(workers), fresh=True)
         assert hashes(outcomes) == expected
         assert [outcome.scored for outcome in outcomes] == [CLIPS, CLIPS]
