@@ -24,6 +24,10 @@ $(READY): pyproject.toml $(wildcard gsm_bench/kernels/*.pyx gsm_bench/kernels/*.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[score,ray,figures,parquet,fetch,hf,timm,remote,dev]'
 	touch $(READY)
 
+# Two processes share the cores: threads of torch that wait for each other sleep, and those of BLAS, which would spin, are off.
+test test-slow coverage: export OMP_WAIT_POLICY ?= passive
+test test-slow coverage: export OPENBLAS_NUM_THREADS ?= 1
+
 test: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 

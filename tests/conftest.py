@@ -177,6 +177,15 @@ LONGEST = (
 """Files that take longest: they begin first, so that none of them is left to one process at the end."""
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Files none of whose tests is asked for are not read: each process needs seconds to read them all."""
+    if collection_path.suffix != ".py":
+        return None
+    name = collection_path.relative_to(Path(__file__).parent).as_posix()
+    idle = {"slow": not any(slow.startswith(name) for slow in SLOW), "not slow": name in SLOW}
+    return idle.get(config.option.markexpr) or None
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if _name(item).startswith(SLOW):
