@@ -19,7 +19,7 @@ from gsm_bench.splits import Split, read_split
 from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.workspace import OpenWorkspace
     from gsm_bench.api.figures import FigureRequest
     from gsm_bench.figures.saliency import ExplainedFrames
     from gsm_bench.figures.style import FigureStyle, Plot
@@ -36,7 +36,7 @@ FILM_RATE = 4
 """Frames per second of a film."""
 
 
-def make_frames(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def make_frames(bench: OpenWorkspace, request: FigureRequest, style: FigureStyle) -> Plot:
     """The frames of one video that the members of ensembles and models are shown; no network runs."""
     from gsm_bench.figures.frames import ShownVideo, draw_frames, picture_pixels
     from gsm_bench.frames.stills import stills
@@ -55,7 +55,7 @@ def make_frames(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plo
     return draw_frames(style, ShownVideo(video.id, label, small.num_frames, small.pictures), clips)
 
 
-def missing_frames(bench: Bench, request: FigureRequest) -> str:
+def missing_frames(bench: OpenWorkspace, request: FigureRequest) -> str:
     """Why the frames of a request's first name cannot be read, and what to do; empty if they can."""
     member = bench.source(request.names[0], request.dataset, request.split).members[0]
     if find_spec("PIL") is None:
@@ -91,7 +91,7 @@ def _head(member: MemberSpec) -> ScoreHead | None:
 
 
 def _opened(
-    bench: Bench, request: FigureRequest, member: MemberSpec, head: ScoreHead | None
+    bench: OpenWorkspace, request: FigureRequest, member: MemberSpec, head: ScoreHead | None
 ) -> tuple[Split, FrameSource]:
     """The split that a member is scored on, and its frames."""
     from gsm_bench.frames.sources import open_source
@@ -141,7 +141,7 @@ def _class_name(split: Split, task: str, number: int) -> str:
     return names[number] if 0 <= number < len(names) else "" if number < 0 else f"class {number}"
 
 
-def make_saliency(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def make_saliency(bench: OpenWorkspace, request: FigureRequest, style: FigureStyle) -> Plot:
     """Frames of videos with the saliency of several models; needs torch."""
     from gsm_bench.figures.saliency import draw_saliency
 
@@ -149,7 +149,9 @@ def make_saliency(bench: Bench, request: FigureRequest, style: FigureStyle) -> P
     return draw_saliency(style, [one for models in videos for one in models])
 
 
-def write_saliency_film(bench: Bench, request: FigureRequest, style: FigureStyle, path: Path, *, force: bool) -> None:
+def write_saliency_film(
+    bench: OpenWorkspace, request: FigureRequest, style: FigureStyle, path: Path, *, force: bool
+) -> None:
     """The same as a video file, models side by side."""
     from gsm_bench.figures.saliency import film
     from gsm_bench.frames.film import write_film
@@ -157,7 +159,7 @@ def write_saliency_film(bench: Bench, request: FigureRequest, style: FigureStyle
     write_film(path, film(style, explained_videos(bench, request)), FILM_RATE, force=force)
 
 
-def explained_videos(bench: Bench, request: FigureRequest) -> list[list[ExplainedFrames]]:
+def explained_videos(bench: OpenWorkspace, request: FigureRequest) -> list[list[ExplainedFrames]]:
     """For each requested video what each model saw, and its saliency."""
     from gsm_bench.scoring.prepare import Request, prepare
     from gsm_bench.scoring.saliency import watch_clips

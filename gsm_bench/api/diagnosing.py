@@ -14,7 +14,7 @@ from gsm_bench.errors import GsmBenchError
 from gsm_bench.trust.diagnose_tables import causes_table, tried_table
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.workspace import OpenWorkspace
     from gsm_bench.trust.canary import CanaryCheck
     from gsm_bench.trust.diagnose_findings import Diagnosis
     from gsm_bench.trust.label_errors import LabelErrors
@@ -67,7 +67,7 @@ class DiagnosisResult(Result):
 
 
 def diagnose_model_of(
-    bench: Bench, model: str, videos: int, seed: int, task: str | None, options: dict[str, Any],
+    bench: OpenWorkspace, model: str, videos: int, seed: int, task: str | None, options: dict[str, Any],
     progress: Progress | None, step: Callable[[str], None] | None, most: int | None,
 ) -> DiagnosisResult:  # fmt: skip
     """Diagnose a model of the registry; see `Bench.diagnose`."""
@@ -101,7 +101,7 @@ def _result(diagnosis: Diagnosis, messages: Any, most: int | None) -> DiagnosisR
 
 
 def probe_model_of(
-    bench: Bench,
+    bench: OpenWorkspace,
     model: str,
     videos: int,
     seed: int,
@@ -120,7 +120,7 @@ def probe_model_of(
     return ProbeResult((probe_table(probe), probe_classes_table(probe)), complete=not probe.bad, probe=probe)
 
 
-def check_canary_of(bench: Bench, model: str, options: dict[str, Any]) -> CanaryCheck:
+def check_canary_of(bench: OpenWorkspace, model: str, options: dict[str, Any]) -> CanaryCheck:
     """Compare a set-up with the canary of a model; see `Bench.check_canary`."""
     scoring = request_of(model, options)
     from gsm_bench.trust.canary import check_canary

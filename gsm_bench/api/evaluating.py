@@ -24,7 +24,7 @@ from gsm_bench.tables.split_mean import split_mean_table
 from gsm_bench.tables.table import Table
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.workspace import OpenWorkspace
     from gsm_bench.settings import ActionSource
 
 
@@ -66,7 +66,7 @@ def evaluate_sources(
 
 
 def evaluate_parts_of(
-    bench: Bench,
+    bench: OpenWorkspace,
     source: NamedSource,
     truth_of: LabelFinder,
     *,

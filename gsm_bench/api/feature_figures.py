@@ -19,7 +19,7 @@ from gsm_bench.score_head import NOT_SCORED
 from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.workspace import OpenWorkspace
     from gsm_bench.api.figures import FigureRequest
     from gsm_bench.evaluation.ground_truth import GroundTruth
     from gsm_bench.figures.style import FigureStyle, Plot
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 POOL = "pool"
 
 
-def feature_path(bench: Bench, name: str, dataset: str | None, split: str | None) -> Path:
+def feature_path(bench: OpenWorkspace, name: str, dataset: str | None, split: str | None) -> Path:
     """The feature file of a model, or of a path; of a model without one of all videos, its only one of some.
 
     Raises:
@@ -55,7 +55,7 @@ def feature_path(bench: Bench, name: str, dataset: str | None, split: str | None
     return some[0]
 
 
-def has_features(bench: Bench, model: str, dataset: str, split: str) -> bool:
+def has_features(bench: OpenWorkspace, model: str, dataset: str, split: str) -> bool:
     """Whether a model has one feature file on a split."""
     try:
         return feature_path(bench, model, dataset, split).is_file()
@@ -63,7 +63,7 @@ def has_features(bench: Bench, model: str, dataset: str, split: str) -> bool:
         return False
 
 
-def make_tsne(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def make_tsne(bench: OpenWorkspace, request: FigureRequest, style: FigureStyle) -> Plot:
     """A panel per model and layer, of the videos that have features in all of them and a class in a group."""
     from gsm_bench.figures.tsne import draw_tsne
 

@@ -16,7 +16,7 @@ from gsm_bench.evaluation.class_groups import MOST_CLASSES
 from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.results import WorkspaceResults
     from gsm_bench.evaluation.evaluation import Evaluation
 
 POOL = 8
@@ -49,7 +49,7 @@ class _Scored:
     macs: int | None
 
 
-def scored_places(bench: Bench) -> list[tuple[str, str]]:
+def scored_places(bench: WorkspaceResults) -> list[tuple[str, str]]:
     """Data set and split of each directory of the workspace that holds scores of a registered model."""
     places = sorted(
         {path.parent for path in bench.workspace.scores.glob("*/*/*.h5") if path.stem in bench.manifest.models}
@@ -57,7 +57,7 @@ def scored_places(bench: Bench) -> list[tuple[str, str]]:
     return [(place.parent.name, place.name) for place in places if place.parent.name in bench.manifest.datasets]
 
 
-def plan_figures(bench: Bench, dataset: str, split: str, data: Path | None = None) -> list[PlannedFigure]:
+def plan_figures(bench: WorkspaceResults, dataset: str, split: str, data: Path | None = None) -> list[PlannedFigure]:
     """One figure of each kind for the score files of registered models on a split."""
     names = sorted(
         path.stem
@@ -83,7 +83,7 @@ def plan_figures(bench: Bench, dataset: str, split: str, data: Path | None = Non
 class _SplitFigures:
     """A split, and the figures that need more than score files; models are given from the least to the most accurate."""
 
-    bench: Bench
+    bench: WorkspaceResults
     dataset: str
     split: str
     data: Path | None
@@ -150,7 +150,7 @@ class _SplitFigures:
 
 
 def _planned(
-    bench: Bench, kind: str, names: Sequence[str] | None, dataset: str, split: str, data: Path | None
+    bench: WorkspaceResults, kind: str, names: Sequence[str] | None, dataset: str, split: str, data: Path | None
 ) -> PlannedFigure:
     if names is not None:
         return PlannedFigure(kind, FigureRequest(tuple(names), dataset=dataset, split=split, data=data))
@@ -169,7 +169,7 @@ def _scored(names: Sequence[str], evaluations: Sequence[Evaluation]) -> Iterator
             yield _Scored(name, accuracy.top(1), evaluation.macs_paper)
 
 
-def _names_by_kind(bench: Bench, dataset: str, models: Sequence[_Scored]) -> dict[str, Sequence[str] | None]:
+def _names_by_kind(bench: WorkspaceResults, dataset: str, models: Sequence[_Scored]) -> dict[str, Sequence[str] | None]:
     """What each kind is made from, models from the least accurate to the most; None where a second model is missing."""
     names = [model.name for model in models]
     several = len(names) > 1

@@ -19,7 +19,7 @@ from gsm_bench.evaluation.predictions import predict
 from gsm_bench.figures.style import FigureStyle, Plot
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.results import WorkspaceResults
     from gsm_bench.evaluation.per_class import ClassEvaluation
 
 RENAMED = {"accuracy-cost": "complexity"}
@@ -66,7 +66,7 @@ class FigureRequest:
         return {"dataset": self.dataset, "split": self.split, "data": self.data}
 
 
-Maker = Callable[["Bench", FigureRequest, FigureStyle], Plot]
+Maker = Callable[["WorkspaceResults", FigureRequest, FigureStyle], Plot]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class FigureRules:
     example: str
 
 
-def make_figure(bench: Bench, kind: str, request: FigureRequest, style: FigureStyle) -> Plot:
+def make_figure(bench: WorkspaceResults, kind: str, request: FigureRequest, style: FigureStyle) -> Plot:
     """A figure of one kind; see `Bench.figure`."""
     rules = RULES.get(RENAMED.get(kind, kind))
     if rules is None:
@@ -104,7 +104,7 @@ def _noted(plot: Plot, messages: Sequence[str]) -> Plot:
     return replace(plot, notes=(*dict.fromkeys(messages), *plot.notes))
 
 
-def _complexity(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def _complexity(bench: WorkspaceResults, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.complexity import CostPoint, cost_points, draw_complexity
 
     points: list[CostPoint] = []
@@ -125,12 +125,12 @@ def _complexity(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plo
     return _noted(draw_complexity(style, points), messages)
 
 
-def _table_of(bench: Bench, dataset: str | None) -> str:
+def _table_of(bench: WorkspaceResults, dataset: str | None) -> str:
     """Table 3 for its own data set, which holds printed rows; else table 4."""
     return "3" if dataset in (None, bench.manifest.table("3").dataset) else "4"
 
 
-def _improved(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def _improved(bench: WorkspaceResults, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.improved import MOST, draw_improved
 
     first, second = request.names
@@ -140,7 +140,7 @@ def _improved(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
     return _noted(draw_improved(style, result.comparison, most=request.most or MOST), result.messages)
 
 
-def _confusion(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def _confusion(bench: WorkspaceResults, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.matrices import MOST, draw_confusion
 
     (name,) = request.names
@@ -148,14 +148,16 @@ def _confusion(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot
     return _noted(draw_confusion(style, evaluation, block=request.block, most=request.most or MOST), messages)
 
 
-def _per_class(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def _per_class(bench: WorkspaceResults, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.per_class import draw_per_class
 
     evaluations, messages = _classes(bench, request.names, request)
     return _noted(draw_per_class(style, evaluations), messages)
 
 
-def _classes(bench: Bench, names: Sequence[str], request: FigureRequest) -> tuple[list[ClassEvaluation], list[str]]:
+def _classes(
+    bench: WorkspaceResults, names: Sequence[str], request: FigureRequest
+) -> tuple[list[ClassEvaluation], list[str]]:
     """One evaluation per name, of the requested task; and what a user has to know of the labels."""
     truth_of = bench.labels(request.data)
     chosen = []
@@ -166,14 +168,14 @@ def _classes(bench: Bench, names: Sequence[str], request: FigureRequest) -> tupl
     return chosen, truth_of.messages
 
 
-def _reliability(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def _reliability(bench: WorkspaceResults, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.reliability import draw_reliability
 
     result = bench.calibrate(*request.names, **request.places)
     return _noted(draw_reliability(style, result.calibrations), result.messages)
 
 
-def _pareto(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def _pareto(bench: WorkspaceResults, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.curves import draw_pareto
     from gsm_bench.selection.search import SearchResult
 
@@ -182,7 +184,7 @@ def _pareto(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
     return _noted(draw_pareto(style, result.search), result.messages)
 
 
-def _cascade(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def _cascade(bench: WorkspaceResults, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.curves import draw_cascade
 
     result = bench.cascade(",".join(request.names), steps=CURVE_STEPS, task=request.task, **request.places)
@@ -190,7 +192,7 @@ def _cascade(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
     return _noted(draw_cascade(style, result.cascade), result.messages)
 
 
-def _agreement(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def _agreement(bench: WorkspaceResults, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.figures.matrices import draw_agreement
 
     sources = [bench.source(name, request.dataset, request.split) for name in request.names]
@@ -209,19 +211,19 @@ def _agreement(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot
     return _noted(draw_agreement(style, result), truth_of.messages)
 
 
-def _tsne(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def _tsne(bench: WorkspaceResults, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.api.feature_figures import make_tsne
 
     return make_tsne(bench, request, style)
 
 
-def _saliency(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def _saliency(bench: WorkspaceResults, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.api.clip_figures import make_saliency
 
     return make_saliency(bench, request, style)
 
 
-def _frames(bench: Bench, request: FigureRequest, style: FigureStyle) -> Plot:
+def _frames(bench: WorkspaceResults, request: FigureRequest, style: FigureStyle) -> Plot:
     from gsm_bench.api.clip_figures import make_frames
 
     return make_frames(bench, request, style)

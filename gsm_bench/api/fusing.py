@@ -19,13 +19,13 @@ from gsm_bench.tables.results import results_table
 from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.workspace import OpenWorkspace
     from gsm_bench.entries import Published
     from gsm_bench.settings import ActionSource, Space
 
 
 def evaluate_ensemble(
-    bench: Bench,
+    bench: OpenWorkspace,
     source: NamedSource,
     truth_of: LabelFinder,
     weights: Sequence[float] | None = None,

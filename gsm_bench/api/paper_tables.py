@@ -18,7 +18,7 @@ from gsm_bench.tables.paper import DEFAULT_COLUMNS, filled_columns, paper_table,
 from gsm_bench.tables.table import Column, Table
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.workspace import OpenWorkspace
 
 BACKBONES = {
     "bninception": "BN-Inception",
@@ -56,7 +56,7 @@ class TableLayout:
 
 
 def fill_table(
-    bench: Bench,
+    bench: OpenWorkspace,
     number: str | None,
     truth_of: LabelFinder,
     *,
@@ -97,7 +97,7 @@ def fill_table(
     )  # fmt: skip
 
 
-def audit_tables(bench: Bench, names: Sequence[str], videos: int | None = None) -> Result:
+def audit_tables(bench: OpenWorkspace, names: Sequence[str], videos: int | None = None) -> Result:
     """What does not add up in files and in published tables; see `Bench.audit`."""
     from gsm_bench.tables.audit.checks import audit
     from gsm_bench.tables.audit.read import read_tables, table_of
@@ -114,7 +114,7 @@ def audit_tables(bench: Bench, names: Sequence[str], videos: int | None = None) 
     return Result((audit(tables, videos),))
 
 
-def _plan(bench: Bench, name: str, dataset: str | None, split: str | None) -> RowPlan:
+def _plan(bench: OpenWorkspace, name: str, dataset: str | None, split: str | None) -> RowPlan:
     """The row of a name: an ensemble, a model or score file with its clips."""
     source = resolve_source(name, bench.manifest, bench.workspace, dataset, split)
     entries = {spec.entry.name: spec.entry for spec in source.members if spec.entry}
@@ -135,7 +135,7 @@ def _backbone(entry: ModelEntry) -> str:
     return name if width == 1 else f"{name}/{1 / width:g}"
 
 
-def tables_table(bench: Bench) -> Table:
+def tables_table(bench: OpenWorkspace) -> Table:
     """The tables of the registry, with how many of their rows are printed, and have scores."""
     manifest = bench.manifest
     rows = []
@@ -163,6 +163,6 @@ def tables_table(bench: Bench) -> Table:
     return Table("", columns, (tuple(rows),), ("Fill one: gsmbench table NUMBER.",), "tables")
 
 
-def _has_scores(bench: Bench, entry: TableEntry, row: RowEntry) -> bool:
+def _has_scores(bench: OpenWorkspace, entry: TableEntry, row: RowEntry) -> bool:
     where = (entry.dataset or None, entry.split or None)
     return all(spec.path.is_file() for spec in row_members(row, bench.manifest, bench.workspace, *where))

@@ -32,11 +32,11 @@ from gsm_bench.run_origin import run_origin
 from gsm_bench.tables.columns import sorted_by
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.results import WorkspaceResults
 
 
 def gather_report(
-    bench: Bench, names: Sequence[str] = (), *, dataset: str | None = None, split: str | None = None,
+    bench: WorkspaceResults, names: Sequence[str] = (), *, dataset: str | None = None, split: str | None = None,
     data: Path | None = None, frames: FrameSettings = NORMAL,
 ) -> ReportContent:  # fmt: skip
     """All score files of a workspace and the ensembles that they make, or the results named, split by split.
@@ -80,7 +80,12 @@ def gather_report(
 
 
 def _split(
-    bench: Bench, place: Place, rows: Sequence[RowName], labels: LabelFinder, notes: list[str], frames: FrameSettings
+    bench: WorkspaceResults,
+    place: Place,
+    rows: Sequence[RowName],
+    labels: LabelFinder,
+    notes: list[str],
+    frames: FrameSettings,
 ) -> ReportedSplit:
     """One split, evaluated; results in the order of the leaderboard."""
     known = place[0] in bench.manifest.datasets
@@ -109,7 +114,7 @@ def _split(
 
 
 def _results(
-    bench: Bench, rows: Sequence[RowName], where: Where, labels: LabelFinder
+    bench: WorkspaceResults, rows: Sequence[RowName], where: Where, labels: LabelFinder
 ) -> tuple[ReportedTable, list[tuple[RowName, ReportedResult]], IdArray]:
     """The leaderboard, the best first; its rows with their results; and the ids of all videos."""
     sources = [row.source for row in rows]
@@ -131,7 +136,13 @@ def _results(
 
 
 def _result(
-    bench: Bench, row: RowName, name: str, evaluation: Evaluation, ids: IdArray, where: Where, labels: LabelFinder
+    bench: WorkspaceResults,
+    row: RowName,
+    name: str,
+    evaluation: Evaluation,
+    ids: IdArray,
+    where: Where,
+    labels: LabelFinder,
 ) -> ReportedResult:
     source = bench.source(row.source, **where)
     members = tuple(member_label(spec) for spec in source.members) if len(source.members) > 1 else ()

@@ -17,14 +17,14 @@ from gsm_bench.report.cascade import ReportedCascade
 from gsm_bench.selection.cascade_search import CascadeConfig, cascade_members, search_cascades
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.workspace import OpenWorkspace
 
 MOST = 3
 """Most cascades of a report: each keeps its confidences."""
 
 
 def reported_cascades(
-    bench: Bench, ensembles: Mapping[str, NamedSource], ids: IdArray, where: Where, labels: LabelFinder,
+    bench: OpenWorkspace, ensembles: Mapping[str, NamedSource], ids: IdArray, where: Where, labels: LabelFinder,
     messages: list[str],
 ) -> Iterator[ReportedCascade]:  # fmt: skip
     """Cascades of a split with labels.
@@ -41,7 +41,7 @@ def reported_cascades(
             messages.append(f"the cascade {name} is left out: {error.what}")
 
 
-def _saved(bench: Bench, where: Where) -> list[str]:
+def _saved(bench: OpenWorkspace, where: Where) -> list[str]:
     """Saved cascades of models that all have scores on this split."""
     names = []
     for name in bench.manifest.cascades if where else ():
@@ -60,7 +60,7 @@ def _largest(ensembles: Mapping[str, NamedSource]) -> list[str]:
     return sorted(sizes, key=lambda name: sizes[name])[:1]
 
 
-def _cascade(bench: Bench, name: str, ids: IdArray, where: Where, labels: LabelFinder) -> ReportedCascade:
+def _cascade(bench: OpenWorkspace, name: str, ids: IdArray, where: Where, labels: LabelFinder) -> ReportedCascade:
     members = cascade_members(name, bench.manifest, bench.workspace, where.get("dataset"), where.get("split"))
     config = CascadeConfig(task=members.task, space=members.space, saved=members.saved)
     with open_members(members.specs) as opened:

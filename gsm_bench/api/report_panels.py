@@ -17,11 +17,11 @@ from gsm_bench.report.content import ReportedSplit
 from gsm_bench.report.frames import ReportedFrames
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.workspace import OpenWorkspace
 
 
 def with_panels(
-    bench: Bench, split: ReportedSplit, truth: GroundTruth | None, where: Where, labels: LabelFinder,
+    bench: OpenWorkspace, split: ReportedSplit, truth: GroundTruth | None, where: Where, labels: LabelFinder,
     messages: list[str], frames: FrameSettings = NORMAL,
 ) -> ReportedSplit:  # fmt: skip
     """A split with its cascades, playgrounds and frames.
@@ -42,7 +42,7 @@ def with_panels(
 
 
 def _frames(
-    bench: Bench, split: ReportedSplit, sources: Mapping[str, NamedSource], truth: GroundTruth | None,
+    bench: OpenWorkspace, split: ReportedSplit, sources: Mapping[str, NamedSource], truth: GroundTruth | None,
     labels: LabelFinder, frames: FrameSettings,
 ) -> ReportedFrames | None:  # fmt: skip
     """Frames of the most telling videos; no pictures for videos of no data set."""

@@ -16,7 +16,7 @@ from gsm_bench.scorefile import open_scores
 from gsm_bench.selection.search import SearchResult
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.results import WorkspaceResults
 
 POOL = 8
 """Most models that are searched: every subset is tried."""
@@ -42,7 +42,7 @@ def words(command: str, where: Where, *, data: Path | None, **options: str) -> s
     return f"gsmbench {command} {shlex.join(pairs)}".strip()
 
 
-def paper_tables(bench: Bench, where: Where, data: Path | None, notes: list[str]) -> Iterator[ReportedTable]:
+def paper_tables(bench: WorkspaceResults, where: Where, data: Path | None, notes: list[str]) -> Iterator[ReportedTable]:
     """Every table of the registry for this data set that compares something, with dashes where scores are missing."""
     for name, entry in bench.manifest.tables.items():
         number, _, variant = name.partition(".")
@@ -63,7 +63,11 @@ def paper_tables(bench: Bench, where: Where, data: Path | None, notes: list[str]
 
 
 def searched(
-    bench: Bench, rows: Sequence[tuple[RowName, ReportedResult]], where: Where, data: Path | None, notes: list[str]
+    bench: WorkspaceResults,
+    rows: Sequence[tuple[RowName, ReportedResult]],
+    where: Where,
+    data: Path | None,
+    notes: list[str],
 ) -> tuple[SearchResult, tuple[ReportedTable, ...]] | None:
     """A search of the best models, at most `POOL`; None with fewer than two."""
     most = max(len(result.evaluation.ids) for _, result in rows)
@@ -90,7 +94,11 @@ def searched(
 
 
 def calibrations(
-    bench: Bench, rows: Sequence[tuple[RowName, ReportedResult]], where: Where, data: Path | None, notes: list[str]
+    bench: WorkspaceResults,
+    rows: Sequence[tuple[RowName, ReportedResult]],
+    where: Where,
+    data: Path | None,
+    notes: list[str],
 ) -> tuple[tuple[tuple[str, Calibrated], ...], tuple[ReportedTable, ...]]:
     """The most accurate results with their calibration, by name, and its tables."""
     predicting = [(row, result) for row, result in rows if row.predicts and row.forward and _top1(result) >= 0]
@@ -111,7 +119,7 @@ def calibrations(
 
 
 def epic_parts(
-    bench: Bench, rows: Sequence[tuple[RowName, ReportedResult]], data: Path | None, notes: list[str]
+    bench: WorkspaceResults, rows: Sequence[tuple[RowName, ReportedResult]], data: Path | None, notes: list[str]
 ) -> Iterator[ReportedTable]:
     """Verb, noun and action metrics of each score file that has verbs and nouns."""
     paths = [str(file.path) for row, result in rows if row.predicts for file in result.evaluation.files
@@ -126,7 +134,7 @@ def epic_parts(
         yield ReportedTable(result.table(), words(f"evaluate --parts {shlex.quote(shown)}", {}, data=data))
 
 
-def score_files(bench: Bench, results: Sequence[ReportedResult]) -> Iterator[ReportedFile]:
+def score_files(bench: WorkspaceResults, results: Sequence[ReportedResult]) -> Iterator[ReportedFile]:
     """Each score file once, with its provenance."""
     paths = dict.fromkeys(file.path for result in results for file in result.evaluation.files)
     for path in (path for path in paths if path.is_file()):

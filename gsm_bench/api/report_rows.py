@@ -14,7 +14,7 @@ from gsm_bench.errors import GsmBenchError
 from gsm_bench.scorefile import ScoreHead, open_scores
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.workspace import OpenWorkspace
 
 Place = tuple[str, str]
 """Data set and split; empty where unknown."""
@@ -42,7 +42,7 @@ class RowName:
         return self.head.provenance.frame_order == "forward"
 
 
-def stored_rows(bench: Bench, left_out: list[str]) -> list[RowName]:
+def stored_rows(bench: OpenWorkspace, left_out: list[str]) -> list[RowName]:
     """Every score file in every clip protocol, then the ensembles; `left_out` gets what is left out, and why."""
     rows = [row for path in _score_files(bench) for row in _rows_of(bench, path, left_out)]
     for place in dict.fromkeys(row.place for row in rows):
@@ -78,7 +78,7 @@ def _difference(base: RowName, row: RowName) -> str:
     return ""
 
 
-def given_rows(bench: Bench, names: Sequence[str], dataset: str | None, split: str | None) -> Iterator[RowName]:
+def given_rows(bench: OpenWorkspace, names: Sequence[str], dataset: str | None, split: str | None) -> Iterator[RowName]:
     """The results named on the command line."""
     for name in dict.fromkeys(names):
         source = bench.source(name, dataset, split)
@@ -101,11 +101,11 @@ def _stem(text: str) -> str:
     return Path(text).stem if text.endswith((".h5", ".hdf5")) else text
 
 
-def _score_files(bench: Bench) -> list[Path]:
+def _score_files(bench: OpenWorkspace) -> list[Path]:
     return sorted(path for path in bench.workspace.scores.glob("*/*/*.h5") if path.is_file())
 
 
-def _rows_of(bench: Bench, path: Path, left_out: list[str]) -> Iterator[RowName]:
+def _rows_of(bench: OpenWorkspace, path: Path, left_out: list[str]) -> Iterator[RowName]:
     """A file's rows: one per number of clips that it holds, with predictions for the most clips."""
     name = str(path.relative_to(bench.workspace.root))
     place = (path.parent.parent.name, path.parent.name)
@@ -126,7 +126,7 @@ def _rows_of(bench: Bench, path: Path, left_out: list[str]) -> Iterator[RowName]
         yield RowName(source, place, clips == protocols(head)[-1], head)
 
 
-def _ensembles(bench: Bench, place: Place, left_out: list[str]) -> Iterator[RowName]:
+def _ensembles(bench: OpenWorkspace, place: Place, left_out: list[str]) -> Iterator[RowName]:
     """The registered ensembles whose members all have score files on a split."""
     if place[0] not in bench.manifest.datasets or place[1] not in bench.manifest.datasets[place[0]].splits:
         return

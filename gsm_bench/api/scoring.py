@@ -12,13 +12,13 @@ from gsm_bench.places import place_of
 from gsm_bench.scorefile import ScoreFile
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.workspace import OpenWorkspace
     from gsm_bench.scoring.prepare import Request
 
 PATHS = ("data", "out")
 
 
-def score_model(bench: Bench, model: str, options: Mapping[str, Any]) -> ScoreFile:
+def score_model(bench: OpenWorkspace, model: str, options: Mapping[str, Any]) -> ScoreFile:
     """Run or resume scoring and open what it wrote; see `Bench.score`."""
     request = request_of(model, options)
     from gsm_bench.scoring.prepare import prepare

@@ -20,7 +20,7 @@ from gsm_bench.tables.search_result import front_table, members_table, weighted_
 from gsm_bench.tables.table import Table
 
 if TYPE_CHECKING:
-    from gsm_bench.api.bench import Bench
+    from gsm_bench.api.bench.workspace import OpenWorkspace
     from gsm_bench.api.sources import LabelFinder
     from gsm_bench.settings import SearchMethod
 
@@ -29,7 +29,7 @@ SLOW_POOL = 20
 
 
 def search_ensembles(
-    bench: Bench,
+    bench: OpenWorkspace,
     pool: Sequence[str],
     truth_of: LabelFinder,
     config: SearchConfig,
