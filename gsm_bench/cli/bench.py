@@ -21,7 +21,8 @@ from gsm_bench.cli.options import (
     split_options,
     workspace_option,
 )
-from gsm_bench.settings import Compile, Precision, Resize
+from gsm_bench.cli.scoring_options import precision_option
+from gsm_bench.settings import Compile, Resize
 
 if TYPE_CHECKING:
     from gsm_bench.scoring.prepare import Request
@@ -44,7 +45,7 @@ MAX_VIDEOS = 1024
     "--seconds", type=click.FloatRange(0, min_open=True), default=20, show_default=True, help="Time to spend, about."
 )
 @click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1 (default: a GPU if there is one).")
-@click.option("--precision", type=choice(Precision), default="float32", show_default=True)
+@precision_option
 @click.option(
     "--compile",
     type=choice(Compile),

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from gsm_bench.cli import completing
 from gsm_bench.cli.options import (
     PATH,
     choice,
@@ -17,6 +16,14 @@ from gsm_bench.cli.options import (
     workspace_option,
 )
 from gsm_bench.cli.scoring import score_models
+from gsm_bench.cli.scoring_options import (
+    bad_frame_option,
+    batch_option,
+    model_option,
+    precision_option,
+    prefer_option,
+    threads_option,
+)
 from gsm_bench.settings import BadFramePolicy, Crops, Precision, Prefer
 
 
@@ -30,13 +37,7 @@ def _layers(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
 
 
 @click.command("features", short_help="Write the features of a network's layers.")
-@click.option(
-    "--model",
-    metavar="NAME",
-    required=True,
-    shell_complete=completing.model_name,
-    help="A model of the registry (gsmbench models list).",
-)
+@model_option(required=True)
 @click.option(
     "--layers",
     callback=_layers,
@@ -51,37 +52,18 @@ def _layers(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
 @click.option("--clips", type=click.IntRange(1), default=1, show_default=True, metavar="K", help="Clips per video.")
 @click.option("--crops", type=choice(Crops), help="Crops per clip (default: the model's).")
 @click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1 (default: a GPU if there is one).")
-@click.option("--precision", type=choice(Precision), default="float32", show_default=True)
-@click.option(
-    "--batch", type=click.IntRange(1), metavar="B", help="Clips per forward pass (default: 2 on cpu, 64 on cuda)."
-)
+@precision_option
+@batch_option
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames (default: cores).")
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Forward passes in parallel on cpu, one thread each (default: one per core).",
-)
+@threads_option
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N videos, into a file apart.")
 @click.option(
     "--sample", type=click.IntRange(1), metavar="N", help="Only N videos at equal distances, into a file apart."
 )
 @click.option("--fresh", is_flag=True, help="Start again and replace existing features.")
 @click.option("--out", type=PATH, metavar="FILE", help="Feature file (default: features/<dataset>/<split>/<model>.h5).")
-@click.option(
-    "--on-bad-frame",
-    type=choice(BadFramePolicy),
-    default="skip",
-    show_default=True,
-    help="A missing or damaged frame: skip leaves the video out, error stops, nearest takes the nearest frame.",
-)
-@click.option(
-    "--prefer",
-    type=choice(Prefer),
-    default="folder",
-    show_default=True,
-    help="What to read if a video has both a folder of pictures and a file, such as a video or an archive.",
-)
+@bad_frame_option
+@prefer_option
 @progress_options
 @workspace_option
 def command(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from gsm_bench.cli import completing
 from gsm_bench.cli.ask_for_code import ask_for_code
 from gsm_bench.cli.options import (
     bench,
@@ -19,16 +18,11 @@ from gsm_bench.cli.options import (
     trial_options,
     workspace_option,
 )
+from gsm_bench.cli.scoring_options import model_option
 
 
 @click.command("probe", short_help="Show what of a model depends on time.")
-@click.option(
-    "--model",
-    metavar="NAME",
-    required=True,
-    shell_complete=completing.model_name,
-    help="A model of the registry (gsmbench models list).",
-)
+@model_option(required=True)
 @split_options
 @data_option
 @frames_option

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gsm_bench.cli import completing
 from gsm_bench.cli.ask_for_code import ask_for_code
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import (
@@ -26,6 +25,14 @@ from gsm_bench.cli.options import (
     workspace_option,
 )
 from gsm_bench.cli.scoring import announce, say_videos, score_models
+from gsm_bench.cli.scoring_options import (
+    bad_frame_option,
+    batch_option,
+    model_option,
+    precision_option,
+    prefer_option,
+    threads_option,
+)
 from gsm_bench.settings import BadFramePolicy, Compile, Crops, EngineName, FrameOrder, Precision, Prefer, Resize
 from gsm_bench.workspace import pasteable
 
@@ -46,12 +53,7 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 
 
 @click.command("score", short_help="Score a split with a model.")
-@click.option(
-    "--model",
-    metavar="NAME",
-    shell_complete=completing.model_name,
-    help="A model of the registry (gsmbench models list).",
-)
+@model_option(required=False)
 @click.option(
     "--models", metavar="A,B,..", help="Several models that share one reading of the frames, each into its own file."
 )
@@ -72,7 +74,7 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:1, or several: cuda:0,cuda:1 (default: a GPU if there is one)."
 )
-@click.option("--precision", type=choice(Precision), default="float32", show_default=True)
+@precision_option
 @click.option(
     "--compile",
     type=choice(Compile),
@@ -80,18 +82,11 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     show_default=True,
     help="kernels: torch.compile, which takes a minute at the start; graphs: its kernels in one CUDA graph.",
 )
-@click.option(
-    "--batch", type=click.IntRange(1), metavar="B", help="Clips per forward pass (default: 2 on cpu, 64 on cuda)."
-)
+@batch_option
 @click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Threads that read frames, on all devices (default: cores)."
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Forward passes in parallel on cpu, one thread each (default: one per core).",
-)
+@threads_option
 @click.option(
     "--resize",
     type=choice(Resize),
@@ -101,20 +96,8 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--fresh", is_flag=True, help="Start again and replace existing scores.")
 @click.option("--out", type=PATH, metavar="FILE", help="Score file (default: scores/<dataset>/<split>/<model>.h5).")
 @click.option("--plan", is_flag=True, help="Show what would be scored, how long and how large; write nothing.")
-@click.option(
-    "--on-bad-frame",
-    type=choice(BadFramePolicy),
-    default="skip",
-    show_default=True,
-    help="A missing or damaged frame: skip leaves the video unscored, error stops, nearest takes the nearest frame.",
-)
-@click.option(
-    "--prefer",
-    type=choice(Prefer),
-    default="folder",
-    show_default=True,
-    help="What to read if a video has both a folder of pictures and a file, such as a video or an archive.",
-)
+@bad_frame_option
+@prefer_option
 @click.option(
     "--frame-order",
     type=choice(FrameOrder),
