@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.fingerprints import FINGERPRINT_TYPE
+from gsm_bench.geometry import FIRST_OF_THREE
 from gsm_bench.hdf5_check import own_dataset, own_group
 from gsm_bench.hdf5_reader import CheckedHdf5, GuardedFile
 from gsm_bench.hdf5_texts import check_texts, own_attribute
@@ -22,6 +23,8 @@ from gsm_bench.settings import Space
 
 FEATURE_KIND = "features"
 VIEW_TYPE = np.dtype([("clip", "<i2"), ("crop", "i1"), ("flip", "u1"), ("offset", "<f8")])
+AVERAGED = np.array([(-1, -1, 0, np.nan)], dtype=VIEW_TYPE)
+"""The single view of a file with averaged views."""
 SCORED, SUBSTITUTED, NOT_SCORED = 0, 1, 2
 Order = Literal["ids", "unverified"]
 
@@ -273,3 +276,11 @@ def _read_problems(source: GuardedFile, file: h5py.File) -> dict[str, str]:
         return {}
     ids = _texts(_text_array(source, problems["video_ids" if "video_ids" in problems else "clip_ids"]))
     return dict(zip(ids, _texts(_text_array(source, problems["reasons"])), strict=True))
+
+
+def views_array(offsets: tuple[float, ...], crops: int) -> NDArray[np.void]:
+    """Structured array [V] of the views of K clips x crops in scoring order: clip, then crop, then flip."""
+    places = {1: [-1], 3: list(range(FIRST_OF_THREE, FIRST_OF_THREE + 3))}.get(crops, list(range(5)))
+    flips = (0, 1) if crops == 10 else (0,)
+    rows = [(k, crop, flip, offset) for k, offset in enumerate(offsets) for crop in places for flip in flips]
+    return np.array(rows, dtype=VIEW_TYPE)

@@ -14,25 +14,23 @@ import mmap
 import os
 import struct
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.checksums import MOST_BLOCK_ROWS, Checksums, Covered, checked_rows, crc32, read_checksums, reserve, seal
+from gsm_bench.checksums import MOST_BLOCK_ROWS, Checksums, Covered, checked_rows, crc32, read_checksums
 from gsm_bench.errors import ScoreFileError
-from gsm_bench.files import ensure_room, new_file
-from gsm_bench.geometry import FIRST_OF_THREE
 from gsm_bench.hdf5_check import own_group
 from gsm_bench.hdf5_reader import CheckedHdf5
 from gsm_bench.hdf5_texts import own_attribute
-from gsm_bench.hdf5_writer import new_hdf5
 from gsm_bench.id_array import IdArray
 from gsm_bench.score_head import (
+    AVERAGED,
     FEATURES,
     NOT_SCORED,
     SCORED,
@@ -41,10 +39,10 @@ from gsm_bench.score_head import (
     VIEW_TYPE,
     FileForm,
     ScoreHead,
-    problem_of,
     read_head,
-    write_head,
+    views_array,
 )
+from gsm_bench.score_writer import ClipScores, content_size, create, write
 
 __all__ = [
     "AVERAGED", "NOT_SCORED", "SCORED", "SUBSTITUTED", "VIEW_TYPE", "ClipScores", "InMemoryScores", "RowWindow", "ScoreFile",
@@ -54,12 +52,8 @@ __all__ = [
 
 ROWS_AT_ONCE = 4096
 """Rows copied or hashed at once."""
-MOST_IN_MEMORY = 32 << 20
-"""Files up to this size in bytes are built in memory, which is faster."""
 WINDOW_BYTES, WINDOWS = 8 << 20, 2
 """Bytes mapped at once where blocks are read one after the other; windows of a file that are kept."""
-HEAD_BYTES = 16_384
-"""Minimum size of a file without its rows."""
 Scores = NDArray[np.float32]
 DAMAGE = (
     KeyError, ValueError, TypeError, AttributeError, RuntimeError, OSError, MemoryError, OverflowError, RecursionError,
@@ -69,13 +63,6 @@ DAMAGE = (
 MOST_REASON = 300
 """Characters of a library's own message that are shown."""
 COPY_AGAIN = "copy it again, or run the command again with --fresh"
-
-
-@dataclass(frozen=True)
-class ClipScores(ScoreHead):
-    """A score file in memory: `scores` is float32 [N, V, C] per task."""
-
-    scores: Mapping[str, Scores] = field(default_factory=dict)
 
 
 def _nothing_to_compare(start: int, stop: int) -> None:
@@ -346,19 +333,8 @@ class InMemoryScores(ScoreFile):
         return self._content[task][rows]
 
 
-def views_array(offsets: tuple[float, ...], crops: int) -> NDArray[np.void]:
-    """Structured array [V] of the views of K clips x crops in scoring order: clip, then crop, then flip."""
-    places = {1: [-1], 3: list(range(FIRST_OF_THREE, FIRST_OF_THREE + 3))}.get(crops, list(range(5)))
-    flips = (0, 1) if crops == 10 else (0,)
-    rows = [(k, crop, flip, offset) for k, offset in enumerate(offsets) for crop in places for flip in flips]
-    return np.array(rows, dtype=VIEW_TYPE)
-
-
 MAPPED = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 """Map all pages in one call where the system can, instead of one page per access."""
-
-AVERAGED = np.array([(-1, -1, 0, np.nan)], dtype=VIEW_TYPE)
-"""The single view of a file with averaged views."""
 
 
 @contextmanager
@@ -425,65 +401,6 @@ def read(path: str | Path) -> ClipScores:
         return ClipScores(**vars(file.head), scores=scores)
 
 
-def write(path: str | Path, clip_scores: ClipScores, *, force: bool = False) -> None:
-    """Write a score file atomically; `force` replaces an existing file.
-
-    Raises:
-        ScoreFileError: the file exists, or shapes and ids do not match.
-    """
-    with create(path, clip_scores, force=force) as datasets:
-        for task, values in clip_scores.scores.items():
-            if values.shape != datasets[task].shape:
-                raise ScoreFileError(
-                    f"{task} scores have shape {values.shape}, the head describes {datasets[task].shape}", where=path
-                )
-            datasets[task][...] = values
-
-
-@contextmanager
-def create(
-    path: str | Path,
-    head: ScoreHead,
-    *,
-    force: bool = False,
-    final_head: Callable[[], ScoreHead] | None = None,
-    form: FileForm = SCORES,
-) -> Iterator[dict[str, h5py.Dataset]]:
-    """Write a score file block by block: yields one dataset [N, V, C] per task; renamed into place at the end.
-
-    Args:
-        final_head: returns the head to write once the scores are written, if they decide it; same ids and shapes.
-    """
-    path = Path(path)
-    if problem := problem_of(head):
-        raise ScoreFileError(f"these scores cannot be written: {problem}", where=path)
-    columns = sum(head.classes_per_task[task] for task in head.kinds)
-    size = content_size(len(head), len(head.views), columns) + head.ids.texts.nbytes + HEAD_BYTES
-    exists = ScoreFileError("this file exists", where=path, fix="replace it with --force, or choose another --out")
-    with new_file(path, force=force, exists=exists) as written:
-        ensure_room(path, size)
-        with _new_hdf5(written, in_memory=size <= MOST_IN_MEMORY) as file:
-            datasets = _create_datasets(file, head, form)
-            yield datasets
-            write_head(file, final_head() if final_head else head, form)
-            rows = reserve(file, datasets)
-        seal(written, rows)
-
-
-@contextmanager
-def _new_hdf5(path: Path, *, in_memory: bool) -> Iterator[h5py.File]:
-    """A new HDF5 file; a small one is built in memory and written when it is complete."""
-    if not in_memory:
-        with new_hdf5(path) as file:
-            yield file
-        return
-    with h5py.File(path, "w", driver="core", backing_store=False) as file:
-        yield file
-        file.flush()
-        image = file.id.get_file_image()
-    path.write_bytes(image)
-
-
 def content_hash(path: str | Path) -> str:
     """Hexadecimal sha256 of the results: ids, views, status, kinds, classes and scores, without provenance."""
     digest = hashlib.sha256()
@@ -499,17 +416,3 @@ def content_hash(path: str | Path) -> str:
             for start in range(0, len(head), ROWS_AT_ONCE):
                 digest.update(file.block(task, start, start + ROWS_AT_ONCE).tobytes())
     return digest.hexdigest()
-
-
-def _create_datasets(file: h5py.File, head: ScoreHead, form: FileForm) -> dict[str, h5py.Dataset]:
-    datasets = {}
-    for task, kind in head.kinds.items():
-        shape = (len(head.ids), len(head.views), head.classes_per_task[task])
-        datasets[task] = file.create_dataset(f"{form.group}/{task}", shape, np.float32)
-        datasets[task].attrs["kind"] = kind
-    return datasets
-
-
-def content_size(videos: int, views: int, classes: int) -> int:
-    """Bytes of the scores of N videos, V views and C classes summed over tasks."""
-    return videos * views * classes * np.dtype(np.float32).itemsize

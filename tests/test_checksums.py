@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gsm_bench as gb
-from gsm_bench import scorefile
+from gsm_bench import score_writer, scorefile
 from gsm_bench.checksums import LAST_LINE
 from gsm_bench.cli import main
 from gsm_bench.errors import ScoreFileError
@@ -40,7 +40,7 @@ def one_task(path):
 
 def on_disk(path, monkeypatch):
     """As large files are written: not built in memory."""
-    monkeypatch.setattr(scorefile, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(score_writer, "MOST_IN_MEMORY", 0)
     one_task(path)
 
 
@@ -123,7 +123,7 @@ def test_anybody_can_compute_the_checksums(tmp_path):
 
 
 def test_files_written_in_pieces_and_out_of_order_have_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(scorefile, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(score_writer, "MOST_IN_MEMORY", 0)
     scores = np.random.default_rng(0).standard_normal((3000, 2, 40)).astype(np.float32)
     head = clip_scores(scores, ids=[f"v{row}" for row in range(3000)])
     with create(tmp_path / "a.h5", head) as datasets:

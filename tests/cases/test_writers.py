@@ -110,13 +110,13 @@ def test_a_large_file_that_does_not_fit_after_all(tmp_path, room):
     code = (
         "import resource\n"
         "import numpy as np\n"
-        "from gsm_bench import scorefile\n"
+        "from gsm_bench import score_writer\n"
         "from gsm_bench.errors import DiskError\n"
         "from tests.conftest import clip_scores\n"
-        "scorefile.MOST_IN_MEMORY, scorefile.ensure_room = 0, lambda *_: None\n"
+        "score_writer.MOST_IN_MEMORY, score_writer.ensure_room = 0, lambda *_: None\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
         "try:\n"
-        "    scorefile.write('a.h5', clip_scores(np.zeros((500, 2, 50), np.float32)))\n"
+        "    score_writer.write('a.h5', clip_scores(np.zeros((500, 2, 50), np.float32)))\n"
         "except DiskError as error:\n"
         "    print(error)\n"
     )
@@ -127,7 +127,7 @@ def test_a_large_file_that_does_not_fit_after_all(tmp_path, room):
 
 
 def test_a_large_file_meets_the_limit_before_hdf5_does(tmp_path, monkeypatch):
-    monkeypatch.setattr("gsm_bench.scorefile.MOST_IN_MEMORY", 0)
+    monkeypatch.setattr("gsm_bench.score_writer.MOST_IN_MEMORY", 0)
     monkeypatch.setattr("resource.getrlimit", lambda _: (20_000, 20_000))
     with pytest.raises(DiskError, match="ulimit -f"):
         write(tmp_path / "a.h5", clip_scores(np.zeros((500, 2, 50), np.float32)))
