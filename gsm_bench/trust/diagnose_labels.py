@@ -122,6 +122,12 @@ def can_be_solved(videos: int, classes: int) -> bool:
     return videos >= FEWEST_VIDEOS_PER_CLASS * classes
 
 
+def share_right(hits: Hits) -> float:
+    """Fraction that is right of the videos with a score and a label; 0 without any."""
+    known = hits[hits >= 0]
+    return float(known.mean()) if known.size else 0.0
+
+
 def near_chance(hits: Hits, classes: int) -> bool:
     """Whether an accuracy is near chance."""
     known = hits[hits >= 0]

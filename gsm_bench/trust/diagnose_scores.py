@@ -22,7 +22,7 @@ from gsm_bench.metrics.paired import holm, paired_difference, paired_test
 from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.trust.diagnose_findings import ALPHA, SMALLEST_LIFT, Cause, Diagnosis, Tried
 from gsm_bench.trust.diagnose_fixes import words_for
-from gsm_bench.trust.diagnose_labels import AS_THEY_ARE, SOLVED, Hits, can_be_solved, hits_of, readings_of
+from gsm_bench.trust.diagnose_labels import AS_THEY_ARE, SOLVED, Hits, can_be_solved, hits_of, readings_of, share_right
 from gsm_bench.trust.diagnose_values import value_faults
 
 MOST_SHIFTED = 20
@@ -41,8 +41,7 @@ class _Explanation:
 
     @property
     def accuracy(self) -> float:
-        known = self.hits[self.hits >= 0]
-        return float(known.mean()) if known.size else 0.0
+        return share_right(self.hits)
 
 
 def diagnose_scores(member: OpenMember, truth: GroundTruth, task: str | None = None) -> Diagnosis:

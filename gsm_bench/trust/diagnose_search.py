@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gsm_bench.metrics.paired import paired_test
 from gsm_bench.trust.diagnose_findings import ALPHA, SMALLEST_LIFT
-from gsm_bench.trust.diagnose_labels import AS_THEY_ARE, SOLVED, Hits, Reading, hits_of, near_chance
+from gsm_bench.trust.diagnose_labels import AS_THEY_ARE, SOLVED, Hits, Reading, hits_of, near_chance, share_right
 from gsm_bench.trust.diagnose_network import NetworkUnderTrial, predictions_of
 from gsm_bench.trust.diagnose_settings import Possible, Trial, neighbours
 
@@ -41,8 +41,7 @@ class Explanation:
 
     @property
     def accuracy(self) -> float:
-        known = self.hits[self.hits >= 0]
-        return float(known.mean()) if known.size else 0.0
+        return share_right(self.hits)
 
 
 class Search:
