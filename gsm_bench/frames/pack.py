@@ -305,14 +305,19 @@ def _merge(packing: Packing, readers: dict[str, FrameReader], bad: dict[str, str
             file.attrs["card"] = json.dumps(packing.card)
             file.attrs["not_packed"] = np.array(sorted(bad), dtype=h5py.string_dtype())
             for source in sources:
-                with open_frames(source) as part:
-                    for name in part.file:
-                        if name not in file:  # after a kill, both the file and its parts may exist
-                            part.file.copy(name, file)
+                _copy_videos(source, file)
         commit(written, packing.target)
     finally:
         written.unlink(missing_ok=True)
     shutil.rmtree(packing.parts)
+
+
+def _copy_videos(source: Path, file: h5py.File) -> None:
+    """Copy the videos that `file` does not hold yet: after a kill, both the file and its parts may exist."""
+    with open_frames(source) as part:
+        for name in part.file:
+            if name not in file:
+                part.file.copy(name, file)
 
 
 def _encoding(readers: dict[str, FrameReader], quality: int | None) -> str:

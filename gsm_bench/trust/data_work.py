@@ -131,9 +131,7 @@ def _worked_off(examination: Examination, left: Sequence[int]) -> Iterator[tuple
         try:
             with _pool(examination, examination.workers) as pool:
                 while waiting or running:
-                    while waiting and len(running) < examination.workers * AHEAD:
-                        running[pool.submit(_examine_here, examination.chunk(waiting[0]))] = waiting[0]
-                        waiting.popleft()
+                    _fill(pool, examination, waiting, running)
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         chunk = future.result()
                         yield running.pop(future), chunk
@@ -141,6 +139,18 @@ def _worked_off(examination: Examination, left: Sequence[int]) -> Iterator[tuple
             suspects += running.values()
     for number in suspects:
         yield number, _retried(examination, examination.chunk(number))
+
+
+def _fill(
+    pool: ProcessPoolExecutor,
+    examination: Examination,
+    waiting: deque[int],
+    running: dict[Future[list[VideoExam]], int],
+) -> None:
+    """Give waiting chunks to the pool until it has enough to do; a chunk leaves `waiting` once it is in `running`."""
+    while waiting and len(running) < examination.workers * AHEAD:
+        running[pool.submit(_examine_here, examination.chunk(waiting[0]))] = waiting[0]
+        waiting.popleft()
 
 
 def _retried(examination: Examination, videos: Sequence[Video]) -> list[VideoExam]:
