@@ -277,8 +277,11 @@ def workspace(tmp_path, monkeypatch) -> Workspace:
     (tmp_path / "toynet.py").write_text(TOY_NETWORK)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GSMBENCH_HOME", raising=False)
+    from gsm_bench.network_code import code_of
+    from gsm_bench.permissions import allow
+
     located = Workspace.locate(tmp_path)
-    trust(located)
+    allow(code_of("toynet:build", located.root.resolve()))
     return located
 
 
