@@ -12,7 +12,7 @@ UNPRINTABLE = re.compile(
 )
 STAND_INS = {"±": "+-", "≈": "~", "\u00d7": "x", "\u2013": "-", "\u2014": "-", "→": "->", "…": "...", "·": "."}
 """What stands for a sign that an encoding lacks; other characters become ``\\uXXXX``."""
-ERROR_HANDLER = "gsm_bench.stand_ins"
+ERROR_HANDLER = "gsm_bench.printable"
 
 
 def printable(text: str) -> str:
@@ -25,7 +25,7 @@ def _escaped(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _stand_ins(error: UnicodeError) -> tuple[str, int]:
+def _printable_characters(error: UnicodeError) -> tuple[str, int]:
     """What an encoder writes in place of characters that it lacks."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
@@ -33,4 +33,4 @@ def _stand_ins(error: UnicodeError) -> tuple[str, int]:
     return "".join(STAND_INS.get(character) or _escaped(character) for character in lacking), error.end
 
 
-codecs.register_error(ERROR_HANDLER, _stand_ins)
+codecs.register_error(ERROR_HANDLER, _printable_characters)

@@ -231,7 +231,7 @@ def common_tasks(members: Sequence[OpenMember]) -> list[str]:
 
 
 def select_views(head: ScoreHead, spec: MemberSpec) -> NDArray[np.int64]:
-    """Indices of the views of `spec.clips` clips (1 unless given), selected by their offsets, with all crops of each.
+    """Indices int64 [v] of the views of `spec.clips` clips (1 unless given), selected by their offsets, with all crops of each.
 
     Raises:
         MissingScoresError: the file has no scores of these clips.
@@ -265,7 +265,7 @@ def select_views(head: ScoreHead, spec: MemberSpec) -> NDArray[np.int64]:
 
 
 def clips_of(views: NDArray[np.void]) -> int:
-    """Number of clips among views: different offsets, or different numbers of clips where offsets are unknown."""
+    """Number of clips among views [V]: different offsets, or different numbers of clips where offsets are unknown."""
     return len(set(views["clip" if np.isnan(views["offset"]).any() else "offset"].tolist()))
 
 

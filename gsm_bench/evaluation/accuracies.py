@@ -50,7 +50,7 @@ def accuracies_of(
 def accuracies_alone(
     members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer], ks: Sequence[int] = KS
 ) -> list[Accuracy]:
-    """Accuracy of each member, as in `accuracies_of`; members that share a file share what is read."""
+    """Accuracy of each member against labels int [N], as in `accuracies_of`; members of one file share what is read."""
     ranks = _ranks(members, task, space, labels, fused=False)
     scored = [member.status != NOT_SCORED for member in members]
     return _counted(ranks, labels, scored, members[0].head.classes_per_task[task], ks)

@@ -159,7 +159,7 @@ class Comparison:
         )  # fmt: skip
 
     def flipped(self, task: str, k: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows int64 that only the first, and that only the second has right."""
+        """Rows int64 [n] that only the first has right, and those that only the second has right."""
         first, second = (predictions.correct(k) for predictions in self.predictions[task])
         return np.flatnonzero((first == 1) & (second == 0)), np.flatnonzero((first == 0) & (second == 1))
 

@@ -143,7 +143,7 @@ class _VideoFrames:
     Attributes:
         ready: uint8 [H', W', 3] by geometry and frame number.
         bad: error by frame number.
-        stand_ins: number of the substitute frame, by frame number.
+        substitute_of: number of the frame that is used instead, by frame number.
     """
 
     def __init__(self, source: FrameSource, video: Video, total: int, plans: Sequence[ReadPlan]) -> None:
@@ -152,7 +152,7 @@ class _VideoFrames:
         self.substitutes = any(plan.on_bad_frame == "nearest" for plan in plans)
         self.ready: dict[Geometry, dict[int, NDArray[np.uint8]]] = {geometry: {} for geometry in self.specs}
         self.bad: dict[int, FrameError] = {}
-        self.stand_ins: dict[int, int] = {}
+        self.substitute_of: dict[int, int] = {}
 
     def load(self, numbers: list[int]) -> None:
         """Decode the ascending `numbers`."""
@@ -185,7 +185,7 @@ class _VideoFrames:
                 if 1 <= candidate <= self.total and self._readable(candidate):
                     for frames in self.ready.values():
                         frames[number] = frames[candidate]
-                    self.stand_ins[number] = candidate
+                    self.substitute_of[number] = candidate
                     del self.bad[number]
                     return
         error = self.bad[number]
@@ -194,9 +194,9 @@ class _VideoFrames:
         )
 
     def _readable(self, number: int) -> bool:
-        if number in self._kept and number not in self.stand_ins:
+        if number in self._kept and number not in self.substitute_of:
             return True
-        if number in self.bad or number in self.stand_ins:
+        if number in self.bad or number in self.substitute_of:
             return False
         try:
             picture = next(iter(self.source.pixels(self.video, [number])))[1]
@@ -221,7 +221,9 @@ def _cut(
         return _refused(bad, plan, frames.total)
     ready = frames.ready[_geometry(plan)]
     pixels = RawViews(ready, np.stack(views), plan.views) if plan.resize == "device" else _crops(ready, plan, views)
-    substituted = [f"frame {number} by {frames.stand_ins[number]}" for number in used if number in frames.stand_ins]
+    substituted = [
+        f"frame {number} by {frames.substitute_of[number]}" for number in used if number in frames.substitute_of
+    ]
     return VideoPixels(pixels, ", ".join(substituted), decoded, frames.total)
 
 

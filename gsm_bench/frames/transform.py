@@ -180,7 +180,7 @@ def fused_resample() -> Callable[[Tensor, Tensor, Tensor, int, int], Tensor] | N
 
 
 def sent_to(device: torch.device, values: Tensor) -> Tensor:
-    """Copy a small tensor to a device without waiting; a plain copy to a GPU waits for all queued work."""
+    """Copy a small tensor of any shape to a device without waiting; a plain copy to a GPU waits for all queued work."""
     return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 

@@ -85,7 +85,7 @@ class Dump:
 
 
 def unknown_views(count: int) -> NDArray[np.void]:
-    """V views of which only the number is known."""
+    """Structured array [V] of views of which only the number is known."""
     if count == 1:
         return AVERAGED
     return np.array([(view, -1, 0, np.nan) for view in range(count)], dtype=VIEW_TYPE)

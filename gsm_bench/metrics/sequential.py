@@ -37,7 +37,10 @@ def log_evidence(correct: NDArray[np.int8], low: float, high: float) -> NDArray[
 
 
 def first_exclusion(correct: NDArray[np.int8], low: float, high: float, error: float) -> int | None:
-    """Number of videos after which the claim is first excluded with this error; None if it is not. See `log_evidence`."""
+    """Number of videos after which the claim is first excluded with this error; None if it is not.
+
+    Arguments are those of `log_evidence`: `correct` int8 [n], `low` and `high` fractions.
+    """
     at = np.flatnonzero(log_evidence(correct, low, high) >= math.log(1 / error))
     return int(at[0]) + 1 if at.size else None
 

@@ -36,7 +36,7 @@ class VerbNounActionHead(nn.Module):
 
 
 def by_task(output: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
-    """What a network of this package returns, by task; logits alone are those of ``action``."""
+    """Logits [B, C] by task; a network that returns them alone returns those of ``action``."""
     return output if isinstance(output, dict) else {"action": output}
 
 

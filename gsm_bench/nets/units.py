@@ -104,11 +104,11 @@ class UnitNet(nn.Module):
         return self.blocks(torch.cat([self.stem(piece) for piece in torch.split(x, frames)]), means)
 
     def stem(self, x: Tensor) -> Tensor:
-        """Frames to the first block's input; a frame's result depends on no other frame."""
+        """Frames [B*T, 3, S, S] to the first block's input [B*T, C, H, W]; a frame's result depends on no other frame."""
         raise NotImplementedError
 
     def blocks(self, x: Tensor, means: Means | None = None) -> Tensor:
-        """The stem's maps through all Inception blocks; `means` gets those over the maps of the blocks that it names."""
+        """The stem's maps [B*T, C, H, W] through all blocks, [B*T, `features`, S', S']; `means` gets [B*T, C] of each block that it names."""
         raise NotImplementedError
 
     def add_unit(self, name: str, into: int, out: int, *, kernel: Kernel, stride: int = 1, padding: Kernel = 0) -> int:
@@ -147,7 +147,7 @@ class UnitNet(nn.Module):
         return F.relu_(mean_pool(F.conv2d(x, conv.weight)).add_(conv.bias.view(-1, 1, 1)))
 
     def chain(self, names: tuple[str, ...], x: Tensor) -> Tensor:
-        """Run units one after the other."""
+        """Run units one after the other on [B*T, C, H, W]."""
         for name in names:
             x = self.unit(name, x)
         return x
@@ -167,17 +167,17 @@ def map_mean(x: Tensor) -> Tensor:
 
 
 def keep_mean(name: str, x: Tensor, means: Means | None) -> Tensor:
-    """The maps of block `name`, unchanged, once `means` has theirs if it names the block."""
+    """Maps [B*T, C, H, W] of block `name`, unchanged; their means [B*T, C] go into `means` if it names the block."""
     if means is not None and name in means:
         means[name] = map_mean(x)
     return x
 
 
 def max_pool(x: Tensor, *, stride: int, padding: int = 0) -> Tensor:
-    """3x3 maximum; the Caffe-era networks round the output size up."""
+    """3x3 maximum of [B*T, C, H, W]; the Caffe-era networks round the output size up."""
     return F.max_pool2d(x, 3, stride, padding, ceil_mode=True)
 
 
 def mean_pool(x: Tensor) -> Tensor:
-    """3x3 mean at stride 1 that counts its padding, as Caffe does."""
+    """3x3 mean of [B*T, C, H, W] at stride 1, of the same size, that counts its padding as Caffe does."""
     return F.avg_pool2d(x, 3, 1, 1, ceil_mode=True, count_include_pad=True)

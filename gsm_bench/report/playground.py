@@ -107,7 +107,11 @@ class Playground:
 
 
 def member_layers(member: OpenMember, rows: NDArray[np.int64]) -> dict[float, Layer]:
-    """A layer for each clip offset that a member averages; NaN alone where views have no offsets."""
+    """A layer for each clip offset that a member averages; NaN alone where views have no offsets.
+
+    Args:
+        rows: int64 [N], the member's rows of the videos of the split.
+    """
     offsets = member.head.views["offset"][member.views]
     if np.isnan(offsets).any():
         return {np.nan: Layer(member, member.views, rows)}

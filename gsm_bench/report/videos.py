@@ -74,7 +74,7 @@ def _ranks(result: ReportedResult, task: str, classes: int, kind: Unsigned) -> N
 
 
 def in_rows(values: NDArray[Any], rows: NDArray[np.int64], absent: float) -> NDArray[Any]:
-    """Values of a result in the rows of the split; `absent` where it has none."""
+    """Values [n, ..] of a result in rows int64 [N] of the split, -1 where it has none: [N, ..], with `absent` there."""
     if not len(values):
         return np.full((len(rows), *values.shape[1:]), absent, values.dtype)
     placed = values[np.maximum(rows, 0)]

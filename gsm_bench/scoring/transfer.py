@@ -37,13 +37,13 @@ class Copies(Protocol):
     """Copies to and from a device."""
 
     def stage(self, shape: tuple[int, ...]) -> Tensor:
-        """A uint8 buffer on the host to fill and send."""
+        """A uint8 buffer of this shape on the host, to fill and send."""
 
     def send(self, staged: Tensor) -> PendingUpload:
         """Start copying to the device."""
 
     def fetch(self, scores: Mapping[str, Tensor]) -> PendingDownload:
-        """Start copying scores back, as float32."""
+        """Start copying scores [b, C] of each task back, as float32."""
 
 
 def copies_for(device: torch.device) -> Copies:

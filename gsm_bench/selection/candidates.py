@@ -124,7 +124,7 @@ def _sums(subsets: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np
 
 
 def in_order(allowed: NDArray[np.bool_], costs: Costs) -> NDArray[np.int64]:
-    """The allowed subsets: fewest multiply-adds first, then fewest members, then in the order of the walk."""
+    """Places int64 [n] of the allowed subsets bool [S]: fewest multiply-adds first, then fewest members, then as walked."""
     places = np.flatnonzero(allowed)
     return places[np.lexsort((places, costs.members[places], np.nan_to_num(costs.macs[places])))]
 
@@ -136,7 +136,7 @@ def best_subset(values: NDArray[np.integer], allowed: NDArray[np.bool_], costs: 
 
 
 def pareto(values: NDArray[np.integer], cost: NDArray[np.float64], allowed: NDArray[np.bool_]) -> list[int]:
-    """Allowed subsets that no cheaper or equally cheap one equals or beats, cheapest first."""
+    """Places of the allowed subsets that no cheaper or equally cheap one equals or beats, cheapest first; all arrays [S]."""
     places = np.flatnonzero(allowed & ~np.isnan(cost))
     order = places[np.lexsort((places, -values[places], cost[places]))]
     front: list[int] = []

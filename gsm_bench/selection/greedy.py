@@ -57,7 +57,7 @@ class MemberScores:
 def member_scores(
     members: Sequence[OpenMember], task: str, space: Space, labels: NDArray[np.integer]
 ) -> list[MemberScores]:
-    """Differences to the label's score, in blocks of the videos that all members have scored and that have a label."""
+    """Differences to the score of the label int [N], in blocks of the videos that all members scored and that have a label."""
     scored = np.logical_and.reduce([member.status != NOT_SCORED for member in members]) & (labels >= 0)
     size = max(16, READ_ELEMENTS // (len(members) * members[0].head.classes_per_task[task]))
     reading = threading.Lock()

@@ -45,7 +45,7 @@ def held_out_accuracy(counts: SubsetHits, order: NDArray[np.int64], folds: int, 
     """Accuracy of choosing the best subset on all folds but one and evaluating it on that one, mean over repeats.
 
     Args:
-        order: int64, the subsets to choose from; of equally good ones the first is taken.
+        order: int64 [s], the subsets to choose from; of equally good ones the first is taken.
     """
     hits, total = counts.hits[k][:, order], max(1, int(counts.videos.sum()))
     right = 0
@@ -58,7 +58,7 @@ def held_out_accuracy(counts: SubsetHits, order: NDArray[np.int64], folds: int, 
 def held_out_gain(
     counts: SubsetHits, order: NDArray[np.int64], baseline: NDArray[np.int64], folds: int, k: int = 1
 ) -> HeldOutGain:
-    """The gain of the best of `order` over the best of `baseline`.
+    """The gain of the best of the subsets `order` int64 [s] over the best of `baseline` int64 [b].
 
     A cross-validated estimate spreads more than its videos do, because the other folds choose for each fold. The spread
     is estimated by nested cross-validation (Bates, Hastie, Tibshirani 2023): folds within the other folds predict each

@@ -209,7 +209,7 @@ def _widened(gain: PairedDifference, folds: int) -> PairedDifference:
 
 
 def taken(members: Sequence[OpenMember], weights: NDArray[np.float64]) -> list[OpenMember]:
-    """The members that have a share, with that share as weight."""
+    """The members with a share in `weights` [M], with that share as weight."""
     return [replace(member, weight=float(share)) for member, share in zip(members, weights, strict=True) if share > 0]
 
 

@@ -123,12 +123,12 @@ def can_be_solved(videos: int, classes: int) -> bool:
 
 
 def share_right(hits: Hits) -> float:
-    """Fraction that is right of the videos with a score and a label; 0 without any."""
+    """Fraction of hits int8 [n] that is right among those with a score and a label; 0 without any."""
     known = hits[hits >= 0]
     return float(known.mean()) if known.size else 0.0
 
 
 def near_chance(hits: Hits, classes: int) -> bool:
-    """Whether an accuracy is near chance."""
+    """Whether the accuracy of hits int8 [n] is near chance for so many classes."""
     known = hits[hits >= 0]
     return bool(known.size) and is_near_chance(float(known.mean()), classes, max(known.size, 2 * classes))
