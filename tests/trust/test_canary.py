@@ -216,7 +216,7 @@ def test_shipped_canaries_are_sound(made):
     workspace, _ = made
     manifest = load_manifest(workspace)
     names = [name for name, entry in manifest.models.items() if entry.checkpoint.file.startswith("shapes/")]
-    assert len(names) == 6
+    assert len(names) == 13
     for name in names:
         card = read_canary(canary_path(name, workspace)).card
         entry = manifest.model(name)
