@@ -127,8 +127,9 @@ class EvaluationResult(Result):
 
     @property
     def interval(self) -> tuple[float | None, float | None]:
-        """The 95% interval of the top-1 accuracy of the last row, as fractions."""
-        return self._value("top1_low95"), self._value("top1_high95")
+        """The 95% interval of the top-1 accuracy of the last row, or of its mAP where it has that, as fractions."""
+        key = "top1" if self.mean_ap is None else "mean_ap"
+        return self._value(f"{key}_low95"), self._value(f"{key}_high95")
 
     @property
     def hits(self) -> int | None:

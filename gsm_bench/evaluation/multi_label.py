@@ -43,4 +43,5 @@ def mean_precision(
     scores, scored = np.zeros(sets.shape), np.zeros(len(sets), bool)
     for block in fuse_blocks(members, TASK, chosen):
         scores[block.rows], scored[block.rows] = block.scores, block.scored
-    return mean_average_precision(scores[scored], sets[scored])
+    groups = truth.groups[scored] if truth.groups is not None else None
+    return mean_average_precision(scores[scored], sets[scored], groups)

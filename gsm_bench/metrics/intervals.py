@@ -134,8 +134,19 @@ def mean_interval(correct: Sequence[NDArray[np.int8]], clusters: Sequence[NDArra
     error2 = (
         float(((summed / (1 - weight)) ** 2).sum()) * (clusters_seen - 1) / clusters_seen
     )  # leverage of large clusters
-    effective = share * (1 - share) / error2 if error2 and share not in (0, 1) else clusters_seen
-    return Interval(*_wilson(share, effective, t_quantile(clusters_seen - 1)), clusters_seen)
+    return effective_interval(share, math.sqrt(error2), clusters_seen, clusters_seen)
+
+
+def effective_interval(share: float, error: float, count: int, groups: int | None) -> Interval:
+    """Wilson's interval for the number of independent videos that have a standard error.
+
+    Args:
+        share: what is estimated, 0 to 1; error: its standard error.
+        count: videos or groups that the error was estimated from, at least 2; as many are taken where it is 0.
+        groups: number of groups, None for independent videos.
+    """
+    effective = share * (1 - share) / error**2 if error and share not in (0, 1) else count
+    return Interval(*_wilson(share, effective, t_quantile(count - 1)), groups)
 
 
 def _moments(hits: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:

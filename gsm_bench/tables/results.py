@@ -95,7 +95,10 @@ def _row(result: Evaluation, p_values: Mapping[str, float | None]) -> dict[str, 
         row["videos"] = f"{counts.scored}/{counts.total}" if counts.missing else f"{counts.total}"
         row["scored"], row["total"] = counts.scored, counts.total
     if result.mean_precision:
-        row["mean_ap"], row["videos"] = result.mean_precision.value, f"{result.mean_precision.videos}"
+        precision = result.mean_precision
+        row["mean_ap"], row["videos"] = precision.value, f"{precision.videos}"
+        if precision.videos:
+            row |= {"mean_ap_low95": precision.interval.low, "mean_ap_high95": precision.interval.high}
     for task, (member, gain) in result.gains.items():
         prefix = _prefix(p_values, task)
         row |= {f"{prefix}gain": gain.value, f"{prefix}gain_low": gain.low, f"{prefix}gain_high": gain.high}
@@ -156,6 +159,10 @@ def _notes(results: Sequence[Evaluation]) -> Iterator[str]:
             f"mAP: mean over classes of the average precision, as in the evaluation code of Charades. {counted(without, 'video')} "
             f"without a class left out" + (f"; {absent} classes that no video has left out." if absent else ".")
         )
+    groups = [one.interval.groups for result in results if (one := result.mean_precision) and one.videos]
+    if groups:
+        yield half_interval("jackknife over " + (f"{groups[0]:,} groups of videos" if groups[0] else "videos"))
+        yield from few_groups_notes(groups[0])
 
 
 def _interval_notes(results: Sequence[Evaluation], p_values: PValues) -> Iterator[str]:

@@ -136,6 +136,9 @@ def test_evaluate_gives_mean_average_precision(store, gsmbench):
     expected.append(mean_average_precision(scores.astype(np.float32).mean(axis=1), np.array(SETS)).value)
     assert [row["mean_ap"] for row in result.rows] == pytest.approx(expected)
     assert result.mean_ap == pytest.approx(expected[1])
+    low, high = result.interval
+    assert 0 <= low <= result.mean_ap <= high <= 1
+    assert any("jackknife over videos" in note for note in result.tables[0].notes)
     assert any("1 video without a class left out" in note for note in result.tables[0].notes)
     assert not any("no labels" in message for message in result.messages)
     ran = gsmbench("evaluate", path, "--format", "json")

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from gsm_bench.metrics.average_precision import mean_average_precision
+from gsm_bench.metrics.average_precision import jackknife_interval, mean_average_precision, values_without
+from gsm_bench.metrics.intervals import t_quantile, wilson
 
 
 def by_hand(scores, sets):
@@ -74,3 +75,51 @@ def test_without_any_class_it_is_unknown():
     precision = mean_average_precision(np.zeros((3, 2)), np.zeros((3, 2), bool))
     assert np.isnan(precision.value)
     assert precision.videos == 0
+
+
+@pytest.mark.parametrize("levels", [None, 2])
+def test_values_without_each_video_are_those_of_shorter_lists(levels):
+    scores, sets = random_case(4, videos=40, levels=levels)
+    sets[:, 0] = False
+    sets[5] = [True] + 6 * [False]  # the only video of its class, and it has no other
+    scores, sets = scores[sets.any(axis=1)], sets[sets.any(axis=1)]
+    order = np.argsort(-scores, axis=0, kind="stable")
+    without = values_without(order, np.take_along_axis(sets, order, axis=0))
+    shorter = [
+        mean_average_precision(np.delete(scores, row, 0), np.delete(sets, row, 0)).value for row in range(len(sets))
+    ]
+    assert without == pytest.approx(np.array(shorter), abs=1e-12)
+
+
+def test_of_a_mean_the_jackknife_error_is_that_of_the_mean():
+    """Hand-made: the error of a share of 100 videos is that of a share of 99, as the variance is divided by N - 1."""
+    hits = np.array([1.0] * 30 + [0.0] * 70)
+    without = (hits.sum() - hits) / 99
+    interval, expected = jackknife_interval(0.3, without), wilson(29.7, 99, t_quantile(99))
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+    in_pairs = jackknife_interval(0.3, np.repeat(without, 2) / 2 + 0.15, np.repeat(np.arange(100), 2))
+    assert (in_pairs.low, in_pairs.high) == pytest.approx((interval.low, interval.high))
+    assert in_pairs.groups == 100
+
+
+def test_the_interval_covers_the_value_of_other_test_sets():
+    """200 test sets of 150 videos and 12 classes; a bootstrap covers less, see docs/datasets.md."""
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(200):
+        shared = rng.standard_normal((150, 1))
+        sets = 0.5 * shared + rng.standard_normal((150, 12)) > np.linspace(0.9, 2.2, 12)
+        drawn.append(mean_average_precision(sets + rng.standard_normal((150, 12)), sets))
+    value = np.mean([one.value for one in drawn])
+    covered = sum(one.interval.low <= value <= one.interval.high for one in drawn)
+    assert 183 <= covered <= 200  # 95% is 190
+
+
+def test_the_interval_of_few_videos():
+    scores, sets = np.eye(3), np.eye(3, dtype=bool)
+    assert mean_average_precision(scores[:1], sets[:1]).interval.high == 1
+    assert mean_average_precision(scores[:1], sets[:1]).interval.low == 0
+    perfect = mean_average_precision(scores, sets)
+    assert perfect.value == perfect.interval.high == 1
+    assert 0 < perfect.interval.low < 0.5
+    assert np.isnan(mean_average_precision(scores, np.zeros((3, 3), bool)).interval.low)
