@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
-from gsm_bench.downloads.link import Link, Report
+from gsm_bench.downloads.link import Link, Report, checked_url
 from gsm_bench.errors import DownloadError
 from gsm_bench.files import ensure_room, write_whole
 
@@ -26,6 +26,8 @@ WAITS_S = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further try; counted anew after a try that brought bytes."""
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 """States of a server that a later request may not meet."""
+PAGE = re.compile(rb"\s*<(!doctype\s+html|html)[\s>]", re.IGNORECASE)
+"""How web pages begin, whatever type their server names."""
 RANGE_REFUSED = 416
 PARTIAL_CONTENT = 206
 FIXES = {
@@ -122,18 +124,24 @@ def _receive(link: Link, partial: Path, report: Report) -> None:
         if start and not (_same(answered, version) and _range_start(response) == start):
             partial.unlink()
             raise _CutOffError("the file has changed on the server")
+        if response.status == PARTIAL_CONTENT and _range_start(response) != start:
+            raise _CutOffError("the server sends another part of the file than was asked for")
         if not start:
             partial.unlink(missing_ok=True)
             write_whole(_version_file(partial), json.dumps(asdict(answered)).encode())
-        _append(response, partial, start, answered.size, report)
+        _append(response, link, partial, start, answered.size, report)
 
 
-def _append(response: http.client.HTTPResponse, partial: Path, here: int, size: int | None, report: Report) -> None:
+def _append(
+    response: http.client.HTTPResponse, link: Link, partial: Path, here: int, size: int | None, report: Report
+) -> None:
     if size is not None:
         ensure_room(partial, size - here)
     report(here, size)
     with partial.open("ab") as file:
         while block := response.read(BLOCK_BYTES):
+            if not here and PAGE.match(block):
+                raise _no_file(link)
             file.write(block)
             here += len(block)
             report(here, size)
@@ -145,11 +153,9 @@ def _append(response: http.client.HTTPResponse, partial: Path, here: int, size: 
 
 def _refuse_other_content(response: http.client.HTTPResponse, link: Link) -> None:
     """Raise a DownloadError for pages, encoded bytes, and files whose end cannot be told from a lost connection."""
+    checked_url(response.url, link.sha256)  # where redirects led to
     if "html" in response.headers.get("Content-Type", ""):
-        raise DownloadError(
-            "the server sends a web page, not a file", where=link.url,
-            fix="open it in a browser, download the file there, and put it at its place",
-        )  # fmt: skip
+        raise _no_file(link)
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise DownloadError("the server sends the file compressed", where=link.url, fix="use another source with --url")
     if not (response.headers.get("Content-Length") or response.headers.get("Transfer-Encoding") or link.sha256):
@@ -157,6 +163,13 @@ def _refuse_other_content(response: http.client.HTTPResponse, link: Link) -> Non
             "the server does not say how long the file is, so that a lost connection would look like its end",
             where=link.url, fix="write checkpoint.sha256 into the entry, or use another source with --url",
         )  # fmt: skip
+
+
+def _no_file(link: Link) -> DownloadError:
+    return DownloadError(
+        "the server sends a web page, not a file", where=link.url,
+        fix="open it in a browser, download the file there, and put it at its place",
+    )  # fmt: skip
 
 
 def _version_of(response: http.client.HTTPResponse, link: Link, here: int) -> _Version:

@@ -16,6 +16,8 @@ class Behaviour:
     Attributes:
         cuts: bytes after which the connection ends, one per request; the requests after them are answered whole.
         requests: the ``Range`` that each request asked for, None for the whole file.
+        said_start: that ``Content-Range`` names in place of the true one; always_partial: answer with it to all requests.
+        redirect: address that all requests are sent on to.
         times: how often `status` is answered; for ever if None.
     """
 
@@ -30,6 +32,9 @@ class Behaviour:
     cuts: list[int] = field(default_factory=list)
     requests: list[str | None] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    said_start: int | None = None
+    always_partial: bool = False
+    redirect: str = ""
 
 
 @contextmanager
@@ -64,6 +69,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/api/"):  # questions of huggingface_hub that are about no file
             self.send_error(404)
             return
+        if does.redirect:
+            self.send_response(302)
+            self.send_header("Location", does.redirect)
+            self.end_headers()
+            return
         if body:
             does.requests.append(self.headers.get("Range"))
         if does.status and (does.times is None or does.times > 0):
@@ -89,10 +99,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _head(self, start):
         does, whole = self.behaviour, len(self.behaviour.content)
-        self.send_response(206 if start else 200)
+        partial = start or does.always_partial
+        self.send_response(206 if partial else 200)
         self.send_header("Content-Type", does.type)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
+        if partial:
+            said = start if does.said_start is None else does.said_start
+            self.send_header("Content-Range", f"bytes {said}-{whole - 1}/{whole}")
         if does.length:
             self.send_header("Content-Length", str(whole - start))
         for name, value in {"ETag": does.etag, "Content-Encoding": does.encoding, **does.headers}.items():

@@ -93,6 +93,42 @@ def test_a_file_that_changed_meanwhile_is_not_mixed(tmp_path, other):
     assert behaviour.requests == [None, "bytes=1000-", None]
 
 
+@pytest.mark.parametrize("said", [0, 500, 1500])
+def test_a_server_that_sends_another_part_than_asked_for_is_not_believed(tmp_path, said):
+    """It says so itself; the file is whole in the end, or refused."""
+    behaviour = Behaviour(CONTENT, cuts=[1000], said_start=said)
+    with serving(behaviour) as url:
+        cut_off(url, tmp_path / "w")
+        assert fetch(url, tmp_path / "w", waits_s=(0,)).path.read_bytes() == CONTENT
+    assert behaviour.requests == [None, "bytes=1000-", None]
+
+
+def test_a_server_that_sends_only_a_part_is_refused(tmp_path):
+    behaviour = Behaviour(CONTENT, said_start=500, always_partial=True)
+    with serving(behaviour) as url, pytest.raises(DownloadError, match="another part of the file"):
+        fetch(url, tmp_path / "w", waits_s=(0,))
+    assert not (tmp_path / "w").exists()
+
+
+def test_redirects_are_followed_and_continue(tmp_path):
+    there = Behaviour(CONTENT, cuts=[1000])
+    with serving(there) as target, serving(Behaviour(b"", redirect=target)) as url:
+        cut_off(url, tmp_path / "w")
+        assert fetch(url, tmp_path / "w").path.read_bytes() == CONTENT
+    assert there.requests == [None, "bytes=1000-"]
+
+
+def test_a_redirect_to_an_open_connection_needs_a_hash(tmp_path, monkeypatch):
+    from gsm_bench.downloads import link
+
+    with serving(Behaviour(CONTENT)) as target, serving(Behaviour(b"", redirect=target)) as url:
+        answers = iter([True, False])  # the link is on this machine, where it leads to is not
+        monkeypatch.setattr(link, "_is_this_machine", lambda host: next(answers))
+        with pytest.raises(DownloadError, match="not encrypted"):
+            fetch(url, tmp_path / "w")
+        assert fetch(url, tmp_path / "v", sha256=SHA256).path.read_bytes() == CONTENT
+
+
 def test_kept_bytes_of_another_link_are_not_used(tmp_path):
     first, second = Behaviour(CONTENT, cuts=[1000]), Behaviour(CONTENT[::-1])
     with serving(first) as url:
@@ -157,6 +193,7 @@ def test_what_is_there_is_kept(tmp_path):
         (Behaviour(CONTENT, status=418), "refuses this file"),
         (Behaviour(CONTENT, status=503), "cut off.*Service Unavailable"),
         (Behaviour(CONTENT, type="text/html; charset=utf-8"), "a web page, not a file"),
+        (Behaviour(b"\n<!DOCTYPE html><title>Virus scan warning"), "a web page, not a file"),
         (Behaviour(CONTENT, encoding="gzip"), "compressed"),
         (Behaviour(CONTENT, length=False), "how long the file is"),
     ],

@@ -375,6 +375,19 @@ def test_what_cannot_be_read_at_a_url(toys, frames, odd):
         score(toys, f"{server.url}/{path}")
     assert raised.value.where == f"{server.url}/{path}"
     assert raised.value.fix
+    if "not read" in message:
+        assert f"copy it to this machine: wget {server.url}/{path}; then --frames PATH" in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("x.gmeta", "GulpIO chunks are not read"), ("data.mdb", "an LMDB database is not read")]
+)
+def test_folders_of_stores_at_a_url_say_how_to_copy_them(toys, tmp_path, name, message):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / name).write_bytes(b"x")
+    with http_server(tmp_path) as server, pytest.raises(SplitError, match=message) as raised:
+        score(toys, f"{server.url}/store")
+    assert f"wget --recursive --no-parent --no-host-directories {server.url}/store/" in raised.value.fix
 
 
 def test_no_server(toys, frames):

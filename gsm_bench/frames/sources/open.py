@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from gsm_bench.entries import DatasetEntry
 from gsm_bench.errors import FrameError, SplitError
 from gsm_bench.frames.sources.forms import FRAME_FILES, HDF5, LMDB, READABLE, VIDEOS, without_suffix
+from gsm_bench.frames.sources.gulp import META
+from gsm_bench.frames.sources.lmdb import DATA
 from gsm_bench.frames.sources.name_check import check_names
 from gsm_bench.frames.sources.names import FrameNames
 from gsm_bench.frames.sources.placed import PlacedReaders, frame_folder, is_file, names_in
@@ -79,16 +82,34 @@ def _open_place(entry: DatasetEntry, place: Place, sample: Sequence[Video], pref
 
 
 def _check_folder(url: RemoteUrl) -> None:
-    """Raise SplitError if no folder can be listed at a URL, or if its name is that of a file that is not read from there."""
+    """Raise SplitError if no folder can be listed at a URL, or if it is a file or folder that is not read from there."""
     suffix = url.suffix.lower()
     if suffix in (*HDF5, *LMDB, *VIDEOS, *COMPRESSED):
-        what = f"a {suffix} file with the frames of a data set is not read at a URL"
-        raise SplitError(what, where=str(url), fix="copy it to this machine, or give a folder, or a .zip or .tar file")
-    if not names_in(url):
+        raise _copy_first(f"a {suffix} file with the frames of a data set is", url, folder=False)
+    names = names_in(url)
+    if not names:
         raise SplitError(
             "this URL does not exist, is empty, or its server does not list folders", where=str(url),
             fix="check it, or give one .zip or .tar file: servers need not list it",
         )  # fmt: skip
+    if any(name.endswith(META) for name in names):
+        raise _copy_first("GulpIO chunks are", url, folder=True)
+    if DATA in names:
+        raise _copy_first("an LMDB database is", url, folder=True)
+
+
+def _copy_first(what: str, url: RemoteUrl, *, folder: bool) -> SplitError:
+    """What is read on this machine alone, with the command that copies it there."""
+    quoted, protocol = shlex.quote(str(url)), url.protocol
+    commands = {
+        "s3": f"aws s3 cp {'--recursive ' * folder}{quoted} {shlex.quote(url.name) if folder else '.'}",
+        "gs": f"gcloud storage cp {'--recursive ' * folder}{quoted} .",
+        "http": f"wget {'--recursive --no-parent --no-host-directories ' * folder}{quoted}{'/' * folder}",
+    }
+    command = commands.get("http" if protocol == "https" else protocol, "")
+    copy = f"copy it to this machine: {command}" if command else "copy it to this machine"
+    fix = f"{copy}; then --frames PATH" + ("" if folder else "; or give a .zip or .tar file at a URL")
+    return SplitError(f"{what} not read at a URL", where=str(url), fix=fix)
 
 
 def _none_of(entry: DatasetEntry, folder: Place, sample: Sequence[Video]) -> SplitError:
