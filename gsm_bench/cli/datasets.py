@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.options import data_option, format_option, print_table, registry, workspace_option
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def list_datasets(*, form: str) -> int:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.dataset_name)
 @format_option
 @workspace_option
 def show(*, name: str, form: str) -> int:
@@ -90,7 +91,7 @@ def show(*, name: str, form: str) -> int:
 
 
 @command.command("check")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.dataset_name)
 @data_option
 @format_option
 @workspace_option

@@ -29,7 +29,12 @@ CHECKPOINT_FIX = "give a path, or the name of a file in checkpoints/"
 
 @click.command("add")
 @click.argument("name")
-@click.option("--like", metavar="MODEL", help="The entry to copy; the options below replace its values.")
+@click.option(
+    "--like",
+    metavar="MODEL",
+    shell_complete=completing.model_name,
+    help="The entry to copy; the options below replace its values.",
+)
 @click.option("--checkpoint", metavar="FILE", help="The weights: a path, or a file name in checkpoints/.")
 @click.option("--title", metavar="TEXT", help="What it is (default: its name).")
 @click.option(
@@ -40,7 +45,7 @@ CHECKPOINT_FIX = "give a path, or the name of a file in checkpoints/"
 @click.option("--frames", type=click.IntRange(1), metavar="T")
 @click.option("--classes", type=click.IntRange(1), metavar="C")
 @click.option("--dataset", metavar="NAME", shell_complete=completing.dataset_name)
-@click.option("--split", metavar="NAME")
+@click.option("--split", metavar="NAME", shell_complete=completing.split_name)
 @click.option(
     "--set",
     "assignments",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from gsm_bench.cli import completing
 from gsm_bench.cli.console import echo
 from gsm_bench.cli.options import (
     INCOMPLETE,
@@ -23,7 +24,7 @@ from gsm_bench.workspace import pasteable
 
 
 @click.command("report", short_help="Write one HTML file with every number and its videos.")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completing.member_names)
 @click.option("--out", type=PATH, metavar="FILE", help="HTML file (default: reports/report.html in the workspace).")
 @click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
 @click.option("--title", metavar="TEXT", help="Title of the page.")
