@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.ensembles.shown_frames import shown_clips
-from gsm_bench.report.payload import SplitPayload
+from gsm_bench.ensembles.shown_frames import ShownClip, shown_clips
+from gsm_bench.report.payload import SplitPayload, smallest_unsigned
 from gsm_bench.sampling import Indices, indices_at
+from gsm_bench.sampling_rules import TICKS, Sampling, clip_indices
 
 VIDEOS_PER_BLOB = 32
 """Videos whose pictures are inflated together."""
@@ -23,19 +26,35 @@ class SampledClip:
 
     Attributes:
         frames: T.
-        offset: of the clip in ticks.
+        offset: of the clip in ticks; None where its sampling has no ticks.
         backwards: whether the networks saw its frames in reverse order.
         names: of the results.
+        sampling: that gives the frames.
+        clip: its number from 1, of a sampling without ticks; else 0.
+        clips: how many belong together, of a sampling without ticks; else 0.
     """
 
     frames: int
-    offset: float
+    offset: float | None
     backwards: bool
     names: tuple[str, ...]
+    sampling: Sampling = TICKS
+    clip: int = 0
+    clips: int = 0
 
     def numbers(self, num_frames: int) -> Indices:
-        """Frame numbers int64 [T] from 1, in the order of time."""
-        return indices_at(num_frames, self.frames, self.offset)
+        """Frame numbers int64 [T] from 1, forwards."""
+        if self.offset is not None:
+            return indices_at(num_frames, self.frames, self.offset)
+        every: Indices = _all_clips(self.sampling, num_frames, self.frames, self.clips)
+        numbers: Indices = every[self.clip - 1]
+        return numbers
+
+
+@lru_cache(maxsize=4096)
+def _all_clips(sampling: Sampling, num_frames: int, frames: int, clips: int) -> Indices:
+    """Frame numbers int64 [K, T] of `clip_indices`, which each of the K clips asks for."""
+    return clip_indices(sampling, num_frames, frames, clips)
 
 
 @dataclass(frozen=True)
@@ -67,14 +86,26 @@ class ReportedFrames:
 
 def sampled_clips(members: Sequence[tuple[str, OpenMember]]) -> tuple[SampledClip, ...]:
     """The different clips that results with names see; those of imports without a sampling are unknown."""
-    names: dict[tuple[int, float, bool], list[str]] = {}
+    names: dict[SampledClip, list[str]] = {}
     for name, member in members:
-        backwards = member.head.provenance.frame_order == "reversed"
-        if member.head.provenance.frame_order not in ("forward", "reversed"):
-            continue
-        for clip in shown_clips(member.spec, member.head, 1):
-            names.setdefault((len(clip.numbers), clip.offset, backwards), []).append(name)
-    return tuple(SampledClip(*key, tuple(dict.fromkeys(users))) for key, users in sorted(names.items()))
+        order = member.head.provenance.frame_order
+        if order in ("forward", "reversed"):
+            for shown in shown_clips(member.spec, member.head, 1):
+                names.setdefault(_sampled(shown, order == "reversed"), []).append(name)
+    return tuple(
+        replace(clip, names=tuple(dict.fromkeys(users))) for clip, users in sorted(names.items(), key=_by_sampling)
+    )
+
+
+def _sampled(shown: ShownClip, backwards: bool) -> SampledClip:
+    """A clip without names; one of ticks is the same in all protocols that have its offset."""
+    place = (shown.clip, shown.clips) if shown.offset is None else (0, 0)
+    return SampledClip(len(shown.numbers), shown.offset, backwards, (), shown.sampling, *place)
+
+
+def _by_sampling(item: tuple[SampledClip, list[str]]) -> tuple[Any, ...]:
+    clip = item[0]
+    return clip.frames, clip.offset is None, str(clip.sampling), clip.clips, clip.clip, clip.offset or 0, clip.backwards
 
 
 def needed_numbers(clips: Sequence[SampledClip], num_frames: int) -> Indices:
@@ -87,13 +118,21 @@ def add_frames(payload: SplitPayload, frames: ReportedFrames) -> None:
 
     Fact ``frames``: clips, media, folder, note. Arrays in the blob ``frames``: ``frames/counts`` [N] frames of each
     video, ``frames/places`` [N, 3] blob, start and bytes of its animation, ``frames/outside`` [n] rows,
-    ``frames/problems`` JSON. Animations lie in ``frames/0``, ``frames/1``, .., a blob each.
+    ``frames/problems`` JSON. Animations lie in ``frames/0``, ``frames/1``, .., a blob each. The page computes the frames
+    of clips in ticks; those of others are in ``frames/listed`` [L, columns] for the lengths ``frames/lengths`` [L].
     """
-    clips = [
-        {"frames": clip.frames, "offset": clip.offset, "backwards": clip.backwards, "names": list(clip.names)}
-        for clip in frames.clips
-    ]
+    columns = np.cumsum([0, *(clip.frames * (clip.offset is None) for clip in frames.clips)]).tolist()
+    clips = [_clip_fact(clip, column) for clip, column in zip(frames.clips, columns, strict=False)]
     payload.fact("frames", {"clips": clips, "media": frames.media, "folder": frames.folder, "note": frames.note})
+    if columns[-1]:
+        lengths = np.unique(frames.num_frames[frames.num_frames > 0])
+        kind = smallest_unsigned(int(lengths.max(initial=0)))
+        listed = np.empty((len(lengths), columns[-1]), kind)
+        for clip, column in zip(frames.clips, columns, strict=False):
+            if clip.offset is None:
+                listed[:, column : column + clip.frames] = [clip.numbers(length) for length in lengths.tolist()]
+        payload.add("frames/lengths", lengths.astype(np.uint32), blob="frames")
+        payload.add("frames/listed", listed, blob="frames")
     places = np.zeros((len(frames.num_frames), 3), np.uint32)
     rows = list(frames.inside)
     for number, start in enumerate(range(0, len(rows), VIDEOS_PER_BLOB)):
@@ -108,3 +147,11 @@ def add_frames(payload: SplitPayload, frames: ReportedFrames) -> None:
     payload.add("frames/outside", np.asarray(frames.outside, np.uint32), blob="frames")
     problems = {"videos": {str(row): text for row, text in frames.problems.items()}, "frames": frames.bad}
     payload.add_json("frames/problems", problems, blob="frames")
+
+
+def _clip_fact(clip: SampledClip, column: int) -> dict[str, Any]:
+    """What the page's scripts know of a clip; `column` is the first of its listed frames."""
+    fact = {"frames": clip.frames, "offset": clip.offset, "backwards": clip.backwards, "names": list(clip.names)}
+    if clip.offset is not None:
+        return fact
+    return {**fact, "rule": str(clip.sampling), "clip": clip.clip, "clips": clip.clips, "column": column}

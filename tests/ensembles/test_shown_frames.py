@@ -51,3 +51,26 @@ def test_a_video_without_frames_is_refused():
     member = MemberSpec("other", Path("other.h5"), None, 1.0)
     with pytest.raises(ValueError, match="cannot sample"):
         shown_clips(member, head_of(sampling={"frames": 4}), 0)
+
+
+def test_a_registry_entry_says_its_sampling_before_there_are_scores():
+    from dataclasses import replace
+
+    from gsm_bench.manifest import load_manifest
+    from gsm_bench.sampling_rules import Sampling, clip_indices
+
+    sampling = Sampling("vjepa2", 2)
+    entry = replace(load_manifest().model("inv3_8f"), sampling=sampling, clips=2)
+    shown = shown_clips(MemberSpec("other", Path("other.h5"), None, 1.0, entry), None, 90)
+    assert [one.numbers.tolist() for one in shown] == clip_indices(sampling, 90, 8, 2).tolist()
+    assert [(one.clip, one.clips, one.offset) for one in shown] == [(1, 2, None), (2, 2, None)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"rule": "of-tomorrow", "stride": 2}, {"rule": "slowfast"}, {"rule": "slowfast", "stride": "2"}, {"rule": 3}],
+)
+def test_nothing_is_shown_of_a_sampling_that_is_not_understood(said):
+    head = head_of(sampling={"frames": 4, **said})
+    head.views["offset"] = np.nan
+    assert shown_clips(MemberSpec("other", Path("other.h5"), None, 1.0), head, 40) == []

@@ -15,6 +15,7 @@ from gsm_bench.errors import ExportError
 from gsm_bench.report.frames import SampledClip, add_frames, needed_numbers
 from gsm_bench.report.payload import Payload
 from gsm_bench.sampling import sample_indices
+from gsm_bench.sampling_rules import Sampling, clip_indices
 
 
 @pytest.fixture
@@ -130,3 +131,23 @@ def test_places_of_animations():
         own = part.places[f"frames/{number}"]
         held = payload.blobs[own["blob"]][own["at"] + start :][:size]
         assert bytes(held) == contents.get(row, b"")
+
+
+def test_frames_of_other_samplings_are_listed_for_each_length():
+    from gsm_bench.report.frames import ReportedFrames
+
+    dense = Sampling("slowfast", 8)
+    clips = (
+        SampledClip(4, 0.5, False, ("a",)),
+        *(SampledClip(4, None, False, ("b",), dense, clip, 3) for clip in (1, 2, 3)),
+    )
+    payload = Payload()
+    part = payload.split("toy/val")
+    add_frames(part, ReportedFrames(clips, np.array([90, 0, 300, 90])))
+    assert [clip.get("column") for clip in part.facts["frames"]["clips"]] == [None, 0, 4, 8]
+    place = part.places["frames/listed"]
+    listed = np.frombuffer(payload.blobs[place["blob"]], np.uint8, 48, place["at"]).reshape(
+        2, 2, 12
+    )  # low and high bytes
+    expected = np.stack([clip_indices(dense, length, 4, 3).ravel() for length in (90, 300)])
+    assert (listed[0] + 256 * listed[1].astype(int)).tolist() == expected.tolist()

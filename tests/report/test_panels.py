@@ -80,6 +80,23 @@ def test_scripts_sample_the_frames_of_the_library(script):
     assert numbers == [indices_at(*one).tolist() for one in values]
 
 
+def test_scripts_take_listed_frames_of_other_samplings(script):
+    clips = [
+        {"frames": 2, "offset": 0.5}, {"frames": 2, "offset": None, "column": 0}, {"frames": 1, "offset": None, "column": 2}
+    ]  # fmt: skip
+    taken = script(
+        ["sampling"],
+        """(() => {
+          const listed = Uint8Array.from([1, 2, 3, 7, 8, 9]);
+          listed.shape = [2, 3];
+          const taken = sampling.taken(40, values, { lengths: Uint32Array.from([30, 40]), listed });
+          return [taken, sampling.union(taken)];
+        })()""",
+        clips,
+    )
+    assert taken == [[[11, 31], [7, 8], [9]], [7, 8, 9, 11, 31]]
+
+
 @pytest.mark.parametrize("probabilities", [False, True])
 def test_scripts_fuse_as_numpy_does(script, probabilities):
     rng = np.random.default_rng(1)

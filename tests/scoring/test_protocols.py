@@ -7,12 +7,14 @@ torch = pytest.importorskip("torch")
 
 from gsm_bench.api.bench import Bench  # noqa: E402
 from gsm_bench.ensembles.frames_text import frames_text  # noqa: E402
-from gsm_bench.ensembles.members import MemberSpec, select_views  # noqa: E402
+from gsm_bench.ensembles.members import MemberSpec, open_members, select_views  # noqa: E402
+from gsm_bench.ensembles.shown_frames import shown_clips  # noqa: E402
 from gsm_bench.errors import AlignmentError, CheckpointError, GsmBenchError, RunConflictError  # noqa: E402
-from gsm_bench.frames.read_views import read_views  # noqa: E402
+from gsm_bench.frames.read_views import read_views, view_indices  # noqa: E402
 from gsm_bench.frames.transform import normalise, resize  # noqa: E402
 from gsm_bench.geometry import crop_corner, resized_size  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
+from gsm_bench.report.frames import sampled_clips  # noqa: E402
 from gsm_bench.sampling_rules import clip_indices, parse_sampling  # noqa: E402
 from gsm_bench.scorefile import open_scores, read  # noqa: E402
 from gsm_bench.scoring.plan import plan_run  # noqa: E402
@@ -73,6 +75,38 @@ def test_a_dense_file_says_its_sampling_and_is_averaged_whole(toys):
         assert select_views(head, MemberSpec("toy", path, clips, 1.0)).tolist() == list(range(9))
     with pytest.raises(AlignmentError, match="3 clips, sampled by slowfast"):
         select_views(head, MemberSpec("toy", path, 2, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("sampling", "clips"),
+    [(None, 2), ("slowfast:2", 3), ("slowfast-segments", 1), ("tsm-dense", 3), ("mmaction2:3", 2), ("videomae:2", 2),
+     ("vjepa2:2", 2)],
+)  # fmt: skip
+@pytest.mark.parametrize("order", ["forward", "reversed"])
+def test_explanations_and_reports_show_the_frames_that_were_read(toys, monkeypatch, sampling, clips, order):
+    job, loaded = prepared(toys, sampling=sampling, clips=clips, frame_order=order)
+    decoded, pixels = {}, job.source.pixels
+
+    def recorded(video, numbers):
+        decoded[video.id] = list(numbers)
+        return pixels(video, numbers)
+
+    monkeypatch.setattr(job.source, "pixels", recorded)
+    path = run(job, loaded.network).path
+    bench, spec = Bench(toys.root), MemberSpec("toy", path, clips, 1.0)
+    with open_members([spec], {}) as members:
+        head, reported = members[0].head, sampled_clips([("toy", members[0])])
+    for row in range(6):
+        video = job.split.video(row)
+        shown = [one.numbers.tolist() for one in shown_clips(spec, head, video.num_frames, video.id)]
+        assert shown == [view_indices(video.num_frames, job.read_plan, view).tolist() for view in job.read_plan.views]
+        assert decoded[video.id] == sorted({number for numbers in shown for number in numbers})
+        forwards = [numbers[::-1] if order == "reversed" else numbers for numbers in shown]
+        assert [one.numbers(video.num_frames).tolist() for one in reported] == forwards
+        if row == 0:
+            text = bench.explain(f"{path}@{clips}")
+            assert [f"frames {' '.join(map(str, numbers))}\n" in text for numbers in shown] == [True] * clips
+            assert f"{clips} clip" in text and ("tick*x" in text) == (sampling is None)
 
 
 def test_members_of_unlike_views_are_fused(toys):

@@ -3,6 +3,7 @@
 /**
  * @typedef {Object} Pictures
  * @property {number} count frames of the video; 0 unknown
+ * @property {number[][]} clips numbers of the frames of each clip; empty where the video's are unknown
  * @property {number[]} numbers of the frames that there are pictures of
  * @property {Object<string, string>} bad reason by number, of frames that cannot be read
  * @property {string} problem why there are no pictures; empty if there are
@@ -38,11 +39,12 @@ const pictures = (() => {
     const [counts, places, outside, problems] = await Promise.all(
       ["counts", "places", "outside", "problems"].map((name) => split.array(`frames/${name}`)));
     const count = counts[video];
-    const base = { count, numbers: [], bad: problems.frames[video] || {}, problem: "", width: 0, height: 0, draw: null, animation: "" };
+    const taken = count ? sampling.taken(count, clips, await listsOf(split)) : [];
+    const base = { count, clips: taken, numbers: [], bad: problems.frames[video] || {}, problem: "", width: 0, height: 0, draw: null, animation: "" };
     const [blob, start, bytes] = places.subarray(3 * video, 3 * video + 3);
     const reason = problems.videos[video];
     if (reason) return { ...base, problem: reason };
-    const numbers = count ? sampling.union(count, clips) : [];
+    const numbers = sampling.union(taken);
     try {
       if (bytes) {
         const content = (await split.array(`frames/${blob}`)).subarray(start, start + bytes);
@@ -55,6 +57,13 @@ const pictures = (() => {
       return { ...base, problem: error.message };
     }
     return { ...base, problem: note || NOT_HERE };
+  }
+
+  /** Frames of clips that are not in ticks, by length of video; null if all are. @param {Split} split */
+  async function listsOf(split) {
+    if (!split.has("frames/listed")) return null;
+    const [lengths, listed] = await Promise.all([split.array("frames/lengths"), split.array("frames/listed")]);
+    return { lengths, listed };
   }
 
   /** Frames of an animation. @param {Uint8Array} content @param {string} media @param {number} frames */

@@ -8,8 +8,12 @@ const player = (() => {
   let current = null;
 
   const labelOf = (clip, clips) => {
+    const backwards = clip.backwards ? ", backwards" : "";
+    if (clip.offset === null) {
+      return `${clip.frames} frames${clip.clips > 1 ? `, clip ${clip.clip} of ${clip.clips}` : ""} by ${clip.rule}${backwards}`;
+    }
     const several = clips.some((other) => other.frames === clip.frames && other.offset !== clip.offset);
-    return `${clip.frames} frames${several ? `, from tick ${clip.offset}` : ""}${clip.backwards ? ", backwards" : ""}`;
+    return `${clip.frames} frames${several ? `, from tick ${clip.offset}` : ""}${backwards}`;
   };
 
   async function render(root, split, video) {
@@ -23,7 +27,7 @@ const player = (() => {
     if (shown.problem) root.append(h("p", { class: "placeholder" }, shown.problem));
     if (shown.animation) root.append(self(shown));
     if (!shown.count) return;
-    const rows = facts.clips.map((clip) => ({ clip, label: labelOf(clip, facts.clips), numbers: sampling.numbers(shown.count, clip.frames, clip.offset) }));
+    const rows = facts.clips.map((clip, at) => ({ clip, label: labelOf(clip, facts.clips), numbers: shown.clips[at] }));
     const state = { shown, rows, root, row: -1, at: 0, timer: 0, step: 1 };
     build(state);
     current = state;
