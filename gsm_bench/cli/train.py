@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,17 @@ SHAPES_DEFAULTS = {
     "temporal": "gsm", "head": "action", "frames": 8, "epochs": 5, "batch": 16, "learning_rate": 0.01, "dropout": 0.5,
     "width": 0.25, "seed": 1, "validate_every": 1,
 }  # fmt: skip
+LARGEST_SEED = 2**32 - 1
+
+
+class FiniteRange(click.FloatRange):
+    """A number within a range; neither NaN nor infinite."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 @click.command("train", short_help="Train a network like one of the registry, by the paper's recipe.")
@@ -73,17 +85,15 @@ SHAPES_DEFAULTS = {
     "--batch", type=click.IntRange(1), metavar="B", help="Clips of a micro-batch, on all devices (default: 16)."
 )
 @click.option("--accumulate", type=click.IntRange(1), metavar="N", help="Micro-batches per step (default: 2).")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="The highest (default: 0.01).")
-@click.option("--weight-decay", type=click.FloatRange(0), help="Of every tensor (default: 5e-4).")
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Default: 0.5, and 0.7 for Diving48.")
-@click.option(
-    "--clip-norm", type=click.FloatRange(0, min_open=True), help="Largest norm of the gradient (default: 20)."
-)
+@click.option("--learning-rate", type=FiniteRange(0, min_open=True), help="The highest (default: 0.01).")
+@click.option("--weight-decay", type=FiniteRange(0), help="Of every tensor (default: 5e-4).")
+@click.option("--dropout", type=FiniteRange(0, 1, max_open=True), help="Default: 0.5, and 0.7 for Diving48.")
+@click.option("--clip-norm", type=FiniteRange(0, min_open=True), help="Largest norm of the gradient (default: 20).")
 @click.option("--no-mirror", is_flag=True, help="Mirror no clips.")
 @click.option("--partial-batch-norm", is_flag=True, help="Train the first batch norm only.")
 @click.option("--on-bad-frame", type=click.Choice(["error", "nearest", "first"]), help="Default: error.")
 @click.option("--precision", type=choice(Precision), help="Default: float32.")
-@click.option("--seed", type=click.IntRange(0), help="Of weights, order, clips and dropout (default: 1).")
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), help="Of weights, order, clips and dropout (default: 1).")
 @click.option("--validate-every", type=click.IntRange(1), metavar="N", help="Epochs between validations (default: 5).")
 @click.option("--device", help="cpu or cuda (default: a GPU if there is one); torchrun starts several.")
 @click.option(
@@ -92,7 +102,7 @@ SHAPES_DEFAULTS = {
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads of torch.")
 @click.option(
     "--save-every",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     metavar="S",
     help="Seconds between saved states (default: 600).",
 )
@@ -102,7 +112,9 @@ SHAPES_DEFAULTS = {
     "--temporal", type=choice(Temporal), help="Without --like: gate-shift modules (gsm), or plain TSN (none)."
 )
 @click.option("--head", type=choice(Head), help="Without --like: motions; or motions, shapes and their 84 pairs.")
-@click.option("--width", type=float, help="Without --like: factor on the channels of BN-Inception.")
+@click.option(
+    "--width", type=FiniteRange(0, min_open=True), help="Without --like: factor on the channels of BN-Inception."
+)
 @click.option("--force", is_flag=True, help="Start again, and replace an existing checkpoint.")
 @format_option
 @workspace_option
@@ -193,7 +205,7 @@ def _train_like(choices: dict[str, Any], form: str) -> int:
 
 def _request(choices: dict[str, Any], manifest: Manifest) -> TrainRequest:
     """The request of the options; Diving48 has its own numbers of epochs and dropout in the paper."""
-    from gsm_bench.train.resolve import TrainRequest
+    from gsm_bench.train.resolve import TrainRequest, trainable
     from gsm_bench.train.rules import recipe_of
 
     settings = (
@@ -205,7 +217,7 @@ def _request(choices: dict[str, Any], manifest: Manifest) -> TrainRequest:
         changes["mirror"] = False
     if choices["partial_batch_norm"]:
         changes["full_batch_norm"] = False
-    if (choices["dataset"] or manifest.model(choices["like"]).dataset).startswith("diving48"):
+    if (choices["dataset"] or trainable(manifest, choices["like"]).dataset).startswith("diving48"):
         changes["epochs"] = changes["epochs"] or 20
         changes["dropout"] = 0.7 if changes["dropout"] is None else changes["dropout"]
     kept = ("init", "dataset", "split", "validation", "data", "frames_at", "frames", "device", "workers", "force")
@@ -229,7 +241,12 @@ def _gate_options(choices: dict[str, Any]) -> dict[str, Any]:
 def _add_command(training: Training, like: ModelEntry) -> str:
     """The command that registers the trained network: what it has in other ways than the model that it is like."""
     entry = training.entry
-    words = ["gsmbench models add", entry.name, f"--like {like.name}", f"--checkpoint {pasteable(training.out)}"]
+    words = [
+        "gsmbench models add",
+        shlex.quote(entry.name),
+        f"--like {like.name}",
+        f"--checkpoint {pasteable(training.out)}",
+    ]
     words += [f"--frames {entry.frames}"] if entry.frames != like.frames else []
     words += [f"--dataset {entry.dataset}"] if entry.dataset != like.dataset else []
     settings: dict[str, Any] = {f"options.{key}": value for key, value in entry.options.items() if key in OF_GATES}

@@ -36,7 +36,7 @@ from gsm_bench.train.resolve import Training
 from gsm_bench.train.saved import give_gradients, gradients_of, load_state, save_checkpoint, save_state
 from gsm_bench.train.schedule import released_rate
 from gsm_bench.train.steps import StepMaker, StepRule, released_optimiser, set_to_train
-from gsm_bench.train.training_clips import ClipBatch, ClipSettings, TrainingClips, batches_of, one_thread
+from gsm_bench.train.training_clips import ClipBatch, ClipSettings, TrainingClips, batches_of, one_thread, read_ahead
 
 SAVE_EVERY_S = 600.0
 """Time between two saved states inside an epoch."""
@@ -197,6 +197,11 @@ class Trainer:
         self.order = BatchOrder(
             recipe.seed, len(training.split), recipe.batch, recipe.epochs, group.rank, group.processes
         )
+        if recipe.carry and self.order.batches() < recipe.accumulate:
+            raise GsmBenchError(
+                f"an epoch has {self.order.batches()} micro-batches, and a step takes {recipe.accumulate}: none would be made",
+                fix="use a smaller --accumulate or --batch, or --recipe default",
+            )
         self.marks = Marks()
         self._constants = tuple(each.to(group.device) for each in channel_constants(training.entry.input))
         self._wrapped = group.wrapped(self.network)
@@ -220,6 +225,7 @@ class Trainer:
                 self._save()
                 saved = now
             elif stepped and now - saved >= save_every_s:
+                self._check_weights()
                 self._save()
                 saved = now
             if self._progress and self.marks.number and now - told_at >= LINE_EVERY_S:
@@ -244,10 +250,7 @@ class Trainer:
         ]
         total = torch.stack(losses).sum()
         if not torch.isfinite(total):
-            raise NetworkError(
-                f"the loss became infinite in epoch {marks.epoch + 1}",
-                fix="use a smaller --learning-rate; the state before it is kept",
-            )
+            raise self._diverged("loss")
         # The mean over the clips of all processes: wrapped networks take the mean of the processes' gradients.
         _, stepped = self.maker.add(total * (self.group.processes / self.order.size(marks.number)))
         marks.totals.loss += total.item()
@@ -277,6 +280,7 @@ class Trainer:
         """Finish the epoch's steps, validate, keep the best, and write a line of the log."""
         marks, recipe = self.marks, self.recipe
         self.maker.end_epoch()
+        self._check_weights()
         loss, hits, clips = self.group.sums([marks.totals.loss, marks.totals.hits, marks.totals.clips])
         line: dict[str, Any] = {
             "epoch": marks.epoch + 1,
@@ -289,6 +293,20 @@ class Trainer:
             line |= self._validated(marks.epoch + 1)
         marks.epoch, marks.number, marks.totals = marks.epoch + 1, 0, Totals()
         self._note({**line, "seconds": round(marks.seconds, 1)})
+
+    def _check_weights(self) -> None:
+        """Raise NetworkError for weights that must not be kept: those of the last state are finite."""
+        values = self.network.state_dict().values()
+        if not all(torch.isfinite(value).all() for value in values if value.is_floating_point()):
+            raise self._diverged("weights")
+
+    def _diverged(self, what: str) -> NetworkError:
+        half = "--precision bfloat16, or " if self.recipe.precision == "float16" else ""
+        return NetworkError(
+            f"the {what} became infinite in epoch {self.marks.epoch + 1}",
+            where=self.training.out,
+            fix=f"use {half}a smaller --learning-rate, with --force or another --out",
+        )
 
     def _validated(self, epoch: int) -> dict[str, Any]:
         """Accuracies on the validation split; the weights are kept if no earlier ones were as good."""
@@ -424,9 +442,12 @@ def validate(network: torch.nn.Module, job: Job, group: Group, workers: int) -> 
     """Top-1 and top-5 of a split by the scorer's own code, fractions; also per task, for several tasks.
 
     Videos that cannot be read count as `unread` and in no accuracy; there is none if no video can be read.
+
+    Raises:
+        NetworkError: a score is not finite.
     """
     entry, rows = job.entry, np.arange(len(job.split))[group.rank :: group.processes]
-    loader = DataLoader(
+    loader: DataLoader[Tensor | None] = DataLoader(
         ValidationClips(job),
         batch_size=job.settings.batch,
         sampler=rows.tolist(),
@@ -438,9 +459,14 @@ def validate(network: torch.nn.Module, job: Job, group: Group, workers: int) -> 
     read = at = 0
     with ForwardPool(job.settings) as pool:
         scorer = Scorer(copy.deepcopy(network), entry, job.settings, pool)
-        for videos in loader:
+        for videos in read_ahead(loader):
             chosen, at = rows[at : at + len(videos)], at + len(videos)
             scored, scores = _scores(scorer, pool, videos)
+            if not all(np.isfinite(values[scored]).all() for values in scores.values()):
+                raise NetworkError(
+                    f"scores of {job.split.dataset}/{job.split.name} became infinite",
+                    fix="use a smaller --learning-rate, with --force or another --out",
+                )
             read += int(scored.sum())
             for task, values in scores.items():
                 labels = job.split.labels[task][chosen][scored]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -11,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gsm_bench.entries import OWN_NETWORKS, DatasetEntry, ModelEntry
-from gsm_bench.errors import FrameError, NetworkError, SplitError
+from gsm_bench.entries import OWN_NETWORKS, DatasetEntry, ModelEntry, library_of
+from gsm_bench.errors import FrameError, GsmBenchError, NetworkError, SplitError
 from gsm_bench.files import file_sha256
 from gsm_bench.geometry import input_settings
 from gsm_bench.manifest import Manifest
@@ -103,11 +104,11 @@ class Training:
     @property
     def best_path(self) -> Path:
         """The weights of the best validation so far."""
-        return self.out.with_name(f"{self.out.stem}.best{self.out.suffix}")
+        return best_of(self.out)
 
     @property
     def signature(self) -> dict[str, str]:
-        """Everything that decides the weights, as text by name."""
+        """Everything that decides the weights and their accuracies, as text by name."""
         entry = self.entry
         return {
             "network": f"{entry.network}/{entry.temporal}/{entry.frames}f",
@@ -116,6 +117,8 @@ class Training:
             "input": json.dumps(input_settings(entry.input), sort_keys=True),
             "init": self.init_sha256 or "none",
             "list": f"{self.split.dataset}/{self.split.name}/{self.split.sha256}",
+            "labels": f"{_content_sha256(self.split)}/{json.dumps(self.swaps, sort_keys=True)}",
+            "validation": _validation_words(self.validation),
             **{f"recipe.{key}": str(value) for key, value in asdict(self.recipe).items()},
         }
 
@@ -138,18 +141,15 @@ class Training:
 
 def resolve(request: TrainRequest, manifest: Manifest, workspace: Workspace) -> Training:
     """The training of a request; raises a GsmBenchError that says what is missing and how to get it."""
-    like = manifest.model(request.like)
-    if like.network not in OWN_NETWORKS:
-        raise NetworkError(
-            f"{like.name} has the network {like.network}, which this command cannot train",
-            fix=f"use a model with one of {', '.join(OWN_NETWORKS)}",
-        )
+    like = trainable(manifest, request.like)
+    _check_places(request)
     dataset = manifest.dataset(request.dataset or like.dataset)
     entry = _entry(like, dataset, request)
     manifest = replace(manifest, models={**manifest.models, entry.name: entry})
     training = _job(request, entry, request.split or _training_split(dataset), manifest, workspace)
     chosen = request.validation or _validation_split(dataset, training.split.name)
     validation = _job(request, entry, chosen, manifest, workspace) if chosen else None
+    training, validation = _with_one_task(training), _with_one_task(validation) if validation else None
     entry = training.entry
     split, left_out = _long_enough(_labelled(training.split, entry), training, request.recipe.shortest)
     if not len(split):
@@ -168,6 +168,61 @@ def resolve(request: TrainRequest, manifest: Manifest, workspace: Workspace) -> 
     )  # fmt: skip
 
 
+def trainable(manifest: Manifest, name: str) -> ModelEntry:
+    """The entry of a model whose network can be trained.
+
+    Raises:
+        NetworkError: its network is that of a library, or other code.
+        ManifestError: there is no such model.
+    """
+    network = name if library_of(name) and name not in manifest.models else manifest.model(name).network
+    if network not in OWN_NETWORKS:
+        raise NetworkError(
+            f"{name} has the network {network}, which this command cannot train",
+            fix=f"use a model with one of {', '.join(OWN_NETWORKS)}",
+        )
+    return manifest.model(name)
+
+
+def _check_places(request: TrainRequest) -> None:
+    """Raise a GsmBenchError for files that cannot be read or written, before anything takes time."""
+    out = request.out
+    if out.suffix != ".safetensors" or out.is_dir():
+        raise GsmBenchError("no checkpoint can be written here", where=out, fix="use --out DIRECTORY/NAME.safetensors")
+    for kept in (out, best_of(out)):
+        if request.init is not None and kept.exists() and request.init.exists() and kept.samefile(request.init):
+            raise GsmBenchError("--out would replace the file of --init", where=kept, fix="use another --out")
+    if request.frames_at is not None and not request.frames_at.exists():
+        raise FrameError("this path does not exist", where=request.frames_at, fix="--frames-at FILE or FOLDER")
+    if request.device is not None and "," in request.device:
+        raise GsmBenchError(
+            f"one process trains on one device, not on {request.device}",
+            fix="start one process per GPU: torchrun --nproc-per-node 2 -m gsm_bench train .. --device cuda",
+        )
+
+
+def best_of(out: Path) -> Path:
+    """The place of the best weights of a training beside its checkpoint."""
+    return out.with_name(f"{out.stem}.best{out.suffix}")
+
+
+def _validation_words(validation: Job | None) -> str:
+    if validation is None:
+        return "none"
+    split = validation.split
+    return f"{split.dataset}/{split.name}/{split.sha256}/{_content_sha256(split)}"
+
+
+def _content_sha256(split: Split) -> str:
+    """Hexadecimal sha256, cut short, of labels, frame counts and places of segments, which the ids do not decide."""
+    digest = hashlib.sha256(np.ascontiguousarray(split.num_frames, "<i8").tobytes())
+    for task, labels in sorted(split.labels.items()):
+        digest.update(task.encode() + np.ascontiguousarray(labels, "<i8").tobytes())
+    if split.segments is not None:
+        digest.update(np.ascontiguousarray(split.segments.starts, "<i8").tobytes())
+    return digest.hexdigest()[:16]
+
+
 def _entry(like: ModelEntry, dataset: DatasetEntry, request: TrainRequest) -> ModelEntry:
     """The entry to be trained: the model's, with the classes of the data set and the options of the request."""
     same = dataset.name == like.dataset
@@ -180,7 +235,7 @@ def _entry(like: ModelEntry, dataset: DatasetEntry, request: TrainRequest) -> Mo
         split=like.split if same else dataset.evaluation_split,
         classes=classes,
         class_order=dataset.class_order,
-        head="action" if isinstance(classes, int) else "verb-noun-action",
+        head="action" if isinstance(classes, int) or set(classes) == {"action"} else "verb-noun-action",
         frames=request.frames or like.frames,
         options={**like.options, **request.options, "dropout": request.recipe.dropout},
         published=(),
@@ -199,6 +254,14 @@ def _job(request: TrainRequest, entry: ModelEntry, split: str, manifest: Manifes
         manifest,
         workspace,
     )  # fmt: skip
+
+
+def _with_one_task(job: Job) -> Job:
+    """The job with a number of classes where actions are the only task: so networks of one classifier take it."""
+    entry = job.entry
+    if isinstance(entry.classes, int) or set(entry.classes) != {"action"}:
+        return job
+    return replace(job, entry=replace(entry, classes=entry.classes["action"]))
 
 
 def _training_split(dataset: DatasetEntry) -> str:
@@ -267,7 +330,9 @@ def _notes(request: TrainRequest, split: Split, swaps: Swaps, left_out: int, val
     if left_out:
         notes.append(f"{left_out:,} videos of fewer than {request.recipe.shortest} frames are left out")
     if validation is None:
-        notes.append(f"{split.dataset} has no validation split: the network is not validated")
+        notes.append(f"{split.dataset} has no other split to validate on: the network is not validated")
+    elif seen := len(set(validation.split.ids) & set(split.ids)):
+        notes.append(f"{seen:,} of {len(validation.split):,} validation videos are trained on: accuracies are too high")
     if validation is not None and not validation.split.labels:
         notes.append(f"{split.dataset}/{validation.split.name} has no labels: the network is not validated")
     return tuple(notes)

@@ -86,6 +86,7 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> TrainResu
         note({"recipe": recipe_text(config), "train_clips": len(training.videos), "val_clips": len(validation.videos)})
         for line in _epochs(network, training, validation, config):
             note(line)
+        _check_rounded(network, config)
         network.load_state_dict(_rounded(network))
         final = validate(network, validation, config.frames)
         reverse = validate(network, validation, config.frames, backwards=True)
@@ -226,6 +227,12 @@ def _batch(
 def _laid_out(clips: Tensor) -> Tensor:
     """The same clips [B, T, 3, S, S] with the channels last in memory."""
     return clips.flatten(0, 1).contiguous(memory_format=torch.channels_last).view(clips.shape)
+
+
+def _check_rounded(network: SegmentNetwork, config: TrainConfig) -> None:
+    """Raise NetworkError for weights that no file should hold: not finite, or too large for float16."""
+    if not all(torch.isfinite(value).all() for value in _rounded(network).values() if value.is_floating_point()):
+        raise NetworkError(f"the weights became infinite in epoch {config.epochs}", fix="use a smaller --learning-rate")
 
 
 def _rounded(network: SegmentNetwork) -> dict[str, Tensor]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Sequence
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from gsm_bench.errors import FrameError, GsmBenchError
+from gsm_bench.errors import FrameError, GsmBenchError, WorkerError
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.frames.sources.pictures import as_image
 from gsm_bench.sampling import Indices
@@ -29,6 +31,9 @@ from gsm_bench.train.augment import (
 from gsm_bench.train.draws import ClipDraws, Key, clip_draws
 from gsm_bench.train.mirror import Swaps
 from gsm_bench.train.rules import TrainingRecipe
+
+LOST = re.compile(r"DataLoader worker|shared memory|No space left on device")
+"""Messages of torch for a reading process that died, or could not hand over what it read."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,9 @@ class TrainingClips(Dataset[Any]):
             self._source = pickle.loads(self._packed)  # our own bytes, made above
         try:
             return self._sample(self._source, key)
+        except FrameError as error:
+            fix = error.fix or "gsmbench doctor data finds all such videos; take them out of the list"
+            return FrameError(error.what, where=error.where, fix=fix)
         except GsmBenchError as error:
             return error
 
@@ -137,14 +145,21 @@ def _replaced(
             if not isinstance(picture, FrameError):
                 return picture
     fix = "gsmbench doctor data finds all such frames; --on-bad-frame nearest replaces them"
-    raise FrameError(f"video {video.id!r}: {error.what}", where=error.where, fix=fix)
+    if recipe.bad_frame != "error":
+        fix = "take the video out of the list: no frame can stand for this one"
+    what = error.what if repr(video.id) in error.what else f"video {video.id!r}: {error.what}"
+    raise FrameError(what, where=error.where, fix=fix)
 
 
 def batches_of(
     clips: TrainingClips, order: Iterable[list[Key]], workers: int, *, pinned: bool
 ) -> Iterable[ClipBatch | GsmBenchError]:
-    """Read micro-batches ahead, in order, by `workers` processes; by this process if there are none."""
-    return DataLoader(
+    """Read micro-batches ahead, in order, by `workers` processes; by this process if there are none.
+
+    Raises:
+        WorkerError: a reading process died.
+    """
+    loader = DataLoader(
         clips,
         batch_sampler=order,  # any iterable of lists does
         num_workers=workers,
@@ -152,6 +167,27 @@ def batches_of(
         pin_memory=pinned,
         worker_init_fn=one_thread,
     )
+    return read_ahead(loader)
+
+
+def read_ahead(loader: DataLoader[Any]) -> Iterator[Any]:
+    """What a loader reads; without torch's warning that there are more reading processes than cores.
+
+    Raises:
+        WorkerError: a reading process died, or shared memory is full.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="This DataLoader will create")
+            batches = iter(loader)
+        yield from batches
+    except RuntimeError as error:
+        if not LOST.search(str(error)):
+            raise
+        raise WorkerError(
+            f"a reading process died: {str(error).splitlines()[-1]}",
+            fix="give it more memory, also in /dev/shm, or fewer --workers; then run the same command again",
+        ) from error
 
 
 def _joined(samples: Sequence[_Sample | GsmBenchError]) -> ClipBatch | GsmBenchError:

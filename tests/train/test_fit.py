@@ -18,6 +18,8 @@ from gsm_bench.train.fit import Trainer, fit, validate
 from gsm_bench.train.parallel import Group
 from gsm_bench.train.resolve import TrainRequest, resolve
 from gsm_bench.train.rules import recipe_of
+from gsm_bench.train.saved import save_checkpoint
+from gsm_bench.train.steps import StepMaker
 from gsm_bench.workspace import Workspace
 from tests.waiting import PATIENCE_S
 
@@ -148,11 +150,29 @@ def test_a_finished_training_is_not_repeated(training, monkeypatch):
     again = fit(training())
     assert again.already_done
     assert (again.top1, again.best_epoch) == (outcome.top1, outcome.best_epoch)
-    with pytest.raises(RunConflictError, match=r"recipe.seed is 1, now 2"):
-        fit(training(seed=2))
+    for other, message in (
+        ({"seed": 2}, "recipe.seed is 1, now 2"),
+        ({"validation": "train"}, "validation is shapes/val"),
+    ):
+        with pytest.raises(RunConflictError, match=message):
+            fit(training(**other))
     with pytest.raises(StoppedError):
         fit(training(force=True))
     assert made.out.read_bytes() == content
+
+
+def test_labels_and_frame_counts_are_part_of_what_was_trained(training):
+    made = training()
+    split, swaps = made.split, {"action": {0: 1, 1: 0}}
+    changes = {
+        "labels": replace(split, labels={"action": np.roll(split.labels["action"], 1)}),
+        "frame counts": replace(split, num_frames=split.num_frames + 1),
+    }
+    others = {name: replace(made, split=other).signature for name, other in changes.items()}
+    others["classes of mirrored clips"] = replace(made, swaps=swaps).signature
+    for name, signature in others.items():
+        assert signature != made.signature, name
+        assert signature["list"] == made.signature["list"]
 
 
 def test_files_of_other_trainings_are_kept(training, monkeypatch):
@@ -211,8 +231,31 @@ def test_more_processes_than_clips_are_refused(training):
 
 
 def test_a_loss_that_grows_without_bound_is_an_error(training):
-    with pytest.raises(NetworkError, match="infinite in epoch"):
+    with pytest.raises(NetworkError, match="loss became infinite in epoch"):
         fit(training(learning_rate=1e30, warmup=0))
+
+
+def test_networks_whose_weights_or_scores_are_not_finite_are_not_kept(training, monkeypatch):
+    def poison(self):
+        next(self.network.parameters()).data.fill_(np.nan)
+
+    one_step = {"warmup": 0, "batch": 8, "accumulate": 1, "epochs": 1}
+    for settings, patched, message in (
+        ({"learning_rate": 1e38}, StepMaker.end_epoch, "scores of shapes/val became infinite"),
+        ({}, poison, "weights became infinite in epoch 1"),
+    ):
+        monkeypatch.setattr(StepMaker, "end_epoch", patched)
+        made = training(**one_step, **settings, force=True)
+        with pytest.raises(NetworkError, match=message):
+            fit(made)
+        assert not [path for path in (made.out, made.best_path, made.state_path) if path.exists()]
+
+
+def test_a_training_without_a_step_is_refused(training):
+    alone = Group(0, 1, torch.device("cpu"))
+    with pytest.raises(GsmBenchError, match="3 micro-batches, and a step takes 1000"):
+        Trainer(training(recipe="released", accumulate=1000), alone, None)
+    Trainer(training(accumulate=1000), alone, None)  # makes a step of what there is
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
@@ -259,6 +302,35 @@ def test_what_cannot_be_trained_is_refused(training, tmp_path):
         training(init=tmp_path / "missing.pth")
     with pytest.raises(NetworkError, match="gate"):
         training(options={"gate": "relu"})
+    with pytest.raises(NetworkError, match=r"torchvision:r3d_18.*cannot train"):
+        training(like="torchvision:r3d_18")
+    with pytest.raises(FrameError, match="--frames-at"):
+        training(frames_at=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("place", ["x", "x.pth", "x.jsonl", ".safetensors", "folder.safetensors"])
+def test_only_safetensors_can_be_written(training, tmp_path, place):
+    (tmp_path / "folder.safetensors").mkdir()
+    request = TrainRequest("shapes_8f", tmp_path / place, recipe_of("default", SMALL))
+    workspace = Workspace(tmp_path)
+    with pytest.raises(GsmBenchError, match=r"NAME\.safetensors"):
+        resolve(request, load_manifest(workspace), workspace)
+
+
+def test_first_weights_are_kept_and_have_the_gates_of_the_network(training):
+    made = training(options={"gate": "sigmoid"})
+    for path in (made.out, made.best_path):
+        save_checkpoint(path, made.network, made.card)
+        with pytest.raises(GsmBenchError, match="--out would replace the file of --init"):
+            training(init=path, force=True)
+    with pytest.raises(CheckpointError, match="use --gate sigmoid"):
+        training("other", init=made.out)
+    assert training("other", init=made.out, options={"gate": "sigmoid"}).init_sha256
+
+
+def test_validation_on_videos_that_are_trained_on_is_said(training):
+    assert "8 of 8 validation videos are trained on: accuracies are too high" in training(validation="train").notes
+    assert "too high" not in " ".join(training().notes)
 
 
 PARALLEL = """

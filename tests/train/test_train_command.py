@@ -61,6 +61,12 @@ def test_the_plan_writes_nothing(train, workspace):
         (("--like", "nothing"), "nothing"),
         (("--precision", "float16", "--recipe", "released"), "use --precision bfloat16"),
         (("--device", "tpu"), "'tpu' is not a device"),
+        (("--device", "cuda:0,cuda:1"), "torchrun"),
+        (("--learning-rate", "nan"), "nan is not a finite number"),
+        (("--dropout", "nan"), "nan is not a finite number"),
+        (("--save-every", "inf"), "inf is not a finite number"),
+        (("--seed", 2**70), "seed"),
+        (("--like", "timm:resnet18"), "this command cannot train"),
         (("--dataset", "something-v1"), "something-v1"),
     ],
 )
@@ -94,6 +100,7 @@ def test_a_network_for_another_data_set_is_registered_with_its_classes(gsmbench,
         "--workers", 0, "--device", "cpu", "--out", "checkpoints/mine.safetensors",
     )  # fmt: skip
     assert trained.status == 0, trained.err
+    assert "no other split to validate on" in trained.err
     assert "not validated" in trained.out
     command = trained.err.partition("to score with it: gsmbench ")[2].splitlines()[0]
     assert gsmbench(*shlex.split(command)).status == 0, command
