@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from gsm_bench.errors import GsmBenchError, NetworkError, RunConflictError
 from gsm_bench.files import locked, sweep
@@ -36,7 +36,7 @@ from gsm_bench.train.resolve import Training
 from gsm_bench.train.saved import give_gradients, gradients_of, load_state, save_checkpoint, save_state
 from gsm_bench.train.schedule import released_rate
 from gsm_bench.train.steps import StepMaker, StepRule, released_optimiser, set_to_train
-from gsm_bench.train.training_clips import ClipBatch, ClipSettings, TrainingClips, batches_of, one_thread, read_ahead
+from gsm_bench.train.training_clips import ClipBatch, ClipSettings, TrainingClips, batches_of, read_ahead
 
 SAVE_EVERY_S = 600.0
 """Time between two saved states inside an epoch."""
@@ -447,19 +447,12 @@ def validate(network: torch.nn.Module, job: Job, group: Group, workers: int) -> 
         NetworkError: a score is not finite.
     """
     entry, rows = job.entry, np.arange(len(job.split))[group.rank :: group.processes]
-    loader: DataLoader[Tensor | None] = DataLoader(
-        ValidationClips(job),
-        batch_size=job.settings.batch,
-        sampler=rows.tolist(),
-        num_workers=workers,
-        collate_fn=list,
-        worker_init_fn=one_thread,
-    )
+    settings = {"batch_size": job.settings.batch, "sampler": rows.tolist(), "collate_fn": list}
     sums = dict.fromkeys([f"{task}/{k}" for task in entry.tasks for k in (1, 5)], 0.0)
     read = at = 0
     with ForwardPool(job.settings) as pool:
         scorer = Scorer(copy.deepcopy(network), entry, job.settings, pool)
-        for videos in read_ahead(loader):
+        for videos in read_ahead(ValidationClips(job), workers, **settings):
             chosen, at = rows[at : at + len(videos)], at + len(videos)
             scored, scores = _scores(scorer, pool, videos)
             if not all(np.isfinite(values[scored]).all() for values in scores.values()):

@@ -159,19 +159,12 @@ def batches_of(
     Raises:
         WorkerError: a reading process died.
     """
-    loader = DataLoader(
-        clips,
-        batch_sampler=order,  # any iterable of lists does
-        num_workers=workers,
-        collate_fn=_joined,
-        pin_memory=pinned,
-        worker_init_fn=one_thread,
-    )
-    return read_ahead(loader)
+    settings = {"collate_fn": _joined, "pin_memory": pinned}
+    return read_ahead(clips, workers, batch_sampler=order, **settings)  # any iterable of lists is a batch sampler
 
 
-def read_ahead(loader: DataLoader[Any]) -> Iterator[Any]:
-    """What a loader reads; without torch's warning that there are more reading processes than cores.
+def read_ahead(videos: Dataset[Any], workers: int, **settings: Any) -> Iterator[Any]:
+    """What torch's loader reads with `settings`, without its warning that there are more processes than cores.
 
     Raises:
         WorkerError: a reading process died, or shared memory is full.
@@ -179,7 +172,7 @@ def read_ahead(loader: DataLoader[Any]) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="This DataLoader will create")
-            batches = iter(loader)
+            batches = iter(DataLoader(videos, num_workers=workers, worker_init_fn=one_thread, **settings))
         yield from batches
     except RuntimeError as error:
         if not LOST.search(str(error)):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 
 from gsm_bench.errors import CheckpointError, FrameError, GsmBenchError, NetworkError, RunConflictError, SplitError
@@ -44,8 +45,8 @@ def training(data, tmp_path):
             key: choices.pop(key) for key in list(choices) if key in recipe_of("default", {}).__dataclass_fields__
         }
         request = TrainRequest(
-            like, tmp_path / f"{name}.safetensors", recipe_of(recipe, {**SMALL, **settings}), data=data, frames=2,
-            workers=0, device="cpu", **choices,
+            like, tmp_path / f"{name}.safetensors", recipe_of(recipe, {**SMALL, **settings}), frames=2, workers=0, device="cpu",
+            **{"data": data, **choices},
         )  # fmt: skip
         workspace = Workspace(tmp_path)
         return resolve(request, load_manifest(workspace), workspace)
@@ -326,6 +327,15 @@ def test_first_weights_are_kept_and_have_the_gates_of_the_network(training):
     with pytest.raises(CheckpointError, match="use --gate sigmoid"):
         training("other", init=made.out)
     assert training("other", init=made.out, options={"gate": "sigmoid"}).init_sha256
+
+
+def test_folders_of_classes_are_a_data_set_of_one_task(training, tmp_path):
+    for number, place in enumerate(("train/wave/a", "train/clap/b", "val/clap/c")):
+        (tmp_path / "mine" / place).mkdir(parents=True)
+        Image.new("RGB", (64, 64), (80 * number, 9, 9)).save(tmp_path / "mine" / place / "img_00001.jpg")
+    made = training(like="shapes_vna_12f", dataset="folder", data=tmp_path / "mine")
+    assert (made.entry.classes, made.entry.head, made.validation.entry.classes) == (2, "action", 2)
+    assert made.split.labels["action"].tolist() == [0, 1]
 
 
 def test_validation_on_videos_that_are_trained_on_is_said(training):

@@ -40,12 +40,15 @@ def test_train_then_add_and_check(train, gsmbench, workspace):
 
 
 def test_the_plan_writes_nothing(train, workspace):
-    planned = train("--plan", "--recipe", "released", "--format", "json")
+    planned = train(
+        "--plan", "--recipe", "released", "--batch", 8, "--accumulate", 1, "--epochs", 6, "--format", "json"
+    )
     assert planned.status == 0, planned.err
     rows = [(row["what"], row["value"]) for row in json.loads(planned.out)["rows"]]
     assert ("videos", "8 of shapes/train") in rows
     assert [value for what, value in rows if what == "differs from the release"] == [
-        "epochs is 1 (released: 60)", "warmup is 0 (released: 10)", "batch is 2 (released: 16)",
+        "epochs is 6 (released: 60)", "warmup is 1 (released: 10)", "batch is 8 (released: 16)",
+        "accumulate is 1 (released: 2)",
     ]  # fmt: skip
     assert not (workspace.root / "checkpoints" / "mine.safetensors.state").exists()
     assert not list(workspace.root.glob("checkpoints/mine*"))
@@ -78,7 +81,7 @@ def test_refused(train, options, message):
 
 
 def test_options_that_need_a_model(gsmbench, workspace, data):
-    for option in (("--init", "x.pth"), ("--plan",), ("--gate", "tanh"), ("--recipe", "released")):
+    for option in (("--init", "x.pth"), ("--plan",), ("--accumulate", 2), ("--recipe", "released")):
         refused = gsmbench("train", "--data", data, "--out", "x.safetensors", *option)
         assert refused.status == 2
         assert "--like MODEL" in refused.err

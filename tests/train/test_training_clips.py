@@ -1,19 +1,24 @@
 """Order, random numbers and pixels of training clips, and what a mirror does to labels."""
 
 import json
+import os
+import signal
+import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
+from torch.utils.data import Dataset
 
-from gsm_bench.errors import FrameError, GsmBenchError
+from gsm_bench.cpu_count import usable_cpus
+from gsm_bench.errors import FrameError, GsmBenchError, WorkerError
 from gsm_bench.shapes.classes import CLASSES, mirrored_class
 from gsm_bench.splits import Video
 from gsm_bench.train.augment import SOMETHING_SWAPS, segment_starts
 from gsm_bench.train.draws import BatchOrder, clip_draws, dropout_seed, epoch_order
 from gsm_bench.train.mirror import mirrored_classes, swaps_of
 from gsm_bench.train.rules import DEFAULT, RELEASED, deviations, recipe_of
-from gsm_bench.train.training_clips import ClipSettings, frame_numbers, training_clip
+from gsm_bench.train.training_clips import ClipSettings, frame_numbers, read_ahead, training_clip
 from tests.conftest import REFERENCE
 
 AUGMENT = json.loads((REFERENCE / "training" / "augment.json").read_text())
@@ -42,6 +47,28 @@ def values(source, recipe, frames=4, seed=1, row=0):
     )
     assert clip.shape == (frames, 32, 32, 3)
     return clip[:, 16, 16, 0].tolist()
+
+
+class Deadly(Dataset):
+    """Its reading process is killed."""
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, row):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_reading_process_that_dies_is_one_error():
+    with warnings.catch_warnings(), pytest.raises(WorkerError, match="a reading process died"):
+        warnings.simplefilter("error")
+        list(read_ahead(Deadly(), 2 * usable_cpus() + 1))
+
+
+def test_a_video_that_no_frame_can_stand_for(tmp_path):
+    source, recipe = Pictures(frames=6, bad=range(1, 7)), recipe_of("default", {"bad_frame": "nearest"})
+    with pytest.raises(FrameError, match="take the video out of the list"):
+        values(source, recipe)
 
 
 # Order.
