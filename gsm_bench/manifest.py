@@ -31,6 +31,7 @@ from gsm_bench.manifest_files import (
     SECTIONS,
     Entries,
     Origin,
+    check_name,
     manifest_files,
     nearest,
     origin_of,
@@ -223,6 +224,8 @@ def convert_entry(section: str, name: str, raw: Mapping[str, Any], path: Path) -
     """The entry of a raw TOML table, validated; raises ManifestError."""
     kind = SECTIONS[section]
     key = f"{section}.{name}"
+    if section != "tables":
+        check_name(section, name, path)
     _refuse_unknown_keys(raw, kind, key, path)
     try:
         entry: Any = msgspec.convert({**raw, "name": name}, kind)

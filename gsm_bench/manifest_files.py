@@ -56,6 +56,11 @@ class Entries(dict[str, Value]):
         raise self.wrong[name]
 
 
+NOT_IN_NAMES = frozenset("/\\,@\x7f").union(map(chr, range(32)))
+FILE_SUFFIXES = (".h5", ".hdf5", ".json", ".zip")
+"""Ends of members that are files."""
+
+
 def manifest_files(workspace: Workspace) -> list[tuple[Path, bool]]:
     """All manifest files in reading order, each with whether it is shipped."""
     shipped = [shipped_manifests() / name for name in SHIPPED_FILES]
@@ -140,3 +145,13 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """``; did you mean ..?`` with the names that are most like `name`; empty if none is."""
     near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def check_name(section: str, name: str, path: Path) -> None:
+    """Raise ManifestError for a name that is no part of a path, or that a list of members would take for something else."""
+    odd = not name or name != name.strip() or name[0] in ".-" or set(name) & NOT_IN_NAMES
+    if odd or name.endswith(FILE_SUFFIXES):
+        raise ManifestError(
+            f"{name!r} cannot be a name: it would be read as a path, an option or several members",
+            where=f"{path}, key {section}.{name}", fix="use letters, digits, '_', '-' and '.', such as r3d_16f",
+        )  # fmt: skip

@@ -110,7 +110,9 @@ def check(*, name: str, data: Path | None, form: str) -> int:
     workspace, manifest = registry()
     entry = manifest.dataset(name)
     place = data or workspace.data / entry.folder
-    present = lists_there(place, entry) if place.is_dir() else {}
+    if not place.is_dir():
+        raise SplitError(f"no directory of {name} here", where=place, fix="name it with --data DIR")
+    present = lists_there(place, entry)
     if not present:
         raise SplitError(
             f"no list of {name} in this directory", where=place, fix=f"gsmbench datasets show {name} names its files"

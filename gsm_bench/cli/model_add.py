@@ -75,7 +75,8 @@ def add_model(
     workspace, manifest = registry()
     library = library_of(given["network"] or "")
     if like is None and not library:
-        raise click.UsageError("Missing option '--like', or '--network' of torchvision, transformers or timm.")
+        missing = "Missing option '--like', or '--network' of torchvision, transformers or timm"
+        raise click.UsageError(f"{missing}, such as transformers:videomae.")
     base = manifest.model(like) if like else None
     given = {key: value for key, value in given.items() if value is not None}
     weights = None if checkpoint is None else _place_of_weights(checkpoint, workspace)

@@ -108,6 +108,16 @@ def test_a_file_that_is_not_there(add, weights):
         assert "no such checkpoint" in text
 
 
+def test_names_that_would_be_paths_options_or_members(gsmbench, add, workspace):
+    for name in ("../x", "a/b", "a,b", "a@2", "", "-x", ".", "x.h5", "a\tb", " a"):
+        ran = gsmbench("models", "add", "--like", "inv3_8f", "--checkpoint", "noise.toml", "--", name)
+        assert ran.status == 1
+        assert "cannot be a name" in ran.err
+    assert not (workspace.manifests / "local.toml").exists()
+    (workspace.manifests / "odd.toml").write_text('[models."../x"]\nlike = "inv3_8f"\n')
+    assert "cannot be a name" in gsmbench("models", "show", "../x").err
+
+
 def test_a_folder_where_a_file_is_needed(add, weights, workspace):
     for options in ((), ("--checkpoint", workspace.root)):
         status, text = add("timm:test_resnet", "--frames", 4, *options)

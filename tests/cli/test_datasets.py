@@ -17,6 +17,8 @@ def test_checks_the_lists_that_are_there(gsmbench, workspace):
     missing = gsmbench("datasets", "check", "ucf101", "--data", str(data))
     assert missing.status == 1
     assert "gsmbench datasets show ucf101" in missing.err
+    nowhere = gsmbench("datasets", "check", "ucf101", "--data", str(data / "nosuch"))
+    assert (nowhere.status, "no directory of ucf101 here" in nowhere.err) == (1, True)
     names = UCF_CLASSES + "".join(f"{number} Class{number}\n" for number in range(4, 102))
     (data / "classInd.txt").write_text(names)
     (data / "testlist01.txt").write_text(TEST_LIST)
