@@ -108,7 +108,7 @@ def test_content_does_not_depend_on_threads(toys):
     hashes = set()
     for threads in (1, 2, 3):
         job, loaded = prepare(
-            Request("toy_bninc", threads=threads, out=toys.root / f"{threads}.h5"), load_manifest(toys), toys
+            Request("toy_bninc", threads=threads, limit=20, out=toys.root / f"{threads}.h5"), load_manifest(toys), toys
         )
         hashes.add(content_hash(run(job, loaded.network).path))
     assert len(hashes) == 1
