@@ -67,7 +67,7 @@ def check_model(name: str, file: Path | None, pin: bool, canary: bool, **places:
 
 
 def _echo_content(checkpoint: Checkpoint) -> None:
-    from gsm_bench.nets.checkpoint import describe
+    from gsm_bench.nets.checkpoint_content import describe
 
     echo(f"{checkpoint.path}\n  holds    {describe(checkpoint)}")
     for key, value in sorted(checkpoint.beside.items()):

@@ -7,15 +7,8 @@ from pathlib import Path
 
 from gsm_bench.entries import ModelEntry
 from gsm_bench.files import file_sha256
-from gsm_bench.nets.checkpoint import (
-    Checkpoint,
-    Fit,
-    choose_weights,
-    compare_keys,
-    read_checkpoint,
-    stated_frames,
-    stated_gate,
-)
+from gsm_bench.nets.checkpoint import Checkpoint, Fit, choose_weights, compare_keys
+from gsm_bench.nets.checkpoint_content import read_checkpoint, stated_frames, stated_gate
 from gsm_bench.nets.identify import gate_of
 from gsm_bench.nets.registry import network_for
 

@@ -10,7 +10,8 @@ from safetensors.torch import save_file  # noqa: E402
 
 from gsm_bench.errors import CheckpointError  # noqa: E402
 from gsm_bench.nets import build_network, load_checkpoint  # noqa: E402
-from gsm_bench.nets.checkpoint import compare_keys, describe, read_checkpoint, stated_frames  # noqa: E402
+from gsm_bench.nets.checkpoint import compare_keys  # noqa: E402
+from gsm_bench.nets.checkpoint_content import describe, read_checkpoint, stated_frames  # noqa: E402
 from gsm_bench.nets.checkpoint_file import read_saved  # noqa: E402
 from gsm_bench.nets.pickle_depth import refuse_deep_tuples  # noqa: E402
 

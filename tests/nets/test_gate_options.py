@@ -10,7 +10,7 @@ from safetensors.torch import save_file  # noqa: E402
 from gsm_bench.errors import CheckpointError, NetworkError  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.nets import build_network, load_checkpoint  # noqa: E402
-from gsm_bench.nets.checkpoint import describe, read_checkpoint, stated_gate  # noqa: E402
+from gsm_bench.nets.checkpoint_content import describe, read_checkpoint, stated_gate  # noqa: E402
 from gsm_bench.nets.cost import count_cost, entry_cost  # noqa: E402
 from gsm_bench.nets.gate_shift import GateShift  # noqa: E402
 from gsm_bench.nets.identify import gate_of, gate_options, network_words  # noqa: E402

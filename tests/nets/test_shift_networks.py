@@ -9,7 +9,7 @@ from torch import nn  # noqa: E402
 from gsm_bench.errors import CheckpointError  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
 from gsm_bench.nets import build_network, load_checkpoint  # noqa: E402
-from gsm_bench.nets.checkpoint import describe, read_checkpoint  # noqa: E402
+from gsm_bench.nets.checkpoint_content import describe, read_checkpoint  # noqa: E402
 from gsm_bench.nets.cost import count_cost, entry_cost  # noqa: E402
 from gsm_bench.nets.gate_shift_fuse import GateShiftFuse  # noqa: E402
 from gsm_bench.nets.inference import prepare_for_inference  # noqa: E402
