@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gsm_bench.api.bench.workspace import OpenWorkspace
     from gsm_bench.trust.canary import CanaryCheck
     from gsm_bench.trust.diagnose_findings import Diagnosis
+    from gsm_bench.trust.diagnose_setup import DiagnosisRequest
     from gsm_bench.trust.label_errors import LabelErrors
     from gsm_bench.trust.probe import Probe
 
@@ -66,16 +67,21 @@ class DiagnosisResult(Result):
         return self.diagnosis.toml if self.diagnosis else ""
 
 
-def diagnose_model_of(
-    bench: OpenWorkspace, model: str, videos: int, seed: int, task: str | None, options: dict[str, Any],
-    progress: Progress | None, step: Callable[[str], None] | None, most: int | None,
-) -> DiagnosisResult:  # fmt: skip
-    """Diagnose a model of the registry; see `Bench.diagnose`."""
+def trial_request(model: str, videos: int, seed: int, task: str | None, options: dict[str, Any]) -> DiagnosisRequest:
+    """A request to try a model on videos; raises GsmBenchError for an option that `score` does not have, or without torch."""
     scoring = request_of(model, options)
-    from gsm_bench.trust.diagnose import diagnose_model
     from gsm_bench.trust.diagnose_setup import DiagnosisRequest
 
-    request = DiagnosisRequest(scoring, videos, seed, task)
+    return DiagnosisRequest(scoring, videos, seed, task)
+
+
+def diagnose_model_of(
+    bench: OpenWorkspace, request: DiagnosisRequest, progress: Progress | None, step: Callable[[str], None] | None,
+    most: int | None,
+) -> DiagnosisResult:  # fmt: skip
+    """Diagnose a model of the registry; see `Bench.diagnose`."""
+    from gsm_bench.trust.diagnose import diagnose_model
+
     diagnosis = diagnose_model(request, bench.manifest, bench.workspace, progress or _silent, step or _silent)
     return _result(diagnosis, (), most)
 
@@ -100,22 +106,11 @@ def _result(diagnosis: Diagnosis, messages: Any, most: int | None) -> DiagnosisR
     return DiagnosisResult(tables, tuple(messages), diagnosis=diagnosis)
 
 
-def probe_model_of(
-    bench: OpenWorkspace,
-    model: str,
-    videos: int,
-    seed: int,
-    task: str | None,
-    options: dict[str, Any],
-    progress: Progress | None,
-) -> ProbeResult:
+def probe_model_of(bench: OpenWorkspace, request: DiagnosisRequest, progress: Progress | None) -> ProbeResult:
     """Show a model frames in other orders; see `Bench.probe`."""
-    scoring = request_of(model, options)
-    from gsm_bench.trust.diagnose_setup import DiagnosisRequest
     from gsm_bench.trust.probe import probe_model
     from gsm_bench.trust.probe_tables import probe_classes_table, probe_table
 
-    request = DiagnosisRequest(scoring, videos, seed, task)
     probe = probe_model(request, bench.manifest, bench.workspace, progress or _silent)
     return ProbeResult((probe_table(probe), probe_classes_table(probe)), complete=not probe.bad, probe=probe)
 

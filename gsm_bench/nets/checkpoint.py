@@ -18,7 +18,7 @@ from gsm_bench.nets.key_names import is_beside_network, removed_prefix, renamed_
 
 __all__ = [
     "Checkpoint", "Fit", "Loaded", "check_finite", "choose_weights", "compare_keys", "load_checkpoint", "load_weights",
-    "read_checkpoint",
+    "read_checkpoint", "stated_gate",
 ]  # fmt: skip
 
 COUNTER = ".num_batches_tracked"

@@ -33,7 +33,7 @@ class ExaminationMethods(OpenWorkspace):
             progress: called with the videos whose frames are read, and all; step with what is being tried.
             options: as of `score`, with `model`: dataset, split, frames, device, workers, ..
         """
-        from gsm_bench.api.diagnosing import diagnose_model_of, diagnose_scores_of
+        from gsm_bench.api.diagnosing import diagnose_model_of, diagnose_scores_of, trial_request
         from gsm_bench.errors import GsmBenchError
 
         if (model is None) == (scores is None):
@@ -43,7 +43,8 @@ class ExaminationMethods(OpenWorkspace):
                 raise GsmBenchError(f"scores take no option {min(options)!r}", fix="options belong to a model")
             return diagnose_scores_of(self.source(scores), self.labels(data), task, most)
         options |= {} if data is None else {"data": data}
-        return diagnose_model_of(self, str(model), videos, seed, task, options, progress, step, most)
+        request = trial_request(str(model), videos, seed, task, options)
+        return diagnose_model_of(self, request, progress, step, most)
 
     def probe(
         self, model: str, *, videos: int = 300, seed: int = 0, task: str | None = None,
@@ -55,9 +56,9 @@ class ExaminationMethods(OpenWorkspace):
             videos: how many are shown, chosen at random by `seed`; 0 for all.
             options: as of `score`: dataset, split, data, frames, device, workers, ..
         """
-        from gsm_bench.api.diagnosing import probe_model_of
+        from gsm_bench.api.diagnosing import probe_model_of, trial_request
 
-        return probe_model_of(self, model, videos, seed, task, options, progress)
+        return probe_model_of(self, trial_request(model, videos, seed, task, options), progress)
 
     def doctor(self) -> Result:
         """What is installed here and on which machine: the block of ``gsmbench doctor``, a row per line. Needs no torch."""
