@@ -1,5 +1,11 @@
 """Names that a shell completes."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from gsm_bench.cli.completion import SHELLS
@@ -51,3 +57,22 @@ def test_the_script_of_each_shell(shell, gsmbench):
     ran = gsmbench("completion", shell)
     assert ran.status == 0
     assert "_GSMBENCH_COMPLETE" in ran.out
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_itself_completes_names(gsmbench, workspace, tmp_path):
+    """The script, run by bash, asks the command for the word that is not finished."""
+    program = tmp_path / "bin" / "gsmbench"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m gsm_bench "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "script").write_text(gsmbench("completion", "bash").out)
+    asked = """source "$1"; complete -p gsmbench; COMP_WORDS=(gsmbench score --model toy_4); COMP_CWORD=3
+    _gsmbench_completion gsmbench; echo "${COMPREPLY[*]}" """
+    source = str(Path(__file__).parents[2])
+    ran = subprocess.run(
+        ["bash", "-c", asked, "bash", tmp_path / "script"], capture_output=True, text=True,
+        env={**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": source, "GSMBENCH_HOME": str(workspace.root)},
+    )  # fmt: skip
+    assert ran.stdout.splitlines()[-1] == "toy_4f", ran.stderr
+    assert "_gsmbench_completion gsmbench" in ran.stdout
