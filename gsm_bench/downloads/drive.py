@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from gsm_bench.downloads.http import PAGE, page_instead_of
 from gsm_bench.downloads.link import Link, Report
 from gsm_bench.errors import DownloadError
 from gsm_bench.files import full_disk_named
 
 TIMEOUT_S = 60.0
 RETRIES = 4
+PAGE_BYTES = 512
 
 
 def download_drive(link: Link, partial: Path, *, report: Report, retries: int = RETRIES) -> None:
@@ -45,6 +47,11 @@ def download_drive(link: Link, partial: Path, *, report: Report, retries: int = 
             f"the download was cut off: {' '.join(str(error).split())[:200]}", where=link.url,
             fix="run the same command again: it continues",
         ) from error  # fmt: skip
+    with partial.open("rb") as file:
+        page = PAGE.match(file.read(PAGE_BYTES))
+    if page:
+        partial.unlink()
+        raise page_instead_of(link)
 
 
 def _direct(url: str) -> str:

@@ -141,7 +141,7 @@ def _append(
     with partial.open("ab") as file:
         while block := response.read(BLOCK_BYTES):
             if not here and PAGE.match(block):
-                raise _no_file(link)
+                raise page_instead_of(link)
             file.write(block)
             here += len(block)
             report(here, size)
@@ -155,7 +155,7 @@ def _refuse_other_content(response: http.client.HTTPResponse, link: Link) -> Non
     """Raise a DownloadError for pages, encoded bytes, and files whose end cannot be told from a lost connection."""
     checked_url(response.url, link.sha256)  # where redirects led to
     if "html" in response.headers.get("Content-Type", ""):
-        raise _no_file(link)
+        raise page_instead_of(link)
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise DownloadError("the server sends the file compressed", where=link.url, fix="use another source with --url")
     if not (response.headers.get("Content-Length") or response.headers.get("Transfer-Encoding") or link.sha256):
@@ -165,7 +165,8 @@ def _refuse_other_content(response: http.client.HTTPResponse, link: Link) -> Non
         )  # fmt: skip
 
 
-def _no_file(link: Link) -> DownloadError:
+def page_instead_of(link: Link) -> DownloadError:
+    """The error for a web page in the place of a file."""
     return DownloadError(
         "the server sends a web page, not a file", where=link.url,
         fix="open it in a browser, download the file there, and put it at its place",

@@ -358,6 +358,15 @@ def test_links_of_drive_go_to_gdown_by_the_id_of_the_file(tmp_path, monkeypatch)
     assert (got.compared, asked) == ("entry", ["https://drive.google.com/uc?id=abc-D_1"])
 
 
+def test_a_warning_page_of_drive_is_no_file(tmp_path, monkeypatch):
+    gdown = pytest.importorskip("gdown")
+    page = b"<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title>"
+    monkeypatch.setattr(gdown, "download", lambda *, output, **_: Path(output).write_bytes(page))
+    with pytest.raises(DownloadError, match="a web page, not a file"):
+        fetch("https://drive.google.com/open?id=abc", tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+
+
 def test_without_gdown_the_error_names_what_installs_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "gdown", None)
     with pytest.raises(DownloadError, match=r"gsm-bench\[fetch\]"):
