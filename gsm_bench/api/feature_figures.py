@@ -20,7 +20,7 @@ from gsm_bench.workspace import pasteable
 
 if TYPE_CHECKING:
     from gsm_bench.api.bench.workspace import OpenWorkspace
-    from gsm_bench.api.figures import FigureRequest
+    from gsm_bench.api.figure_request import FigureRequest
     from gsm_bench.evaluation.ground_truth import GroundTruth
     from gsm_bench.figures.style import FigureStyle, Plot
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from gsm_bench.api.clip_figures import missing_frames
 from gsm_bench.api.feature_figures import has_features
-from gsm_bench.api.figures import RULES, FigureRequest
+from gsm_bench.api.figure_request import FigureRequest
+from gsm_bench.api.figures import RULES
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.evaluation.class_groups import MOST_CLASSES
 from gsm_bench.workspace import pasteable

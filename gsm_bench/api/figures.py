@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gsm_bench.api.evaluating import evaluate_classes_of
+from gsm_bench.api.figure_request import FigureRequest
 from gsm_bench.api.sources import short_names, task_of
 from gsm_bench.ensembles.members import common_tasks, open_members, shared_out
 from gsm_bench.ensembles.spaces import fusion_space
@@ -28,42 +28,6 @@ BLOCKS = {"3": ("earlier work", "GSM", "own scores"), "4": ("1 clip", "2 clips",
 MOST_PANELS = 12
 CURVE_STEPS = 20
 """Thresholds per rule of a cascade's curve."""
-
-
-@dataclass(frozen=True)
-class FigureRequest:
-    """What a figure is made from.
-
-    Attributes:
-        names: models, ensembles, score files; members between commas for a cascade, a pool for a search.
-        table: of the paper, for `complexity`; table 3 if there are no names either; 4 on other data sets than its own.
-        dataset, split, data: where the scores are, and the directory with the labels.
-        task: for classes and agreement; action where there is one, else the first.
-        block: names of classes for `confusion` and `tsne`; the one that `saliency` explains.
-        most: pairs of classes that are named; that of the kind if None.
-        layers: of `tsne`; the classifier's input if empty.
-        groups: of classes for `tsne`: a set of the data set's entry, or a TOML file.
-        ids: videos of `saliency` and `frames`; the first one of the split for `frames` if empty.
-        frames: a file or folder of frames outside `data`.
-    """
-
-    names: Sequence[str] = ()
-    table: str | None = None
-    dataset: str | None = None
-    split: str | None = None
-    data: Path | None = None
-    task: str | None = None
-    block: Sequence[str] = ()
-    most: int | None = None
-    layers: Sequence[str] = ()
-    groups: str | None = None
-    ids: Sequence[str] = ()
-    frames: Path | None = None
-
-    @property
-    def places(self) -> dict[str, Any]:
-        """Data set, split and data directory, as the methods of `Bench` take them."""
-        return {"dataset": self.dataset, "split": self.split, "data": self.data}
 
 
 Maker = Callable[["WorkspaceResults", FigureRequest, FigureStyle], Plot]

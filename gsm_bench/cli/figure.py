@@ -115,7 +115,8 @@ def command(
       gsmbench figure complexity
       gsmbench figure confusion inv3_16f --out confusion.pdf
     """
-    from gsm_bench.api.figures import FigureRequest, make_figure
+    from gsm_bench.api.figure_request import FigureRequest
+    from gsm_bench.api.figures import make_figure
 
     opened = bench()
     style = FigureStyle(width, theme, title)

@@ -31,7 +31,8 @@ class DisplayMethods(WorkspaceResults):
             width_in, theme, title: as of `FigureStyle`.
             request: as of `FigureRequest`: table, dataset, split, data, task, block, most.
         """
-        from gsm_bench.api.figures import FigureRequest, make_figure
+        from gsm_bench.api.figure_request import FigureRequest
+        from gsm_bench.api.figures import make_figure
         from gsm_bench.figures.style import FigureStyle
 
         plot = make_figure(self, kind, FigureRequest(names, **request), FigureStyle(width_in, theme, title))
