@@ -167,6 +167,7 @@ def _train_like(choices: dict[str, Any], form: str) -> int:
 
     from gsm_bench.cli.options import registry
     from gsm_bench.train.fit import SAVE_EVERY_S, fit
+    from gsm_bench.train.parallel import is_first
     from gsm_bench.train.resolve import resolve
     from gsm_bench.train.rules import deviations
 
@@ -174,24 +175,29 @@ def _train_like(choices: dict[str, Any], form: str) -> int:
         torch.set_num_threads(choices["threads"])
     workspace, manifest = registry()
     training = resolve(_request(choices, manifest), manifest, workspace)
-    for note in training.notes:
+    notes = list(training.notes)
+    if (differing := len(deviations(training.recipe))) and not choices["plan"]:
+        notes.append(
+            f"{differing} settings differ from the release; --plan lists them, and so does the checkpoint's card"
+        )
+    for note in notes if is_first() else ():
         say(f"note: {note}")
     if choices["plan"]:
         from gsm_bench.train.plan import plan_training
 
         print_table(_plan_table(plan_training(training)), form)
         return 0
-    if differing := len(deviations(training.recipe)):
-        say(f"note: {differing} settings differ from the release; --plan lists them, and so does the checkpoint's card")
-    with TensorBoardLog(choices["tensorboard"]) as write:
+    with TensorBoardLog(choices["tensorboard"] if is_first() else None) as write:
 
         def told(line: dict[str, Any]) -> None:
             write(line)
             if "training" not in line:
-                say(_line(line))
+                say(_words(line, training.recipe.epochs))
 
         every = choices["save_every"]
         outcome = fit(training, progress=told, save_every_s=SAVE_EVERY_S if every is None else every)
+    if not is_first():
+        return 0
     if outcome.already_done:
         say("this training is complete: nothing was done")
     best = (
@@ -299,6 +305,25 @@ class TensorBoardLog:
         for name, value in line.items():
             if isinstance(value, float):
                 self._writer.add_scalar(name, value, line["epoch"])
+
+
+def _words(line: dict[str, Any], epochs: int) -> str:
+    """A line of progress, or of the log, in words: accuracies in percent."""
+    if "resumed_in_epoch" in line:
+        return f"goes on in epoch {line['resumed_in_epoch']} of {epochs}, after {line['batch']:,} micro-batches"
+    if "in_epoch" in line:
+        from gsm_bench.train.plan import duration
+
+        rate = f"{line['clips_per_s']:.3g} clips/s, {duration(line['left_s'])} left"
+        return f"epoch {line['in_epoch']} of {epochs}, micro-batch {line['batch']:,}: {rate}"
+    words = [f"rate {line['learning_rate']:.3g}", f"loss {line['loss']:.4g}"]
+    for key, value in line.items():
+        if key.endswith(("top1", "top5")):
+            name = key.replace("train_", "training ").replace("_", " ").replace("top", "top-")
+            words.append(f"{name} {100 * value:.2f}")
+    if line.get("unread"):
+        words.append(f"{line['unread']:g} videos unreadable, in no accuracy")
+    return f"epoch {line['epoch']} of {epochs}: {', '.join(words)}"
 
 
 def _line(line: dict[str, Any]) -> str:

@@ -52,6 +52,11 @@ class Group:
             dist.barrier()
 
 
+def is_first() -> bool:
+    """Whether this process is the first of those that ``torchrun`` started, or alone."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def process_group(device: str) -> Iterator[Group]:
     """The group that ``torchrun`` started, else one of this process alone.

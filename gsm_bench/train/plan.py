@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import resource
 import time
 from dataclasses import dataclass, replace
@@ -59,8 +60,8 @@ class TrainingPlan:
             ("steps", f"{1 / self.step_s:.3g} clips/s"),
             ("reading", f"{1 / self.read_s:.3g} clips/s in one process, {training.workers} processes"),
             ("memory", f"{self.memory / 1e9:.1f} GB of the {place}, without reading processes"),
-            ("an epoch", _duration(self.epoch_s)),
-            ("all epochs", f"{_duration(self.epoch_s * recipe.epochs)}, without validation"),
+            ("an epoch", duration(self.epoch_s)),
+            ("all epochs", f"{duration(self.epoch_s * recipe.epochs)}, without validation"),
             *[("differs from the release", sentence) for sentence in deviations(recipe)],
         ]
 
@@ -100,7 +101,10 @@ def _largest_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, in words."""
+    if not math.isfinite(seconds):
+        return "-"
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

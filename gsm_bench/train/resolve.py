@@ -210,7 +210,7 @@ def _validation_words(validation: Job | None) -> str:
     if validation is None:
         return "none"
     split = validation.split
-    return f"{split.dataset}/{split.name}/{split.sha256}/{_content_sha256(split)}"
+    return f"{split.dataset}/{split.name}/{split.sha256[:12]}-{_content_sha256(split)}"
 
 
 def _content_sha256(split: Split) -> str:
@@ -220,7 +220,7 @@ def _content_sha256(split: Split) -> str:
         digest.update(task.encode() + np.ascontiguousarray(labels, "<i8").tobytes())
     if split.segments is not None:
         digest.update(np.ascontiguousarray(split.segments.starts, "<i8").tobytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:12]
 
 
 def _entry(like: ModelEntry, dataset: DatasetEntry, request: TrainRequest) -> ModelEntry:

@@ -1,12 +1,14 @@
 """``gsmbench train --like``: what it prints, and what it refuses."""
 
 import json
+import re
 import shlex
 
 import pytest
 import torch
 from PIL import Image
 
+from gsm_bench.cli.train import _words
 from gsm_bench.manifest import load_manifest
 
 
@@ -29,6 +31,7 @@ def test_train_then_add_and_check(train, gsmbench, workspace):
     assert trained.status == 0, trained.err
     assert trained.out.startswith("checkpoints/mine.safetensors: top-1 ")
     assert "settings differ from the release" in trained.err
+    assert re.search(r"epoch 1 of 1: rate 0.01, loss [\d.]+, training top-1 [\d.]+, top-1 [\d.]+, top-5", trained.err)
     command = trained.err.partition("to score with it: gsmbench ")[2].splitlines()[0]
     assert gsmbench(*shlex.split(command)).status == 0
     assert gsmbench("models", "check", "mine").status == 0
@@ -78,6 +81,34 @@ def test_refused(train, options, message):
     assert refused.status in (1, 2)
     assert message in refused.err
     assert "Traceback" not in refused.err
+
+
+def test_progress_in_words():
+    line = {
+        "epoch": 2,
+        "learning_rate": 0.005,
+        "loss": 2.5,
+        "train_top1": 0.125,
+        "top1": 0.5,
+        "verb_top5": 1,
+        "unread": 1.0,
+    }
+    assert _words(line, 9) == (
+        "epoch 2 of 9: rate 0.005, loss 2.5, training top-1 12.50, top-1 50.00, verb top-5 100.00, "
+        "1 videos unreadable, in no accuracy"
+    )
+    line = {"in_epoch": 3, "batch": 7, "clips_per_s": 0.211, "left_s": float("inf")}
+    assert _words(line, 9) == "epoch 3 of 9, micro-batch 7: 0.211 clips/s, - left"
+    assert _words({"resumed_in_epoch": 1, "batch": 2000}, 9) == "goes on in epoch 1 of 9, after 2,000 micro-batches"
+
+
+def test_one_process_of_several_prints(train, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    trained = train("--init", "missing.pth")
+    assert "no such checkpoint" in trained.err
+    monkeypatch.setattr("gsm_bench.train.fit.fit", lambda *_, **__: None)
+    trained = train("--tensorboard", "events")
+    assert (trained.status, trained.out, trained.err) == (0, "", "")
 
 
 def test_options_that_need_a_model(gsmbench, workspace, data):
