@@ -33,10 +33,25 @@ from gsm_bench.scoring.transfer import StackedPixels
 from gsm_bench.train.draws import BatchOrder, dropout_seed
 from gsm_bench.train.parallel import Group, process_group
 from gsm_bench.train.resolve import Training
-from gsm_bench.train.saved import give_gradients, gradients_of, load_state, save_checkpoint, save_state
+from gsm_bench.train.saved import (
+    DAMAGE,
+    damaged_state,
+    give_gradients,
+    gradients_of,
+    load_state,
+    save_checkpoint,
+    save_state,
+)
 from gsm_bench.train.schedule import released_rate
 from gsm_bench.train.steps import StepMaker, StepRule, released_optimiser, set_to_train
-from gsm_bench.train.training_clips import ClipBatch, ClipSettings, TrainingClips, batches_of, read_ahead
+from gsm_bench.train.training_clips import (
+    ClipBatch,
+    ClipSettings,
+    TrainingClips,
+    batches_of,
+    lost_readers_named,
+    read_ahead,
+)
 
 SAVE_EVERY_S = 600.0
 """Time between two saved states inside an epoch."""
@@ -101,6 +116,7 @@ def fit(training: Training, *, progress: Progress | None = None, save_every_s: f
         RunConflictError: another process trains this, or the checkpoint is there already.
         NetworkError: the loss became infinite.
         FrameError: a frame cannot be read.
+        WorkerError: a reading process died.
     """
     done = _finished(training)
     if done is not None:
@@ -108,6 +124,7 @@ def fit(training: Training, *, progress: Progress | None = None, save_every_s: f
     with ExitStack() as entered:
         group = entered.enter_context(process_group(training.training.settings.device))
         entered.enter_context(arithmetic_of(training.recipe.precision))
+        entered.enter_context(lost_readers_named())
         if group.leads:
             entered.enter_context(_alone(training))
             sweep(training.state_path)
@@ -335,6 +352,13 @@ class Trainer:
         self.group.meet()
         if state is None:
             return False
+        try:
+            self._continue(state)
+        except DAMAGE as error:
+            raise damaged_state(self.training.state_path) from error
+        return True
+
+    def _continue(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         give_gradients(self.network, state["gradients"])
@@ -345,7 +369,6 @@ class Trainer:
         self.marks = Marks(**{**saved, "totals": Totals(**saved["totals"])})
         if not self.group.leads:
             self.marks.totals = Totals()  # the first process's hold the sums of all
-        return True
 
     def _save(self) -> None:
         marks = self.marks

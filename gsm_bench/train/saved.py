@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ from torch import Tensor, nn
 
 from gsm_bench.errors import CheckpointError, RunConflictError
 from gsm_bench.files import aside, commit, full_disk_named, write_whole
+
+DAMAGE = (
+    OSError, RuntimeError, pickle.UnpicklingError, LookupError, TypeError, ValueError, AttributeError, EOFError,
+    zipfile.BadZipFile,
+)  # fmt: skip
+"""What reading a damaged state, or one of another version, raises."""
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -38,12 +45,11 @@ def load_state(path: Path, signature: Mapping[str, str]) -> dict[str, Any] | Non
     if not path.is_file():
         return None
     try:
+        _check_sums(path)
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        before: dict[str, str] = state["signature"]
-    except (OSError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError, EOFError) as error:
-        raise CheckpointError(
-            "the state of this training is damaged", where=path, fix="start again: use --force"
-        ) from error
+        before: dict[str, str] = dict(state["signature"])
+    except DAMAGE as error:
+        raise damaged_state(path) from error
     differing = sorted(key for key in before.keys() | signature.keys() if before.get(key) != signature.get(key))
     if differing:
         sides = "; ".join(f"{key}: {before.get(key, 'none')}, now {signature.get(key, 'none')}" for key in differing)
@@ -53,6 +59,18 @@ def load_state(path: Path, signature: Mapping[str, str]) -> dict[str, Any] | Non
             fix="use the same settings, another --out, or --force to start again",
         )
     return state
+
+
+def damaged_state(path: Path) -> CheckpointError:
+    """The error for a state that cannot be gone on from."""
+    return CheckpointError("the state of this training is damaged", where=path, fix="start again: use --force")
+
+
+def _check_sums(path: Path) -> None:
+    """Raise BadZipFile unless all bytes have the checksums that were saved with them; torch does not look at them."""
+    with zipfile.ZipFile(path) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(damaged)
 
 
 def save_checkpoint(path: Path, network: nn.Module, card: Mapping[str, str]) -> None:

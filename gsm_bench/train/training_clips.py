@@ -6,6 +6,7 @@ import pickle
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,11 +170,21 @@ def read_ahead(videos: Dataset[Any], workers: int, **settings: Any) -> Iterator[
     Raises:
         WorkerError: a reading process died, or shared memory is full.
     """
-    try:
+    with lost_readers_named():
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="This DataLoader will create")
             batches = iter(DataLoader(videos, num_workers=workers, worker_init_fn=one_thread, **settings))
         yield from batches
+
+
+@contextmanager
+def lost_readers_named() -> Iterator[None]:
+    """Turn torch's error for a reading process that died into a WorkerError.
+
+    A signal handler raises it wherever the main process is, also inside a backward pass.
+    """
+    try:
+        yield
     except RuntimeError as error:
         if not LOST.search(str(error)):
             raise

@@ -12,7 +12,15 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from gsm_bench.errors import CheckpointError, FrameError, GsmBenchError, NetworkError, RunConflictError, SplitError
+from gsm_bench.errors import (
+    CheckpointError,
+    FrameError,
+    GsmBenchError,
+    NetworkError,
+    RunConflictError,
+    SplitError,
+    WorkerError,
+)
 from gsm_bench.manifest import load_manifest
 from gsm_bench.nets.checkpoint import read_checkpoint
 from gsm_bench.train.fit import Trainer, fit, validate
@@ -200,9 +208,16 @@ def test_an_unfinished_training_with_other_settings_is_refused(training, monkeyp
     with pytest.raises(RunConflictError, match=r"options: .*tanh.*|recipe\.dropout: 0\.5, now 0\.4"):
         fit(training(dropout=0.4))
     path = training().state_path
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match="the state of this training is damaged"):
-        fit(training())
+    whole = path.read_bytes()
+    state = torch.load(path, weights_only=True)
+    state["network"].popitem()
+    torch.save(state, path)
+    short, flipped = path.read_bytes(), bytearray(whole)
+    flipped[len(whole) // 2] ^= 1  # in a weight, or in a momentum
+    for damaged in (whole[:1000], bytes(flipped), short, b"text", b""):
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="the state of this training is damaged"):
+            fit(training())
 
 
 def test_a_log_that_is_gone_begins_again(training, monkeypatch):
@@ -250,6 +265,15 @@ def test_networks_whose_weights_or_scores_are_not_finite_are_not_kept(training, 
         with pytest.raises(NetworkError, match=message):
             fit(made)
         assert not [path for path in (made.out, made.best_path, made.state_path) if path.exists()]
+
+
+def test_a_reading_process_that_dies_while_the_network_computes_is_one_error(training, monkeypatch):
+    def killed(self, batch):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    monkeypatch.setattr(Trainer, "micro_batch", killed)
+    with pytest.raises(WorkerError, match=r"a reading process died: DataLoader worker \(pid 7\)"):
+        fit(training())
 
 
 def test_a_training_without_a_step_is_refused(training):
