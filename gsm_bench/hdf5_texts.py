@@ -75,20 +75,33 @@ def text_places(source: GuardedFile, dataset: h5py.Dataset) -> NDArray[np.void] 
 def read_content(source: GuardedFile, place: np.void) -> bytes:
     """The bytes at a place, without HDF5; empty for a row that was never written.
 
+    The first of a collection, as every row of more than 64 kB is, is read from its place and never copied.
+
     Raises:
         ValueError: they are damaged.
     """
-    address, wanted = int(place["address"]), int(place["number"])
-    if not place["length"]:
+    address, wanted, expected = int(place["address"]), int(place["number"]), int(place["length"])
+    if not expected:
         return b""
-    length = HEAP_HEADER.unpack(source.read_at(address, HEAP_HEADER.size))[2]
+    begin = source.read_at(address, HEAP_HEADER.size + HEAP_OBJECT.size)
+    signature, _, length = HEAP_HEADER.unpack_from(begin)
+    number, _, size = HEAP_OBJECT.unpack_from(begin, HEAP_HEADER.size)
+    inside = address + len(begin) + expected <= address + length <= source.length
+    if signature == HEAP_SIGNATURE and (number, size) == (wanted, expected) and inside:
+        return source.read_at(address + len(begin), expected)
+    return _later_content(source, address, length, (wanted, expected))
+
+
+def _later_content(source: GuardedFile, address: int, length: int, place: tuple[int, int]) -> bytes:
+    """The bytes of a number and length in the collection of `length` bytes at `address`."""
+    wanted, expected = place
     heap = source.read_at(address, length)
     check_heap(memoryview(heap), source.length)
     at = HEAP_HEADER.size
     while at + HEAP_OBJECT.size <= length and heap[:4] == HEAP_SIGNATURE:
         number, _, size = HEAP_OBJECT.unpack_from(heap, at)
         at += HEAP_OBJECT.size
-        if number == wanted and size == place["length"]:
+        if (number, size) == (wanted, expected):
             return heap[at : at + size]
         if number in (0, wanted):
             break

@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from pathlib import Path
 
 import h5py
@@ -13,7 +14,7 @@ import pytest
 from gsm_bench.errors import FrameError, ScoreFileError
 from gsm_bench.frames.sources.hdf5 import BYTES, Hdf5Reader, open_frames, stored_encoding
 from gsm_bench.hdf5_reader import HEAP_HEADER, HEAP_OBJECT, CheckedHdf5
-from gsm_bench.hdf5_texts import TEXT_PLACE, own_attribute, text_places
+from gsm_bench.hdf5_texts import TEXT_PLACE, own_attribute, read_content, text_places
 from gsm_bench.score_head import VIEW_TYPE
 from gsm_bench.scorefile import read
 from tests.waiting import PATIENCE_S
@@ -121,6 +122,23 @@ def test_attributes_of_other_types_are_one_error(tmp_path, name, value):
 @pytest.mark.parametrize("layout", [{}, {"libver": None}, {"chunks": (4,)}, {"chunks": (4,), "compression": "gzip"}])
 def test_frames_are_read_from_every_layout(tmp_path, layout):
     assert frames_of(pack(tmp_path / "p.h5", **layout)) == ROWS
+
+
+def test_a_large_row_takes_its_own_bytes_only(tmp_path):
+    """It is read from its place, without the collection around it, and is not copied."""
+    rows = [np.full(1_000_000, row, np.uint8) for row in range(2)]
+    with h5py.File(tmp_path / "p.h5", "w", libver="v110") as file:
+        frames = file.create_dataset("v", len(rows), BYTES)
+        for number, row in enumerate(rows):
+            frames[number] = row
+    with CheckedHdf5(tmp_path / "p.h5") as content:
+        places = text_places(content.source, content.file["v"])
+        tracemalloc.start()
+        contents = [read_content(content.source, place) for place in places]
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert contents == [row.tobytes() for row in rows]
+    assert peak < 2_100_000
 
 
 def test_a_damaged_row_is_one_bad_frame(tmp_path):
