@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "gsm_bench"
 SHARED = {
     "errors": set(),
     "cpu_count": set(),
+    "usable_memory": set(),
     "id_array": set(),
     "geometry": set(),
     "actions": set(),

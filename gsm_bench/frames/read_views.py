@@ -6,18 +6,19 @@ Either the reader resizes once per geometry and cuts the views, or it returns de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from gsm_bench.errors import FrameError
 from gsm_bench.fingerprints import UNKNOWN, Fingerprint
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.frames.sources.pictures import Decoded, as_image
 from gsm_bench.frames.transform import resize_image
-from gsm_bench.geometry import InputSpec, crop_corner
+from gsm_bench.geometry import InputSpec, crop_corner, size_for
 from gsm_bench.sampling import in_order, indices_at
 from gsm_bench.sampling_rules import TICKS, Sampling, clip_indices
 from gsm_bench.settings import BadFramePolicy, FrameOrder, Resize
@@ -29,7 +30,12 @@ Geometry = tuple[int, str, tuple[int, int] | None] | None
 
 @dataclass(frozen=True)
 class ReadPlan:
-    """How every video is read: T frames, views, geometry, policy for bad frames, and what resizes."""
+    """How every video is read: T frames, views, geometry, policy for bad frames, and what resizes.
+
+    Attributes:
+        most_raw_bytes: what the decoded frames of a video may take if the device resizes them; where they take more, and
+            resized frames take less, the reader resizes them first. 0 for no limit. It changes no byte of a view.
+    """
 
     frames: int
     views: NDArray[np.void]
@@ -38,11 +44,12 @@ class ReadPlan:
     on_bad_frame: BadFramePolicy = "skip"
     resize: Resize = "reader"
     sampling: Sampling = TICKS
+    most_raw_bytes: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class RawViews:
-    """The views of a video as decoded frames of its own size.
+    """The views of a video as frames that a device resizes: as decoded, or resized already where they are many or large.
 
     Attributes:
         frames: uint8 RGB [H, W, 3] by number; one dict is shared by all plans of a video.
@@ -78,6 +85,18 @@ class VideoPixels:
     num_frames: int = 0
     stored_frames: int = 0
     fingerprint: Fingerprint = UNKNOWN
+
+
+def pixel_bytes(videos: Iterable[VideoPixels]) -> int:
+    """Bytes of memory that the pixels of videos take; frames that several of them share count once."""
+    arrays: dict[int, NDArray[np.uint8]] = {}
+    for video in videos:
+        pixels = video.pixels
+        if isinstance(pixels, RawViews):
+            arrays |= {id(frame): frame for frame in pixels.frames.values()}
+        elif pixels is not None:
+            arrays[id(pixels)] = pixels
+    return sum(array.nbytes for array in arrays.values())
 
 
 def read_views(source: FrameSource, video: Video, plan: ReadPlan) -> VideoPixels:
@@ -148,22 +167,40 @@ class _VideoFrames:
 
     def __init__(self, source: FrameSource, video: Video, total: int, plans: Sequence[ReadPlan]) -> None:
         self.source, self.video, self.total = source, video, total
-        self.specs = {_geometry(plan): plan.input for plan in plans}
+        self.plans = plans
+        self.resizes_all = False
+        self.specs: dict[Geometry, InputSpec] = {self.geometry(plan): plan.input for plan in plans}
         self.substitutes = any(plan.on_bad_frame == "nearest" for plan in plans)
         self.ready: dict[Geometry, dict[int, NDArray[np.uint8]]] = {geometry: {} for geometry in self.specs}
         self.bad: dict[int, FrameError] = {}
         self.substitute_of: dict[int, int] = {}
 
+    def geometry(self, plan: ReadPlan) -> Geometry:
+        """What the reader makes of frames for a plan."""
+        return _resized(plan) if plan.resize == "reader" or self.resizes_all else None
+
     def load(self, numbers: list[int]) -> None:
         """Decode the ascending `numbers`."""
         try:
             for number, picture in self.source.pixels(self.video, numbers):
+                if not self._kept and not isinstance(picture, FrameError):
+                    self._choose_what_resizes(picture, len(numbers))
                 self._keep(number, picture)
         except FrameError as error:  # the whole video cannot be read
             self.bad |= {number: error for number in numbers if number not in self._kept}
         if self.substitutes:
             for number in list(self.bad):
                 self._substitute(number)
+
+    def _choose_what_resizes(self, first: NDArray[np.uint8] | Image.Image, count: int) -> None:
+        """The reader, where `count` decoded frames would take too much memory, and less once resized."""
+        most = min((plan.most_raw_bytes for plan in self.plans if plan.resize == "device"), default=0)
+        width, height = first.size if isinstance(first, Image.Image) else first.shape[1::-1]
+        resized = {_resized(plan): size_for(width, height, plan.input) for plan in self.plans}
+        if most and count * 3 * width * height > most and sum(w * h for w, h in resized.values()) < width * height:
+            self.resizes_all = True
+            self.specs = {self.geometry(plan): plan.input for plan in self.plans}
+            self.ready = {geometry: {} for geometry in self.specs}
 
     @property
     def _kept(self) -> dict[int, NDArray[np.uint8]]:
@@ -208,8 +245,8 @@ class _VideoFrames:
         return True
 
 
-def _geometry(plan: ReadPlan) -> Geometry:
-    return (plan.input.resize, plan.input.interpolation, plan.input.stretch) if plan.resize == "reader" else None
+def _resized(plan: ReadPlan) -> Geometry:
+    return plan.input.resize, plan.input.interpolation, plan.input.stretch
 
 
 def _cut(
@@ -219,7 +256,7 @@ def _cut(
     bad = next((frames.bad[number] for number in used if number in frames.bad), None)
     if bad is not None:
         return _refused(bad, plan, frames.total)
-    ready = frames.ready[_geometry(plan)]
+    ready = frames.ready[frames.geometry(plan)]
     pixels = RawViews(ready, np.stack(views), plan.views) if plan.resize == "device" else _crops(ready, plan, views)
     substituted = [
         f"frame {number} by {frames.substitute_of[number]}" for number in used if number in frames.substitute_of

@@ -27,6 +27,7 @@ from gsm_bench.score_head import FEATURE_KIND, FEATURES, SCORES, FileForm
 from gsm_bench.scorefile import views_array
 from gsm_bench.settings import BadFramePolicy, Compile, Crops, FrameOrder, Precision, Resize
 from gsm_bench.splits import Split
+from gsm_bench.usable_memory import usable_memory
 
 HALF_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 CHUNK_VIDEOS = 16
@@ -34,6 +35,14 @@ CHUNK_VIDEOS = 16
 MAX_CHUNKS = 2000
 DEFAULT_BATCH = {"cpu": 2, "cuda": 64}
 """Clips per pass. A pass on a GPU costs 6 ms of launching, whatever its size: 16 clips are computed in less."""
+LEAST_PIXEL_BYTES = 512 << 20
+PIXEL_SHARE = 16
+"""Pixels that a run holds take one of so many parts of the memory: eight GPUs have a process each."""
+
+
+def default_pixel_bytes() -> int:
+    """Bytes of pixels that a run holds at once: a part of this machine's memory."""
+    return max(LEAST_PIXEL_BYTES, usable_memory()[0] // PIXEL_SHARE)
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,8 @@ class Settings:
         threads: forward passes in parallel on a CPU, one thread each.
         resize: what resizes frames; it changes no byte.
         compile: whether networks are compiled, for passes of one shape.
+        pixel_bytes: bytes of pixels that are held at once: half of them read ahead, half in passes. One batch of each is
+            held whatever it takes. It changes no score.
         shard: (i, n), from 1, to score only every n-th chunk; None to share all chunks with other processes.
     """
 
@@ -61,6 +72,7 @@ class Settings:
     shard: tuple[int, int] | None = None
     resize: Resize = "reader"
     compile: Compile = "none"
+    pixel_bytes: int = field(default_factory=default_pixel_bytes)
 
     @property
     def device_type(self) -> str:
@@ -127,6 +139,7 @@ class Job:
             settings.on_bad_frame,
             settings.resize,
             self.entry.sampling,
+            settings.pixel_bytes // (2 * settings.batch),
         )
 
     @property

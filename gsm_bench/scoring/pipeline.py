@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gsm_bench.entries import ModelEntry
 from gsm_bench.errors import FrameError
 from gsm_bench.fingerprints import Fingerprint, fingerprint_array
-from gsm_bench.frames.read_views import ReadPlan, VideoPixels, prefetch_views_for, read_views_for
+from gsm_bench.frames.read_views import ReadPlan, VideoPixels, pixel_bytes, prefetch_views_for, read_views_for
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.scorefile import NOT_SCORED, SCORED, SUBSTITUTED, Scores
 from gsm_bench.scoring.chunks import BatchResult
@@ -32,6 +32,8 @@ BATCHES_AHEAD = 2
 FETCHERS = 16
 """Threads that begin to fetch videos from a distance: each waits for the listing of one."""
 Rows = NDArray[np.int64]
+Reading = list[Future[dict[int, VideoPixels]]]
+"""The rows of a batch as they are read, each with the pixels for the models that need it, by place."""
 Videos = Sequence[VideoPixels | None]
 """Pixels of the B videos of a batch for one model, None for rows that the model does not need."""
 
@@ -129,25 +131,42 @@ def videos_per_model(rows: Sequence[dict[int, VideoPixels]], models: int) -> lis
     return [[row.get(place) for row in rows] for place in range(models)]
 
 
-def prefetch(batches: Iterator[Batch | None], pool: ThreadPoolExecutor) -> Iterator[tuple[Batch, list[Videos]] | None]:
+def prefetch(
+    batches: Iterator[Batch | None], pool: ThreadPoolExecutor, most_bytes: int
+) -> Iterator[tuple[Batch, list[Videos]] | None]:
     """Batches with their videos read, a few batches ahead of the networks, across chunks.
 
     None means that the run is about to wait for other processes: all batches before it have been yielded.
+
+    Args:
+        most_bytes: of pixels that are read ahead, if every video takes as many as the largest so far. A single batch may
+            take more.
     """
-    queue: deque[tuple[Batch, list[Future[dict[int, VideoPixels]]]]] = deque()
+    queue: deque[tuple[Batch, Reading]] = deque()
+    largest = 0  # video so far, in bytes
     for batch in batches:
         if batch is not None:
+            while queue and largest * (len(batch.rows) + sum(len(one.rows) for one, _ in queue)) > most_bytes:
+                yield _videos_of(*queue.popleft())
             queue.append((batch, [pool.submit(read_row, request) for request in read_requests(batch)]))
         while queue and (batch is None or len(queue) > BATCHES_AHEAD):
             yield _videos_of(*queue.popleft())
         if batch is None:
             yield None
+        elif queue:
+            largest = max(largest, _largest_of(queue[0][1]))
     while queue:
         yield _videos_of(*queue.popleft())
 
 
-def _videos_of(batch: Batch, reading: list[Future[dict[int, VideoPixels]]]) -> tuple[Batch, list[Videos]]:
+def _videos_of(batch: Batch, reading: Reading) -> tuple[Batch, list[Videos]]:
     return batch, videos_per_model([future.result() for future in reading], len(batch.models))
+
+
+def _largest_of(reading: Reading) -> int:
+    """Bytes of the largest video of a batch so far; waits for one of them."""
+    reading[0].result()
+    return max(pixel_bytes(future.result().values()) for future in reading if future.done())
 
 
 def start_passes(scorers: Sequence[Scorer], videos: Sequence[Videos], forward_pool: ForwardPool) -> list[Passes]:
@@ -214,22 +233,34 @@ def _read_status(video: VideoPixels) -> int:
 
 
 def run_forward(
-    scorers: dict[ModelRun, Scorer], forward_pool: ForwardPool, batches: Iterator[tuple[Batch, list[Videos]] | None]
+    scorers: dict[ModelRun, Scorer],
+    forward_pool: ForwardPool,
+    batches: Iterator[tuple[Batch, list[Videos]] | None],
+    most_bytes: int,
 ) -> Iterator[tuple[Batch, list[BatchResult]]]:
-    """Results of batches, one per model; as many batches are in work as fill the pool, and one more."""
+    """Results of batches, one per model; as many batches are in work as fill the pool, and one more.
+
+    While more than one is in work, they take at most `most_bytes` of pixels.
+    """
     started: deque[tuple[Batch, list[Videos], list[Passes]]] = deque()
     for item in batches:
         if item is not None:
             batch, videos = item
             passes = start_passes([scorers[model] for model, _ in batch.models], videos, forward_pool)
             started.append((batch, videos, passes))
-        while started and (item is None or _is_full(forward_pool, started)):
+        while started and (item is None or _is_full(forward_pool, started, most_bytes)):
             yield _results(*started.popleft(), scorers)
     while started:
         yield _results(*started.popleft(), scorers)
 
 
-def _is_full(forward_pool: ForwardPool, started: Sequence[tuple[Batch, list[Videos], list[Passes]]]) -> bool:
+def _is_full(
+    forward_pool: ForwardPool, started: Sequence[tuple[Batch, list[Videos], list[Passes]]], most_bytes: int
+) -> bool:
+    if len(started) > 1:
+        videos = (video for _, per_model, _ in started for one in per_model for video in one if video is not None)
+        if pixel_bytes(videos) > most_bytes:
+            return True
     return forward_pool.is_full(len(started), sum(len(passes) for *_, per_model in started for passes in per_model))
 
 
@@ -258,9 +289,8 @@ def run_locally(run: Run) -> None:
         }
         writing: list[Future[None]] = []
         try:
-            for batch, results in run_forward(
-                scorers, forward_pool, prefetch(fetch_ahead(run.batches(), fetchers), readers)
-            ):
+            read = prefetch(fetch_ahead(run.batches(), fetchers), readers, settings.pixel_bytes // 2)
+            for batch, results in run_forward(scorers, forward_pool, read, settings.pixel_bytes // 2):
                 for model, chunk in run.keep(batch, results):
                     writing.append(writer.submit(model.folder.write, batch.chunk, chunk))
                 writing = _still_writing(writing)

@@ -25,6 +25,7 @@ from gsm_bench.cpu_count import usable_cpus
 from gsm_bench.errors import GsmBenchError
 from gsm_bench.run_origin import code_commit
 from gsm_bench.tables.table import Column, Table
+from gsm_bench.usable_memory import usable_memory
 from gsm_bench.workspace import Workspace
 
 DISTRIBUTION = "gsm-bench"
@@ -54,7 +55,6 @@ DECODERS = (
     "prores",
 )
 """Decoders of FFmpeg that the usual data sets need."""
-CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
 LOW_DISK, LOW_MEMORY, FEW_FILES = 2e9, 2e9, 1024
 """Bytes and open files below which runs may stop."""
 REQUIREMENT = re.compile(r"""([\w.-]+)\s*(?:>=\s*([\d.]+))?[^;]*(?:;\s*extra\s*==\s*['"](\w+)['"])?""")
@@ -120,7 +120,7 @@ def _program(_: Workspace, __: list[str]) -> Lines:
 def _machine(workspace: Workspace, problems: list[str]) -> Lines:
     usable, cores = usable_cpus(), os.cpu_count() or 1
     yield "cores", f"{cores}" if usable == cores else f"{usable} usable of {cores}"
-    total, free = _memory()
+    total, free = usable_memory()
     if total:
         yield "memory", f"{_gigabytes(free)} free of {_gigabytes(total)}"
         if free < LOW_MEMORY:
@@ -273,21 +273,6 @@ def _older(number: str, least: str) -> bool:
 def _numbers(text: str) -> tuple[int, ...]:
     match = re.match(r"\d+(?:\.\d+)*", text)
     return tuple(map(int, match[0].split("."))) if match else ()
-
-
-def _memory() -> tuple[int, int]:
-    """Bytes of memory that this process may use, and how many of them are free; 0 where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        sizes = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.endswith("kB")}
-        total, free = sizes["MemTotal"], sizes["MemAvailable"]
-    except (OSError, ValueError, KeyError, IndexError):
-        return 0, 0
-    try:
-        limit = int(CGROUP_MEMORY.read_text())
-    except (OSError, ValueError):  # no container, or one without a limit
-        return total, free
-    return min(total, limit), min(free, limit)
 
 
 def _gigabytes(size: float) -> str:

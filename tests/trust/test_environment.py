@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gsm_bench import usable_memory
 from gsm_bench.trust import environment
 from gsm_bench.trust.environment import examine_environment
 
@@ -92,7 +93,7 @@ def test_versions_are_compared_by_number(number, least, older):
 def test_a_container_limits_memory(workspace, monkeypatch, tmp_path):
     limit = tmp_path / "memory.max"
     limit.write_text("1000000000\n")
-    monkeypatch.setattr(environment, "CGROUP_MEMORY", limit)
+    monkeypatch.setattr(usable_memory, "CGROUP_LIMIT", limit)
     assert fact(workspace, "memory").endswith("of 1.0 GB")
     limit.write_text("max\n")
     assert not fact(workspace, "memory").endswith("of 1.0 GB")
