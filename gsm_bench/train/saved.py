@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import zipfile
@@ -14,7 +15,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from gsm_bench.errors import CheckpointError, RunConflictError
-from gsm_bench.files import aside, commit, full_disk_named, write_whole
+from gsm_bench.files import write_whole
 
 DAMAGE = (
     OSError, RuntimeError, pickle.UnpicklingError, LookupError, TypeError, ValueError, AttributeError, EOFError,
@@ -24,15 +25,11 @@ DAMAGE = (
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a state whole, over the last one."""
+    """Write a state whole, over the last one; raises DiskError, where torch itself would not say that the disk is full."""
+    content = io.BytesIO()
+    torch.save(dict(state), content)
     path.parent.mkdir(parents=True, exist_ok=True)
-    written = aside(path)
-    try:
-        with full_disk_named(path):
-            torch.save(dict(state), written)
-            commit(written, path)
-    finally:
-        written.unlink(missing_ok=True)
+    write_whole(path, content.getvalue(), sweeps=False)
 
 
 def load_state(path: Path, signature: Mapping[str, str]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from safetensors import safe_open
 
 from gsm_bench.errors import (
     CheckpointError,
+    DiskError,
     FrameError,
     GsmBenchError,
     NetworkError,
@@ -27,7 +29,7 @@ from gsm_bench.train.fit import Trainer, fit, validate
 from gsm_bench.train.parallel import Group
 from gsm_bench.train.resolve import TrainRequest, resolve
 from gsm_bench.train.rules import recipe_of
-from gsm_bench.train.saved import save_checkpoint
+from gsm_bench.train.saved import save_checkpoint, save_state
 from gsm_bench.train.steps import StepMaker
 from gsm_bench.workspace import Workspace
 from tests.waiting import PATIENCE_S
@@ -218,6 +220,20 @@ def test_an_unfinished_training_with_other_settings_is_refused(training, monkeyp
         path.write_bytes(damaged)
         with pytest.raises(CheckpointError, match="the state of this training is damaged"):
             fit(training())
+
+
+def test_a_state_that_does_not_fit_on_the_disk_is_one_error(tmp_path):
+    path = tmp_path / "net.safetensors.state"
+    save_state(path, {"weights": torch.zeros(10)})
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(DiskError, match="larger than the limit"):
+            save_state(path, {"weights": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_log_that_is_gone_begins_again(training, monkeypatch):
