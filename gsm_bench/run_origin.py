@@ -6,7 +6,7 @@ Every command imports this module, so it imports what is slow to load where it i
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TypedDict
 
@@ -46,9 +46,19 @@ def code_commit() -> str:
     """The git commit of the checkout that this package runs from, else its version; git itself is not run."""
     if commit := _commit_of(Path(__file__).parents[1]):
         return commit
+    return installed_version("gsm-bench")
+
+
+@cache
+def installed_version(package: str) -> str:
+    """The version of an installed package, read once per process.
+
+    Raises:
+        PackageNotFoundError: it is not installed.
+    """
     from importlib.metadata import version
 
-    return version("gsm-bench")
+    return version(package)
 
 
 def _commit_of(checkout: Path) -> str:

@@ -80,12 +80,14 @@ def _text(origin: object) -> dict[str, object]:
 
 def _versions() -> dict[str, str]:
     """Versions of the installed packages that decide numbers; none of them is imported."""
-    from importlib.metadata import PackageNotFoundError, version
+    from importlib.metadata import PackageNotFoundError
+
+    from gsm_bench.run_origin import installed_version
 
     versions = {}
     for name in PACKAGES:
         try:
-            versions[name] = version(name)
+            versions[name] = installed_version(name)
         except PackageNotFoundError:
             continue
     return versions

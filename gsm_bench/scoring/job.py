@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from gsm_bench.frames.sources import FrameSource
 from gsm_bench.geometry import input_settings
 from gsm_bench.nets.libraries import library_version
 from gsm_bench.provenance import Provenance
-from gsm_bench.run_origin import run_origin
+from gsm_bench.run_origin import installed_version, run_origin
 from gsm_bench.sampling_rules import TICKS, Sampling, view_offsets
 from gsm_bench.score_head import FEATURE_KIND, FEATURES, SCORES, FileForm
 from gsm_bench.scorefile import views_array
@@ -180,7 +179,7 @@ class Job:
             **({"half": "convolutions"} if settings.precision != "float32" and entry.network in OWN_NETWORKS else {}),
             **({"compile": settings.compile} if settings.compile != "none" else {}),
             "torch": torch.__version__,
-            "pillow": version("pillow"),
+            "pillow": installed_version("pillow"),
             **({"frames": self.source.encoding} if self.source.encoding else {}),
         }
 
@@ -239,7 +238,7 @@ def provenance(job: Job, started: str | None, finished: str) -> Provenance:
         batch=settings.batch,
         compile=settings.compile,
         resized_by=settings.resize,
-        versions={name: version(name) for name in ("gsm-bench", "torch", "pillow", "numpy", "h5py")},
+        versions={name: installed_version(name) for name in ("gsm-bench", "torch", "pillow", "numpy", "h5py")},
         started=started,
         finished=finished,
         signature=job.signature,
