@@ -1,10 +1,11 @@
 """Plant faults in copies of Temporal Shapes and count how often `diagnose` names them.
 
-    python benchmarks/faults.py WORK_FOLDER [--faults A,B] [--singles] [--pairs] [--sound N]
+    python benchmarks/faults.py WORK_FOLDER [--faults A,B] [--singles] [--pairs] [--sound N] [--results FILE]
 
 Each fault is planted as it happens: in the frames on disk, in the list, in the entry, in the checkpoint or in the
 network. The copy has the name and the files of any other data set, and `diagnose` is called as for any other model.
-Results are written to WORK_FOLDER/results.jsonl, one line per run; runs that are there already are not repeated.
+A line per run is added to WORK_FOLDER/results.jsonl, with the commit; runs that are there already are not repeated, so a
+killed script goes on. Without any runs to make it prints the counts.
 
 The networks of Temporal Shapes hardly look at colour: another channel order changes 1% of their predictions. So the
 copies have an inverted red channel, and the network has the weights of that channel negated: the same answers.
@@ -14,7 +15,10 @@ a tenth of them replaced at random: many runs in little time, and no class is th
 
 Scores of a video under the same settings, frames and weights are computed once per call of this script and remembered:
 most runs show the network the same clips. Where batch norms use the batch, they are computed anew. A sound run is a random
-sample of the videos of the sound copy.
+sample of the videos of the sound copy: with `--of` equal to `--videos`, all are of the same videos in other orders.
+
+The time of a run counts only if it remembered nothing and decoded its frames (`whole`). It is processor time, of all threads,
+without the writing of the copy. Two faults of labels are one cause: a pair of them is right if `labels` are named.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from gsm_bench.errors import GsmBenchError
 from gsm_bench.frames.transform import normalise
 from gsm_bench.manifest import load_manifest
 from gsm_bench.permissions import allow, missing_permissions
+from gsm_bench.run_origin import code_commit
 from gsm_bench.scoring.network import ForwardPool
 from gsm_bench.scoring.prepare import Request
 from gsm_bench.shapes import make
@@ -392,15 +397,36 @@ def all_named(expected: set[str], ranking: list[str]) -> bool:
 
 
 def summary(rows: list[dict]) -> str:
-    """How many runs are right, by the number of planted faults."""
+    """How many runs are right, by network, videos and the number of planted faults; and the longest whole run."""
     lines = []
-    for count, what in enumerate(("sound runs without an alarm", "single faults named", "pairs with both named")):
-        some = [row for row in rows if len(row["expected"]) == count]
-        if some:
-            extra = sum(bool(set(row["ranking"]) - set(row["expected"])) for row in some)
-            more = f"; another cause named beside them in {extra}" if count else ""
-            lines.append(f"{sum(row['right'] for row in some)} of {len(some)} {what}{more}")
+    for network, videos, of in sorted({tuple(row["run"][:3]) for row in rows}):
+        chosen = [row for row in rows if row["run"][:3] == [network, videos, of]]
+        commits = {row["commit"][:10] for row in chosen}
+        lines.append(
+            f"{network}, {videos} of {of} videos, {'code' if len(commits) == 1 else 'codes'} {', '.join(commits)}"
+        )
+        for count, what in enumerate(("sound runs without an alarm", "single faults named", "pairs named")):
+            some = [row for row in chosen if len(row["expected"]) == count]
+            if some:
+                extra = sum(bool(set(row["ranking"]) - set(row["expected"])) for row in some)
+                more = f"; another cause beside them in {extra}" if count else ""
+                lines.append(f"  {sum(row['right'] for row in some)} of {len(some)} {what}{more}")
+        whole = [row["cpu_seconds"] for row in chosen if row["whole"]]
+        if whole:
+            middle, longest = np.median(whole), max(whole)
+            lines.append(f"  {len(whole)} whole runs: median {middle:.0f} s of a processor, longest {longest:.0f} s")
     return "\n".join(lines)
+
+
+def kept_rows(results: Path) -> list[dict]:
+    """Rows of earlier runs; a last line that was cut off by a kill is removed."""
+    if not results.exists():
+        return []
+    text = results.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        results.write_text(whole)
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def main() -> None:
@@ -410,58 +436,84 @@ def main() -> None:
     parser.add_argument("--faults", default="")
     parser.add_argument("--videos", type=int, default=300, help="that each run looks at")
     parser.add_argument("--of", type=int, default=560, help="videos of each copy")
-    parser.add_argument("--part", default="1/1", help="only every n-th run: i/n")
+    parser.add_argument("--part", default="1/1", help="only every n-th run: i/n; each part has results of its own")
     parser.add_argument("--singles", action="store_true")
     parser.add_argument("--pairs", action="store_true")
     parser.add_argument("--sound", type=int, default=0, metavar="N", help="sound runs on N random subsets")
+    parser.add_argument("--results", type=Path, help="default: WORK/results.jsonl")
     arguments = parser.parse_args()
+    part, parts = (int(number) for number in arguments.part.split("/"))
+    name = "results.jsonl" if parts == 1 else f"results-{part}-{parts}.jsonl"
+    results = arguments.results or arguments.work / name
+    done = {tuple(row["run"]) for row in kept_rows(results)}
+    whose = (arguments.model, str(arguments.videos), str(arguments.of))
+    todo = [
+        (names, seed) for number, (names, seed) in enumerate(runs(arguments))
+        if number % parts == part - 1 and (*whose, *names, str(seed)) not in done
+    ]  # fmt: skip
+    if todo:
+        prepare_work(arguments)
+    make_runs(todo, whose, arguments, results)
+    print(summary(kept_rows(results)))
+
+
+def prepare_work(arguments: argparse.Namespace) -> None:
+    """Draw the videos of the copies; give the oracle its weights."""
     original = arguments.work / "shapes"
     make(original, "val")
-    if arguments.model == "oracle" and not (arguments.work / "oracle.safetensors").exists():
+    if arguments.model == "oracle" and not (arguments.work / "oracle-done").exists():
         make_oracle(original, arguments.work, arguments.of)
+        (arguments.work / "oracle-done").touch()
     os.environ["XDG_CONFIG_HOME"] = str(arguments.work.resolve() / "configuration")  # whose code may run
-    part, parts = (int(number) for number in arguments.part.split("/"))
-    results = arguments.work / "results.jsonl"
-    done = {tuple(json.loads(line)["run"]) for line in results.read_text().splitlines()} if results.exists() else set()
+
+
+def make_runs(
+    todo: list[tuple[tuple[str, ...], int]], whose: tuple[str, ...], arguments: argparse.Namespace, results: Path
+) -> None:
+    """Make the runs and add a line for each."""
+    folder = arguments.work / f"workspace-{arguments.part.replace('/', '-')}"
     sound_setup: Setup | None = None
-    for number, (names, seed) in enumerate(runs(arguments)):
-        run = (arguments.model, str(arguments.videos), *names, str(seed))
-        if run in done or number % parts != part - 1:
-            continue
-        folder = arguments.work / f"workspace-{part}-{parts}"
+    for names, seed in todo:
         copy = plant(names, arguments.model)
+        own_setup = bool(names) or sound_setup is None
+        if own_setup:
+            write_copy(copy, arguments.work / "shapes", folder, arguments.model, arguments.of)
+        whole = own_setup and not any(shown == copy.shown for shown, _ in MEMORY)
         started, cpu = time.monotonic(), time.process_time()
-        if names or sound_setup is None:
-            write_copy(copy, original, folder, arguments.model, arguments.of)
-            setup = set_up_copy(folder, arguments.videos if names else 0)
-            sound_setup = sound_setup if names else setup
-        outcome = diagnose_copy(setup if names else sample(sound_setup, seed, arguments.videos), copy.shown)
-        expected = [FAULTS[name][0] for name in names]
-        row = {
-            "run": run,
-            "expected": expected,
-            "ranking": outcome.ranking,
-            "right": all_named(set(expected), outcome.ranking),
-            "hidden": frozenset(names) in HIDDEN,
-            "before": outcome.before,
-            "after": outcome.after,
-            "alike": outcome.alike,
-            "to": [cause.after for cause in outcome.causes],
-            "tried": [(tried.name, tried.lift.value, tried.p) for tried in outcome.tried[:5]],
-            "clips": outcome.clips_scored,
-            "seconds": time.monotonic() - started,
-            "cpu_seconds": time.process_time() - cpu,
-        }
+        if names:
+            setup = set_up_copy(folder, arguments.videos)
+        else:
+            sound_setup = sound_setup or set_up_copy(folder, 0)
+            setup = sample(sound_setup, seed, arguments.videos)
+        row = row_of(diagnose_copy(setup, copy.shown), names) | {
+            "run": [*whose, *names, str(seed)], "commit": code_commit(), "whole": whole,
+            "seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - cpu,
+        }  # fmt: skip
         with results.open("a") as file:
             file.write(json.dumps(row) + "\n")
-        verdict = "ok " if row["right"] else "BAD"
-        title = " + ".join(names) or f"sound {seed}"
-        after = "" if outcome.after is None else f" to {outcome.after:.3f}"
+        after = "" if row["after"] is None else f" to {row['after']:.3f}"
         print(
-            f"{verdict} {title}: {outcome.ranking} {row['to']}, {outcome.before:.3f}{after}, {row['cpu_seconds']:.0f} s",
+            f"{'ok ' if row['right'] else 'BAD'} {' + '.join(names) or f'sound {seed}'}: {row['ranking']} {row['to']}, "
+            f"{row['before']:.3f}{after}, {row['cpu_seconds']:.0f} s",
             flush=True,
         )
-    print(summary([json.loads(line) for line in results.read_text().splitlines()]))
+
+
+def row_of(outcome: Diagnosis, names: tuple[str, ...]) -> dict:
+    """What a diagnosis of a copy says, beside what was planted."""
+    expected = [FAULTS[name][0] for name in names]
+    return {
+        "expected": expected,
+        "ranking": outcome.ranking,
+        "right": all_named(set(expected), outcome.ranking),
+        "hidden": frozenset(names) in HIDDEN,
+        "before": outcome.before,
+        "after": outcome.after,
+        "alike": outcome.alike,
+        "to": [cause.after for cause in outcome.causes],
+        "tried": [(tried.name, tried.lift.value, tried.p) for tried in outcome.tried[:5]],
+        "clips": outcome.clips_scored,
+    }
 
 
 if __name__ == "__main__":
