@@ -35,6 +35,7 @@ class ReadPlan:
     Attributes:
         most_raw_bytes: what the decoded frames of a video may take if the device resizes them; where they take more, and
             resized frames take less, the reader resizes them first. 0 for no limit. It changes no byte of a view.
+        clips: K of the sampling rule, where `views` are a part of them; None for all.
     """
 
     frames: int
@@ -45,6 +46,7 @@ class ReadPlan:
     resize: Resize = "reader"
     sampling: Sampling = TICKS
     most_raw_bytes: int = 0
+    clips: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +153,7 @@ def view_indices(num_frames: int, plan: ReadPlan, view: np.void, video: str = ""
     if plan.sampling == TICKS:
         numbers = indices_at(num_frames, plan.frames, float(view["offset"]))
     else:
-        clips = int(plan.views["clip"].max()) + 1
+        clips = plan.clips or int(plan.views["clip"].max()) + 1
         numbers = clip_indices(plan.sampling, num_frames, plan.frames, clips)[int(view["clip"])]
     return in_order(numbers, plan.frame_order, video)
 

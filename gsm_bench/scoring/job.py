@@ -84,6 +84,7 @@ class Job:
 
     Attributes:
         layers: number of features of each layer that is written instead of scores; empty for scores.
+        clips: K of the sampling rule, where `views` are a part of them; None for all.
         sample: number of videos, for a run over some at equal distances.
         search: the folder of networks of the user's own.
         left_out_keys: keys of the checkpoint that belong to training code and were left out.
@@ -106,6 +107,7 @@ class Job:
     inputs_note: str | None = None
     layers: Mapping[str, int] = field(default_factory=dict)
     sample: int | None = None
+    clips: int | None = None
 
     @property
     def form(self) -> FileForm:
@@ -139,6 +141,7 @@ class Job:
             settings.resize,
             self.entry.sampling,
             settings.pixel_bytes // (2 * settings.batch),
+            self.clips,
         )
 
     @property

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from isal import isal_zlib
 from numpy.typing import NDArray
-from torch import nn
 
 from gsm_bench.entries import ModelEntry
-from gsm_bench.errors import FrameError, GsmBenchError
-from gsm_bench.frames.read_views import view_indices
+from gsm_bench.errors import GsmBenchError
 from gsm_bench.manifest import Manifest
-from gsm_bench.scorefile import SCORED, read
-from gsm_bench.scoring.job import Job, score_views
-from gsm_bench.scoring.prepare import Request, prepare
-from gsm_bench.scoring.resume import open_run
-from gsm_bench.scoring.run import run
-from gsm_bench.splits import Video
+from gsm_bench.sampling_rules import TICKS
+from gsm_bench.scoring.job import Job
+from gsm_bench.scoring.prepare import Request
+from gsm_bench.trust.canary_clips import CanaryClips, prepare_clips
 from gsm_bench.trust.canary_file import Canary, CanaryCard
 from gsm_bench.workspace import Workspace
 
@@ -34,8 +27,20 @@ TOLERANCE = 0.01
 """Largest difference of sound logits, in standard deviations of all logits: rounding to float16 takes 0.001 to 0.003."""
 LEAST_COMMON = 8
 """Videos of a canary that must be here."""
-SETTINGS = ("network", "temporal", "frames", "classes", "class_order", "input", "head", "score_kind", "options")
-"""What of an entry changes the scores of one clip."""
+PROTOCOL = ("sampling", "clips", "crops")
+SETTINGS = (
+    "network",
+    "temporal",
+    "frames",
+    "classes",
+    "class_order",
+    "input",
+    "head",
+    "score_kind",
+    "options",
+    *PROTOCOL,
+)
+"""What of an entry changes the scores of a view."""
 SHIFTS = {1: "one frame later", -1: "one frame earlier"}
 EXPLAINED = 0.8
 """Share of the videos with other pixels that a cause must explain."""
@@ -96,24 +101,26 @@ class CanaryCheck:
 
 
 def make_canary(request: Request, manifest: Manifest, workspace: Workspace) -> Canary:
-    """Score `VIDEOS` videos, spread over the split, one clip each.
+    """Score `VIDEOS` videos, spread over the split: of each one clip and crop of those that the entry has, in turn.
 
     Raises:
         GsmBenchError: what scoring needs is missing, or no video can be read.
     """
-    job, loaded = prepare(request, manifest, workspace)
+    job, loaded = prepare_clips(request, manifest, workspace)
     rows = np.linspace(0, len(job.split) - 1, min(VIDEOS, len(job.split))).round().astype(np.int64)
-    scores, sound = _scores(_one_clip(job, rows), loaded.network)
+    clips = CanaryClips.in_turn(job, rows)
+    scores, sound = clips.scores(loaded.network)
     if not sound.any():
         raise GsmBenchError("no video of the sample can be read", where=job.split.list_path, fix="gsmbench doctor data")
-    videos = [job.split.video(int(row)) for row in rows[sound]]
+    clips = clips.chosen(sound)
+    every = range(len(clips.view))
     card = CanaryCard(
         model=job.entry.name, settings=_settings(job.entry), checkpoint_sha256=job.checkpoint_sha256,
         dataset=job.split.dataset, split=job.split.name, decoder=job.source.encoding, kind=job.entry.score_kind,
         versions={name: version(name) for name in ("gsm-bench", "torch", "pillow", "simplejpeg")},
-        ids=tuple(video.id for video in videos), num_frames=tuple(job.source.count(video) for video in videos),
-        pixels=tuple(pixels_of_clip(job, video) for video in videos),
-        middle=tuple(pixels_of_middle(job, video) for video in videos),
+        ids=tuple(clips.video(at).id for at in every), num_frames=tuple(clips.num_frames(at) for at in every),
+        pixels=tuple(clips.pixels(at) for at in every), middle=tuple(clips.middle(at) for at in every),
+        view=tuple(clips.view.tolist()),
     )  # fmt: skip
     return Canary(card, {task: values[sound].astype(np.float16) for task, values in scores.items()})
 
@@ -125,97 +132,78 @@ def check_canary(canary: Canary, request: Request, manifest: Manifest, workspace
         GsmBenchError: what scoring needs is missing, or too few of the videos are here.
     """
     card = canary.card
-    job, loaded = prepare(
-        replace(request, dataset=request.dataset or card.dataset, split=request.split or card.split),
-        manifest,
-        workspace,
-    )
-    row_of = {name: row for row, name in enumerate(job.split.ids)}
-    here = [at for at, name in enumerate(card.ids) if name in row_of]
-    if len(here) < min(LEAST_COMMON, len(card.ids)):
-        raise GsmBenchError(
-            f"{len(here)} of the {len(card.ids)} videos of the canary are in this list, such as {card.ids[0]!r}",
-            where=job.split.list_path, fix=f"use the list of {card.dataset}/{card.split}",
-        )  # fmt: skip
+    request = replace(request, dataset=request.dataset or card.dataset, split=request.split or card.split)
+    job, loaded = prepare_clips(request, manifest, workspace)
     _check_tasks(canary, job.entry)
+    _check_rule(card, job.entry)
+    here = _videos_here(card, job)
+    row_of = {name: row for row, name in enumerate(job.split.ids)}
     rows = np.array([row_of[card.ids[at]] for at in here], np.int64)
-    scores, sound = _scores(_one_clip(job, rows), loaded.network)
-    chosen = [at for at, one in zip(here, sound, strict=True) if one]
-    if not chosen:
+    clips = CanaryClips.of_views(job, rows, [card.view[at] for at in here] if card.view else ())
+    scores, sound = clips.scores(loaded.network)
+    if not sound.any():
         raise GsmBenchError("no video of the canary can be read", where=job.frames_path, fix="gsmbench doctor data")
-    videos = [job.split.video(row_of[card.ids[at]]) for at in chosen]
-    other = [at for at, video in zip(chosen, videos, strict=True) if pixels_of_clip(job, video) != card.pixels[at]]
+    chosen, clips = [at for at, one in zip(here, sound, strict=True) if one], clips.chosen(sound)
+    other = [place for place, at in enumerate(chosen) if clips.pixels(place) != card.pixels[at]]
     return CanaryCheck(
         canary,
         settings=_setting_changes(card, job.entry),
         weights=job.checkpoint_sha256 == card.checkpoint_sha256,
         compared=len(chosen),
         missing=tuple(name for at, name in enumerate(card.ids) if at not in chosen),
-        other_pixels=tuple(card.ids[at] for at in other),
-        cause=_cause(job, [(card.middle[at], job.split.video(row_of[card.ids[at]])) for at in other]),
+        other_pixels=tuple(card.ids[chosen[place]] for place in other),
+        cause=_cause(clips, card, {place: chosen[place] for place in other}),
         largest=_differences(canary, {task: values[sound] for task, values in scores.items()}, chosen),
     )
 
 
-def _one_clip(job: Job, rows: NDArray[np.int64]) -> Job:
-    """The job on some rows, with one clip and the centre crop."""
-    return replace(job, split=job.split.reordered(rows), views=score_views(1, 1), limit=None, fresh=False)
+def _videos_here(card: CanaryCard, job: Job) -> list[int]:
+    """Places of the canary's videos that the split has."""
+    listed = set(job.split.ids)
+    here = [at for at, name in enumerate(card.ids) if name in listed]
+    if len(here) < min(LEAST_COMMON, len(card.ids)):
+        raise GsmBenchError(
+            f"{len(here)} of the {len(card.ids)} videos of the canary are in this list, such as {card.ids[0]!r}",
+            where=job.split.list_path, fix=f"use the list of {card.dataset}/{card.split}",
+        )  # fmt: skip
+    return here
 
 
-def _scores(job: Job, network: nn.Module) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
-    """Scores float32 [n, C] per task, and bool [n], which videos have some; by the way of ``score``, in a folder aside."""
-    with tempfile.TemporaryDirectory(prefix="gsmbench-") as folder:
-        outcome = run(open_run(replace(job, target=Path(folder) / "canary.h5")), network)
-        assert outcome.path is not None
-        scores = read(outcome.path)
-        return {task: values[:, 0] for task, values in scores.scores.items()}, scores.status == SCORED
+def _check_rule(card: CanaryCard, entry: ModelEntry) -> None:
+    """Refuse a canary without a sampling rule, unless it can only be that of ticks."""
+    if not card.view and entry.sampling != TICKS:
+        raise GsmBenchError(
+            f"the canary of {entry.name} does not say which sampling rule it was made with; the entry has {entry.sampling}",
+            fix=f"make it again, with the right set-up: gsmbench models canary {entry.name} --force",
+        )
 
 
-def pixels_of_clip(job: Job, video: Video) -> str:
-    """A checksum of the decoded frames of the one clip, 8 hexadecimal digits; ``unread`` if one cannot be read."""
-    return _checksum(job, video, _clip_numbers(job, video))
-
-
-def pixels_of_middle(job: Job, video: Video, shift: int = 0, *, swapped: bool = False) -> str:
-    """A checksum of the middle frame of the clip, or of one `shift` later, or with red and blue `swapped`."""
-    numbers = _clip_numbers(job, video)
-    return _checksum(job, video, [numbers[len(numbers) // 2] + shift], swapped=swapped)
-
-
-def _clip_numbers(job: Job, video: Video) -> list[int]:
-    """Numbers of the frames of the one clip, ascending, each once."""
-    numbers: list[int] = np.unique(view_indices(job.source.count(video), job.read_plan, score_views(1, 1)[0])).tolist()
-    return numbers
-
-
-def _checksum(job: Job, video: Video, numbers: Sequence[int], *, swapped: bool = False) -> str:
-    digest = 0
-    for _, picture in job.source.pictures(video, numbers):
-        if isinstance(picture, FrameError):
-            return "unread"
-        pixels = np.asarray(picture)
-        digest = isal_zlib.crc32(np.ascontiguousarray(pixels[:, :, ::-1] if swapped else pixels), digest)
-    return f"{digest:08x}"
-
-
-def _cause(job: Job, others: Sequence[tuple[str, Video]]) -> str:
-    """What explains the pixels of nearly all videos that differ from the card's, given the card's middle frames.
+def _cause(clips: CanaryClips, card: CanaryCard, others: Mapping[int, int]) -> str:
+    """What explains the pixels of nearly all videos that differ from the card's.
 
     Videos that stand still in the middle tell nothing of a shift, and are left out.
+
+    Args:
+        others: places of these videos among the clips, and on the card.
     """
-    moving = [(expected, video) for expected, video in others if pixels_of_middle(job, video) != expected]
+    moving = {place: at for place, at in others.items() if clips.middle(place) != card.middle[at]}
     explained: Counter[str] = Counter()
-    for expected, video in moving:
+    for place, at in moving.items():
         for shift, words in SHIFTS.items():
-            explained[f"the frames are those {words}"] += pixels_of_middle(job, video, -shift) == expected
-        explained["red and blue are swapped in the pictures"] += pixels_of_middle(job, video, swapped=True) == expected
+            explained[f"the frames are those {words}"] += clips.middle(place, -shift) == card.middle[at]
+        swapped = clips.middle(place, swapped=True) == card.middle[at]
+        explained["red and blue are swapped in the pictures"] += swapped
     words, count = explained.most_common(1)[0] if explained else ("", 0)
-    return words if count and count >= EXPLAINED * len(moving) else ""
+    if count and count >= EXPLAINED * len(moving):
+        return words
+    counts = [(clips.num_frames(place), card.num_frames[at]) for place, at in others.items()]
+    unlike = [f"other numbers of frames, such as {here}, the card's {there}" for here, there in counts if here != there]
+    return unlike[0] if unlike and len(unlike) >= EXPLAINED * len(others) else ""
 
 
 def _settings(entry: ModelEntry) -> dict[str, Any]:
     """What of an entry changes scores, as JSON holds it."""
-    values = asdict(entry)
+    values = asdict(entry) | {"sampling": str(entry.sampling)}
     settings: dict[str, Any] = json.loads(json.dumps({key: values[key] for key in SETTINGS}))
     return settings
 
@@ -223,10 +211,9 @@ def _settings(entry: ModelEntry) -> dict[str, Any]:
 def _setting_changes(card: CanaryCard, entry: ModelEntry) -> tuple[str, ...]:
     """Settings in which the entry differs from the card, in words."""
     before, now = _flat(card.settings), _flat(_settings(entry))
+    keys = [key for key in dict.fromkeys([*now, *before]) if card.view or key not in PROTOCOL]
     return tuple(
-        f"{key} is {now.get(key)}, the card's {before.get(key)}"
-        for key in before.keys() | now.keys()
-        if before.get(key) != now.get(key)
+        f"{key} is {now.get(key)}, the card's {before.get(key)}" for key in keys if before.get(key) != now.get(key)
     )
 
 

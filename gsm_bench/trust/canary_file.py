@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -37,6 +37,7 @@ class CanaryCard:
         kind: kind of the scores; versions: of packages.
         ids: n videos; num_frames: their numbers of frames.
         pixels: checksum of the decoded frames of the clip, 8 hexadecimal digits per video; middle: of its middle one.
+        view: which view of the entry's clips x crops each video has; empty for one clip of ticks, the centre crop.
     """
 
     model: str
@@ -51,11 +52,12 @@ class CanaryCard:
     num_frames: tuple[int, ...]
     pixels: tuple[str, ...]
     middle: tuple[str, ...]
+    view: tuple[Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)], ...] = ()
 
 
 @dataclass(frozen=True)
 class Canary:
-    """A card, and float16 logits [n, C] per task of one clip of the centre crop of each video."""
+    """A card, and float16 logits [n, C] per task of one view of each video."""
 
     card: CanaryCard
     logits: Mapping[str, NDArray[np.float16]]
@@ -110,7 +112,7 @@ def _check_shapes(card: CanaryCard, arrays: Mapping[str, NDArray[Any]]) -> None:
     videos = len(card.ids)
     if not (videos and arrays and len(set(card.ids)) == videos):
         raise ValueError("its card is incomplete")
-    if not videos == len(card.num_frames) == len(card.pixels) == len(card.middle):
+    if not videos == len(card.num_frames) == len(card.pixels) == len(card.middle) == (len(card.view) or videos):
         raise ValueError("its card is incomplete")
     for name, values in arrays.items():
         if values.dtype != np.float16 or values.ndim != 2 or len(values) != videos or not np.isfinite(values).all():

@@ -26,6 +26,7 @@ WORDS: Mapping[str, str] = {
     "statistics": "the batch-norm statistics of the checkpoint do not fit its weights: take the file that was saved after "
     "training, or estimate them again over training videos",
 }  # fmt: skip
+TICKS_RULE = "middle of ticks"
 LABEL_WORDS: Mapping[str, str] = {
     "class numbers one": "class numbers start at 0, in the order of the class file: write the list again",
     "class names in alphabetical order": 'class_order = "alphabetical" in the entries of the model and of the data set',
@@ -42,6 +43,8 @@ def toml_fix(entry: ModelEntry, base: Trial, trial: Trial) -> str:
     """The lines that a manifest needs, below the entry's heading; empty if no key of an entry changes."""
     changes = trial.changes(base)
     lines = []
+    if "rule" in changes and trial.rule == TICKS_RULE:
+        lines.append('sampling = { rule = "ticks" }')
     if "frames" in changes:
         lines.append(f"frames = {trial.frames}")
     if changes.keys() & set(INPUT_KEYS):
@@ -68,6 +71,8 @@ def words_for(name: str, value: Any) -> str:
     """What to do about a setting that an entry cannot change, or where to find the key that it has."""
     if name == "labels":
         return next(words for start, words in LABEL_WORDS.items() if str(value).startswith(start))
+    if name == "rule" and value == TICKS_RULE:
+        return "change the key `sampling` of the model's entry"
     if name == "shape":
         return WORDS["squash"]
     return WORDS.get(name, "change this key of the model's entry")

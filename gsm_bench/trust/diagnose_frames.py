@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import IO
 
 import numpy as np
@@ -19,6 +20,7 @@ from gsm_bench.errors import FrameError
 from gsm_bench.frames.sources import FrameSource
 from gsm_bench.geometry import crop_corner, size_for
 from gsm_bench.sampling import in_order, indices_at
+from gsm_bench.sampling_rules import TICKS, clip_indices
 from gsm_bench.splits import Split
 from gsm_bench.trust.diagnose_settings import Filter, Trial
 
@@ -136,14 +138,22 @@ class FrameStore:
 
 
 def sampled(total: int, trial: Trial) -> NDArray[np.int64]:
-    """Frame numbers int64 [T], from 1, by the rule of a trial in a video of `total` frames."""
+    """Frame numbers int64 [T], from 1, by the rule of a trial in a video of `total` frames.
+
+    Of several clips that an entry's rule gives, it is the middle one.
+    """
     frames = trial.frames
+    if trial.rule == "the entry's":
+        return clip_indices(trial.sampling, total, frames, trial.clips)[trial.clips // 2]
     if trial.rule == "middle of ticks":
         return indices_at(total, frames, 0.5)
     if trial.rule == "start of ticks":
         return indices_at(total, frames, 0.0)
     if trial.rule == "first half":
-        return indices_at(-(-total // 2), frames, 0.5)
+        half = -(-total // 2)
+        if trial.sampling != TICKS:
+            return sampled(half, replace(trial, rule="the entry's"))
+        return indices_at(half, frames, 0.5)
     if trial.rule == "first to last frame":
         return np.rint(np.linspace(1, total, frames)).astype(np.int64)
     stride = 2 if trial.rule == "every second frame" else 1

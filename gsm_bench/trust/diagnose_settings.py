@@ -7,12 +7,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from gsm_bench.geometry import ChannelOrder, InputSpec
+from gsm_bench.sampling_rules import TICKS, Sampling
 from gsm_bench.settings import FrameOrder
 
 Shape = Literal["crop", "squash"]
 Filter = Literal["bilinear", "bicubic", "nearest", "bilinear, not antialiased"]
 Rule = Literal[
-    "middle of ticks", "start of ticks", "first to last frame", "every second frame", "neighbouring frames", "first half"
+    "the entry's", "middle of ticks", "start of ticks", "first to last frame", "every second frame", "neighbouring frames",
+    "first half",
 ]  # fmt: skip
 Numbering = Literal["as stored", "sorted as text"]
 Counts = Literal["listed", "stored"]
@@ -69,6 +71,7 @@ class Trial:
         order, flip: of the frames that a network is shown.
         statistics: of batch norms: those of the checkpoint, or those of a batch of clips.
         stretch: as of `InputSpec`, while `resize` is its shorter side; no trial changes it.
+        sampling, clips: of the entry; no trial changes them.
     """
 
     size: int
@@ -88,10 +91,12 @@ class Trial:
     flip: bool = False
     statistics: Statistics = "stored"
     stretch: tuple[int, int] | None = None
+    sampling: Sampling = TICKS
+    clips: int = 1
 
     @classmethod
-    def of_entry(cls, spec: InputSpec, frames: int) -> Trial:
-        """The settings of a model's entry."""
+    def of_entry(cls, spec: InputSpec, frames: int, sampling: Sampling = TICKS, clips: int = 1) -> Trial:
+        """The settings of a model's entry; `clips` are K of a sampling without ticks."""
         return cls(
             spec.size,
             spec.resize,
@@ -101,6 +106,9 @@ class Trial:
             _triple(spec.std),
             frames,
             stretch=spec.stretch,
+            rule="middle of ticks" if sampling == TICKS else "the entry's",
+            sampling=sampling,
+            clips=1 if sampling == TICKS else clips,
         )
 
     @property
@@ -195,7 +203,13 @@ def _geometry(trial: Trial, possible: Possible) -> Iterator[Trial]:
 def _times(trial: Trial, possible: Possible) -> Iterator[Trial]:
     for frames in FRAMES if possible.any_size else ():
         yield replace(trial, frames=frames)
-    for rule in ("start of ticks", "first to last frame", "every second frame", "neighbouring frames"):
+    for rule in (
+        "middle of ticks",
+        "start of ticks",
+        "first to last frame",
+        "every second frame",
+        "neighbouring frames",
+    ):
         yield replace(trial, rule=rule)
     for shift in (-1, 1):
         yield replace(trial, shift=shift)

@@ -90,14 +90,14 @@ def set_up(
         NoLabelsError: the split has no labels.
         FrameError: no video can be read.
     """
-    job = job_of(replace(request.scoring, clips=1, crops=1, fresh=True), manifest, workspace)
+    job = job_of(replace(request.scoring, crops=1, fresh=True), manifest, workspace)
     task = _task(job, request.task)
     load = _loader(job, workspace)
     load(job.entry)  # its errors come before anything is read
     labels = job.split.labels[task].astype(np.int64)
     rows = chosen_rows(labels, request.videos, request.seed)
     store = FrameStore(job.source, job.split, rows)
-    base = Trial.of_entry(job.entry.input, job.entry.frames)
+    base = Trial.of_entry(job.entry.input, job.entry.frames, job.entry.sampling, job.entry.clips)
     usable = store.load(lambda total, longer: trials(base, total, longer), job.settings.workers, progress)
     if not usable.any():
         name, reason = next(iter(store.bad.items()))

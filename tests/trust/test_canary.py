@@ -9,7 +9,9 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
+from gsm_bench.errors import GsmBenchError  # noqa: E402
 from gsm_bench.manifest import load_manifest  # noqa: E402
+from gsm_bench.sampling_rules import Sampling  # noqa: E402
 from gsm_bench.scoring.prepare import Request  # noqa: E402
 from gsm_bench.trust import canary as canaries  # noqa: E402
 from gsm_bench.trust.canary import check_canary, make_canary  # noqa: E402
@@ -74,6 +76,98 @@ def test_other_settings_are_named(made, change, words):
     check = checked(made, change)
     assert not check.passes
     assert words in check.sentence
+
+
+def with_protocol(rule, stride=0, clips=2, crops=1):
+    return lambda entry: replace(entry, sampling=Sampling(rule, stride), clips=clips, crops=crops, published=())
+
+
+def manifest_with(workspace, change):
+    manifest = load_manifest(workspace)
+    return replace(manifest, models=dict(manifest.models) | {MODEL: change(manifest.model(MODEL))})
+
+
+@pytest.fixture(scope="module")
+def dense(made):
+    """The workspace, and a canary of an entry with 2 clips of another rule."""
+    workspace, _ = made
+    manifest = manifest_with(workspace, with_protocol("mmaction2", 1))
+    return workspace, make_canary(Request(MODEL, device="cpu"), manifest, workspace)
+
+
+def test_a_canary_holds_the_clips_and_crops_that_score_makes(dense):
+    """Each video has one view of the entry, in turn."""
+    from gsm_bench.scorefile import read
+    from gsm_bench.scoring.prepare import prepare
+    from gsm_bench.scoring.resume import open_run
+    from gsm_bench.scoring.run import run
+
+    workspace, canary = dense
+    manifest = manifest_with(workspace, with_protocol("mmaction2", 1))
+    job, loaded = prepare(Request(MODEL, device="cpu", out=workspace.root / "all.h5"), manifest, workspace)
+    scores = read(run(open_run(job), loaded.network).path).scores["action"]
+    assert canary.card.view == tuple(at % 2 for at in range(VIDEOS))
+    expected = np.stack([scores[row, row % 2] for row in range(VIDEOS)])
+    assert np.abs(canary.logits["action"] - expected).max() < 0.01
+    assert canary.card.settings["sampling"] == "mmaction2:1"
+
+
+def test_the_rule_of_the_entry_is_used_and_passes(dense):
+    check = checked(dense, with_protocol("mmaction2", 1))
+    assert check.passes and not check.other_pixels and not check.settings
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (with_protocol("ticks"), "sampling is ticks, the card's mmaction2:1"),
+        (with_protocol("mmaction2", 2), "sampling is mmaction2:2, the card's mmaction2:1"),
+        (with_protocol("mmaction2", 1, clips=3), "clips is 3, the card's 2"),
+        (with_protocol("mmaction2", 1, crops=3), "crops is 3, the card's 1"),
+    ],
+)
+def test_another_sampling_is_named(dense, change, words):
+    check = checked(dense, change)
+    assert not check.passes
+    assert words in check.sentence
+
+
+def test_a_rule_that_needs_several_clips(made):
+    change = with_protocol("videomae", 2)
+    workspace, _ = made
+    canary = make_canary(Request(MODEL, device="cpu"), manifest_with(workspace, change), workspace)
+    assert checked((workspace, canary), change).passes
+
+
+def as_before(canary):
+    """A canary of the time when all had one clip of ticks, and no word about it."""
+    settings = {key: value for key, value in canary.card.settings.items() if key not in ("sampling", "clips", "crops")}
+    return replace(canary, card=replace(canary.card, settings=settings, view=()))
+
+
+def test_a_canary_without_a_rule_is_one_clip_of_ticks(made):
+    workspace, _ = made
+    one = with_protocol("ticks", clips=1)
+    canary = as_before(make_canary(Request(MODEL, device="cpu"), manifest_with(workspace, one), workspace))
+    check = checked((workspace, canary))  # the entry has two clips
+    assert check.passes and not check.settings and not check.other_pixels
+    with pytest.raises(GsmBenchError, match="does not say which sampling rule") as caught:
+        checked((workspace, canary), with_protocol("tsm-dense", clips=1))
+    assert "models canary" in caught.value.fix
+
+
+def test_videos_with_another_number_of_frames(made, copied):
+    """As frames that were extracted at another rate."""
+    for video in copied.iterdir():
+        for number in range(1, T // 2 + 1):
+            (video / f"{2 * number:05d}.jpg").replace(video / f"{number:05d}.jpg")
+        for number in range(T // 2 + 1, T + 1):
+            (video / f"{number:05d}.jpg").unlink(missing_ok=True)
+    data = copied.parent
+    (data / "val_videofolder.txt").write_text("".join(f"v{at:02d} {T // 2} {at % 14}\n" for at in range(VIDEOS)))
+    check = checked(made, data=data)
+    assert not check.passes
+    assert check.cause == f"other numbers of frames, such as {T // 2}, the card's {T}"
 
 
 def test_a_crop_that_is_cut_off_instead_of_rounded(made, monkeypatch):

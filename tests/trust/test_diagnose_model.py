@@ -214,3 +214,23 @@ def test_a_probe_shows_that_the_toy_network_uses_order(planted, workspace, gsmbe
     assert "49.01" in ran.out and "15.38" in ran.out
     forward = next(line for line in ran.out.splitlines() if line.strip().startswith("Forward"))
     assert "100.00" in forward
+
+
+def test_clips_of_the_entrys_own_rule(planted, workspace):
+    """A rule without ticks shows the middle one of its clips, in diagnose and in probe; some rules need two."""
+    import gsm_bench as gb
+    from gsm_bench.sampling_rules import Sampling, clip_indices
+    from gsm_bench.trust.diagnose_fixes import toml_fix
+    from gsm_bench.trust.diagnose_frames import sampled
+    from gsm_bench.trust.diagnose_setup import Trial
+
+    planted(entry=("frames = 4\n", 'frames = 4\nsampling = { rule = "videomae", stride = 2 }\n'))
+    bench = gb.Bench(workspace.root)
+    probe = bench.probe("toy_4f", videos=12, device="cpu", threads=2)
+    assert [row.name for row in probe.probe.conditions][:2] == ["forward", "reversed"]
+    entry = bench.manifest.model("toy_4f")
+    base = Trial.of_entry(entry.input, 4, entry.sampling, entry.clips)
+    expected = clip_indices(Sampling("videomae", 2), 30, 4, 2)
+    assert sampled(30, base).tolist() == expected[1].tolist()
+    assert sampled(60, replace(base, rule="first half")).tolist() == expected[1].tolist()
+    assert 'sampling = { rule = "ticks" }' in toml_fix(entry, base, replace(base, rule="middle of ticks"))
