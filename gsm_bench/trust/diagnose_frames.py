@@ -144,7 +144,8 @@ def sampled(total: int, trial: Trial) -> NDArray[np.int64]:
     """
     frames = trial.frames
     if trial.rule == "the entry's":
-        return clip_indices(trial.sampling, total, frames, trial.clips)[trial.clips // 2]
+        numbers: NDArray[np.int64] = clip_indices(trial.sampling, total, frames, trial.clips)[trial.clips // 2]
+        return numbers
     if trial.rule == "middle of ticks":
         return indices_at(total, frames, 0.5)
     if trial.rule == "start of ticks":

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gsm_bench.errors import NetworkError
 from gsm_bench.manifest import Manifest
 from gsm_bench.metrics.intervals import Interval, accuracy_interval
 from gsm_bench.metrics.paired import PairedDifference, paired_difference
 from gsm_bench.scorefile import Scores
 from gsm_bench.scoring.network import ForwardPool
 from gsm_bench.trust.diagnose_labels import Hits
-from gsm_bench.trust.diagnose_network import predictions_of
+from gsm_bench.trust.diagnose_network import NetworkUnderTrial, predictions_of
 from gsm_bench.trust.diagnose_settings import Trial
 from gsm_bench.trust.diagnose_setup import DiagnosisRequest, Setup, set_up
 from gsm_bench.workspace import Workspace
@@ -71,6 +72,7 @@ class Probe:
         class_names: C names; class_counts: videos of each.
         sees_order: whether the order of frames changes its scores beyond rounding.
         bad: videos that cannot be read.
+        same_frames: videos that show the same frames backwards, such as those of one frame.
     """
 
     model: str
@@ -82,6 +84,7 @@ class Probe:
     class_counts: NDArray[np.int64]
     bad: int
     seconds: float
+    same_frames: int = 0
 
     @property
     def sees_order(self) -> bool:
@@ -103,7 +106,9 @@ def probe_model(
     setup = set_up(request, manifest, workspace, lambda base, *_: trials_of(base), progress)
     places = setup.places.tolist()
     with ForwardPool(setup.job.settings) as pool:
-        scores = setup.network(pool).all_scores(trials_of(setup.base), places)
+        network = setup.network(pool)
+        scores = network.all_scores(trials_of(setup.base), places)
+    _check_scores(network, setup.base, scores)
     classes = setup.job.entry.tasks[setup.task]
     labels = setup.labels[setup.rows]
     names = setup.job.split.class_names.get(setup.task) or tuple(f"class {number}" for number in range(classes))
@@ -111,7 +116,20 @@ def probe_model(
         setup.job.entry.name, f"{setup.job.split.dataset}/{setup.job.split.name}", setup.task, len(places),
         tuple(_condition(name, values, scores[0], setup) for name, values in zip(CONDITIONS, scores, strict=True)),
         tuple(names), np.bincount(labels, minlength=classes), len(setup.store.bad), time.monotonic() - started,
+        sum(len(set(setup.store.numbers(place, setup.base).tolist())) == 1 for place in places),
     )  # fmt: skip
+
+
+def _check_scores(network: NetworkUnderTrial, base: Trial, scores: Sequence[Scores]) -> None:
+    """Raise a NetworkError where the network takes no clips, or returns NaN or inf."""
+    if network.failures:
+        raise NetworkError(next(iter(network.failures.values())), fix="check the entry's network, frames and input")
+    wrong = int((~np.isfinite(scores[0]).all(axis=1)).sum())
+    if wrong or not all(np.isfinite(values).all() for values in scores):
+        raise NetworkError(
+            f"the network returns NaN or inf for {wrong:,} of {len(scores[0]):,} videos as sampled, or in another order",
+            fix="check its weights, and value range, mean and std of the entry",
+        )
 
 
 def trials_of(base: Trial) -> list[Trial]:

@@ -52,13 +52,21 @@ def _notes(probe: Probe) -> list[str]:
         "Largest change of a score: divided by the standard deviation of all scores.",
         f"Paper: {PAPER.source}; all validation videos. It reports no change for TSN.",
     ]
-    if probe.sees_order:
+    if probe.same_frames == probe.videos:
+        notes.append(
+            "Every clip is one frame, repeated: whether the order of frames matters cannot be seen on these videos."
+        )
+    elif not any(one.moved for one in probe.conditions):
+        notes.append("Its scores do not depend on the frames: they are the same in every condition. Check the weights.")
+    elif probe.sees_order:
         notes.append("The order of frames changes its scores: it uses time.")
     else:
         notes.append(
             "The order of frames changes its scores by rounding alone, as for TSN, which is the mean over its frames: "
             "no order, reversal or numbering of frames can be judged by it."
         )
+    if 0 < probe.same_frames < probe.videos:
+        notes.append(f"{probe.same_frames:,} of the videos show one frame, repeated: no order changes their scores.")
     if probe.bad:
         notes.append(f"{probe.bad:,} videos cannot be read and are left out.")
     return notes

@@ -234,3 +234,42 @@ def test_clips_of_the_entrys_own_rule(planted, workspace):
     assert sampled(30, base).tolist() == expected[1].tolist()
     assert sampled(60, replace(base, rule="first half")).tolist() == expected[1].tolist()
     assert 'sampling = { rule = "ticks" }' in toml_fix(entry, base, replace(base, rule="middle of ticks"))
+
+
+def after_build(workspace, change):
+    """The toy network with a change of what it takes or returns."""
+    path = workspace.root / "toynet.py"
+    path.write_text(
+        f"{TOY_NETWORK}\nsound = build\ndef build(entry):\n    network = sound(entry)\n    {change}\n    return network\n"
+    )
+    trust(workspace)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("network.register_forward_pre_hook(lambda *_: 1 / 0)", "the network refuses clips [4, 4, 3, 32, 32]: ZeroDivisionError"),
+        ("network.register_forward_hook(lambda *a: a[2] * float('nan'))", "returns NaN or inf for 4 of 4 videos"),
+    ],
+)  # fmt: skip
+def test_a_probe_of_a_network_that_fails_is_one_error(planted, workspace, gsmbench, change, words):
+    planted()
+    after_build(workspace, change)
+    ran = gsmbench("probe", "--model", "toy_4f", "--videos", "4", "--quiet", "--device", "cpu")
+    assert (ran.status, words in ran.err) == (1, True), ran.err
+
+
+def test_a_probe_says_when_it_can_tell_nothing(planted, workspace):
+    import gsm_bench as gb
+
+    planted()
+    rows = data_of(workspace) / "val.txt"
+    listed = rows.read_text()
+    rows.write_text("".join(f"{line.split()[0]} 1 {line.split()[2]}\n" for line in listed.splitlines()))
+    bench = gb.Bench(workspace.root)
+    one_frame = bench.probe("toy_4f", videos=4, device="cpu", threads=2)
+    assert "cannot be seen on these videos" in str(one_frame) and "as for TSN" not in str(one_frame)
+    rows.write_text(listed)
+    after_build(workspace, "network.register_forward_hook(lambda *a: a[2] * 0)")
+    constant = bench.probe("toy_4f", videos=4, device="cpu", threads=2)
+    assert "Its scores do not depend on the frames" in str(constant) and "as for TSN" not in str(constant)
