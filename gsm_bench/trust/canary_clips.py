@@ -63,7 +63,7 @@ class CanaryClips:
 
     def scores(self, network: nn.Module) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
         """Scores float32 [n, C] per task, and bool [n], which videos have some; by the way of ``score``, in a folder aside."""
-        found = {
+        scores = {
             task: np.full((len(self.view), classes), np.nan, np.float32)
             for task, classes in self.job.entry.tasks.items()
         }
@@ -78,8 +78,8 @@ class CanaryClips:
                 scored = read(outcome.path)
                 sound[rows] = scored.status == SCORED
                 for task, values in scored.scores.items():
-                    found[task][rows] = values[:, 0]
-        return found, sound
+                    scores[task][rows] = values[:, 0]
+        return scores, sound
 
     def video(self, at: int) -> Video:
         return self.job.split.video(at)
