@@ -397,7 +397,10 @@ torch.set_num_threads(1)
 recipe = recipe_of("default", {"epochs": 1, "batch": 4, "accumulate": 2, "dropout": 0.0, "clip_norm": 1.0})
 workspace = Workspace(out.parent)
 training = resolve(
-    TrainRequest("shapes_8f", out, recipe, data=data, frames=2, workers=0, device="cpu"), load_manifest(workspace), workspace
+    TrainRequest(
+        "shapes_8f", out.with_suffix(".safetensors"), recipe, data=data, frames=2, workers=0, device="cpu"
+    ),
+    load_manifest(workspace), workspace,
 )
 with process_group("cpu") as group:
     trainer = Trainer(training, group, None)
