@@ -14,21 +14,22 @@ import mmap
 import os
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from gsm_bench.checksums import MOST_BLOCK_ROWS, Checksums, Covered, checked_rows, crc32, read_checksums
+from gsm_bench.checksums import MOST_BLOCK_ROWS, Checksums, Covered, checked_rows, read_checksums
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.hdf5_check import own_group
 from gsm_bench.hdf5_reader import CheckedHdf5
 from gsm_bench.hdf5_texts import own_attribute
 from gsm_bench.id_array import IdArray
+from gsm_bench.row_windows import BlockSums, RowWindow, Scores
 from gsm_bench.score_head import (
     AVERAGED,
     FEATURES,
@@ -45,8 +46,8 @@ from gsm_bench.score_head import (
 from gsm_bench.score_writer import ClipScores, content_size, create, write
 
 __all__ = [
-    "AVERAGED", "NOT_SCORED", "SCORED", "SUBSTITUTED", "VIEW_TYPE", "ClipScores", "InMemoryScores", "RowWindow", "ScoreFile",
-    "ScoreHead", "content_hash", "content_size", "create", "form_of", "open_scores", "read", "views_array",
+    "AVERAGED", "NOT_SCORED", "SCORED", "SUBSTITUTED", "VIEW_TYPE", "ClipScores", "InMemoryScores", "ScoreFile",
+    "ScoreHead", "Scores", "content_hash", "content_size", "create", "form_of", "open_scores", "read", "views_array",
     "write",
 ]  # fmt: skip
 
@@ -54,7 +55,6 @@ ROWS_AT_ONCE = 4096
 """Rows copied or hashed at once."""
 WINDOW_BYTES, WINDOWS = 8 << 20, 2
 """Bytes mapped at once where blocks are read one after the other; windows of a file that are kept."""
-Scores = NDArray[np.float32]
 DAMAGE = (
     KeyError, ValueError, TypeError, AttributeError, RuntimeError, OSError, MemoryError, OverflowError, RecursionError,
     struct.error,
@@ -65,39 +65,6 @@ MOST_REASON = 300
 COPY_AGAIN = "copy it again, or run the command again with --fresh"
 
 
-def _nothing_to_compare(start: int, stop: int) -> None:
-    pass
-
-
-@dataclass(frozen=True)
-class RowWindow:
-    """Rows of a score file that may not have been compared with their checksums yet.
-
-    To compare costs little while the rows are in the processor's cache: directly after they were used. Nothing that was
-    made of them may leave the function that made it before `compare` returned.
-
-    Attributes:
-        scores: float32 [n, V, C].
-        start: the first row.
-        compare_rows: compares the rows from one up to another; raises ScoreFileError if they do not match.
-    """
-
-    scores: Scores
-    start: int = 0
-    compare_rows: Callable[[int, int], None] = _nothing_to_compare
-
-    def part(self, start: int, stop: int) -> RowWindow:
-        """Some of the rows, counted from the first row of this window."""
-        return RowWindow(self.scores[start:stop], self.start + start, self.compare_rows)
-
-    def compare(self) -> None:
-        """Compare the rows with their checksums; raises ScoreFileError if they do not match."""
-        self.compare_rows(self.start, self.start + len(self.scores))
-
-    def compared(self) -> Scores:
-        """The scores float32 [n, V, C], once they were compared."""
-        self.compare()
-        return self.scores
 
 
 class ScoreFile:
@@ -131,10 +98,15 @@ class ScoreFile:
         with _damage_named(path, form):
             _check_version(path, content, form)
             self._datasets = own_group(content.file, form.group)
-            self._sums, self.covered = checked_rows(content, self._datasets)
-            self._crc32 = {task: sums.sums() for task, sums in self._sums.items()}
-            self._matching = {task: np.zeros(sums.blocks, bool) for task, sums in self._sums.items()}
+            sums, self.covered = checked_rows(content, self._datasets)
+            crc32 = {task: rows.sums() for task, rows in sums.items()}
             self.head = read_head(content, self._datasets, form)
+            self._sums = {
+                task: BlockSums(
+                    rows.rows, rows.block_rows, crc32[task], partial(_rows_damaged, path, form, self.head, task)
+                )
+                for task, rows in sums.items()
+            }
             self._places = {task: _place(dataset) for task, dataset in self._datasets.items()}
         self._windows: dict[tuple[str, int], Scores] = {}
         self._lock = threading.Lock()
@@ -185,20 +157,12 @@ class ScoreFile:
 
     def window(self, task: str, start: int, stop: int) -> RowWindow:
         """Rows as `block` gives them, whose user decides when they are compared with their checksums."""
-        place, stop = self._places[task], min(stop, len(self.head))
-        if place is None:
-            return RowWindow(self._read(task, slice(start, stop)))
-        if task not in self._sums or start >= stop or self._matching[task][self._blocks(task, start, stop)].all():
-            return RowWindow(self._window(place, task, start, stop))
-        blocks, size = self._blocks(task, start, stop), self._sums[task].block_rows
-        first = blocks.start * size
-        whole = self._window(place, task, first, min(blocks.stop * size, len(self.head)))
-
-        def compare(start: int, stop: int) -> None:
-            blocks = self._blocks(task, start, stop)
-            self._compare(task, blocks, whole[blocks.start * size - first : blocks.stop * size - first])
-
-        return RowWindow(whole[start - first : stop - first], start, compare)
+        stop, sums = min(stop, len(self.head)), self._sums.get(task)
+        if sums is None or start >= stop or sums.matching[sums.blocks(start, stop)].all():
+            return RowWindow(self._stored(task, start, stop))
+        first, last = sums.rows_of(sums.blocks(start, stop))
+        whole = self._stored(task, first, last)
+        return RowWindow(whole[start - first : stop - first], start, sums, whole, first)
 
     def block_rows(self, task: str) -> int:
         """Rows that share a checksum, or 1024 where a file states more; 0 without checksums."""
@@ -206,38 +170,18 @@ class ScoreFile:
 
     def damaged_rows(self, task: str) -> list[tuple[int, int]]:
         """First and last row of each block of a task that does not match its checksum; empty without checksums."""
-        damaged = []
-        for block in range(self._sums[task].blocks if task in self._sums else 0):
-            size = self._sums[task].block_rows
-            rows = (block * size, min((block + 1) * size, len(self.head)) - 1)
+        damaged: list[tuple[int, int]] = []
+        sums = self._sums.get(task)
+        for start, stop in sums.all_rows() if sums else ():
             try:
-                self.block(task, rows[0], rows[1] + 1)
+                self.block(task, start, stop)
             except ScoreFileError:
-                damaged.append(rows)
+                damaged.append((start, stop - 1))
         return damaged
 
     def blocks_compared(self, task: str) -> int:
         """Number of blocks of rows that matched their checksums so far."""
-        return int(self._matching[task].sum()) if task in self._matching else 0
-
-    def _blocks(self, task: str, start: int, stop: int) -> slice:
-        """The blocks with checksums that hold these rows."""
-        size = self._sums[task].block_rows
-        return slice(start // size, -(-stop // size))
-
-    def _compare(self, task: str, blocks: slice, scores: Scores) -> None:
-        """Compare the scores of some whole blocks with their checksums; raises ScoreFileError if they differ."""
-        size, matching = self._sums[task].block_rows, self._matching[task]
-        for block in range(blocks.start, blocks.stop):
-            start = (block - blocks.start) * size
-            if matching[block]:
-                continue
-            if crc32(scores[start : start + size]) != self._crc32[task][block]:
-                first, last = block * size, min((block + 1) * size, len(self.head)) - 1
-                videos = f"{self.ids[first]!r} to {self.ids[last]!r}"
-                what = f"{task} {self._form.values} of rows {first} to {last} ({videos}) do not match their checksum"
-                raise _damaged(self.path, self._form, what)
-            matching[block] = True
+        return int(self._sums[task].matching.sum()) if task in self._sums else 0
 
     def will_read(self, task: str, start: int, stop: int) -> None:
         """Ask the system to read rows ahead; without effect where it cannot."""
@@ -246,6 +190,11 @@ class ScoreFile:
             row_bytes = len(self.head.views) * self.head.classes_per_task[task] * 4
             at, size = place + start * row_bytes, (stop - start) * row_bytes
             os.posix_fadvise(self._hdf5.source.descriptor, at, size, os.POSIX_FADV_WILLNEED)
+
+    def _stored(self, task: str, start: int, stop: int) -> Scores:
+        """Scores float32 [stop - start, V, C] as the file has them, which nothing has compared."""
+        place = self._places[task]
+        return self._read(task, slice(start, stop)) if place is None else self._window(place, task, start, stop)
 
     def _window(self, place: int, task: str, start: int, stop: int) -> Scores:
         """Scores float32 [stop - start, V, C] as `_map_at` maps them; of a few blocks at once, which saves a tenth of the time."""
@@ -285,9 +234,9 @@ class ScoreFile:
         low, high = int(rows.min()), int(rows.max()) + 1
         if high - low <= 4 * len(rows):
             return self.block(task, low, high)[rows - low]
+        self._compare_rows(task, rows)
         place = self._places[task]
         if place is not None:
-            self._compare_rows(task, rows)
             return self._map_at(place, task, low, high, at_once=False)[rows - low]
         order = np.argsort(rows)
         out = np.empty((len(rows), *self._datasets[task].shape[1:]), np.float32)
@@ -373,6 +322,12 @@ def _damage_named(path: Path, form: FileForm) -> Iterator[None]:
 
 def _damaged(path: Path, form: FileForm, reason: str) -> ScoreFileError:
     return ScoreFileError(f"this {form.noun} is damaged: {reason[:MOST_REASON]}", where=path, fix=COPY_AGAIN)
+
+
+def _rows_damaged(path: Path, form: FileForm, head: ScoreHead, task: str, start: int, stop: int) -> ScoreFileError:
+    videos = f"{head.ids[start]!r} to {head.ids[stop - 1]!r}"
+    what = f"{task} {form.values} of rows {start} to {stop - 1} ({videos}) do not match their checksum"
+    return _damaged(path, form, what)
 
 
 def _check_version(path: Path, content: CheckedHdf5[Checksums], form: FileForm) -> None:

@@ -56,6 +56,7 @@ SHARED = {
         "provenance",
         "settings",
     },
+    "row_windows": {"checksums", "errors"},
     "score_writer": {"checksums", "errors", "files", "hdf5_writer", "score_head"},
     "scorefile": {
         "checksums",
@@ -64,6 +65,7 @@ SHARED = {
         "hdf5_reader",
         "hdf5_texts",
         "id_array",
+        "row_windows",
         "score_head",
         "score_writer",
     },

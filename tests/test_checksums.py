@@ -213,6 +213,43 @@ def test_what_others_add_to_a_file_is_no_damage(tmp_path):
         file.block("action", 4000, 4001)
 
 
+def replaced(path, scores, **layout):
+    """The scores of a file, written again by another program."""
+    with h5py.File(path, "r+") as file:
+        kind = file["scores/action"].attrs["kind"]
+        del file["scores/action"]
+        file.create_dataset("more" if "more" not in file else "most", data=np.arange(5000))  # the file becomes longer
+        file.create_dataset("scores/action", data=scores, **layout).attrs["kind"] = kind
+
+
+@pytest.mark.parametrize("layout", [{}, {"chunks": (64, 2, 50)}, {"dtype": ">f4"}])
+def test_scores_that_were_stored_again_in_another_layout_are_compared(tmp_path, layout):
+    path = large(tmp_path / "a.h5")
+    scores = read(path).scores["action"].copy()
+    replaced(path, scores, **layout)
+    assert gb.check(path).covered == "scores"
+    with open_scores(path) as file:
+        assert np.array_equal(file.block("action", 900, 4000), scores[900:4000])
+        assert file.blocks_compared("action") == 4
+    scores[1500, 0, 0] += 1
+    replaced(path, scores, **layout)
+    with open_scores(path) as file:
+        file.block("action", 0, 1024)
+        for rows in (np.array([1, 1500]), np.arange(0, 5000, 7), np.array([1030, 4999])):
+            with pytest.raises(ScoreFileError, match="rows 1024 to 2047"):
+                file.rows("action", rows)
+        assert file.damaged_rows("action") == [(1024, 2047)]
+
+
+def test_scores_of_other_numbers_than_those_with_checksums_are_not_called_compared(tmp_path):
+    path = large(tmp_path / "a.h5")
+    scores = read(path).scores["action"].copy()
+    replaced(path, scores, dtype=np.float64)
+    result = gb.check(path)
+    assert (result.covered, result.rows[0]["blocks"]) == ("nothing", 0)
+    assert np.array_equal(read(path).scores["action"], scores)
+
+
 def test_scores_changed_in_place_are_refused(tmp_path):
     path = tmp_path / "a.h5"
     one_task(path)

@@ -16,7 +16,8 @@ from gsm_bench.ensembles.members import OpenMember
 from gsm_bench.ensembles.spaces import scale_by_temperature
 from gsm_bench.errors import ScoreFileError
 from gsm_bench.kernels import add_weighted, view_means
-from gsm_bench.scorefile import NOT_SCORED, RowWindow, Scores
+from gsm_bench.row_windows import RowWindow
+from gsm_bench.scorefile import NOT_SCORED, Scores
 from gsm_bench.settings import Space
 
 BLOCK_ROWS = 1024

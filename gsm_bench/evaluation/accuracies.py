@@ -19,9 +19,10 @@ from gsm_bench.ensembles.fuse import (
     refuse_broken_rows,
 )
 from gsm_bench.ensembles.members import OpenMember
-from gsm_bench.kernels import add_weighted, label_ranks, rank_views
+from gsm_bench.kernels import SUMS_ROWS, add_weighted, label_ranks, rank_rows
 from gsm_bench.metrics.topk import KS, Accuracy, accuracy_of_ranks
-from gsm_bench.scorefile import NOT_SCORED, RowWindow
+from gsm_bench.row_windows import NO_SUMS, RowWindow
+from gsm_bench.scorefile import NOT_SCORED
 from gsm_bench.settings import Space
 
 WINDOW_BYTES = 48 << 20
@@ -29,7 +30,7 @@ WINDOW_BYTES = 48 << 20
 LEAST_WINDOWS = 16
 """Small files are cut into at least this many windows, so that every thread has some."""
 CACHE_ROWS = 1024
-"""Rows ranked at once where no file has checksums: their fused scores stay in a core's cache."""
+"""Rows ranked at once: their fused scores stay in a core's cache."""
 
 Ranks = NDArray[np.int32]
 Labels = NDArray[np.int32]
@@ -95,8 +96,12 @@ def _ranks(
 
 
 def _rows_at_once(members: Sequence[OpenMember], task: str) -> int:
-    """Number of rows that are ranked at once: whole blocks with a checksum, each of which is compared while it is in cache."""
-    return max(member.file.block_rows(task) for member in members) or CACHE_ROWS
+    """Number of rows that are ranked at once.
+
+    Where checksums are computed after ranking, one block, which is still in cache then.
+    """
+    block_rows = 0 if SUMS_ROWS else max(member.file.block_rows(task) for member in members)
+    return block_rows or CACHE_ROWS
 
 
 def _window_rows(members: Sequence[OpenMember], task: str, at_once: int) -> int:
@@ -119,11 +124,24 @@ def _rank_rows(
         parts: scores float32 [n, V, C] per member.
         total: float64 [n, C], overwritten with fused scores; without rows where only members are ranked.
     """
-    fused, all_finite = len(total) > 0, True
+    fused, all_finite, per_sum = len(total) > 0, True, 1
     last = {member.spec.path: at for at, member in enumerate(members)}
     for at, (member, part) in enumerate(zip(members, parts, strict=True)):
+        computed = NO_SUMS
         if is_plain(member, task, space):
-            finite = rank_views(part.scores, member.views, labels[rows], ranks[at][rows], member.weight, total, at == 0)
+            if SUMS_ROWS and at == last[member.spec.path]:
+                computed, per_sum = part.room_for_sums()
+            finite = rank_rows(
+                part.scores,
+                member.views,
+                labels[rows],
+                ranks[at][rows],
+                member.weight,
+                total,
+                at == 0,
+                computed,
+                per_sum,
+            )
         else:
             means = np.empty((len(part.scores), part.scores.shape[2]))
             finite = mean_over_views(member, task, space, part.compared(), means)
@@ -131,7 +149,7 @@ def _rank_rows(
             if fused:
                 add_weighted(means, member.weight, total, at == 0)
         if at == last[member.spec.path]:
-            part.compare()
+            part.compare(computed)
         all_finite &= finite
     if not all_finite:
         numbers = [floored(part.scores) for part in parts]

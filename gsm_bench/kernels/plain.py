@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,19 +50,27 @@ def label_ranks(scores: Means, labels: NDArray[np.int32], ranks: NDArray[np.int3
     ranks[...] = np.where(known, above, -1)
 
 
-def rank_views(
+def rank_rows(
     block: NDArray[np.float32], views: NDArray[np.int64], labels: NDArray[np.int32], ranks: NDArray[np.int32],
-    weight: float, total: Means, first: bool,
+    weight: float, total: Means, first: bool, sums: NDArray[np.uint32], rows_per_sum: int,
 ) -> bool:  # fmt: skip
     """Do all three in one pass: means over views, ranks of the labels, and the weighted sum in `total`.
 
-    A total without rows is not changed. Returns the result of `view_means`.
+    Args:
+        total: not changed if it has no rows.
+        sums: uint32 [ceil(n / rows_per_sum)], overwritten with the CRC-32 (that of zlib) of each piece of the block;
+            not changed if it is empty.
+
+    Returns:
+        The result of `view_means`.
     """
     means = np.empty((block.shape[0], block.shape[2]))
     sound = view_means(block, views, means)
     label_ranks(means, labels, ranks)
     if len(total):
         add_weighted(means, weight, total, first)
+    for at in range(len(sums)):
+        sums[at] = zlib.crc32(block[at * rows_per_sum : (at + 1) * rows_per_sum].tobytes())
     return sound
 
 

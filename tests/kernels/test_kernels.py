@@ -1,5 +1,7 @@
 """The compiled loops and numpy's give the same bits, on numbers of every size, on ties and where nothing is a number."""
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ compiled = pytest.importorskip(
     "gsm_bench.kernels.compiled", reason="this installation was built without a compiler: numpy does the work"
 )
 
+NO_SUMS, NO_TOTAL = np.empty(0, np.uint32), np.zeros((0, 0))
 ANY = st.floats(width=32, allow_nan=True, allow_infinity=True)
 FEW = st.sampled_from([0.0, -0.0, 1.0, 2.0, -np.inf, np.inf, np.nan])
 BLOCKS = arrays.array_shapes(min_dims=3, max_dims=3, max_side=19).flatmap(
@@ -73,7 +76,7 @@ def test_the_three_in_one_are_the_three(block, weight, first, adds, data):
     for module in (compiled, plain):
         ranks, total = np.full(rows, 99, np.int32), np.full((rows, classes) if adds else (0, 0), 0.1)
         with np.errstate(invalid="ignore", over="ignore"):
-            sound = module.rank_views(block, views, labels, ranks, weight, total, first)
+            sound = module.rank_rows(block, views, labels, ranks, weight, total, first, NO_SUMS, 1)
         results.append((sound, ranks, total))
     (sound, ranks, total), (sound_plain, ranks_plain, total_plain) = results
     means = np.empty((rows, classes))
@@ -85,6 +88,34 @@ def test_the_three_in_one_are_the_three(block, weight, first, adds, data):
     np.testing.assert_array_equal(total, total_plain)
 
 
+@pytest.mark.parametrize(
+    ("rows", "held", "classes", "rows_per_sum"),
+    [
+        (1, 1, 1, 1), (7, 1, 1, 3), (300, 1, 3, 64), (64, 2, 33, 64), (65, 2, 33, 64), (100, 2, 174, 16), (9, 3, 1021, 4),
+        (3, 2, 3000, 2), (2000, 1, 5, 1024), (5, 2, 7, 1000), (33, 1, 129, 1), (0, 2, 5, 4),
+    ],
+)  # fmt: skip
+def test_checksums_are_those_of_zlib(rows, held, classes, rows_per_sum):
+    block = np.random.default_rng(rows).standard_normal((rows, held, classes)).astype(np.float32)
+    pieces = [block[start : start + rows_per_sum] for start in range(0, rows, rows_per_sum)]
+    for module in (compiled, plain):
+        sums = np.full(len(pieces), 7, np.uint32)
+        ranks = np.empty(rows, np.int32)
+        module.rank_rows(block, np.array([0]), np.zeros(rows, np.int32), ranks, 1.0, NO_TOTAL, True, sums, rows_per_sum)
+        assert sums.tolist() == [zlib.crc32(piece.tobytes()) for piece in pieces]
+
+
+def test_checksums_of_bytes_of_every_length():
+    """One class more adds four bytes: all lengths of what is left after the wide registers."""
+    numbers = np.random.default_rng(0).standard_normal(400).astype(np.float32)
+    for classes in range(1, 400):
+        block, sums = numbers[:classes].reshape(1, 1, classes), np.zeros(1, np.uint32)
+        compiled.rank_rows(
+            block, np.array([0]), np.zeros(1, np.int32), np.empty(1, np.int32), 1.0, NO_TOTAL, True, sums, 1
+        )
+        assert sums[0] == zlib.crc32(block.tobytes())
+
+
 def test_rows_beyond_a_byte_and_empty_ones():
     scores = np.zeros((2, 2000))
     for module in (compiled, plain):
@@ -92,6 +123,12 @@ def test_rows_beyond_a_byte_and_empty_ones():
         module.label_ranks(scores, np.array([0, 1999], np.int32), ranks)
         assert ranks.tolist() == [0, 1999]
         assert module.view_means(np.zeros((0, 2, 5), np.float32), np.array([0, 1]), np.empty((0, 5)))
+
+
+def test_rows_without_classes_have_checksums():
+    sums, labels, ranks = np.full(2, 7, np.uint32), *np.zeros((2, 3), np.int32)
+    compiled.rank_rows(np.zeros((3, 2, 0), np.float32), np.array([0]), labels, ranks, 1.0, NO_TOTAL, True, sums, 2)
+    assert sums.tolist() == [0, 0]
 
 
 def test_arrays_that_do_not_fit_are_refused():
@@ -104,10 +141,15 @@ def test_arrays_that_do_not_fit_are_refused():
         compiled.add_weighted(np.zeros((3, 4)), 1.0, np.zeros((3, 5)), True)
     labels, ranks = np.zeros((2, 3), np.int32)
     with pytest.raises(ValueError, match="shape"):
-        compiled.rank_views(block, views, labels, ranks, 1.0, np.zeros((3, 5)), True)
+        compiled.rank_rows(block, views, labels, ranks, 1.0, np.zeros((3, 5)), True, NO_SUMS, 1)
     with pytest.raises(ValueError, match="length"):
-        compiled.rank_views(block, views, labels[:2], ranks, 1.0, np.zeros((0, 0)), True)
+        compiled.rank_rows(block, views, labels[:2], ranks, 1.0, NO_TOTAL, True, NO_SUMS, 1)
     with pytest.raises(IndexError, match="no views"):
-        compiled.rank_views(block, views[:0], labels, ranks, 1.0, np.zeros((0, 0)), True)
+        compiled.rank_rows(block, views[:0], labels, ranks, 1.0, NO_TOTAL, True, NO_SUMS, 1)
+    for room, rows_per_sum in ((1, 2), (2, 1), (4, 1), (1, 0), (3, -1)):
+        with pytest.raises(ValueError, match="checksum"):
+            compiled.rank_rows(
+                block, views, labels, ranks, 1.0, NO_TOTAL, True, np.zeros(room, np.uint32), rows_per_sum
+            )
     with pytest.raises(ValueError, match="length"):
         compiled.label_ranks(np.zeros((3, 4)), np.zeros(2, np.int32), np.zeros(3, np.int32))
