@@ -48,7 +48,7 @@ class BlockSums:
         for at, block in enumerate(range(blocks.start, blocks.stop)):
             if not self.matching[block]:
                 rows = scores[at * self.block_rows : (at + 1) * self.block_rows]
-                self._settle(block, crc32(rows))
+                self._settle(block, crc32(rows.astype("<f4", copy=False)))
 
     def compare_sums(self, blocks: slice, computed: Sums) -> None:
         """Compare the checksums uint32 [n] that were computed of some blocks; raises ScoreFileError if they differ."""

@@ -65,8 +65,6 @@ MOST_REASON = 300
 COPY_AGAIN = "copy it again, or run the command again with --fresh"
 
 
-
-
 class ScoreFile:
     """A score file: its head in memory, its scores read by blocks of rows.
 

@@ -18,7 +18,7 @@ static uint32_t bytewise(uint32_t remainder, const unsigned char *bytes, size_t 
     return remainder;
 }
 
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 9
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 10
 #include <immintrin.h>
 #define FOLDING __attribute__((target("avx512f,avx512dq,vpclmulqdq,pclmul,sse4.1")))
 
