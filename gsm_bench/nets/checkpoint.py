@@ -173,14 +173,20 @@ def compare_keys(network: nn.Module, checkpoint: Checkpoint, ignore_keys: Sequen
     )
 
 
-def refuse_other_gate(network: nn.Module, checkpoint: Checkpoint) -> None:
-    """Raise a CheckpointError if the file states another activation of the gates than the network has."""
+def refuse_other_gate(
+    network: nn.Module, checkpoint: Checkpoint, way: str = 'write options.gate = "{}" into the entry'
+) -> None:
+    """Raise a CheckpointError if the file states another activation of the gates than the network has.
+
+    Args:
+        way: how a user gets a network with the gates of the file, which are put for ``{}``.
+    """
     stated, own = stated_gate(checkpoint), gate_of(network)
     if stated and own and stated != own:
         raise CheckpointError(
             f"this file was trained with {stated} gates, and the network has {own} gates",
             where=checkpoint.path,
-            fix=f'write options.gate = "{stated}" into the entry, or use another file',
+            fix=f"{way.format(stated)}, or use another file",
         )
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from torch import Tensor
 
 from gsm_bench.errors import CheckpointError
-from gsm_bench.nets.checkpoint import Checkpoint, check_finite, read_checkpoint, stated_gate
+from gsm_bench.nets.checkpoint import check_finite, read_checkpoint, refuse_other_gate
 from gsm_bench.nets.gate_shift import GateShift
 from gsm_bench.nets.gate_shift_fuse import GateShiftFuse
-from gsm_bench.nets.identify import gate_of
 from gsm_bench.nets.key_names import renamed_keys
 from gsm_bench.nets.segment import SegmentNetwork
 
@@ -55,7 +54,7 @@ def load_backbone(network: SegmentNetwork, path: Path) -> int:
         )
     check_finite(chosen, path)
     if not optional:
-        _refuse_other_gate(network, checkpoint)
+        refuse_other_gate(network, checkpoint, way="use --gate {}")
     network.base_model.load_state_dict(chosen, strict=False)
     return len(wanted)
 
@@ -63,16 +62,6 @@ def load_backbone(network: SegmentNetwork, path: Path) -> int:
 def _gates(network: SegmentNetwork) -> tuple[str, ...]:
     modules = network.base_model.named_modules()
     return tuple(f"{name}." for name, module in modules if isinstance(module, GateShift | GateShiftFuse))
-
-
-def _refuse_other_gate(network: SegmentNetwork, checkpoint: Checkpoint) -> None:
-    stated, own = stated_gate(checkpoint), gate_of(network)
-    if stated and own and stated != own:
-        raise CheckpointError(
-            f"this file was trained with {stated} gates, and the network has {own} gates",
-            where=checkpoint.path,
-            fix=f"use --gate {stated}, or another file",
-        )
 
 
 def _without_leading_one(value: Tensor) -> Tensor:

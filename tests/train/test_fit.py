@@ -25,12 +25,13 @@ from gsm_bench.errors import (
 )
 from gsm_bench.manifest import load_manifest
 from gsm_bench.nets.checkpoint import read_checkpoint
-from gsm_bench.train.fit import Trainer, fit, validate
+from gsm_bench.train.fit import Trainer, fit
 from gsm_bench.train.parallel import Group
 from gsm_bench.train.resolve import TrainRequest, resolve
 from gsm_bench.train.rules import recipe_of
 from gsm_bench.train.saved import save_checkpoint, save_state
 from gsm_bench.train.steps import StepMaker
+from gsm_bench.train.validation import validate
 from gsm_bench.workspace import Workspace
 from tests.waiting import PATIENCE_S
 
