@@ -57,11 +57,13 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> TrainResu
     Raises:
         SplitError: a split is missing, or has fewer videos than a batch.
         RunConflictError: the checkpoint exists.
-        NetworkError: the loss became infinite.
+        NetworkError: no such network can be built, or the loss became infinite.
     """
     refuse_existing(config.out, force=config.force, exists=_exists(config))
     if config.threads:
         torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    network = new_network(config)
     training, validation = load_split(config.data, "train"), load_split(config.data, "val")
     if len(training.videos) < config.batch:
         raise SplitError(
@@ -69,8 +71,6 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> TrainResu
             where=config.data,
             fix="make more videos, or use a smaller --batch",
         )
-    torch.manual_seed(config.seed)
-    network = new_network(config)
     log = config.out.with_suffix(".jsonl")
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
@@ -98,10 +98,13 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> TrainResu
 def new_network(config: TrainConfig) -> SegmentNetwork:
     """The untrained network, in the memory layout that CPUs like; gates start at zero."""
     classes = len(CLASSES) if config.head == "action" else class_counts()
-    network = build_network(
-        "bninception", config.temporal, config.frames, classes, width=config.width, dropout=config.dropout,
-        gate=config.gate, gsm_blocks=config.gsm_blocks, gsm_branch=config.gsm_branch,
-    )  # fmt: skip
+    try:
+        network = build_network(
+            "bninception", config.temporal, config.frames, classes, width=config.width, dropout=config.dropout,
+            gate=config.gate, gsm_blocks=config.gsm_blocks, gsm_branch=config.gsm_branch,
+        )  # fmt: skip
+    except ValueError as error:
+        raise NetworkError(str(error), fix="change the option of the network") from error
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

@@ -198,6 +198,8 @@ def test_gate_options_of_the_command(data, tmp_path, gsmbench):
     refused = gsmbench(*recipe, "--temporal", "none", "--gsm-blocks", 1)
     assert refused.status == 2
     assert "need --temporal gsm" in refused.err
+    refused = gsmbench(*recipe, "--gsm-blocks", 11)
+    assert (refused.status, "gsm_blocks is 0 to 10, not 11" in refused.err) == (1, True)
     assert gsmbench(*recipe, "--gate", "sigmoid", "--gsm-blocks", 5, "--gsm-branch", 3, "--threads", 1).status == 0
     with safe_open(tmp_path / "a.safetensors", "pt") as file:
         recipe = json.loads(file.metadata()["recipe"])
